@@ -1,0 +1,3 @@
+//! The `dm` command.
+
+fn main() {}

@@ -1,0 +1,33 @@
+//! The table of codes, a file per class.
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $id:ident = $number:literal $class:ident $scope:ident $level:ident
+        $name:literal: $meaning:literal, $workaround:literal;)+) => {
+        $(
+            #[doc = $meaning]
+            pub static $id: crate::error::Code = crate::error::Code {
+                number: $number,
+                name: $name,
+                class: crate::error::Class::$class,
+                scope: crate::error::Scope::$scope,
+                level: crate::error::Level::$level,
+                meaning: $meaning,
+                workaround: $workaround,
+            };
+        )+
+        pub(super) static ALL: &[&crate::error::Code] = &[$(&$id),+];
+    };
+}
+
+mod database;
+mod sync;
+
+pub use database::*;
+pub use sync::*;
+
+/// Every code, in the order of numbers.
+pub fn all() -> Vec<&'static crate::error::Code> {
+    let mut all: Vec<_> = [database::ALL, sync::ALL].into_iter().flatten().copied().collect();
+    all.sort_by_key(|c| c.number);
+    all
+}

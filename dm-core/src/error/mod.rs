@@ -1,0 +1,168 @@
+//! Errors: one table of codes, one error type.
+//!
+//! Every failure that a user can see carries a code. Where DM has a code of the same meaning the
+//! number is DM's. Whether something is tried again is decided by [`Error::is_transient`], which
+//! is settled where the error is born (by kind or server error number), never by reading text.
+
+mod code;
+pub mod codes;
+
+use std::fmt;
+
+pub use code::{Class, Code, Level, Scope};
+
+/// The result of everything in this crate that can fail.
+pub type Result<T = (), E = Error> = std::result::Result<T, E>;
+
+/// A failure with its code, what happened, why, and what to do.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    code: &'static Code,
+    scope: Scope,
+    message: String,
+    cause: Option<String>,
+    workaround: Option<String>,
+    transient: bool,
+    server: Option<u16>,
+    start: Option<String>,
+    end: Option<String>,
+}
+
+impl Error {
+    /// An error that will come again when the same thing is tried again.
+    pub fn new(code: &'static Code, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            code,
+            scope: code.scope,
+            message: message.into(),
+            cause: None,
+            workaround: None,
+            transient: false,
+            server: None,
+            start: None,
+            end: None,
+        }))
+    }
+
+    /// Marks the error as one of the world (network, server restart, lock): worth another try.
+    #[must_use]
+    pub fn transient(mut self) -> Self {
+        self.0.transient = true;
+        self
+    }
+
+    /// Says which side it happened on.
+    #[must_use]
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.0.scope = scope;
+        self
+    }
+
+    /// The text of the underlying failure.
+    #[must_use]
+    pub fn cause(mut self, cause: impl fmt::Display) -> Self {
+        self.0.cause = Some(cause.to_string());
+        self
+    }
+
+    /// The number that a server gave its error.
+    #[must_use]
+    pub fn server_number(mut self, number: u16) -> Self {
+        self.0.server = Some(number);
+        self
+    }
+
+    /// What the operator can do; replaces the code's general advice.
+    #[must_use]
+    pub fn workaround(mut self, text: impl Into<String>) -> Self {
+        self.0.workaround = Some(text.into());
+        self
+    }
+
+    /// Where in the binlog it happened, as text that `handle-error -b` takes.
+    #[must_use]
+    pub fn at(mut self, start: impl fmt::Display, end: impl fmt::Display) -> Self {
+        self.0.start = Some(start.to_string());
+        self.0.end = Some(end.to_string());
+        self
+    }
+
+    /// Puts words before the message.
+    #[must_use]
+    pub fn context(mut self, words: impl fmt::Display) -> Self {
+        self.0.message = format!("{words}: {}", self.0.message);
+        self
+    }
+
+    /// The entry of the table of codes.
+    pub fn code(&self) -> &'static Code {
+        self.0.code
+    }
+
+    /// The side it happened on.
+    pub fn error_scope(&self) -> Scope {
+        self.0.scope
+    }
+
+    /// What happened.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The text of the underlying failure, if there is one.
+    pub fn raw_cause(&self) -> Option<&str> {
+        self.0.cause.as_deref()
+    }
+
+    /// What to do about it; empty when nothing general can be said.
+    pub fn advice(&self) -> &str {
+        self.0.workaround.as_deref().unwrap_or(self.0.code.workaround)
+    }
+
+    /// True when the same thing may succeed if tried again.
+    pub fn is_transient(&self) -> bool {
+        self.0.transient
+    }
+
+    /// The server's own error number, when a server answered with one.
+    pub fn server_error(&self) -> Option<u16> {
+        self.0.server
+    }
+
+    /// Start and end location of the binlog event it happened at.
+    pub fn location(&self) -> Option<(&str, &str)> {
+        Some((self.0.start.as_deref()?, self.0.end.as_deref()?))
+    }
+}
+
+impl fmt::Display for Error {
+    /// DM's format: `[code=N:class=C:scope=S:level=L], Message: m, RawCause: r, Workaround: w`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let code = self.0.code;
+        write!(
+            f,
+            "[code={}:class={}:scope={}:level={}], Message: ",
+            code.number, code.class, self.0.scope, code.level
+        )?;
+        if let (Some(start), Some(end)) = (&self.0.start, &self.0.end) {
+            write!(f, "startLocation: [{start}], endLocation: [{end}]: ")?;
+        }
+        f.write_str(&self.0.message)?;
+        if let Some(cause) = &self.0.cause {
+            write!(f, ", RawCause: {cause}")?;
+        }
+        if !self.advice().is_empty() {
+            write!(f, ", Workaround: {}", self.advice())?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Error {}

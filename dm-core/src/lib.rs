@@ -1,0 +1,10 @@
+//! Copies MySQL and MariaDB databases and follows their binlog into MySQL, TiDB, MariaDB or
+//! SQLite, from DM's own task files.
+
+pub mod error;
+pub mod position;
+pub mod schema;
+
+pub use dm_filter as filter;
+pub use dm_router as router;
+pub use error::{Error, Result};

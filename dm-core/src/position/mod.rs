@@ -1,0 +1,1 @@
+//! Where in a stream something stands.

@@ -1,0 +1,17 @@
+//! Decides which changes of a MySQL-compatible source a migration carries.
+//!
+//! This crate owns the words that it judges ([`Change`], [`Row`], [`Value`], [`TableName`]) and
+//! the [`Filter`] trait. It knows no positions, connections or SQL statements, so a filter and its
+//! test need nothing else.
+
+mod binlog_event;
+mod change;
+mod filter;
+mod value;
+
+pub use binlog_event::EventType;
+pub use change::{
+    Change, ColumnInfo, Columns, DdlChange, Row, RowChange, RowKind, RowOp, TableName,
+};
+pub use filter::{Chain, Filter, FromFn, Interest, Refusal, Verdict, from_fn};
+pub use value::{Date, DateTime, Encoded, Json, JsonTyped, Time, Timestamp, Value};
