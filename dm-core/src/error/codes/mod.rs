@@ -19,15 +19,18 @@ macro_rules! codes {
     };
 }
 
+mod config;
 mod database;
 mod sync;
 
+pub use config::*;
 pub use database::*;
 pub use sync::*;
 
 /// Every code, in the order of numbers.
 pub fn all() -> Vec<&'static crate::error::Code> {
-    let mut all: Vec<_> = [database::ALL, sync::ALL].into_iter().flatten().copied().collect();
+    let mut all: Vec<_> =
+        [config::ALL, database::ALL, sync::ALL].into_iter().flatten().copied().collect();
     all.sort_by_key(|c| c.number);
     all
 }
