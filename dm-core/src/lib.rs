@@ -1,9 +1,13 @@
 //! Copies MySQL and MariaDB databases and follows their binlog into MySQL, TiDB, MariaDB or
 //! SQLite, from DM's own task files.
 
+pub mod config;
 pub mod error;
+pub mod event;
 pub mod position;
 pub mod schema;
+pub mod sink;
+pub mod sql;
 
 pub use dm_filter as filter;
 pub use dm_router as router;

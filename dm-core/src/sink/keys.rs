@@ -91,8 +91,9 @@ impl KeyPlan {
         let mut indexes = Vec::new();
         let mut seen: Vec<Vec<String>> = Vec::new();
         let mut has_not_null_key = false;
-        for (schema, other) in
-            [(Some(target), source), (source, Some(target))].into_iter().filter_map(|(s, o)| Some((s?, o)))
+        for (schema, other) in [(Some(target), source), (source, Some(target))]
+            .into_iter()
+            .filter_map(|(s, o)| Some((s?, o)))
         {
             for key in schema.unique_keys() {
                 let names = part_names(key);
@@ -149,10 +150,9 @@ impl KeyPlan {
             let key = match index.encode(row, fallback, &mut buffer) {
                 Encoded::Null => continue,
                 Encoded::Wild => KeyHash::Wild { index: index.id },
-                Encoded::Plain => KeyHash::Plain {
-                    index: index.id,
-                    hash: xxh3_64_with_seed(&buffer, index.id),
-                },
+                Encoded::Plain => {
+                    KeyHash::Plain { index: index.id, hash: xxh3_64_with_seed(&buffer, index.id) }
+                }
             };
             if !out.contains(&key) {
                 out.push(key);
@@ -207,11 +207,7 @@ fn compile(
         };
         let mine = schema.column(name).map(|(_, c)| c);
         let theirs = other.and_then(|o| o.column(name)).map(|(_, c)| c);
-        parts.push(Part {
-            column,
-            prefix: prefix.map(|p| p as usize),
-            canon: canon(mine, theirs),
-        });
+        parts.push(Part { column, prefix: prefix.map(|p| p as usize), canon: canon(mine, theirs) });
     }
     Index { id, parts, opaque }
 }
@@ -266,7 +262,8 @@ fn text_canon(collation: &str) -> Canon {
         return Canon::Binary;
     }
     let Some((charset, rest)) = collation.split_once('_') else { return Canon::Wild };
-    let unicode = matches!(charset, "utf8mb4" | "utf8mb3" | "utf8" | "ascii" | "latin1" | "uca1400");
+    let unicode =
+        matches!(charset, "utf8mb4" | "utf8mb3" | "utf8" | "ascii" | "latin1" | "uca1400");
     let rest = rest.strip_prefix("nopad_").unwrap_or(rest);
     let known = matches!(
         rest,
@@ -379,11 +376,10 @@ impl Part {
                 out.extend_from_slice(&v.micro.to_le_bytes());
             }
             Value::Time(v) => {
-                let micros = (u64::from(v.hours) * 3600
-                    + u64::from(v.minutes) * 60
-                    + u64::from(v.seconds))
-                    * 1_000_000
-                    + u64::from(v.micro);
+                let micros =
+                    (u64::from(v.hours) * 3600 + u64::from(v.minutes) * 60 + u64::from(v.seconds))
+                        * 1_000_000
+                        + u64::from(v.micro);
                 out.push(u8::from(v.negative && micros > 0));
                 out.extend_from_slice(&micros.to_le_bytes());
             }

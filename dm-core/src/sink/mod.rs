@@ -17,6 +17,8 @@ use crate::error::Result;
 use crate::event::{Batch, ChunkMark, CopyBlock, LaneId, OrdinalSet, RowBlock, StreamMark};
 use crate::schema::TableSchema;
 
+pub mod keys;
+
 pub use crate::event::ApplyMode;
 
 /// What a sink promises after a crash.

@@ -38,18 +38,14 @@ fn push_fraction(out: &mut String, micro: u32, decimals: u8) {
 /// Appends `2020-01-31 23:59:59.5`, without quotes.
 pub fn push_datetime(out: &mut String, v: &DateTime) {
     let Date { year, month, day } = v.date;
-    let _ = write!(
-        out,
-        "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}",
-        v.hour, v.minute, v.second
-    );
+    let _ =
+        write!(out, "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", v.hour, v.minute, v.second);
     push_fraction(out, v.micro, v.decimals);
 }
 
 /// Appends a TIMESTAMP as UTC text, without quotes; the zero value as `0000-00-00 00:00:00`.
 pub fn push_timestamp(out: &mut String, v: &Timestamp) {
-    let mut parts =
-        DateTime { micro: v.micro, decimals: v.decimals, ..DateTime::default() };
+    let mut parts = DateTime { micro: v.micro, decimals: v.decimals, ..DateTime::default() };
     if v.seconds != 0 || v.micro != 0 {
         let (date, second) = civil_from_epoch(v.seconds);
         parts.date = date;
@@ -102,7 +98,10 @@ mod tests {
     #[test]
     fn times_keep_their_sign() {
         let mut out = String::new();
-        push_time(&mut out, &Time { negative: true, micro: 500_000, decimals: 1, ..Time::default() });
+        push_time(
+            &mut out,
+            &Time { negative: true, micro: 500_000, decimals: 1, ..Time::default() },
+        );
         assert_eq!(out, "-00:00:00.5");
     }
 }

@@ -190,12 +190,10 @@ mod tests {
 
     #[test]
     fn json_keeps_its_types() {
-        let typed = vec![JsonTyped { path: "$.a".into(), sql: "CAST('1.50' AS DECIMAL(3,2))".into() }];
+        let typed =
+            vec![JsonTyped { path: "$.a".into(), sql: "CAST('1.50' AS DECIMAL(3,2))".into() }];
         let v = Value::Json(Json { text: r#"{"a": 1.50}"#.into(), typed });
-        assert_eq!(
-            lit(&v),
-            r#"JSON_REPLACE('{"a": 1.50}','$.a',CAST('1.50' AS DECIMAL(3,2)))"#
-        );
+        assert_eq!(lit(&v), r#"JSON_REPLACE('{"a": 1.50}','$.a',CAST('1.50' AS DECIMAL(3,2)))"#);
     }
 
     #[test]

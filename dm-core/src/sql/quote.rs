@@ -46,7 +46,9 @@ pub fn push_string(out: &mut String, text: &str) {
     out.push('\'');
     let mut rest = text;
     // Runs without special characters are copied whole: this is the hot path of the copy.
-    while let Some(at) = rest.bytes().position(|b| matches!(b, b'\'' | b'\\' | 0 | b'\n' | b'\r' | 0x1a)) {
+    while let Some(at) =
+        rest.bytes().position(|b| matches!(b, b'\'' | b'\\' | 0 | b'\n' | b'\r' | 0x1a))
+    {
         out.push_str(&rest[..at]);
         out.push('\\');
         out.push(match rest.as_bytes()[at] {

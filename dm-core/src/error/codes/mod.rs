@@ -20,18 +20,20 @@ macro_rules! codes {
 }
 
 mod binlog_op;
+mod config;
 mod database;
 mod functional;
 mod sync;
 
 pub use binlog_op::*;
+pub use config::*;
 pub use database::*;
 pub use functional::*;
 pub use sync::*;
 
 /// Every code, in the order of numbers.
 pub fn all() -> Vec<&'static crate::error::Code> {
-    let mut all: Vec<_> = [binlog_op::ALL, database::ALL, functional::ALL, sync::ALL]
+    let mut all: Vec<_> = [binlog_op::ALL, config::ALL, database::ALL, functional::ALL, sync::ALL]
         .into_iter()
         .flatten()
         .copied()

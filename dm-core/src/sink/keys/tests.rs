@@ -32,7 +32,8 @@ fn table(columns: Vec<Column>, keys: Vec<Key>) -> TableSchema {
 
 fn one(collation: &str, value: Value<'_>) -> KeyHash {
     let kind = if collation.is_empty() { TypeKind::Decimal } else { TypeKind::VarChar };
-    let t = table(vec![column("a", kind, collation)], vec![key("PRIMARY", KeyKind::Primary, &["a"])]);
+    let t =
+        table(vec![column("a", kind, collation)], vec![key("PRIMARY", KeyKind::Primary, &["a"])]);
     let plan = KeyPlan::new("s.t", &t, Some(&t), &Columns::named(["a"]));
     let mut out = Vec::new();
     plan.hashes(&RowOp::Insert { after: Row::full([value]) }, &mut out);
