@@ -5,6 +5,8 @@ pub mod config;
 pub mod error;
 pub mod position;
 pub mod schema;
+#[cfg(test)]
+mod testing_docs;
 
 pub use dm_filter as filter;
 pub use dm_router as router;
