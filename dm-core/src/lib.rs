@@ -8,6 +8,8 @@ pub mod position;
 pub mod schema;
 pub mod sink;
 pub mod sql;
+#[cfg(test)]
+mod testing_docs;
 
 pub use dm_filter as filter;
 pub use dm_router as router;

@@ -8,6 +8,7 @@ mod plan;
 mod problem;
 mod secret;
 mod select;
+mod yaml;
 
 pub use plan::{
     BinlogFiles, CollationMode, CommitOrder, ConnPlan, Consistency, DumpPlan, Flavor,

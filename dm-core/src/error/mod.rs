@@ -6,11 +6,13 @@
 
 mod code;
 pub mod codes;
+mod mysql;
 mod position;
 
 use std::fmt;
 
 pub use code::{Class, Code, Level, Scope};
+pub use mysql::{During, is_transient_number, needs_person_number};
 
 /// The result of everything in this crate that can fail.
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;

@@ -87,7 +87,7 @@ impl Marks {
         match have {
             Some(have) if have == identity => Ok(()),
             _ => Err(Error::new(
-                &codes::STATE_FOREIGN,
+                &codes::TARGET_FOREIGN,
                 format!(
                     "the target was written by a task {task:?} with another state file: it knows \
                      that task under the identity {}, the state file says {identity}",
@@ -262,7 +262,7 @@ fn parse_set(text: &str) -> Result<OrdinalSet> {
 }
 
 fn damaged(what: &str) -> Error {
-    Error::new(&codes::STATE_FOREIGN, format!("{what} cannot be read: the mark tables at the target were changed by hand"))
+    Error::new(&codes::TARGET_FOREIGN, format!("{what} cannot be read: the mark tables at the target were changed by hand"))
 }
 
 /// The name of a slot's lock: short enough for every server, the same for every process.

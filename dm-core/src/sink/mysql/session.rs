@@ -8,7 +8,7 @@
 use mysql::Conn;
 use mysql::prelude::Queryable;
 
-use crate::error::{Error, Result, Scope};
+use crate::error::{During, Error, Result, Scope};
 
 /// sql_mode of the sessions that write rows.
 pub(super) const ROW_SQL_MODE: &str =
@@ -99,7 +99,7 @@ fn text(value: mysql::Value) -> Option<String> {
 
 /// An error of the target.
 pub(super) fn db_error(error: mysql::Error) -> Error {
-    crate::error::from_mysql(error, Scope::Downstream)
+    Error::from_mysql(error, During::Execute, Scope::Downstream)
 }
 
 /// The statement that makes a session write rows.
