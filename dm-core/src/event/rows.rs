@@ -135,6 +135,8 @@ pub struct Txn {
     pub at: u32,
     /// Its row changes, in order; empty when nothing of it is carried.
     pub blocks: Vec<RowBlock>,
+    /// Number of row changes.
+    pub rows: usize,
     /// Bytes held, for the memory budget.
     pub bytes: usize,
 }
