@@ -1,7 +1,9 @@
 //! Copies MySQL and MariaDB databases and follows their binlog into MySQL, TiDB, MariaDB or
 //! SQLite, from DM's own task files.
 
+pub mod config;
 pub mod error;
+pub mod mysql;
 pub mod position;
 pub mod schema;
 

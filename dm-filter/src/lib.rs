@@ -6,12 +6,17 @@
 
 mod binlog_event;
 mod change;
+mod config;
 mod filter;
 mod value;
 
-pub use binlog_event::EventType;
+pub use binlog_event::{EventSelector, EventType, UnknownEvent};
 pub use change::{
     Change, ColumnInfo, Columns, DdlChange, Row, RowChange, RowKind, RowOp, TableName,
+};
+pub use config::{
+    BlockAllowRules, EventRule, ExpressionRule, Lint, LintKind, RuleError, RuleErrorKind,
+    TablePattern,
 };
 pub use filter::{Chain, Filter, FromFn, Interest, Refusal, Verdict, from_fn};
 pub use value::{Date, DateTime, Encoded, Json, JsonTyped, Time, Timestamp, Value};

@@ -20,22 +20,24 @@ macro_rules! codes {
 }
 
 mod binlog_op;
+mod config;
 mod database;
 mod functional;
+mod source;
 mod sync;
 
 pub use binlog_op::*;
+pub use config::*;
 pub use database::*;
 pub use functional::*;
+pub use source::*;
 pub use sync::*;
 
 /// Every code, in the order of numbers.
 pub fn all() -> Vec<&'static crate::error::Code> {
-    let mut all: Vec<_> = [binlog_op::ALL, database::ALL, functional::ALL, sync::ALL]
-        .into_iter()
-        .flatten()
-        .copied()
-        .collect();
+    let classes =
+        [binlog_op::ALL, config::ALL, database::ALL, functional::ALL, source::ALL, sync::ALL];
+    let mut all: Vec<_> = classes.into_iter().flatten().copied().collect();
     all.sort_by_key(|c| c.number);
     all
 }
