@@ -20,14 +20,17 @@ macro_rules! codes {
 }
 
 mod database;
+mod schema;
 mod sync;
 
 pub use database::*;
+pub use schema::*;
 pub use sync::*;
 
 /// Every code, in the order of numbers.
 pub fn all() -> Vec<&'static crate::error::Code> {
-    let mut all: Vec<_> = [database::ALL, sync::ALL].into_iter().flatten().copied().collect();
+    let mut all: Vec<_> =
+        [database::ALL, schema::ALL, sync::ALL].into_iter().flatten().copied().collect();
     all.sort_by_key(|c| c.number);
     all
 }
