@@ -2,6 +2,7 @@
 //! SQLite, from DM's own task files.
 
 pub mod config;
+pub mod ddl;
 pub mod error;
 pub mod mysql;
 pub mod position;
