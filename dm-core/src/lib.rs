@@ -2,8 +2,10 @@
 //! SQLite, from DM's own task files.
 
 pub mod config;
+pub mod ddl;
 pub mod error;
 pub mod event;
+pub mod mysql;
 pub mod position;
 pub mod schema;
 pub mod sink;
