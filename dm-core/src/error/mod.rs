@@ -6,6 +6,7 @@
 
 mod code;
 pub mod codes;
+mod position;
 
 use std::fmt;
 

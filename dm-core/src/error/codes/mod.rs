@@ -19,15 +19,23 @@ macro_rules! codes {
     };
 }
 
+mod binlog_op;
 mod database;
+mod functional;
 mod sync;
 
+pub use binlog_op::*;
 pub use database::*;
+pub use functional::*;
 pub use sync::*;
 
 /// Every code, in the order of numbers.
 pub fn all() -> Vec<&'static crate::error::Code> {
-    let mut all: Vec<_> = [database::ALL, sync::ALL].into_iter().flatten().copied().collect();
+    let mut all: Vec<_> = [binlog_op::ALL, database::ALL, functional::ALL, sync::ALL]
+        .into_iter()
+        .flatten()
+        .copied()
+        .collect();
     all.sort_by_key(|c| c.number);
     all
 }
