@@ -2,8 +2,11 @@
 //! SQLite, from DM's own task files.
 
 pub mod error;
+pub mod event;
 pub mod position;
 pub mod schema;
+pub mod sink;
+pub mod state;
 
 pub use dm_filter as filter;
 pub use dm_router as router;

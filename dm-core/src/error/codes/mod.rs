@@ -20,22 +20,33 @@ macro_rules! codes {
 }
 
 mod binlog_op;
+mod checkpoint;
 mod database;
 mod functional;
+mod scheduler;
 mod sync;
 
 pub use binlog_op::*;
+pub use checkpoint::*;
 pub use database::*;
 pub use functional::*;
+pub use scheduler::*;
 pub use sync::*;
 
 /// Every code, in the order of numbers.
 pub fn all() -> Vec<&'static crate::error::Code> {
-    let mut all: Vec<_> = [binlog_op::ALL, database::ALL, functional::ALL, sync::ALL]
-        .into_iter()
-        .flatten()
-        .copied()
-        .collect();
+    let mut all: Vec<_> = [
+        binlog_op::ALL,
+        checkpoint::ALL,
+        database::ALL,
+        functional::ALL,
+        scheduler::ALL,
+        sync::ALL,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+    .collect();
     all.sort_by_key(|c| c.number);
     all
 }
