@@ -10,6 +10,7 @@ pub mod position;
 pub mod schema;
 pub mod sink;
 pub mod sql;
+pub mod state;
 #[cfg(test)]
 mod testing_docs;
 

@@ -37,7 +37,7 @@ macro_rules! files {
 
 files!(
     apply, binlog, check, checkpoint, config, database, dump, functional, load, other, relay, schema,
-    source, sync, task, validator,
+    source, state, sync, task, validator,
 );
 
 #[cfg(test)]
