@@ -19,11 +19,13 @@ macro_rules! codes {
     };
 }
 
+mod binlog;
 mod binlog_op;
 mod database;
 mod functional;
 mod sync;
 
+pub use binlog::*;
 pub use binlog_op::*;
 pub use database::*;
 pub use functional::*;
@@ -31,7 +33,7 @@ pub use sync::*;
 
 /// Every code, in the order of numbers.
 pub fn all() -> Vec<&'static crate::error::Code> {
-    let mut all: Vec<_> = [binlog_op::ALL, database::ALL, functional::ALL, sync::ALL]
+    let mut all: Vec<_> = [binlog::ALL, binlog_op::ALL, database::ALL, functional::ALL, sync::ALL]
         .into_iter()
         .flatten()
         .copied()
