@@ -216,7 +216,7 @@ fn a_position_that_the_source_no_longer_has_is_an_error_not_a_gap() {
 }
 
 /// What becomes of a file's bytes.
-type Damage = dyn Fn(&[u8]) -> Vec<u8>;
+type Damage<'a> = dyn Fn(&[u8]) -> Vec<u8> + 'a;
 
 /// The SQLite files of a state directory.
 fn state_files(dm: &Dm) -> Vec<PathBuf> {
@@ -243,7 +243,7 @@ fn a_state_that_is_broken_foreign_or_cut_short_is_refused() {
         .execute_batch("CREATE TABLE holiday (photo BLOB)")
         .unwrap();
     let foreign = std::fs::read(foreign.path()).unwrap();
-    let broken: [&Damage; 3] =
+    let broken: [&Damage<'_>; 3] =
         [&|_| b"this is no database".repeat(100), &|_| foreign.clone(), &|bytes| {
             bytes[..bytes.len() / 2].to_vec()
         }];
