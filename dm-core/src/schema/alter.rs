@@ -8,11 +8,10 @@
 
 use super::build::{self, Builder};
 use super::charset::{self, Defaults};
-use super::default;
 use super::rename::rename_in_expression;
 use super::table::{Column, Key, KeyKind, KeyPart, TableSchema, TypeKind, same_name};
 use crate::ddl::{
-    AlterClause, AlterSpec, ColumnDef, DropKind, KeyDef, PartitionOp, Position, SqlMode,
+    AlterClause, AlterSpec, ColumnDef, DropKind, Flavor, KeyDef, PartitionOp, Position, SqlMode,
     TableElement, TableOption,
 };
 use crate::error::{Error, Result, codes};
@@ -37,6 +36,7 @@ pub(super) struct AlterContext<'a> {
 }
 
 /// A column of the new table, and the old column that it comes from.
+#[derive(Clone)]
 struct NewColumn {
     column: Column,
     old: Option<String>,
@@ -159,33 +159,33 @@ impl<'a> Work<'a> {
     fn columns(&mut self) -> Result {
         // Columns of the statement are made in its order: the first TIMESTAMP among them counts.
         let mut first_timestamp = true;
-        let mut placed: Vec<(NewColumn, Position)> = Vec::new();
-        let mut stay: Vec<NewColumn> = Vec::new();
+        let mut made: Vec<(NewColumn, Position)> = Vec::new();
         for spec in self.specs() {
             match spec {
                 AlterSpec::ChangeColumn { old, column, position, .. } => {
-                    let made = self.changed(old, column, &mut first_timestamp)?;
-                    match position {
-                        Position::Unsaid => stay.push(made),
-                        position => placed.push((made, position.clone())),
-                    }
+                    let column = self.changed(old, column, &mut first_timestamp)?;
+                    made.push((column, position.clone()));
                 }
-                AlterSpec::AddColumns { elements, position, .. } => {
+                AlterSpec::AddColumns { elements, position, if_not_exists } => {
                     for element in elements {
                         let TableElement::Column(def) = element else {
                             self.builder.element(element);
                             continue;
                         };
-                        let column = self.builder.column(def, &mut first_timestamp);
-                        placed.push((NewColumn { column, old: None }, position.clone()));
+                        if *if_not_exists && self.old.column(&def.name).is_some() {
+                            continue;
+                        }
+                        let mut column = self.builder.column(def, &mut first_timestamp);
+                        self.convert_made(&mut column);
+                        made.push((NewColumn { column, old: None }, position.clone()));
                     }
                 }
                 AlterSpec::Add(element) => self.builder.element(element),
                 _ => {}
             }
         }
-        self.keep_columns(&mut stay, &placed);
-        for (column, position) in placed {
+        self.keep_columns(&mut made);
+        for (column, position) in made {
             self.place(column, &position)?;
         }
         self.check_names()
@@ -196,21 +196,26 @@ impl<'a> Work<'a> {
             return Err(self.conflict(&format!("column `{old}` is not there")));
         };
         let mut column = self.builder.column(def, first);
-        if let Some(convert) = self.convert.clone()
-            && def.ty.charset.is_none()
-            && def.ty.collation.is_none()
-            && build::is_text(column.ty.kind)
-        {
-            (column.ty.charset, column.ty.collation) = convert;
-        }
+        self.convert_made(&mut column);
         if !same_name(old, &def.name) {
             self.out.renamed.push((before.name.clone(), def.name.clone()));
         }
         Ok(NewColumn { column, old: Some(before.name.clone()) })
     }
 
-    /// The old columns in their order: kept, changed in place, or left for their new place.
-    fn keep_columns(&mut self, stay: &mut Vec<NewColumn>, placed: &[(NewColumn, Position)]) {
+    /// CONVERT TO also counts for the columns of the same statement, whatever they say.
+    fn convert_made(&self, column: &mut Column) {
+        if let Some((charset, collation)) = &self.convert
+            && build::is_text(column.ty.kind)
+        {
+            column.ty.charset.clone_from(charset);
+            column.ty.collation.clone_from(collation);
+        }
+    }
+
+    /// The old columns in their order, kept or changed. What is changed and has no place of its
+    /// own is taken out of `made`; what moves stands in its old place until it is moved.
+    fn keep_columns(&mut self, made: &mut Vec<(NewColumn, Position)>) {
         let is = |c: &NewColumn, name: &str| c.old.as_deref().is_some_and(|o| same_name(o, name));
         let dropped: Vec<&String> = self
             .specs()
@@ -227,12 +232,17 @@ impl<'a> Work<'a> {
             if dropped.iter().any(|d| same_name(d, &column.name)) {
                 continue;
             }
-            if let Some(at) = stay.iter().position(|c| is(c, &column.name)) {
-                let changed = stay.swap_remove(at);
-                self.columns.push(changed);
-            } else if !placed.iter().any(|(c, _)| is(c, &column.name)) {
-                let kept = self.kept(column);
-                self.columns.push(NewColumn { column: kept, old: Some(column.name.clone()) });
+            let changed = made.iter().position(|(c, _)| is(c, &column.name));
+            match changed.and_then(|at| made.get(at).map(|(_, position)| (at, position.clone()))) {
+                Some((at, Position::Unsaid)) => {
+                    let (changed, _) = made.remove(at);
+                    self.columns.push(changed);
+                }
+                Some((at, _)) => self.columns.extend(made.get(at).map(|(c, _)| c.clone())),
+                None => {
+                    let kept = self.kept(column);
+                    self.columns.push(NewColumn { column: kept, old: Some(column.name.clone()) });
+                }
             }
         }
     }
@@ -243,12 +253,12 @@ impl<'a> Work<'a> {
         for spec in self.specs() {
             match spec {
                 AlterSpec::ColumnDefault { name, default, .. } if same_name(name, &old.name) => {
-                    column.default = default
-                        .as_deref()
-                        .map(|d| default::canonical(d, &column.ty, self.context.mode));
-                    // A text column without a default is printed like one with NULL.
-                    if column.default.is_none() && column.nullable && never_prints_null(&column) {
-                        column.default = Some("NULL".to_owned());
+                    column.default =
+                        default.as_deref().and_then(|d| self.builder.default(d, &column.ty));
+                    // MariaDB knows no column that may be NULL and has no default.
+                    let mariadb = self.context.defaults.server.flavor == Flavor::MariaDb;
+                    if mariadb || build::never_prints_null(&column) {
+                        build::settle_default(&mut column);
                     }
                 }
                 AlterSpec::ColumnVisibility { name, invisible } if same_name(name, &old.name) => {
@@ -270,6 +280,7 @@ impl<'a> Work<'a> {
     }
 
     fn place(&mut self, column: NewColumn, position: &Position) -> Result {
+        self.columns.retain(|c| c.old.is_none() || c.old != column.old);
         let at = match position {
             Position::Unsaid => self.columns.len(),
             Position::First => 0,
@@ -493,32 +504,6 @@ fn is_void(table: &TableSchema, spec: &AlterSpec) -> bool {
 fn key_name(def: &KeyDef) -> &str {
     let first = def.parts.first().and_then(KeyPart::column);
     def.name.as_deref().or(first).unwrap_or_default()
-}
-
-/// True for types whose nullable columns are printed without DEFAULT NULL by MySQL, so that no
-/// default and NULL look the same.
-fn never_prints_null(column: &Column) -> bool {
-    use TypeKind as T;
-    matches!(
-        column.ty.kind,
-        T::TinyText
-            | T::Text
-            | T::MediumText
-            | T::LongText
-            | T::TinyBlob
-            | T::Blob
-            | T::MediumBlob
-            | T::LongBlob
-            | T::Json
-            | T::Geometry
-            | T::Point
-            | T::LineString
-            | T::Polygon
-            | T::MultiPoint
-            | T::MultiLineString
-            | T::MultiPolygon
-            | T::GeometryCollection
-    )
 }
 
 /// A prefix goes when the column is no longer one that can have one, or no longer than it.

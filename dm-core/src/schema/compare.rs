@@ -5,7 +5,7 @@ use super::table::{Column, ForeignKey, Key, KeyPart, TableSchema, TypeKind, same
 /// The differences between two structures, as sentences; empty when they are equal.
 ///
 /// Compared is what decides about rows and keys: columns in order with type, nullability, default,
-/// generation, character set; keys with their order; foreign keys and checks by name. Not compared
+/// generation, character set; keys, foreign keys and checks by name. Not compared
 /// is what does not: table options, engine, partitions, comments on how keys are stored, and
 /// display widths of integers, which servers print or not by version. Expressions are compared
 /// only as "there" or "not there": servers rewrite them when they print them.
@@ -90,7 +90,11 @@ fn significant_length(column: &Column) -> Option<u32> {
 }
 
 fn keys(left: &TableSchema, right: &TableSchema, out: &mut Vec<String>) {
-    let list = |t: &TableSchema| t.keys.iter().map(describe_key).collect::<Vec<_>>();
+    let list = |t: &TableSchema| {
+        let mut list: Vec<String> = t.keys.iter().map(describe_key).collect();
+        list.sort();
+        list
+    };
     differ(out, "keys", &list(left), &list(right));
 }
 
