@@ -1,6 +1,7 @@
 //! Copies MySQL and MariaDB databases and follows their binlog into MySQL, TiDB, MariaDB or
 //! SQLite, from DM's own task files.
 
+pub mod ddl;
 pub mod error;
 pub mod event;
 pub mod position;

@@ -6,12 +6,11 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::ddl::SqlMode;
 use crate::error::{Error, codes};
 use crate::event::{LaneId, SourceId};
 use crate::position::Position;
-use crate::schema::{
-    Chunk, Column, ColumnType, SchemaInfo, TableCopy, TableInfo, TableSchema, TypeKind,
-};
+use crate::schema::{Chunk, SchemaInfo, TableCopy, TableInfo, TableSchema, parse_create_table};
 
 fn source() -> SourceId {
     SourceId::new("s1")
@@ -22,18 +21,9 @@ fn at(offset: u64) -> Position {
 }
 
 fn structure(columns: &[&str]) -> Arc<TableSchema> {
-    let columns = columns.iter().map(|name| Column {
-        name: (*name).to_owned(),
-        ty: ColumnType::new(TypeKind::Int),
-        nullable: true,
-        default: None,
-        on_update: None,
-        generated: None,
-        auto_increment: false,
-        invisible: false,
-        comment: String::new(),
-    });
-    Arc::new(TableSchema { columns: columns.collect(), ..TableSchema::default() })
+    let columns: Vec<_> = columns.iter().map(|name| format!("`{name}` int")).collect();
+    let sql = format!("CREATE TABLE t ({})", columns.join(","));
+    Arc::new(parse_create_table(&sql, SqlMode::default()).unwrap())
 }
 
 fn table(name: &str) -> TableCopy {

@@ -24,6 +24,7 @@ mod checkpoint;
 mod database;
 mod functional;
 mod scheduler;
+mod schema;
 mod sync;
 
 pub use binlog_op::*;
@@ -31,6 +32,7 @@ pub use checkpoint::*;
 pub use database::*;
 pub use functional::*;
 pub use scheduler::*;
+pub use schema::*;
 pub use sync::*;
 
 /// Every code, in the order of numbers.
@@ -41,6 +43,7 @@ pub fn all() -> Vec<&'static crate::error::Code> {
         database::ALL,
         functional::ALL,
         scheduler::ALL,
+        schema::ALL,
         sync::ALL,
     ]
     .into_iter()
