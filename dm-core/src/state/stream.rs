@@ -82,7 +82,7 @@ impl StateStore {
                     "lane {lane}: checkpoint {} of run {} is not after the saved one",
                     checkpoint.ordinal, checkpoint.epoch
                 );
-                return Err(Error::new(&codes::CHECKPOINT_OLDER, text).into());
+                return Err(Error::new(&codes::CHECKPOINT_BACKWARDS, text).into());
             }
             save_tracker(tx, id, changes)?;
             save_rest(tx, lane, id, changes)

@@ -364,7 +364,7 @@ fn old_runs_and_old_places_save_nothing() {
         ..LaneChanges::default()
     };
     let older = store.save_checkpoint(&main, &checkpoint(4, 1), &late).unwrap_err();
-    assert_eq!(older.code(), &codes::CHECKPOINT_OLDER);
+    assert_eq!(older.code(), &codes::CHECKPOINT_BACKWARDS);
     // The marks at the target know of later runs than a restored state file.
     assert_eq!(store.begin_run(&main, 7).unwrap().epoch, 8);
     assert!(store.save_checkpoint(&main, &checkpoint(6, 1), &late).is_err());
