@@ -1,6 +1,7 @@
 //! Copies MySQL and MariaDB databases and follows their binlog into MySQL, TiDB, MariaDB or
 //! SQLite, from DM's own task files.
 
+pub mod binlog;
 pub mod config;
 pub mod ddl;
 pub mod error;
@@ -9,6 +10,7 @@ pub mod mysql;
 pub mod position;
 pub mod schema;
 pub mod sink;
+pub mod source;
 pub mod sql;
 pub mod state;
 #[cfg(test)]

@@ -18,6 +18,7 @@ use crate::event::{Batch, ChunkMark, CopyBlock, LaneId, OrdinalSet, RowBlock, St
 use crate::schema::TableSchema;
 
 pub mod keys;
+mod mysql;
 
 pub use crate::event::ApplyMode;
 

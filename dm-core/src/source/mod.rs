@@ -186,7 +186,7 @@ pub enum Body {
         length: Option<u64>,
     },
     /// A statement: BEGIN, COMMIT, DDL, or a change in statement format.
-    Query(Box<QueryEvent>),
+    Query(Box<QueryEvent<'static>>),
     /// Rows.
     Rows(RowsBody),
     /// The transaction is committed.
@@ -215,7 +215,7 @@ pub enum Body {
 #[derive(Clone, Debug)]
 pub enum RowsBody {
     /// As they stand in the binlog; decoding needs the table's structure at this place.
-    Binlog(RowsEvent),
+    Binlog(RowsEvent<'static>),
     /// Decoded rows, from scripted sources.
     Owned {
         /// The table.

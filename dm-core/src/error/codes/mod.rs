@@ -36,7 +36,7 @@ macro_rules! files {
 }
 
 files!(
-    apply, binlog, check, checkpoint, config, database, dump, functional, load, other, relay, schema,
+    apply, binlog, check, checkpoint, config, database, decode, dump, functional, load, other, relay, schema,
     source, state, sync, task, validator,
 );
 

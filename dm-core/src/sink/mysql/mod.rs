@@ -24,22 +24,19 @@ use self::marks::{Marks, lock_name, release_lock, take_lock};
 use self::session::Session;
 use self::writer::MysqlWriter;
 use super::{DdlOutcome, Guarantees, Recovered, Sink, Slot, TargetDdl, Writer};
+use crate::config::ConnPlan;
 use crate::error::{Error, Result};
 use crate::event::{ChunkMark, LaneId};
+use crate::mysql::{Connection, Purpose};
 use crate::schema::TableSchema;
 use crate::sql::{push_string, quote_table};
 
-
-/// Opens a connection to the target.
-pub(crate) type Dial = Box<dyn Fn() -> Result<mysql::Conn> + Send + Sync>;
 
 /// How the sink works.
 #[derive(Clone, Debug)]
 pub(crate) struct MysqlSinkOptions {
     /// Schema of the mark tables.
     pub meta_schema: String,
-    /// Session variables of the task.
-    pub session: Vec<(String, String)>,
     /// Text of one statement, roughly.
     pub statement_bytes: usize,
     /// Stop when an update or delete finds no row.
@@ -50,8 +47,7 @@ pub(crate) struct MysqlSinkOptions {
 
 /// What all writers of a sink share.
 pub(super) struct Shared {
-    dial: Dial,
-    options: MysqlSinkOptions,
+    target: ConnPlan,
     pub(super) marks: Marks,
     pub(super) marked: bool,
     pub(super) statement_bytes: usize,
@@ -68,11 +64,11 @@ pub struct MysqlSink {
 }
 
 impl MysqlSink {
-    /// A sink that opens its connections with `dial`.
-    pub(crate) fn new(dial: Dial, options: MysqlSinkOptions) -> Self {
+    /// A sink for the server that `target` names. Nothing is connected yet.
+    pub(crate) fn new(target: ConnPlan, options: &MysqlSinkOptions) -> Self {
         Self {
             shared: Arc::new(Shared {
-                dial,
+                target,
                 marks: Marks::new(&options.meta_schema),
                 marked: options.marked,
                 statement_bytes: options.statement_bytes,
@@ -80,7 +76,6 @@ impl MysqlSink {
                 asking: Mutex::new(None),
                 structures: Mutex::new(HashMap::new()),
                 structure: AtomicU64::new(1),
-                options,
             }),
         }
     }
@@ -99,12 +94,11 @@ impl Shared {
 
     /// A connection that writes rows.
     fn row_session(&self) -> Result<Session> {
-        let mut session = Session::new((self.dial)()?);
-        let user = &self.options.session;
-        match session.exec(&session::row_session(user)) {
+        let mut session = Session::new(Connection::open(&self.target, Purpose::Target)?.into_raw());
+        match session.exec(&session::row_session()) {
             // 1193: unknown system variable; MySQL before 5.7.20 and MariaDB before 11.1.
             Err(e) if e.server_error() == Some(1193) => {
-                session.exec(&session::row_session_old(user))?;
+                session.exec(&session::row_session_old())?;
             }
             other => {
                 other?;
@@ -144,7 +138,7 @@ impl Shared {
         }
         let before = self.structure();
         let schema = match self.show_create(table)? {
-            Some(text) => Some(Arc::new(crate::ddl::parse_create_table(
+            Some(text) => Some(Arc::new(crate::schema::parse_create_table(
                 &text,
                 crate::ddl::SqlMode::default(),
             )?)),

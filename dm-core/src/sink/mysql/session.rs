@@ -5,8 +5,8 @@
 //! source's sql_mode, time zone and collation belong to statements only, on a connection of
 //! their own.
 
-use mysql::Conn;
-use mysql::prelude::Queryable;
+use ::mysql::Conn;
+use ::mysql::prelude::Queryable;
 
 use crate::error::{During, Error, Result, Scope};
 
@@ -75,7 +75,7 @@ impl Session {
     ///
     /// What the server answers.
     pub fn rows(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>> {
-        let rows: Vec<mysql::Row> = self.conn.query(sql).map_err(db_error)?;
+        let rows: Vec<::mysql::Row> = self.conn.query(sql).map_err(db_error)?;
         Ok(rows.into_iter().map(|row| row.unwrap().into_iter().map(text).collect()).collect())
     }
 
@@ -89,50 +89,28 @@ impl Session {
     }
 }
 
-fn text(value: mysql::Value) -> Option<String> {
+fn text(value: ::mysql::Value) -> Option<String> {
     match value {
-        mysql::Value::NULL => None,
-        mysql::Value::Bytes(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+        ::mysql::Value::NULL => None,
+        ::mysql::Value::Bytes(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
         other => Some(other.as_sql(true).trim_matches('\'').to_owned()),
     }
 }
 
 /// An error of the target.
-pub(super) fn db_error(error: mysql::Error) -> Error {
+pub(super) fn db_error(error: ::mysql::Error) -> Error {
     Error::from_mysql(error, During::Execute, Scope::Downstream)
 }
 
-/// The statement that makes a session write rows.
-pub(super) fn row_session(user: &[(String, String)]) -> String {
-    let mut sql = format!(
+/// The statement that makes a session write rows, over whatever the task's `session` says.
+pub(super) fn row_session() -> String {
+    format!(
         "SET NAMES utf8mb4, SESSION sql_mode='{ROW_SQL_MODE}', SESSION time_zone='+00:00', \
          SESSION foreign_key_checks=0, SESSION transaction_isolation='READ-COMMITTED'"
-    );
-    push_user(&mut sql, user);
-    sql
+    )
 }
 
 /// Older servers know the isolation level by another name.
-pub(super) fn row_session_old(user: &[(String, String)]) -> String {
-    row_session(user).replace("transaction_isolation", "tx_isolation")
-}
-
-/// Variables that the task's `session` sets; those that rows depend on stay ours.
-fn push_user(sql: &mut String, user: &[(String, String)]) {
-    use std::fmt::Write as _;
-    const OURS: [&str; 5] =
-        ["sql_mode", "time_zone", "foreign_key_checks", "transaction_isolation", "tx_isolation"];
-    for (name, value) in user {
-        let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        if !plain || OURS.iter().any(|o| o.eq_ignore_ascii_case(name)) {
-            continue;
-        }
-        let number = value.parse::<f64>().is_ok();
-        let _ = write!(sql, ", SESSION {name}=");
-        if number {
-            sql.push_str(value);
-        } else {
-            crate::sql::push_string(sql, value);
-        }
-    }
+pub(super) fn row_session_old() -> String {
+    row_session().replace("transaction_isolation", "tx_isolation")
 }
