@@ -9,7 +9,7 @@ mod table;
 
 pub use charset::{Defaults, binary_collation, charset_of};
 pub use create::parse_create_table;
-pub use info::{Chunk, SchemaInfo, TableCopy, TableInfo};
+pub use info::{Chunk, SchemaCopy, TableCopy, TableInfo};
 pub use table::{
     Check, Column, ColumnType, ForeignKey, Generated, Key, KeyKind, KeyPart, TableSchema, TypeKind,
     same_name,

@@ -10,7 +10,7 @@ use crate::ddl::SqlMode;
 use crate::error::{Error, codes};
 use crate::event::{LaneId, SourceId};
 use crate::position::Position;
-use crate::schema::{Chunk, SchemaInfo, TableCopy, TableInfo, TableSchema, parse_create_table};
+use crate::schema::{Chunk, SchemaCopy, TableCopy, TableInfo, TableSchema, parse_create_table};
 
 fn source() -> SourceId {
     SourceId::new("s1")
@@ -45,7 +45,7 @@ fn done(table: &str, generation: u32, chunk: u32) -> ChunkDone {
 
 fn begin(store: &StateStore, lane: &LaneId, tables: &[TableCopy]) {
     let schemas =
-        [SchemaInfo { name: "db".into(), charset: "utf8mb4".into(), collation: String::new() }];
+        [SchemaCopy { name: "db".into(), charset: "utf8mb4".into(), collation: String::new() }];
     let copy = CopyBegin {
         position: &at(100),
         contained_upto: None,
@@ -287,7 +287,7 @@ fn a_checkpoint_and_what_is_known_there_are_saved_together() {
         assumed: version == 1,
     };
     let schema =
-        SchemaInfo { name: "db".into(), charset: "latin1".into(), collation: String::new() };
+        SchemaCopy { name: "db".into(), charset: "latin1".into(), collation: String::new() };
     {
         let store = StateStore::open(dir.path(), "t").unwrap();
         let run = store.begin_run(&main, 0).unwrap();
@@ -356,7 +356,7 @@ fn old_runs_and_old_places_save_nothing() {
     store.begin_run(&main, 0).unwrap();
     store.save_checkpoint(&main, &checkpoint(5, 1), &LaneChanges::default()).unwrap();
     let late = LaneChanges {
-        schemas: vec![SchemaInfo {
+        schemas: vec![SchemaCopy {
             name: "late".into(),
             charset: String::new(),
             collation: String::new(),
