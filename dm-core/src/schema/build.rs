@@ -362,7 +362,7 @@ pub(super) fn is_text(kind: TypeKind) -> bool {
     )
 }
 
-fn binary_kind(kind: TypeKind) -> TypeKind {
+pub(super) fn binary_kind(kind: TypeKind) -> TypeKind {
     use TypeKind as T;
     match kind {
         T::Char => T::Binary,
