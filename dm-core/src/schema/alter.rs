@@ -285,7 +285,7 @@ impl<'a> Work<'a> {
 
     fn conflict(&self, what: &str) -> Error {
         Error::new(
-            &codes::SCHEMA_APPLY,
+            &codes::SCHEMA_DDL,
             format!("the tracked structure of table `{}` does not fit: {what}", self.context.table),
         )
     }
@@ -445,7 +445,7 @@ impl<'a> Work<'a> {
             && self.new.keys.iter().any(|k| k.kind == KeyKind::Primary)
         {
             return Err(Error::new(
-                &codes::SCHEMA_APPLY,
+                &codes::SCHEMA_DDL,
                 format!("table `{}` has a primary key already", self.context.table),
             ));
         }
