@@ -364,7 +364,7 @@ impl Work<'_> {
             }
             if !create.or_replace && !assumed {
                 return Err(Error::new(
-                    &codes::SCHEMA_APPLY,
+                    &codes::SCHEMA_DDL,
                     format!("table {} is tracked already", create.name),
                 ));
             }
@@ -452,7 +452,7 @@ impl Work<'_> {
         }
         if self.get(new).is_some_and(|(_, assumed)| !assumed) {
             return Err(Error::new(
-                &codes::SCHEMA_APPLY,
+                &codes::SCHEMA_DDL,
                 format!("{old} cannot be renamed: table {new} is tracked already"),
             ));
         }

@@ -47,9 +47,15 @@ pub(super) struct Statement {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    Insert { loose: bool },
-    Upsert { loose: bool },
-    Delete { counted: bool },
+    Insert {
+        loose: bool,
+    },
+    Upsert {
+        loose: bool,
+    },
+    Delete {
+        counted: bool,
+    },
     /// Statements of their own.
     Raw,
 }
@@ -152,7 +158,13 @@ fn exact(
     Ok(())
 }
 
-fn insert(ops: &mut TableOps, hashes: &[KeyHash], plan: &Arc<WritePlan>, row: &Row<'_>, max: usize) {
+fn insert(
+    ops: &mut TableOps,
+    hashes: &[KeyHash],
+    plan: &Arc<WritePlan>,
+    row: &Row<'_>,
+    max: usize,
+) {
     let mut tuple = String::new();
     let loose = plan.push_tuple(&mut tuple, row);
     ops.tuple(hashes, plan, Kind::Insert { loose }, &tuple, max);
@@ -188,7 +200,13 @@ fn idempotent(
     Ok(())
 }
 
-fn upsert(ops: &mut TableOps, hashes: &[KeyHash], plan: &Arc<WritePlan>, row: &Row<'_>, max: usize) {
+fn upsert(
+    ops: &mut TableOps,
+    hashes: &[KeyHash],
+    plan: &Arc<WritePlan>,
+    row: &Row<'_>,
+    max: usize,
+) {
     if plan.has_other_keys() {
         for condition in plan.evictions(row) {
             let sql = format!("DELETE FROM {} WHERE {condition}", plan.table_sql);
@@ -225,7 +243,10 @@ fn no_identity(plan: &WritePlan) -> Error {
 fn partial_image(plan: &WritePlan) -> Error {
     Error::new(
         &codes::ROW_IMAGE,
-        format!("an update of {} carries only a part of the row, and it may have been applied before", plan.table),
+        format!(
+            "an update of {} carries only a part of the row, and it may have been applied before",
+            plan.table
+        ),
     )
 }
 
@@ -280,7 +301,14 @@ impl TableOps {
         &mut self.groups[at]
     }
 
-    fn tuple(&mut self, hashes: &[KeyHash], plan: &Arc<WritePlan>, kind: Kind, tuple: &str, max: usize) {
+    fn tuple(
+        &mut self,
+        hashes: &[KeyHash],
+        plan: &Arc<WritePlan>,
+        kind: Kind,
+        tuple: &str,
+        max: usize,
+    ) {
         let fits = |g: &Group| g.rows < ROWS_PER_STATEMENT && g.text.len() + tuple.len() < max;
         let group = self.group(hashes, plan, kind, fits);
         if group.rows > 0 {
@@ -290,7 +318,14 @@ impl TableOps {
         group.rows += 1;
     }
 
-    fn delete(&mut self, hashes: &[KeyHash], plan: &Arc<WritePlan>, text: &str, counted: bool, max: usize) {
+    fn delete(
+        &mut self,
+        hashes: &[KeyHash],
+        plan: &Arc<WritePlan>,
+        text: &str,
+        counted: bool,
+        max: usize,
+    ) {
         let fits = |g: &Group| g.rows < DELETES_PER_STATEMENT && g.text.len() + text.len() < max;
         let group = self.group(hashes, plan, Kind::Delete { counted }, fits);
         if group.rows > 0 {

@@ -237,7 +237,12 @@ impl Marks {
     }
 
     /// The chunks that are there.
-    pub fn chunks(&self, session: &mut Session, task: &str, lane: &LaneId) -> Result<Vec<ChunkMark>> {
+    pub fn chunks(
+        &self,
+        session: &mut Session,
+        task: &str,
+        lane: &LaneId,
+    ) -> Result<Vec<ChunkMark>> {
         let rows = session.rows(&format!(
             "SELECT `db`,`tbl`,`generation`,`chunk` FROM {}.`dm_chunk_mark` WHERE `lane`={}",
             self.schema,
@@ -262,7 +267,10 @@ fn parse_set(text: &str) -> Result<OrdinalSet> {
 }
 
 fn damaged(what: &str) -> Error {
-    Error::new(&codes::TARGET_FOREIGN, format!("{what} cannot be read: the mark tables at the target were changed by hand"))
+    Error::new(
+        &codes::TARGET_FOREIGN,
+        format!("{what} cannot be read: the mark tables at the target were changed by hand"),
+    )
 }
 
 /// The name of a slot's lock: short enough for every server, the same for every process.

@@ -31,7 +31,6 @@ use crate::mysql::{Connection, Purpose};
 use crate::schema::TableSchema;
 use crate::sql::{push_string, quote_table};
 
-
 /// How the sink works.
 #[derive(Clone, Debug)]
 pub(crate) struct MysqlSinkOptions {
@@ -125,7 +124,9 @@ impl Shared {
     fn show_create(&self, table: &TableName) -> Result<Option<String>> {
         let sql = format!("SHOW CREATE TABLE {}", quote_table(table));
         self.ask(|session| match session.rows(&sql) {
-            Ok(rows) => Ok(rows.into_iter().next().and_then(|row| row.into_iter().nth(1)).flatten()),
+            Ok(rows) => {
+                Ok(rows.into_iter().next().and_then(|row| row.into_iter().nth(1)).flatten())
+            }
             // No such database, no such table.
             Err(e) if matches!(e.server_error(), Some(1049 | 1146)) => Ok(None),
             Err(e) => Err(e),
@@ -223,9 +224,8 @@ impl Sink for MysqlSink {
 
     fn empty_table(&self, _task: &str, _lane: &LaneId, table: &TableName) -> Result<()> {
         // Marks of earlier generations may stay: a mark names its generation.
-        self.shared.ask(|session| {
-            session.exec(&format!("DELETE FROM {}", quote_table(table))).map(|_| ())
-        })
+        self.shared
+            .ask(|session| session.exec(&format!("DELETE FROM {}", quote_table(table))).map(|_| ()))
     }
 
     fn writer(&self, slot: &Slot, stop: &AtomicBool) -> Result<Box<dyn Writer>> {

@@ -54,16 +54,14 @@ impl WritePlan {
             columns.push(column.clone());
         }
         let infos: Vec<ColumnInfo> = plan.columns.iter().cloned().collect();
-        let names: Vec<String> = columns
-            .iter()
-            .map(|c| crate::sql::quote_ident(&c.name))
-            .collect();
+        let names: Vec<String> = columns.iter().map(|c| crate::sql::quote_ident(&c.name)).collect();
         let indexes = |key: &Key| whole_columns(key, plan);
         let mut keys: Vec<&Key> = target.unique_keys().collect();
-        let not_null = |columns: &[usize], all: &[Column]| columns.iter().all(|&i| all.get(i).is_some_and(|c| !c.nullable));
-        let identity_at = keys
-            .iter()
-            .position(|k| indexes(k).is_some_and(|c| not_null(&c, &columns)));
+        let not_null = |columns: &[usize], all: &[Column]| {
+            columns.iter().all(|&i| all.get(i).is_some_and(|c| !c.nullable))
+        };
+        let identity_at =
+            keys.iter().position(|k| indexes(k).is_some_and(|c| not_null(&c, &columns)));
         let identity = identity_at.and_then(|at| indexes(keys.remove(at)));
         let opaque_others = keys.iter().any(|k| indexes(k).is_none());
         let others: Vec<Vec<usize>> = keys.iter().filter_map(|k| indexes(k)).collect();
@@ -167,14 +165,9 @@ impl WritePlan {
     /// Appends the condition that finds a row. Returns true when the condition may match several
     /// equal rows, so that the statement needs a LIMIT.
     pub fn push_where(&self, out: &mut String, row: &Row<'_>) -> bool {
-        let told = |columns: &[usize]| {
-            columns.iter().all(|&i| row.get(i).is_some_and(|v| !v.is_null()))
-        };
-        let key = self
-            .identity
-            .iter()
-            .chain(&self.nullable_keys)
-            .find(|columns| told(columns));
+        let told =
+            |columns: &[usize]| columns.iter().all(|&i| row.get(i).is_some_and(|v| !v.is_null()));
+        let key = self.identity.iter().chain(&self.nullable_keys).find(|columns| told(columns));
         match key {
             Some(columns) => {
                 self.push_key(out, columns, row);
@@ -268,7 +261,9 @@ impl WritePlan {
                 push_value(out, value, info);
                 out.push_str(" USING utf8mb4) AS BINARY)");
             }
-            Value::Json(json) if self.columns.get(i).is_some_and(|c| c.ty.kind == TypeKind::Json) => {
+            Value::Json(json)
+                if self.columns.get(i).is_some_and(|c| c.ty.kind == TypeKind::Json) =>
+            {
                 let _ = write!(out, "{name}=CAST(");
                 crate::sql::push_json(out, json);
                 out.push_str(" AS JSON)");

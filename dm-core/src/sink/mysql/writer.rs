@@ -50,7 +50,10 @@ impl MysqlWriter {
         Ok(plan)
     }
 
-    fn statements<'b>(&mut self, blocks: impl Iterator<Item = &'b RowBlock>) -> Result<Vec<Statement>> {
+    fn statements<'b>(
+        &mut self,
+        blocks: impl Iterator<Item = &'b RowBlock>,
+    ) -> Result<Vec<Statement>> {
         let mut grouper = Grouper::new(self.shared.statement_bytes);
         for block in blocks {
             let plan = self.plan(block)?;
@@ -61,7 +64,12 @@ impl MysqlWriter {
 
     /// Runs statements in as few packets as their size allows. `head` and `tail` go around them
     /// in the first and the last packet.
-    fn run(&mut self, head: Option<&str>, statements: &[Statement], tail: &[String]) -> Result<ApplyStats> {
+    fn run(
+        &mut self,
+        head: Option<&str>,
+        statements: &[Statement],
+        tail: &[String],
+    ) -> Result<ApplyStats> {
         let mut stats = ApplyStats::default();
         let mut packet = Packet::default();
         if let Some(head) = head {
