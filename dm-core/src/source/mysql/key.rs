@@ -262,17 +262,9 @@ mod tests {
             ty.charset = "gbk".into();
             ty.collation = "gbk_chinese_ci".into();
         }
-        Column {
-            name: name.into(),
-            ty,
-            nullable,
-            default: None,
-            on_update: None,
-            generated: None,
-            auto_increment: false,
-            invisible: false,
-            comment: String::new(),
-        }
+        let mut column = Column::new(name, ty);
+        column.nullable = nullable;
+        column
     }
 
     fn schema(columns: &[(&str, TypeKind, bool)], keys: &[(&str, KeyKind, &[&str])]) -> TableSchema {
@@ -280,18 +272,13 @@ mod tests {
             columns: columns.iter().map(|(n, k, null)| column(n, *k, *null)).collect(),
             keys: keys
                 .iter()
-                .map(|(name, kind, parts)| Key {
-                    name: (*name).into(),
-                    kind: *kind,
-                    parts: parts
-                        .iter()
-                        .map(|p| KeyPart::Column {
-                            name: (*p).into(),
-                            prefix: None,
-                            descending: false,
-                        })
-                        .collect(),
-                    invisible: false,
+                .map(|(name, kind, parts)| {
+                    let part = |p: &&str| KeyPart::Column {
+                        name: (*p).into(),
+                        prefix: None,
+                        descending: false,
+                    };
+                    Key::new(*name, *kind, parts.iter().map(part).collect())
                 })
                 .collect(),
             ..TableSchema::default()
