@@ -19,38 +19,37 @@ macro_rules! codes {
     };
 }
 
+mod binlog;
 mod binlog_op;
 mod config;
 mod database;
-<<<<<<< HEAD
 mod functional;
-mod source;
-=======
 mod schema;
->>>>>>> ddl
+mod source;
 mod sync;
 
+pub use binlog::*;
 pub use binlog_op::*;
 pub use config::*;
 pub use database::*;
-<<<<<<< HEAD
 pub use functional::*;
-pub use source::*;
-=======
 pub use schema::*;
->>>>>>> ddl
+pub use source::*;
 pub use sync::*;
 
 /// Every code, in the order of numbers.
 pub fn all() -> Vec<&'static crate::error::Code> {
-<<<<<<< HEAD
-    let classes =
-        [binlog_op::ALL, config::ALL, database::ALL, functional::ALL, source::ALL, sync::ALL];
+    let classes = [
+        binlog::ALL,
+        binlog_op::ALL,
+        config::ALL,
+        database::ALL,
+        functional::ALL,
+        schema::ALL,
+        source::ALL,
+        sync::ALL,
+    ];
     let mut all: Vec<_> = classes.into_iter().flatten().copied().collect();
-=======
-    let mut all: Vec<_> =
-        [database::ALL, schema::ALL, sync::ALL].into_iter().flatten().copied().collect();
->>>>>>> ddl
     all.sort_by_key(|c| c.number);
     all
 }
