@@ -5,6 +5,9 @@
 //! stream is polled by one thread. After an error a stream is spent: the pipeline opens the next
 //! one from the last safe point. Several streams of one source may be open at a time.
 
+pub mod mysql;
+mod translate;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -16,6 +19,8 @@ use crate::error::Result;
 use crate::event::{CopyBlock, SourceId};
 use crate::position::{BinlogPos, Flavor, Gtid, Position};
 use crate::schema::TableSchema;
+
+pub use translate::Translator;
 
 /// What is known of a source's server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -231,7 +236,7 @@ pub enum Body {
         length: Option<u64>,
     },
     /// A statement: BEGIN, COMMIT, DDL, or a change in statement format.
-    Query(Box<QueryEvent>),
+    Query(Box<QueryEvent<'static>>),
     /// Rows.
     Rows(RowsBody),
     /// The transaction is committed.
@@ -260,7 +265,7 @@ pub enum Body {
 #[derive(Clone, Debug)]
 pub enum RowsBody {
     /// As they stand in the binlog; decoding needs the table's structure at this place.
-    Binlog(RowsEvent),
+    Binlog(RowsEvent<'static>),
     /// Decoded rows, from scripted sources.
     Owned {
         /// The table.
