@@ -7,6 +7,7 @@ pub mod ddl;
 pub mod error;
 pub mod event;
 pub mod mysql;
+mod pipeline;
 pub mod position;
 pub mod schema;
 pub mod sink;

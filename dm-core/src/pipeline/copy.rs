@@ -115,7 +115,7 @@ impl Copy {
         begun: Option<CopyState>,
         wanted: Option<HashSet<TableName>>,
     ) -> Result<(Position, Position)> {
-        let creator = &self.creator;
+        let creator = self.creator.clone();
         let choose = move |t: &TableName| match &wanted {
             Some(wanted) => wanted.contains(t),
             None => creator.wants(t),
@@ -163,7 +163,7 @@ impl Copy {
         for old in copy.tables.iter().filter(|t| !t.is_finished()) {
             let name = &old.copy.info.name;
             let Some(now) = fresh.get(name) else { return Err(gone(name)) };
-            let changed = now.info.create_sql_without_counter() != old.copy.info.create_sql_without_counter();
+            let changed = now.info.schema != old.copy.info.schema;
             if old.chunks_done > 0 && !changed {
                 widened.push(name.clone());
                 tables.push(self.table(&old.copy, old.generation, true)?);

@@ -31,4 +31,7 @@ codes! {
     SOURCE_TIME = 61010 SyncUnit Internal High "source-time":
         "No binlog position belongs to the wanted start time.",
         "Give a time before the end of the source's binlog.";
+    SOURCE_STREAM = 61011 SyncUnit Upstream High "source-stream":
+        "The source ended the binlog stream.",
+        "";
 }

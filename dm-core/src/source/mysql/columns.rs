@@ -226,17 +226,7 @@ mod tests {
     use crate::event::CellRef;
 
     fn column(name: &str, kind: TypeKind) -> Column {
-        Column {
-            name: name.into(),
-            ty: ColumnType::new(kind),
-            nullable: true,
-            default: None,
-            on_update: None,
-            generated: None,
-            auto_increment: false,
-            invisible: false,
-            comment: String::new(),
-        }
+        Column::new(name, ColumnType::new(kind))
     }
 
     fn select(columns: Vec<Column>, options: ReadOptions) -> Selection {

@@ -8,7 +8,7 @@
 //! floats, whose text is not their value, never. Ranges are half open, the first and the last one
 //! have no outer end, and rows whose key is NULL are a chunk of their own.
 
-use crate::mysql::{ident, push_hex, text};
+use crate::mysql::{ident, text};
 use crate::schema::{Column, Key, KeyKind, KeyPart, TableSchema, TypeKind};
 
 /// How a column compares, and how its values are written.
@@ -82,11 +82,6 @@ impl ChunkKey {
     /// True when the key is one integer column.
     pub(super) fn is_integer(&self) -> bool {
         self.integer
-    }
-
-    /// True when rows may have no key value.
-    pub(super) fn is_nullable(&self) -> bool {
-        self.nullable
     }
 
     /// `FORCE INDEX (..)`: with it the optimizer does not read the whole table for one chunk.
@@ -243,14 +238,6 @@ fn form(column: &Column) -> Option<Form> {
     })
 }
 
-/// A text as a literal in hex, for tests and for conditions of one's own making.
-#[cfg(test)]
-fn hex(bytes: &[u8]) -> String {
-    let mut out = String::new();
-    push_hex(&mut out, bytes);
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -262,17 +249,9 @@ mod tests {
             ty.charset = "gbk".into();
             ty.collation = "gbk_chinese_ci".into();
         }
-        Column {
-            name: name.into(),
-            ty,
-            nullable,
-            default: None,
-            on_update: None,
-            generated: None,
-            auto_increment: false,
-            invisible: false,
-            comment: String::new(),
-        }
+        let mut column = Column::new(name, ty);
+        column.nullable = nullable;
+        column
     }
 
     fn schema(columns: &[(&str, TypeKind, bool)], keys: &[(&str, KeyKind, &[&str])]) -> TableSchema {
@@ -280,18 +259,13 @@ mod tests {
             columns: columns.iter().map(|(n, k, null)| column(n, *k, *null)).collect(),
             keys: keys
                 .iter()
-                .map(|(name, kind, parts)| Key {
-                    name: (*name).into(),
-                    kind: *kind,
-                    parts: parts
-                        .iter()
-                        .map(|p| KeyPart::Column {
-                            name: (*p).into(),
-                            prefix: None,
-                            descending: false,
-                        })
-                        .collect(),
-                    invisible: false,
+                .map(|(name, kind, parts)| {
+                    let part = |p: &&str| KeyPart::Column {
+                        name: (*p).into(),
+                        prefix: None,
+                        descending: false,
+                    };
+                    Key::new(*name, *kind, parts.iter().map(part).collect())
                 })
                 .collect(),
             ..TableSchema::default()
@@ -305,7 +279,7 @@ mod tests {
             &[("PRIMARY", KeyKind::Primary, &["a", "b"])],
         );
         let key = ChunkKey::choose(&s).unwrap();
-        let border = key.border(&[Some("5".into()), Some(hex(b"x"))]).unwrap();
+        let border = key.border(&[Some("5".into()), Some("78".into())]).unwrap();
         let ranges = key.ranges(&[border]);
         let lit = "_gbk X'78' COLLATE gbk_chinese_ci";
         assert_eq!(
