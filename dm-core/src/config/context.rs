@@ -37,7 +37,10 @@ impl File {
             if let Some(at) = self.places.get(path) {
                 return Some(*at);
             }
-            path = path.get(..path.rfind(['.', '['])?)?;
+            if path.is_empty() {
+                return None;
+            }
+            path = path.rfind(['.', '[']).and_then(|end| path.get(..end)).unwrap_or("");
         }
     }
 

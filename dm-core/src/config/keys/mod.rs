@@ -119,6 +119,8 @@ impl Kind {
 
 /// Checks a whole file against a group.
 pub(super) fn check(file: &mut File, root: &Node, group: &'static Group) {
+    // What is no mapping at all says nothing about any key.
+    file.unreadable = !matches!(root.data, Data::Map(_)) && !root.is_null();
     let mut checker = Checker { file };
     checker.group(root, group, "");
 }

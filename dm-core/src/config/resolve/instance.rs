@@ -271,8 +271,14 @@ impl Resolver<'_> {
             let path = join(&path, "binlog-pos");
             self.file.problem(&codes::CONFIG_YAML, path, found, "0 to 4294967295");
         }
-        let binlog = (!binlog_name.is_empty())
-            .then(|| (binlog_name.clone(), (*binlog_pos).max(FIRST_EVENT)));
+        let name = without_relay_suffix(binlog_name);
+        if !name.is_empty() && !source::is_binlog_name(&name) {
+            let found = format!("found `{binlog_name}`");
+            let path = join(&path, "binlog-name");
+            let expected = "`base.number`, such as `mysql-bin.000001`";
+            self.file.problem(&codes::BINLOG_FILE_NAME, path, found, expected);
+        }
+        let binlog = (!name.is_empty()).then(|| (name, (*binlog_pos).max(FIRST_EVENT)));
         let gtid = (!binlog_gtid.is_empty()).then(|| binlog_gtid.clone());
         Some(StartPoint { binlog, gtid })
     }
@@ -315,6 +321,15 @@ impl Resolver<'_> {
         let found = format!("the source has no {missing}, which the mode `{mode}` needs");
         self.file.problem(&codes::CONFIG_SOURCE_KIND, join(path, "source-id"), found, "");
         None
+    }
+}
+
+/// DM's checkpoints name files of its relay log `mysql-bin|000001.000123`, where the server's own name
+/// is `mysql-bin.000123`; people copy such names into `meta`.
+fn without_relay_suffix(name: &str) -> String {
+    match name.split_once('|').and_then(|(base, rest)| Some((base, rest.split_once('.')?.1))) {
+        Some((base, number)) => format!("{base}.{number}"),
+        None => name.to_owned(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dm_filter::{
     BlockAllowList, Chain, EventFilter, EventRule, Filter, Lint, RuleError, RuleErrorKind,
 };
-use dm_router::{RouteRule, RouteRuleError, TableRouter};
+use dm_router::{RouteLint, RouteRule, RouteRuleError, TableRouter};
 
 use super::Resolver;
 use crate::config::context::File;
@@ -38,6 +38,15 @@ fn report_routes(file: &mut File, errors: Vec<RouteRuleError>) {
     }
 }
 
+fn warn_routes(file: &mut File, lints: Vec<RouteLint>) {
+    for lint in lints {
+        // A doubt about both patterns together belongs to the rule.
+        let rule = join("routes", &lint.rule);
+        let path = if lint.key.contains(',') { rule } else { join(&rule, &lint.key) };
+        file.warn(path, format!("`{}`: {}", lint.found, lint.message));
+    }
+}
+
 fn warn(file: &mut File, group: &str, lints: Vec<Lint>) {
     for lint in lints {
         let path = join(&join(group, &lint.rule), &lint.key);
@@ -58,20 +67,22 @@ impl Resolver<'_> {
                 empty(file, &codes::CONFIG_ROUTE, "routes", name);
                 continue;
             };
-            report_routes(file, rule.validate(name));
-        }
-        let rules = task.routes.iter().filter_map(|(n, r)| Some((n.as_str(), r.as_ref()?)));
-        for lint in dm_router::lint_routes(rules, case) {
-            let path = join(&join("routes", &lint.rule), &lint.key);
-            file.warn(path, format!("`{}`: {}", lint.found, lint.message));
+            let errors = rule.validate(name);
+            if errors.is_empty() {
+                warn_routes(file, rule.lint(name, case));
+            }
+            report_routes(file, errors);
         }
         for (name, rule) in &task.filters {
             let Some(rule) = rule else {
                 empty(file, &codes::CONFIG_EVENT_FILTER, "filters", name);
                 continue;
             };
-            report(file, "filters", rule.validate(name));
-            warn(file, "filters", rule.lint(name, case));
+            let errors = rule.validate(name);
+            if errors.is_empty() {
+                warn(file, "filters", rule.lint(name, case));
+            }
+            report(file, "filters", errors);
         }
         for (name, rule) in &task.expression_filter {
             if rule.is_none() {
@@ -84,8 +95,11 @@ impl Resolver<'_> {
         ];
         for (group, rules) in lists {
             for (name, rule) in rules.iter().filter_map(|(n, r)| Some((n, r.as_ref()?))) {
-                report(file, group, rule.validate(name));
-                warn(file, group, rule.lint(name, case));
+                let errors = rule.validate(name);
+                if errors.is_empty() {
+                    warn(file, group, rule.lint(name, case));
+                }
+                report(file, group, errors);
             }
         }
     }
@@ -206,6 +220,7 @@ impl Resolver<'_> {
         match TableRouter::compile(rules.iter().copied(), case) {
             Ok(router) => {
                 self.ambiguous(&rules, &router);
+                warn_routes(&mut self.file, dm_router::lint_routes(rules, case));
                 Some(Arc::new(router))
             }
             Err(errors) => {
@@ -263,11 +278,13 @@ fn filters_of_source(
     let mut own = Vec::new();
     for (i, rule) in source.filters.iter().enumerate() {
         let place = format!("filters[{i}]");
-        for e in rule.validate(&place) {
+        let errors = rule.validate(&place);
+        let lints = if errors.is_empty() { rule.lint(&place, case) } else { Vec::new() };
+        for e in errors {
             let found = format!("found {}", e.found);
             file.problem(code(e.kind), join(&place, &e.key), found, e.expected);
         }
-        for lint in rule.lint(&place, case) {
+        for lint in lints {
             file.warn(join(&place, &lint.key), format!("`{}`: {}", lint.found, lint.message));
         }
         let same = |r: &EventRule| {

@@ -168,7 +168,8 @@ fn relay(raw: &RawSource, file: &mut File) -> RelayPlan {
     }
 }
 
-fn is_binlog_name(name: &str) -> bool {
+/// `base.number` with a number above 0.
+pub(super) fn is_binlog_name(name: &str) -> bool {
     name.rsplit_once('.').is_some_and(|(base, number)| {
         let digits = number.bytes().all(|b| b.is_ascii_digit());
         !base.is_empty() && digits && number.parse::<u64>().is_ok_and(|n| n > 0)
