@@ -22,6 +22,8 @@ mod memory;
 mod mysql;
 
 pub use crate::event::ApplyMode;
+pub use self::mysql::MysqlSink;
+pub(crate) use self::mysql::MysqlSinkOptions;
 pub use memory::{Cell, MemorySink};
 
 /// What a sink promises after a crash.

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
 
+pub(crate) use self::recover::begin_lane;
 use self::group::Group;
 use self::xa::Held;
 use super::create::Creator;
