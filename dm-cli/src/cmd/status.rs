@@ -19,8 +19,7 @@ pub fn run(args: &StatusArgs) -> Result<ExitCode, Failure> {
         all.push(one(dir, &task)?);
     }
     let text = json!({ "result": true, "msg": "", "tasks": all });
-    println!("{text:#}");
-    Ok(ExitCode::SUCCESS)
+    super::say(&format!("{text:#}"))
 }
 
 fn one(dir: &std::path::Path, task: &str) -> Result<Value, Failure> {

@@ -315,7 +315,9 @@ impl<'c> Stream<'c> {
             let _ = writer.rollback();
         }
         let deadline = Instant::now() + STOP_PATIENCE;
-        let finished = self.progress.wait_low(self.ordinal, Some(deadline));
+        // A group whose end was not read is not handed out; it is read again.
+        let handed_out = self.ordinal - u64::from(self.group.is_open());
+        let finished = self.progress.wait_low(handed_out, Some(deadline));
         self.progress.stop();
         self.queues.clear();
         self.dispatcher = None;

@@ -277,14 +277,17 @@ impl Stream<'_> {
     }
 
     fn target_ddl(&self, statement: &Statement, query: &QueryEvent<'_>, at: u32) -> Result<TargetDdl> {
-        let reread = |text: Option<String>| match text {
+        let reread_or = |text: Option<String>, otherwise: Statement| match text {
             Some(text) => parse(&text, &statement.context),
-            None => Ok(statement.clone()),
+            None => Ok(otherwise),
         };
-        let bare = reread(statement.without_start_transaction())?;
-        let conditional = match bare.with_condition() {
-            Some(text) => parse(&text, &statement.context)?,
-            None => bare,
+        let bare = reread_or(statement.without_start_transaction(), statement.clone())?;
+        // As DM does; other statements keep the condition that their author gave them.
+        let conditional = match bare.kind {
+            K::CreateTable | K::DropTable | K::CreateDatabase | K::DropDatabase => {
+                reread_or(bare.with_condition(), bare)?
+            }
+            _ => bare,
         };
         let mut tables = Vec::new();
         for name in judged(statement) {
