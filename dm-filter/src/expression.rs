@@ -20,6 +20,8 @@ mod eval;
 mod filter;
 mod functions;
 mod json;
+#[cfg(test)]
+mod laws;
 mod lexer;
 mod parser;
 mod temporal;

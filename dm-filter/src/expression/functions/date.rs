@@ -230,7 +230,7 @@ fn str_to_date(args: &Args<'_>) -> Result {
     while let Some(c) = chars.next() {
         let next = match c {
             '%' => match chars.next() {
-                Some(specifier) => read_one(&mut parts, specifier, rest)?,
+                Some(specifier) => read_one(&mut parts, specifier, rest.trim_start())?,
                 None => None,
             },
             c if c.is_whitespace() => Some(rest.trim_start()),
