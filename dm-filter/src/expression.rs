@@ -28,6 +28,7 @@ mod temporal;
 mod value;
 
 use ast::{Expr, Pattern};
+use collation::Collation;
 use decimal::Decimal;
 use parser::ColumnName;
 use value::Val;
@@ -51,8 +52,8 @@ pub use temporal::{UnknownZone, Zone};
 #[derive(Clone, Debug)]
 pub struct CompiledExpr {
     expr: Expr,
-    /// For each column of the expression, its place in the row.
-    places: Vec<usize>,
+    /// For each column of the expression, its place in the row and how its text compares.
+    places: Vec<(usize, Collation)>,
     zone: Zone,
 }
 
@@ -66,9 +67,11 @@ impl CompiledExpr {
     pub fn compile(text: &str, columns: &Columns, zone: &Zone) -> Result<Self, ExprError> {
         let (mut expr, names) = parser::parse(text, zone)?;
         let place = |name: &ColumnName| {
-            columns
-                .index_of(&name.column)
-                .ok_or_else(|| ExprError::UnknownColumn(name.column.clone()))
+            let index = columns.index_of(&name.column)?;
+            Some((index, Collation::named(&columns.get(index)?.collation)))
+        };
+        let place = |name: &ColumnName| {
+            place(name).ok_or_else(|| ExprError::UnknownColumn(name.column.clone()))
         };
         let places = names.iter().map(place).collect::<Result<Vec<_>, _>>()?;
         fold(&mut expr, zone)?;

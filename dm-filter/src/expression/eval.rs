@@ -22,8 +22,8 @@ type Result<T> = std::result::Result<T, EvalError>;
 pub(super) struct Context<'v> {
     /// The row; without one, columns have no value.
     pub(super) row: Option<(&'v Row<'v>, &'v Columns)>,
-    /// For each column of the expression, its place in the row.
-    pub(super) places: &'v [usize],
+    /// For each column of the expression, its place in the row and how its text compares.
+    pub(super) places: &'v [(usize, Collation)],
     pub(super) zone: &'v Zone,
 }
 
@@ -97,8 +97,8 @@ impl<'v> Context<'v> {
     }
 
     fn column(&'v self, slot: usize) -> Result<Val<'v>> {
-        let place = self.places.get(slot).copied().unwrap_or(usize::MAX);
-        let Some((row, columns)) = self.row else {
+        let (Some((row, columns)), Some(&(place, collation))) = (self.row, self.places.get(slot))
+        else {
             return Err(EvalError::MissingColumn(format!("#{slot}")));
         };
         let missing = || {
@@ -106,7 +106,7 @@ impl<'v> Context<'v> {
             EvalError::MissingColumn(name)
         };
         let value = row.get(place).ok_or_else(missing)?;
-        Val::from_cell(value, columns.get(place).ok_or_else(missing)?, self.zone)
+        Val::from_cell(value, columns.get(place).ok_or_else(missing)?, collation, self.zone)
     }
 
     /// AND (`decisive` false) and OR (`decisive` true): one decisive operand settles it, else one
