@@ -13,6 +13,7 @@
 //! * Only a result of exactly 1 is true. NULL, 0, 2 and text leave the row in.
 
 mod ast;
+mod cast;
 mod collation;
 mod decimal;
 mod error;
