@@ -66,7 +66,7 @@ impl CompiledExpr {
     /// [`ExprError`]; an unknown column is told apart from an expression that cannot be read,
     /// because the next DDL may add it.
     pub fn compile(text: &str, columns: &Columns, zone: &Zone) -> Result<Self, ExprError> {
-        let (mut expr, names) = parser::parse(text, zone)?;
+        let (expr, names) = prepare(text, zone)?;
         let place = |name: &ColumnName| {
             let index = columns.index_of(&name.column)?;
             Some((index, Collation::named(&columns.get(index)?.collation)))
@@ -75,7 +75,6 @@ impl CompiledExpr {
             place(name).ok_or_else(|| ExprError::UnknownColumn(name.column.clone()))
         };
         let places = names.iter().map(place).collect::<Result<Vec<_>, _>>()?;
-        fold(&mut expr, zone)?;
         Ok(Self { expr, places, zone: zone.clone() })
     }
 
@@ -113,6 +112,13 @@ impl CompiledExpr {
             eval::Context { row: Some((row, columns)), places: &self.places, zone: &self.zone };
         Ok(context.eval(&self.expr)?.to_text().map(std::borrow::Cow::into_owned))
     }
+}
+
+/// Reads an expression and computes what needs no row.
+fn prepare(text: &str, zone: &Zone) -> Result<(Expr, Vec<ColumnName>), ExprError> {
+    let (mut expr, names) = parser::parse(text, zone)?;
+    fold(&mut expr, zone)?;
+    Ok((expr, names))
 }
 
 /// Computes what needs no row, from the leaves up.
