@@ -86,3 +86,88 @@ fn deep_nesting_is_refused_and_long_chains_are_not() {
     let row = Row::full([Value::Int(2)]);
     assert!(!compile(&chain).unwrap().is_true(&row, &columns).unwrap());
 }
+
+/// Every operator and cast on every pair of awkward operands: an answer or an error.
+#[test]
+fn no_operand_makes_an_operator_panic() {
+    use crate::value::{Date, DateTime, Json, Time, Timestamp};
+    let text = |s: &'static str| Value::from(s);
+    let values = [
+        Value::Null,
+        Value::Int(i64::MIN),
+        Value::Int(-1),
+        Value::UInt(u64::MAX),
+        Value::Double(f64::MAX),
+        Value::Double(f64::NAN),
+        Value::Float(f32::INFINITY),
+        Value::Decimal("-99999999999999999999999999999999999999999999999999999999999999999".into()),
+        Value::Decimal("0.000000000000000000000000000001".into()),
+        text(""),
+        text("1e999"),
+        text("9999-12-31"),
+        text("838:59:59"),
+        Value::Bytes(vec![0xff; 9].into()),
+        Value::Date(Date { year: 2020, month: 0, day: 31 }),
+        Value::DateTime(DateTime {
+            date: Date { year: 9999, month: 12, day: 31 },
+            ..DateTime::default()
+        }),
+        Value::Timestamp(Timestamp { seconds: i64::MAX, micro: 999_999, decimals: 6 }),
+        Value::Timestamp(Timestamp { seconds: i64::MIN, micro: 0, decimals: 0 }),
+        Value::Time(Time {
+            negative: true,
+            hours: 838,
+            minutes: 59,
+            seconds: 59,
+            ..Time::default()
+        }),
+        Value::Json(Json { text: r#"{"a": [1"#.into(), typed: Vec::new() }),
+        Value::Enum(7),
+        Value::Set(u64::MAX),
+    ];
+    let columns = Columns::named(["a", "b"]);
+    let mut expressions: Vec<String> = Vec::new();
+    for op in [
+        "+", "-", "*", "/", "DIV", "%", "=", "<=>", "<", "&", "|", "^", "<<", ">>", "LIKE",
+        "REGEXP",
+    ] {
+        expressions.push(format!("a {op} b"));
+    }
+    for to in [
+        "SIGNED",
+        "UNSIGNED",
+        "CHAR(1)",
+        "BINARY(3)",
+        "DATE",
+        "DATETIME(3)",
+        "TIME",
+        "DECIMAL(9,2)",
+        "JSON",
+        "YEAR",
+        "DOUBLE",
+    ] {
+        expressions.push(format!("CAST(a AS {to}) IS NULL OR b"));
+    }
+    for unit in ["MICROSECOND", "SECOND", "DAY", "MONTH", "YEAR", "YEAR_MONTH", "DAY_MICROSECOND"] {
+        expressions.push(format!("a + INTERVAL b {unit}"));
+        expressions.push(format!("a - INTERVAL b {unit}"));
+        expressions.push(format!("EXTRACT({unit} FROM a) + TIMESTAMPDIFF(DAY, a, b)"));
+    }
+    for text in
+        ["-a", "~a", "NOT a", "a IN (b, 1, '2020-01-01')", "a BETWEEN b AND 'x'", "a->'$.a' = b"]
+    {
+        expressions.push(text.to_string());
+    }
+    let mut answers = 0;
+    for text in expressions {
+        let expr = CompiledExpr::compile(&text, &columns, &Zone::utc()).unwrap();
+        for a in &values {
+            for b in &values {
+                let row = Row::full([a.clone(), b.clone()]);
+                answers += usize::from(expr.is_true(&row, &columns).is_ok());
+                let _ = expr.value_text(&row, &columns);
+            }
+        }
+    }
+    assert!(answers > 5_000, "{answers} answers");
+}
