@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::parser::{self, ColumnName};
-use super::{CompiledExpr, EvalError, ExprError, Zone};
+use super::parser::ColumnName;
+use super::{CompiledExpr, EvalError, ExprError, Zone, prepare};
 use crate::change::{Change, Columns, Row, RowChange, RowKind, RowOp, TableName};
 use crate::config::{ExpressionRule, Lint, LintKind, RuleError, RuleErrorKind};
 use crate::filter::{Filter, Interest, Refusal, Verdict};
@@ -50,7 +50,7 @@ impl ExpressionRule {
             add(RuleErrorKind::MixedExpressions, "", keys.join(", "), expected.into());
         }
         for (key, text) in self.expressions() {
-            let problem = match parser::parse(text, &Zone::utc()) {
+            let problem = match prepare(text, &Zone::utc()) {
                 Err(e) => Some(e.to_string()),
                 Ok((_, columns)) => columns.iter().find_map(|c| self.other_table(c)),
             };
@@ -310,5 +310,70 @@ impl ExpressionRule {
             .collect();
         kinds.dedup();
         kinds
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Table;
+
+    fn rule(insert: &str, old: &str, delete: &str) -> ExpressionRule {
+        ExpressionRule {
+            schema: "s".into(),
+            table: "t".into(),
+            insert_value_expr: insert.into(),
+            update_old_value_expr: old.into(),
+            delete_value_expr: delete.into(),
+            ..ExpressionRule::default()
+        }
+    }
+
+    fn kinds(rule: &ExpressionRule) -> Vec<RuleErrorKind> {
+        rule.validate("r").into_iter().map(|e| e.kind).collect()
+    }
+
+    #[test]
+    fn wrong_rules_are_told_apart() {
+        use RuleErrorKind::{ExpressionGrammar, ExpressionTable, MixedExpressions};
+        assert_eq!(kinds(&rule("a = 1", "", "")), []);
+        assert_eq!(kinds(&rule("a = 1", "a = 2", "")), [MixedExpressions]);
+        assert_eq!(kinds(&rule("a =", "", "")), [ExpressionGrammar]);
+        assert_eq!(kinds(&rule("other.a = 1", "", "")), [ExpressionGrammar]);
+        assert_eq!(kinds(&rule("S.T.a = 1", "", "")), []);
+        assert_eq!(kinds(&rule("ts > NOW()", "", "")), [ExpressionGrammar]);
+        assert_eq!(kinds(&rule("a REGEXP '('", "", "")), [ExpressionGrammar]);
+        let nowhere = ExpressionRule { schema: String::new(), ..rule("", "", "a") };
+        assert_eq!(kinds(&nowhere), [ExpressionTable]);
+    }
+
+    #[test]
+    fn a_rule_with_an_unknown_column_waits_for_it() {
+        let rule = rule("added = 1", "", "");
+        let filter = ExpressionFilter::compile([("r", &rule)], Zone::utc()).unwrap();
+        let before = Table::new("s", "t", ["id"]);
+        let after = Table::new("s", "t", ["id", "added"]);
+        assert_eq!(filter.decide(&before.insert([1])), Verdict::Keep);
+        let missing = filter.missing_columns(&before.name, &before.columns);
+        assert_eq!(missing, [("r", "added".to_string())]);
+        assert_eq!(filter.decide(&after.insert([1, 1])), Verdict::Drop);
+        assert_eq!(filter.decide(&after.insert([1, 2])), Verdict::Keep);
+        assert!(filter.missing_columns(&after.name, &after.columns).is_empty());
+    }
+
+    #[test]
+    fn a_row_without_an_answer_stops_the_task() {
+        let rule = rule("a + 1 > 0", "", "");
+        let filter = ExpressionFilter::compile([("r", &rule)], Zone::utc()).unwrap();
+        let table = Table::new("s", "t", ["a"]);
+        let Verdict::Refuse(refusal) = filter.decide(&table.insert([i64::MAX])) else {
+            panic!("not refused")
+        };
+        assert_eq!(
+            refusal.to_string(),
+            "r: a row of `s`.`t`, insert-value-expr: the result of + is out of range"
+        );
+        assert_eq!(filter.interest(&table.name), Interest::Rows);
+        assert_eq!(filter.interest(&TableName::new("s", "u")), Interest::All);
     }
 }
