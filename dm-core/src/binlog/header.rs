@@ -108,7 +108,8 @@ pub struct EventHeader {
     pub server_id: u32,
     /// Bytes of the whole event, header and checksum included.
     pub event_size: u32,
-    /// The low 32 bits of the offset after the event; 0 when it stands in no file.
+    /// The low 32 bits of the offset after the event; 0 when it stands in no file, and in the
+    /// middle of a group of MariaDB 11.8 and later, which knows offsets at ends of groups only.
     pub log_pos: u32,
     /// LOG_EVENT_*_F flags.
     pub flags: u16,
@@ -159,7 +160,7 @@ impl EventHeader {
     /// The full offset after this event, given that of the event before it in the same file.
     ///
     /// The header has 32 bits, files may be longer than 4 GiB. An event that stands in no file
-    /// (artificial, or without an offset) does not move the position: `None`. Sizes are never
+    /// (artificial), or does not know where, does not move the position: `None`. Sizes are never
     /// added up: in a stream they need not match (MariaDB replaces events by shorter ones).
     pub fn end_offset(&self, last: u64) -> Option<u64> {
         if self.is_artificial() || self.log_pos == 0 {

@@ -1,0 +1,1 @@
+//! Files that are cut, flipped or made of noise: errors and clean ends, never a panic.

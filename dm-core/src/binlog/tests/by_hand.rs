@@ -1,0 +1,1 @@
+//! Events that no recorded file has, made by hand after the servers' documentation.
