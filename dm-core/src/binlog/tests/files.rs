@@ -27,7 +27,7 @@ fn compare(name: &str, replay: &Replay, skip: &[&str]) {
                     same(row.get(index), table.columns.get(index).unwrap(), literal)
                 })
             };
-            let Some(at) = wanted.iter().position(|insert| matches(&insert)) else {
+            let Some(at) = wanted.iter().position(|insert| matches(insert)) else {
                 explain(name, table_name, &table.columns, row, &wanted);
             };
             wanted.remove(at);
