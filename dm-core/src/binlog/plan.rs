@@ -250,6 +250,9 @@ impl Compiler<'_> {
         };
         let collation = match logged {
             Some(collation) if charset != "binary" => collation.name(self.map.flavor).to_owned(),
+            _ if is_text(ty.kind) && ty.charset.is_empty() && ty.collation.is_empty() => {
+                self.schema.collation.clone()
+            }
             _ => ty.collation.clone(),
         };
         let labels = meta.labels.clone().unwrap_or_else(|| ty.labels.clone());
@@ -265,8 +268,8 @@ impl Compiler<'_> {
         }
         let own = [ty.charset.as_str(), charset_of(&ty.collation)];
         let table = [self.schema.charset.as_str(), charset_of(&self.schema.collation)];
-        let named = own.into_iter().chain(table).find(|name| !name.is_empty())?;
-        charset::canonical(named)
+        // MariaDB has collations without a character set in their name: they say nothing.
+        own.into_iter().chain(table).find_map(charset::canonical)
     }
 
     fn mismatch(&self, what: &str) -> Error {

@@ -118,7 +118,9 @@ impl<'a> RowsEvent<'a> {
                 self.table.table
             )));
         }
-        Ok(Rows { event: self, plan, rest: Bytes(&self.rows), failed: false })
+        let carried = |bitmap: &[u8]| (0..plan.ops().len()).filter(|i| bit(bitmap, *i)).count();
+        let carried = [carried(&self.first), carried(&self.second)];
+        Ok(Rows { event: self, plan, carried, rest: Bytes(&self.rows), failed: false })
     }
 }
 
@@ -127,6 +129,8 @@ impl<'a> RowsEvent<'a> {
 pub struct Rows<'e> {
     event: &'e RowsEvent<'e>,
     plan: &'e DecodePlan,
+    /// How many columns each of the two images carries.
+    carried: [usize; 2],
     rest: Bytes<'e>,
     failed: bool,
 }
@@ -151,38 +155,36 @@ impl<'e> Iterator for Rows<'e> {
 impl<'e> Rows<'e> {
     fn row(&mut self) -> Result<RowOp<'e>> {
         Ok(match self.event.kind {
-            RowKind::Insert => RowOp::Insert { after: self.image(&self.event.first)? },
-            RowKind::Delete => RowOp::Delete { before: self.image(&self.event.first)? },
+            RowKind::Insert => RowOp::Insert { after: self.first()? },
+            RowKind::Delete => RowOp::Delete { before: self.first()? },
             RowKind::Update if self.event.partial_json => self.partial_update()?,
             RowKind::Update => RowOp::Update {
-                before: self.image(&self.event.first)?,
-                after: self.image(&self.event.second)?,
+                before: self.first()?,
+                after: self.image(&self.event.second, self.carried[1])?,
             },
         })
     }
 
-    fn image(&mut self, present: &'e [u8]) -> Result<Row<'e>> {
-        let nulls = self.null_bitmap(present)?;
+    fn first(&mut self) -> Result<Row<'e>> {
+        self.image(&self.event.first, self.carried[0])
+    }
+
+    /// Starts with one bit for each column that is carried: whether it is NULL.
+    fn image(&mut self, present: &'e [u8], carried: usize) -> Result<Row<'e>> {
+        let nulls = self.rest.take(carried.div_ceil(8))?;
         let mut cells = Vec::with_capacity(self.plan.width());
-        let mut carried = 0;
+        let mut seen = 0;
         for (i, op) in self.plan.ops().iter().enumerate() {
             if !bit(present, i) {
                 self.plan.push(&mut cells, i, None);
                 continue;
             }
-            let null = bit(nulls, carried);
-            carried += 1;
+            let null = bit(nulls, seen);
+            seen += 1;
             let value = if null { dm_filter::Value::Null } else { op.read(&mut self.rest)? };
             self.plan.push(&mut cells, i, Some(value));
         }
         Ok(Row::partial(cells))
-    }
-
-    /// One bit for each column that is carried.
-    fn null_bitmap(&mut self, present: &[u8]) -> Result<&'e [u8]> {
-        let columns = self.plan.ops().len();
-        let carried = (0..columns).filter(|i| bit(present, *i)).count();
-        self.rest.take(carried.div_ceil(8))
     }
 
     /// An update whose second image may hold changes of JSON documents: they are applied to the
@@ -190,7 +192,7 @@ impl<'e> Rows<'e> {
     fn partial_update(&mut self) -> Result<RowOp<'e>> {
         let mut documents = vec![None; self.plan.ops().len()];
         let start = self.rest;
-        let before = self.image(&self.event.first)?;
+        let before = self.first()?;
         self.documents(start, &mut documents)?;
 
         let options = self.rest.lenenc()?;
@@ -202,7 +204,7 @@ impl<'e> Rows<'e> {
             0 => &[][..],
             _ => self.rest.take(self.event.table.json_columns().div_ceil(8))?,
         };
-        let nulls = self.null_bitmap(&self.event.second)?;
+        let nulls = self.rest.take(self.carried[1].div_ceil(8))?;
         let mut cells = Vec::with_capacity(self.plan.width());
         let (mut carried, mut jsons) = (0, 0);
         for (i, op) in self.plan.ops().iter().enumerate() {
@@ -233,8 +235,7 @@ impl<'e> Rows<'e> {
     fn documents(&self, start: Bytes<'e>, into: &mut [Option<&'e [u8]>]) -> Result<()> {
         let present: &[u8] = &self.event.first;
         let mut b = start;
-        let carried = (0..self.plan.ops().len()).filter(|i| bit(present, *i)).count();
-        let nulls = b.take(carried.div_ceil(8))?;
+        let nulls = b.take(self.carried[0].div_ceil(8))?;
         let mut seen = 0;
         for ((i, op), slot) in self.plan.ops().iter().enumerate().zip(into) {
             if !bit(present, i) {
