@@ -296,7 +296,7 @@ impl<'a> Work<'a> {
 
     fn conflict(&self, what: &str) -> Error {
         Error::new(
-            &codes::SCHEMA_APPLY,
+            &codes::SCHEMA_DDL,
             format!("the tracked structure of table `{}` does not fit: {what}", self.context.table),
         )
     }
@@ -456,7 +456,7 @@ impl<'a> Work<'a> {
             && self.new.keys.iter().any(|k| k.kind == KeyKind::Primary)
         {
             return Err(Error::new(
-                &codes::SCHEMA_APPLY,
+                &codes::SCHEMA_DDL,
                 format!("table `{}` has a primary key already", self.context.table),
             ));
         }

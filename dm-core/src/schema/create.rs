@@ -24,7 +24,7 @@ pub fn parse_create_table(sql: &str, mode: SqlMode) -> Result<TableSchema> {
         _ => {
             let head: String = sql.chars().take(60).collect();
             return Err(Error::new(
-                &codes::SCHEMA_NOT_CREATE_TABLE,
+                &codes::SCHEMA_NOT_CREATE,
                 format!("not a CREATE TABLE with columns: `{head}`"),
             ));
         }

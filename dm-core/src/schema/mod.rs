@@ -6,6 +6,8 @@ mod charset;
 mod compare;
 mod create;
 mod default;
+mod event;
+mod info;
 mod print;
 mod rename;
 mod table;
@@ -14,9 +16,11 @@ mod tracker;
 pub use charset::{Defaults, binary_collation, charset_of};
 pub use compare::{differences, same_columns};
 pub use create::parse_create_table;
+pub use event::event_type;
+pub use info::{Chunk, SchemaInfo, TableCopy, TableInfo};
 pub use print::create_table;
 pub use table::{
     Check, Column, ColumnType, ForeignKey, Generated, Key, KeyKind, KeyPart, TableSchema, TypeKind,
     same_name,
 };
-pub use tracker::{Effects, SchemaInfo, TableChange, Tracked, Tracker};
+pub use tracker::{Effects, SchemaDefaults, TableChange, Tracked, Tracker};
