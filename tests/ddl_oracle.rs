@@ -13,7 +13,7 @@ use std::sync::Arc;
 use dm_core::ddl::{self, Flavor, ParseContext, ServerVersion, SqlMode};
 use dm_core::filter::TableName;
 use dm_core::schema::{
-    Defaults, SchemaDefaults, TableSchema, Tracker, differences, parse_create_table,
+    Defaults, SchemaInfo, TableSchema, Tracker, differences, parse_create_table,
 };
 use mysql::prelude::Queryable;
 
@@ -87,7 +87,7 @@ impl Oracle {
         }
     }
 
-    fn schemas(&mut self) -> Vec<(String, SchemaDefaults)> {
+    fn schemas(&mut self) -> Vec<(String, SchemaInfo)> {
         let rows: Vec<(String, String, String)> = self
             .server
             .query(
@@ -96,7 +96,7 @@ impl Oracle {
             )
             .unwrap();
         rows.into_iter()
-            .map(|(name, charset, collation)| (name, SchemaDefaults { charset, collation }))
+            .map(|(name, charset, collation)| (name, SchemaInfo { charset, collation }))
             .collect()
     }
 

@@ -126,7 +126,7 @@ impl Copy {
             None => self.begin(&*snapshot)?,
             Some(copy) => self.resume(copy, &*snapshot)?,
         };
-        self.create(&*snapshot, &tables, begun.is_some())?;
+        self.create(&*snapshot, &tables)?;
         self.work(&*snapshot, &tables)?;
         let contained = match snapshot.contained_upto() {
             Some(upto) => upto.clone(),
@@ -211,11 +211,11 @@ impl Copy {
         Ok(Table { copy: copy.clone(), generation, target, mixed })
     }
 
-    fn create(&self, snapshot: &dyn Snapshot, tables: &[Table], resumed: bool) -> Result {
+    fn create(&self, snapshot: &dyn Snapshot, tables: &[Table]) -> Result {
         self.creator.schemas(&*self.sink, snapshot.schemas())?;
         for table in tables {
             self.check_stop()?;
-            self.creator.table(&*self.sink, &table.copy.info, resumed)?;
+            self.creator.table(&*self.sink, &table.copy.info)?;
         }
         self.stats.begin(tables.iter().map(|t| (t.copy.rows, t.copy.bytes)));
         Ok(())

@@ -19,7 +19,7 @@ pub struct TableInfo {
 
 /// A schema (database) of the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SchemaInfo {
+pub struct SchemaCopy {
     /// Name.
     pub name: String,
     /// Default character set; empty when not known.

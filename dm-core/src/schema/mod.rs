@@ -17,10 +17,10 @@ pub use charset::{Defaults, binary_collation, charset_of};
 pub use compare::{differences, same_columns};
 pub use create::parse_create_table;
 pub use event::event_type;
-pub use info::{Chunk, SchemaInfo, TableCopy, TableInfo};
+pub use info::{Chunk, SchemaCopy, TableCopy, TableInfo};
 pub use print::create_table;
 pub use table::{
     Check, Column, ColumnType, ForeignKey, Generated, Key, KeyKind, KeyPart, TableSchema, TypeKind,
     same_name,
 };
-pub use tracker::{Effects, SchemaDefaults, TableChange, Tracked, Tracker};
+pub use tracker::{Effects, SchemaInfo, TableChange, Tracked, Tracker};

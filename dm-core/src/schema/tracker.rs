@@ -40,7 +40,7 @@ pub struct Tracked {
 
 /// Character set and collation of a schema.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SchemaDefaults {
+pub struct SchemaInfo {
     /// Default character set.
     pub charset: String,
     /// Default collation.
@@ -77,7 +77,7 @@ pub struct Effects {
 #[serde(from = "Saved", into = "Saved")]
 pub struct Tracker {
     defaults: Defaults,
-    schemas: BTreeMap<String, SchemaDefaults>,
+    schemas: BTreeMap<String, SchemaInfo>,
     tables: BTreeMap<TableName, (TableName, Tracked)>,
     version: u64,
 }
@@ -86,7 +86,7 @@ pub struct Tracker {
 #[derive(Clone, Serialize, Deserialize)]
 struct Saved {
     defaults: Defaults,
-    schemas: BTreeMap<String, SchemaDefaults>,
+    schemas: BTreeMap<String, SchemaInfo>,
     tables: Vec<SavedTable>,
     version: u64,
 }
@@ -173,12 +173,12 @@ impl Tracker {
     }
 
     /// Character set and collation of a schema, when known.
-    pub fn schema(&self, name: &str) -> Option<&SchemaDefaults> {
+    pub fn schema(&self, name: &str) -> Option<&SchemaInfo> {
         self.schemas.get(&self.schema_key(name))
     }
 
     /// Sets character set and collation of a schema.
-    pub fn set_schema(&mut self, name: &str, info: SchemaDefaults) {
+    pub fn set_schema(&mut self, name: &str, info: SchemaInfo) {
         self.schemas.insert(self.schema_key(name), info);
     }
 
@@ -274,7 +274,7 @@ impl Tracker {
         let inherited = (self.defaults.charset.as_str(), self.defaults.collation.as_str());
         let (charset, collation) =
             self.defaults.resolve(def.charset.as_deref(), def.collation.as_deref(), inherited);
-        self.set_schema(&def.name, SchemaDefaults { charset, collation });
+        self.set_schema(&def.name, SchemaInfo { charset, collation });
         effects.schemas = vec![def.name.clone()];
         effects
     }
@@ -287,7 +287,7 @@ impl Tracker {
         let inherited = (now.charset.as_str(), now.collation.as_str());
         let (charset, collation) =
             self.defaults.resolve(def.charset.as_deref(), def.collation.as_deref(), inherited);
-        self.set_schema(&def.name, SchemaDefaults { charset, collation });
+        self.set_schema(&def.name, SchemaInfo { charset, collation });
         Effects { schemas: vec![def.name.clone()], ..Effects::default() }
     }
 
@@ -307,8 +307,8 @@ impl Tracker {
     }
 
     /// What a schema's tables inherit; the server's settings when the schema is not known.
-    fn schema_info(&self, name: &str) -> SchemaDefaults {
-        self.schema(name).cloned().unwrap_or_else(|| SchemaDefaults {
+    fn schema_info(&self, name: &str) -> SchemaInfo {
+        self.schema(name).cloned().unwrap_or_else(|| SchemaInfo {
             charset: self.defaults.charset.clone(),
             collation: self.defaults.collation.clone(),
         })

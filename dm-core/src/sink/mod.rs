@@ -18,9 +18,11 @@ use crate::event::{Batch, ChunkMark, CopyBlock, LaneId, OrdinalSet, RowBlock, St
 use crate::schema::TableSchema;
 
 pub mod keys;
+mod memory;
 mod mysql;
 
 pub use crate::event::ApplyMode;
+pub use memory::{Cell, MemorySink};
 
 /// What a sink promises after a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

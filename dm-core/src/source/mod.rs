@@ -15,7 +15,7 @@ use crate::binlog::{QueryEvent, RowsEvent};
 use crate::error::Result;
 use crate::event::{CopyBlock, SourceId};
 use crate::position::{BinlogPos, Flavor, Gtid, Position};
-pub use crate::schema::{Chunk, SchemaInfo, TableCopy, TableInfo};
+pub use crate::schema::{Chunk, SchemaCopy as SchemaInfo, TableCopy, TableInfo};
 
 /// What is known of a source's server.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,7 +19,7 @@ use super::db::{
 use crate::error::Result;
 use crate::event::{LaneId, SourceId};
 use crate::position::Position;
-use crate::schema::{Chunk, SchemaInfo, TableCopy, TableInfo};
+use crate::schema::{Chunk, SchemaCopy, TableCopy, TableInfo};
 
 impl StateStore {
     /// Writes down a copy before its first row is read: position, schemas, tables of generation 1.
@@ -273,12 +273,12 @@ pub(super) fn copy(conn: &Connection, lane: &LaneId) -> Inner<Option<CopyState>>
     }))
 }
 
-fn schemas(conn: &Connection, lane: i64) -> Inner<Vec<SchemaInfo>> {
+fn schemas(conn: &Connection, lane: i64) -> Inner<Vec<SchemaCopy>> {
     let mut statement = conn.prepare_cached(
         "SELECT name, charset, collation FROM copy_schema WHERE lane = ?1 ORDER BY ord",
     )?;
     let rows = statement.query_map([lane], |row| {
-        Ok(SchemaInfo { name: row.get(0)?, charset: row.get(1)?, collation: row.get(2)? })
+        Ok(SchemaCopy { name: row.get(0)?, charset: row.get(1)?, collation: row.get(2)? })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

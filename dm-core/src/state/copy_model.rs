@@ -3,7 +3,7 @@
 use dm_filter::TableName;
 
 use crate::position::Position;
-use crate::schema::{Chunk, SchemaInfo, TableCopy};
+use crate::schema::{Chunk, SchemaCopy, TableCopy};
 
 /// What is known when a copy begins.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +15,7 @@ pub struct CopyBegin<'a> {
     /// How position and rows were tied together, for status.
     pub means: &'a str,
     /// The schemas of the tables.
-    pub schemas: &'a [SchemaInfo],
+    pub schemas: &'a [SchemaCopy],
     /// The tables, in the order to copy them.
     pub tables: &'a [TableCopy],
 }
@@ -34,7 +34,7 @@ pub struct CopyState {
     /// When it was finished.
     pub finished: Option<i64>,
     /// The schemas of the tables.
-    pub schemas: Vec<SchemaInfo>,
+    pub schemas: Vec<SchemaCopy>,
     /// The tables, in the order to copy them.
     pub tables: Vec<CopyTable>,
 }

@@ -22,7 +22,7 @@ use super::stream_model::{
 use crate::error::{Error, Result, codes};
 use crate::event::{LaneId, SourceId};
 use crate::position::Position;
-use crate::schema::SchemaInfo;
+use crate::schema::SchemaCopy;
 
 impl StateStore {
     /// Begins a run of a lane: hands out the next epoch and tells where the lane stands.
@@ -309,7 +309,7 @@ pub(super) fn tracker(conn: &Connection, lane: &LaneId) -> Inner<Tracker> {
     let mut statement =
         conn.prepare_cached("SELECT name, charset, collation FROM tracked_schema WHERE lane = ?1")?;
     let schemas = statement.query_map([id], |row| {
-        Ok(SchemaInfo { name: row.get(0)?, charset: row.get(1)?, collation: row.get(2)? })
+        Ok(SchemaCopy { name: row.get(0)?, charset: row.get(1)?, collation: row.get(2)? })
     })?;
     let schemas = schemas.collect::<rusqlite::Result<_>>()?;
     let mut statement = conn.prepare_cached(

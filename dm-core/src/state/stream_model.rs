@@ -6,7 +6,7 @@ use dm_filter::TableName;
 
 use crate::event::LaneId;
 use crate::position::Position;
-use crate::schema::{SchemaInfo, TableSchema};
+use crate::schema::{SchemaCopy, TableSchema};
 
 /// How far the ordinals of a lane jump when its position is moved by hand: further than any
 /// window of transactions is wide, so that all marks of before are below the new checkpoint.
@@ -60,7 +60,7 @@ pub struct TrackedTable {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tracker {
     /// Schemas with their charset and collation.
-    pub schemas: Vec<SchemaInfo>,
+    pub schemas: Vec<SchemaCopy>,
     /// Tables.
     pub tables: Vec<TrackedTable>,
 }
@@ -85,7 +85,7 @@ pub struct LaneChanges {
     /// Schemas that are gone, with all their tables.
     pub removed_schemas: Vec<String>,
     /// Schemas that are new or changed.
-    pub schemas: Vec<SchemaInfo>,
+    pub schemas: Vec<SchemaCopy>,
     /// Statements that ran, by the ids that [`super::StateStore::begin_ddl`] gave.
     pub finished_ddl: Vec<i64>,
     /// Online schema changes that are over.

@@ -6,12 +6,11 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::ddl::SqlMode;
 use crate::error::{Error, codes};
 use crate::event::{LaneId, SourceId};
 use crate::position::Position;
-use crate::schema::{
-    Chunk, Column, ColumnType, SchemaInfo, TableCopy, TableInfo, TableSchema, TypeKind,
-};
+use crate::schema::{Chunk, SchemaCopy, TableCopy, TableInfo, TableSchema, parse_create_table};
 
 fn source() -> SourceId {
     SourceId::new("s1")
@@ -22,18 +21,9 @@ fn at(offset: u64) -> Position {
 }
 
 fn structure(columns: &[&str]) -> Arc<TableSchema> {
-    let columns = columns.iter().map(|name| Column {
-        name: (*name).to_owned(),
-        ty: ColumnType::new(TypeKind::Int),
-        nullable: true,
-        default: None,
-        on_update: None,
-        generated: None,
-        auto_increment: false,
-        invisible: false,
-        comment: String::new(),
-    });
-    Arc::new(TableSchema { columns: columns.collect(), ..TableSchema::default() })
+    let columns: Vec<_> = columns.iter().map(|name| format!("`{name}` int")).collect();
+    let sql = format!("CREATE TABLE t ({})", columns.join(","));
+    Arc::new(parse_create_table(&sql, SqlMode::default()).unwrap())
 }
 
 fn table(name: &str) -> TableCopy {
@@ -55,7 +45,7 @@ fn done(table: &str, generation: u32, chunk: u32) -> ChunkDone {
 
 fn begin(store: &StateStore, lane: &LaneId, tables: &[TableCopy]) {
     let schemas =
-        [SchemaInfo { name: "db".into(), charset: "utf8mb4".into(), collation: String::new() }];
+        [SchemaCopy { name: "db".into(), charset: "utf8mb4".into(), collation: String::new() }];
     let copy = CopyBegin {
         position: &at(100),
         contained_upto: None,
@@ -297,7 +287,7 @@ fn a_checkpoint_and_what_is_known_there_are_saved_together() {
         assumed: version == 1,
     };
     let schema =
-        SchemaInfo { name: "db".into(), charset: "latin1".into(), collation: String::new() };
+        SchemaCopy { name: "db".into(), charset: "latin1".into(), collation: String::new() };
     {
         let store = StateStore::open(dir.path(), "t").unwrap();
         let run = store.begin_run(&main, 0).unwrap();
@@ -366,7 +356,7 @@ fn old_runs_and_old_places_save_nothing() {
     store.begin_run(&main, 0).unwrap();
     store.save_checkpoint(&main, &checkpoint(5, 1), &LaneChanges::default()).unwrap();
     let late = LaneChanges {
-        schemas: vec![SchemaInfo {
+        schemas: vec![SchemaCopy {
             name: "late".into(),
             charset: String::new(),
             collation: String::new(),

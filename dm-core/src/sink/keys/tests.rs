@@ -5,17 +5,8 @@ use super::*;
 use crate::schema::{ColumnType, KeyKind};
 
 fn column(name: &str, kind: TypeKind, collation: &str) -> Column {
-    Column {
-        name: name.into(),
-        ty: ColumnType { collation: collation.into(), ..ColumnType::new(kind) },
-        nullable: false,
-        default: None,
-        on_update: None,
-        generated: None,
-        auto_increment: false,
-        invisible: false,
-        comment: String::new(),
-    }
+    let ty = ColumnType { collation: collation.into(), ..ColumnType::new(kind) };
+    Column { nullable: false, default: None, ..Column::new(name, ty) }
 }
 
 fn key(name: &str, kind: KeyKind, columns: &[&str]) -> Key {
@@ -23,7 +14,7 @@ fn key(name: &str, kind: KeyKind, columns: &[&str]) -> Key {
         .iter()
         .map(|c| KeyPart::Column { name: (*c).into(), prefix: None, descending: false })
         .collect();
-    Key { name: name.into(), kind, parts, invisible: false }
+    Key::new(name, kind, parts)
 }
 
 fn table(columns: Vec<Column>, keys: Vec<Key>) -> TableSchema {
