@@ -8,6 +8,7 @@ mod create;
 mod default;
 mod event;
 mod info;
+mod keys;
 mod print;
 mod rename;
 mod table;
