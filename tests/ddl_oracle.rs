@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dm_core::ddl::{self, Flavor, ParseContext, ServerVersion, SqlMode};
 use dm_core::filter::TableName;
@@ -18,6 +18,13 @@ use dm_core::schema::{
 use mysql::prelude::Queryable;
 
 const SCHEMAS: [&str; 2] = ["dm_oracle", "dm_oracle2"];
+
+/// One test at a time on a server: they use the same databases.
+fn exclusive(variable: &str) -> MutexGuard<'static, ()> {
+    static LOCKS: [Mutex<()>; 2] = [Mutex::new(()), Mutex::new(())];
+    let lock = &LOCKS[usize::from(variable == "DM_TEST_MYSQL")];
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 struct Oracle {
     server: mysql::Conn,
@@ -195,6 +202,7 @@ impl Oracle {
 
 /// Every file of sequences, under the usual strict mode and under none.
 fn sequences(variable: &str) {
+    let _alone = exclusive(variable);
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/ddl/sequences");
     let mut failures = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
@@ -393,11 +401,12 @@ fn statement(random: &mut Random) -> String {
 /// Random statements: most are refused, those that are taken must have the tracked outcome.
 /// `DM_TEST_DDL_STEPS` says how many, `DM_TEST_DDL_SEED` repeats a run.
 fn random_statements(variable: &str) {
+    let _alone = exclusive(variable);
     let number = |name: &str, default: u64| {
         std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
     };
     let seed = number("DM_TEST_DDL_SEED", 0x5eed);
-    let steps = number("DM_TEST_DDL_STEPS", 1500);
+    let steps = number("DM_TEST_DDL_STEPS", 500);
     for mode in ["STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION", ""] {
         let Some(mut oracle) = Oracle::new(variable, mode) else { return };
         let mut random = Random(seed * 2 + 1);

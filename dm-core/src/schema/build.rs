@@ -131,7 +131,7 @@ impl<'a> Builder<'a> {
             name: def.name.clone(),
             nullable: def.nullable.unwrap_or(!def.primary) && !def.auto_increment,
             default: def.default.as_deref().and_then(|d| self.default(d, &ty)),
-            on_update: def.on_update.as_deref().and_then(default::now),
+            on_update: def.on_update.as_deref().and_then(|u| self.default(u, &ty)),
             generated: def.generated.clone(),
             auto_increment: def.auto_increment,
             invisible: def.invisible,
@@ -140,7 +140,8 @@ impl<'a> Builder<'a> {
             ty,
         };
         self.implicit_timestamp(def, &mut column);
-        if self.flavor() == Flavor::MariaDb && def.ty.kind == TypeKind::Json {
+        let unchecked = def.checks.is_empty();
+        if self.flavor() == Flavor::MariaDb && def.ty.kind == TypeKind::Json && unchecked {
             let expr = format!("json_valid({})", quote_ident(&def.name));
             self.check(
                 &CheckDef { name: None, expr, enforced: true, if_not_exists: false },
@@ -353,7 +354,7 @@ pub(super) fn settle_default(column: &mut Column) {
 
 /// True for types whose values are stored outside of the row. MySQL prints their nullable columns
 /// without DEFAULT NULL, and lets them have no literal default.
-fn is_blob(kind: TypeKind) -> bool {
+pub(super) fn is_blob(kind: TypeKind) -> bool {
     use TypeKind as T;
     matches!(
         kind,

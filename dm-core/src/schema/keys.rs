@@ -1,6 +1,6 @@
 //! Names and order of keys and constraints, as servers settle them once a statement is read.
 
-use super::build::settle_default;
+use super::build::{self, settle_default};
 use super::charset;
 use super::table::{
     Check, Column, ColumnType, ForeignKey, Key, KeyKind, KeyPart, TableSchema, TypeKind, same_name,
@@ -83,6 +83,11 @@ pub(super) fn cut_prefixes(table: &mut TableSchema, server: ServerVersion) {
         use TypeKind as T;
         let width = match column.ty.kind {
             T::Char | T::VarChar | T::Binary | T::VarBinary => prefix.or(column.ty.length),
+            // MariaDB takes a text without a prefix; the others want one.
+            kind if build::is_text(kind) || build::is_blob(kind) => {
+                let enumerated = matches!(kind, T::Enum | T::Set);
+                prefix.or((!enumerated && server.flavor == Flavor::MariaDb).then_some(u32::MAX))
+            }
             _ => *prefix,
         };
         let per_character = charset::max_bytes(&column.ty.charset);
