@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dm_core::ddl::{self, Flavor, ParseContext, ServerVersion, SqlMode};
 use dm_core::filter::TableName;
@@ -18,6 +18,13 @@ use dm_core::schema::{
 use mysql::prelude::Queryable;
 
 const SCHEMAS: [&str; 2] = ["dm_oracle", "dm_oracle2"];
+
+/// One test at a time on a server: they use the same databases.
+fn exclusive(variable: &str) -> MutexGuard<'static, ()> {
+    static LOCKS: [Mutex<()>; 2] = [Mutex::new(()), Mutex::new(())];
+    let lock = &LOCKS[usize::from(variable == "DM_TEST_MYSQL")];
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 struct Oracle {
     server: mysql::Conn,
@@ -79,6 +86,26 @@ impl Oracle {
         };
         oracle.read_schemas();
         Some(oracle)
+    }
+
+    /// Sets a session variable on the server, and the tracker's default that goes with it. A
+    /// server that does not know the variable goes without.
+    fn session(&mut self, setting: &str) {
+        if self.server.query_drop(format!("SET SESSION {setting}")).is_err() {
+            return;
+        }
+        let mut defaults = self.tracker.defaults().clone();
+        let (name, value) = setting.split_once('=').unwrap();
+        match name {
+            "explicit_defaults_for_timestamp" => {
+                defaults.explicit_defaults_for_timestamp = value == "ON";
+            }
+            "sql_generate_invisible_primary_key" => {
+                defaults.generate_invisible_primary_key = value == "ON";
+            }
+            other => panic!("no default goes with {other}"),
+        }
+        self.tracker.set_defaults(defaults);
     }
 
     fn read_schemas(&mut self) {
@@ -175,6 +202,7 @@ impl Oracle {
 
 /// Every file of sequences, under the usual strict mode and under none.
 fn sequences(variable: &str) {
+    let _alone = exclusive(variable);
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/ddl/sequences");
     let mut failures = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
@@ -182,6 +210,9 @@ fn sequences(variable: &str) {
         let text = fs::read_to_string(&path).unwrap();
         let mode = text.lines().find_map(|l| l.strip_prefix("-- sql_mode: ")).unwrap_or_default();
         let Some(mut oracle) = Oracle::new(variable, mode) else { return };
+        for setting in text.lines().filter_map(|l| l.strip_prefix("-- session: ")) {
+            oracle.session(setting);
+        }
         for line in text.lines().filter(|l| !l.is_empty() && !l.starts_with("--")) {
             if let Err(message) = oracle.step(line) {
                 failures.push(format!("{}: {message}", path.display()));
@@ -204,4 +235,202 @@ fn sequences_on_mysql() {
 #[test]
 fn sequences_on_mariadb() {
     sequences("DM_TEST_MARIADB");
+}
+
+/// A small generator of random numbers, so that a failure is repeated by its seed alone.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % u64::try_from(n).unwrap()).unwrap()
+    }
+
+    fn pick<'a>(&mut self, list: &[&'a str]) -> &'a str {
+        list[self.below(list.len())]
+    }
+}
+
+const COLUMNS: [&str; 8] = ["a", "b", "c", "d", "E", "f", "g", "h"];
+const TABLES: [&str; 5] = ["t1", "t2", "t3", "dm_oracle2.t1", "dm_oracle2.t4"];
+
+fn column(random: &mut Random) -> String {
+    let ty = random.pick(&[
+        "INT",
+        "BIGINT UNSIGNED",
+        "TINYINT(1)",
+        "INT(7) ZEROFILL",
+        "DECIMAL(10,2)",
+        "DECIMAL",
+        "FLOAT",
+        "FLOAT(30)",
+        "DOUBLE(8,3)",
+        "BIT",
+        "YEAR",
+        "DATE",
+        "TIME(2)",
+        "DATETIME",
+        "TIMESTAMP NULL",
+        "TIMESTAMP(3) NULL",
+        "CHAR(5)",
+        "VARCHAR(30)",
+        "VARCHAR(30) CHARACTER SET latin1",
+        "VARCHAR(20) COLLATE utf8mb4_bin",
+        "TEXT",
+        "TINYTEXT",
+        "TEXT(300)",
+        "MEDIUMTEXT CHARACTER SET latin1",
+        "BINARY(4)",
+        "VARBINARY(20)",
+        "BLOB",
+        "ENUM('x','y')",
+        "SET('a','b') CHARACTER SET latin1",
+        "JSON",
+        "CHAR(4) BINARY",
+        "VARCHAR(9) CHARACTER SET binary",
+        "NVARCHAR(5)",
+    ]);
+    let rest = random.pick(&[
+        "",
+        "",
+        "",
+        "NOT NULL",
+        "NULL",
+        "DEFAULT NULL",
+        "NOT NULL DEFAULT 1",
+        "DEFAULT '2020-1-2'",
+        "DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP",
+        "DEFAULT CURRENT_TIMESTAMP(3)",
+        "COMMENT 'it''s'",
+        "UNIQUE",
+        "PRIMARY KEY",
+        "NOT NULL UNIQUE",
+        "DEFAULT 'x'",
+        "DEFAULT 0x41",
+        "NOT NULL COMMENT 'x'",
+        "INVISIBLE",
+        "DEFAULT (1 + 2)",
+        "CHECK (1 = 1)",
+        "AUTO_INCREMENT KEY",
+    ]);
+    format!("{ty} {rest}")
+}
+
+fn parts(random: &mut Random) -> String {
+    let count = 1 + random.below(3);
+    let part = |random: &mut Random| {
+        let prefix = random.pick(&["", "", "", "", "(3)", "(10)", " DESC"]);
+        format!("{}{prefix}", random.pick(&COLUMNS))
+    };
+    let parts: Vec<String> = (0..count).map(|_| part(random)).collect();
+    parts.join(", ")
+}
+
+fn position(random: &mut Random) -> String {
+    match random.below(4) {
+        0 => " FIRST".to_owned(),
+        1 => format!(" AFTER {}", random.pick(&COLUMNS)),
+        _ => String::new(),
+    }
+}
+
+fn clause(random: &mut Random) -> String {
+    let c = random.pick(&COLUMNS);
+    let key = random.pick(&["k1", "k2", "a", "b", "c_2", "PRIMARY", "fk1"]);
+    match random.below(24) {
+        0..=3 => format!("ADD {c} {}{}", column(random), position(random)),
+        4 => format!("ADD ({c} {}, {} {})", column(random), random.pick(&COLUMNS), column(random)),
+        5..=6 => format!("DROP {c}"),
+        7..=8 => format!("MODIFY {c} {}{}", column(random), position(random)),
+        9..=10 => {
+            format!("CHANGE {c} {} {}{}", random.pick(&COLUMNS), column(random), position(random))
+        }
+        11 => format!("RENAME COLUMN {c} TO {}", random.pick(&COLUMNS)),
+        12 => {
+            format!("ALTER {c} SET DEFAULT {}", random.pick(&["5", "'x'", "NULL", "'2020-02-03'"]))
+        }
+        13 => format!("ALTER {c} DROP DEFAULT"),
+        14 => format!("ADD KEY ({})", parts(random)),
+        15 => format!(
+            "ADD {} {key} ({})",
+            random.pick(&["UNIQUE", "INDEX", "FULLTEXT"]),
+            parts(random)
+        ),
+        16 => format!("ADD PRIMARY KEY ({})", parts(random)),
+        17 => random
+            .pick(&["DROP PRIMARY KEY", "DROP KEY k1", "DROP KEY a", "DROP KEY k2"])
+            .to_owned(),
+        18 => format!("RENAME KEY {key} TO {}", random.pick(&["k1", "k2", "k3"])),
+        19 => format!("CONVERT TO CHARACTER SET {}", random.pick(&["utf8mb4", "latin1", "gbk"])),
+        20 => format!("DEFAULT CHARACTER SET {}", random.pick(&["utf8mb4", "latin1"])),
+        21 => format!("ADD FOREIGN KEY ({c}) REFERENCES t1 ({})", random.pick(&COLUMNS)),
+        22 => random.pick(&["FORCE", "COMMENT 'y'", "DROP FOREIGN KEY t2_ibfk_1"]).to_owned(),
+        _ => format!("ADD CHECK ({c} IS NOT NULL)"),
+    }
+}
+
+fn statement(random: &mut Random) -> String {
+    let table = random.pick(&TABLES);
+    match random.below(16) {
+        0..=2 => {
+            let mut elements: Vec<String> = Vec::new();
+            for c in &COLUMNS[..2 + random.below(5)] {
+                elements.push(format!("{c} {}", column(random)));
+            }
+            for _ in 0..random.below(4) {
+                let kind = random.pick(&["KEY", "UNIQUE", "PRIMARY KEY", "KEY k1", "FULLTEXT"]);
+                elements.push(format!("{kind} ({})", parts(random)));
+            }
+            let options = random.pick(&["", " CHARSET latin1", " COLLATE utf8mb4_bin"]);
+            format!("CREATE TABLE {table} ({}){options}", elements.join(", "))
+        }
+        3 => format!("DROP TABLE {table}"),
+        4 => format!("RENAME TABLE {table} TO {}", random.pick(&TABLES)),
+        5 => format!("CREATE TABLE {table} LIKE {}", random.pick(&TABLES)),
+        6 => format!("CREATE INDEX k{} ON {table} ({})", random.below(3), parts(random)),
+        7 => format!("ALTER TABLE {table} RENAME TO {}, {}", random.pick(&TABLES), clause(random)),
+        _ => {
+            let clauses: Vec<String> = (0..1 + random.below(3)).map(|_| clause(random)).collect();
+            format!("ALTER TABLE {table} {}", clauses.join(", "))
+        }
+    }
+}
+
+/// Random statements: most are refused, those that are taken must have the tracked outcome.
+/// `DM_TEST_DDL_STEPS` says how many, `DM_TEST_DDL_SEED` repeats a run.
+fn random_statements(variable: &str) {
+    let _alone = exclusive(variable);
+    let number = |name: &str, default: u64| {
+        std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
+    };
+    let seed = number("DM_TEST_DDL_SEED", 0x5eed);
+    let steps = number("DM_TEST_DDL_STEPS", 500);
+    for mode in ["STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION", ""] {
+        let Some(mut oracle) = Oracle::new(variable, mode) else { return };
+        let mut random = Random(seed * 2 + 1);
+        for _ in 0..steps {
+            let sql = statement(&mut random);
+            if let Err(message) = oracle.step(&sql) {
+                let taken = oracle.log.iter().filter(|l| !l.starts_with("--"));
+                let history: Vec<&String> = taken.collect();
+                let from = history.len().saturating_sub(30);
+                let history: Vec<&str> = history[from..].iter().map(|s| s.as_str()).collect();
+                panic!("seed {seed}, sql_mode '{mode}'\n{}\n\n{message}", history.join("\n"));
+            }
+        }
+        println!("{variable}: {} of {steps} statements taken", oracle.accepted);
+        assert!(oracle.accepted > 0);
+    }
+}
+
+#[test]
+fn random_statements_on_mysql() {
+    random_statements("DM_TEST_MYSQL");
+}
+
+#[test]
+fn random_statements_on_mariadb() {
+    random_statements("DM_TEST_MARIADB");
 }

@@ -144,20 +144,29 @@ impl Cursor<'_> {
         let mut with = false;
         while !self.at_end() {
             with |= self.is_kw("WITH");
-            if with && self.is_ident_at(0) && self.is_kw_at(1, "AS") && self.is_punct_at(2, b'(') {
+            if with && self.is_ident_at(0) && self.is_common_table() {
                 found.extend(self.token(0).map(|t| super::lexer::unquote_ident(self.text_of(t))));
-            } else if with && self.is_ident_at(0) && self.is_punct_at(1, b'(') {
-                let name = self.token(0).map(|t| super::lexer::unquote_ident(self.text_of(t)));
-                let here = self.mark();
-                self.advance();
-                if self.parens().is_ok() && self.is_kw("AS") && self.is_punct_at(1, b'(') {
-                    found.extend(name);
-                }
-                self.reset(here);
             }
             self.advance();
         }
         self.reset(mark);
         found
+    }
+
+    /// True before `name AS (` and `name (columns) AS (`. Only names and commas are looked at, so
+    /// that nested parentheses are not gone through again and again.
+    fn is_common_table(&self) -> bool {
+        let mut ahead = 1;
+        if self.is_punct_at(1, b'(') {
+            ahead = 2;
+            while self.is_ident_at(ahead) && self.is_punct_at(ahead + 1, b',') {
+                ahead += 2;
+            }
+            if !self.is_ident_at(ahead) || !self.is_punct_at(ahead + 1, b')') {
+                return false;
+            }
+            ahead += 2;
+        }
+        self.is_kw_at(ahead, "AS") && self.is_punct_at(ahead + 1, b'(')
     }
 }

@@ -157,13 +157,11 @@ impl<'a> Work<'a> {
 
     /// The columns of the new table.
     fn columns(&mut self) -> Result {
-        // Columns of the statement are made in its order: the first TIMESTAMP among them counts.
-        let mut first_timestamp = true;
         let mut made: Vec<(NewColumn, Position)> = Vec::new();
         for spec in self.specs() {
             match spec {
                 AlterSpec::ChangeColumn { old, column, position, .. } => {
-                    let column = self.changed(old, column, &mut first_timestamp)?;
+                    let column = self.changed(old, column)?;
                     made.push((column, position.clone()));
                 }
                 AlterSpec::AddColumns { elements, position, if_not_exists } => {
@@ -175,7 +173,7 @@ impl<'a> Work<'a> {
                         if *if_not_exists && self.old.column(&def.name).is_some() {
                             continue;
                         }
-                        let mut column = self.builder.column(def, &mut first_timestamp);
+                        let mut column = self.builder.column(def);
                         self.convert_made(&mut column);
                         made.push((NewColumn { column, old: None }, position.clone()));
                     }
@@ -191,12 +189,13 @@ impl<'a> Work<'a> {
         self.check_names()
     }
 
-    fn changed(&mut self, old: &str, def: &ColumnDef, first: &mut bool) -> Result<NewColumn> {
+    fn changed(&mut self, old: &str, def: &ColumnDef) -> Result<NewColumn> {
         let Some((_, before)) = self.old.column(old) else {
             return Err(self.conflict(&format!("column `{old}` is not there")));
         };
-        let mut column = self.builder.column(def, first);
+        let mut column = self.builder.column(def);
         self.convert_made(&mut column);
+        self.attributes(&before.name, &mut column);
         if !same_name(old, &def.name) {
             self.out.renamed.push((before.name.clone(), def.name.clone()));
         }
@@ -247,28 +246,37 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// A column that keeps its place: clauses that change single attributes are applied.
-    fn kept(&mut self, old: &Column) -> Column {
-        let mut column = old.clone();
+    /// Applies the clauses that change single attributes of the column with this old name.
+    fn attributes(&self, old: &str, column: &mut Column) {
         for spec in self.specs() {
             match spec {
-                AlterSpec::ColumnDefault { name, default, .. } if same_name(name, &old.name) => {
+                AlterSpec::ColumnDefault { name, default, .. } if same_name(name, old) => {
                     column.default =
                         default.as_deref().and_then(|d| self.builder.default(d, &column.ty));
                     // MariaDB knows no column that may be NULL and has no default.
                     let mariadb = self.context.defaults.server.flavor == Flavor::MariaDb;
-                    if mariadb || build::never_prints_null(&column) {
-                        build::settle_default(&mut column);
+                    if mariadb || build::never_prints_null(column) {
+                        build::settle_default(column);
                     }
                 }
-                AlterSpec::ColumnVisibility { name, invisible } if same_name(name, &old.name) => {
+                AlterSpec::ColumnVisibility { name, invisible } if same_name(name, old) => {
                     column.invisible = *invisible;
                 }
-                AlterSpec::RenameColumn { old: from, new, .. } if same_name(from, &old.name) => {
-                    column.name.clone_from(new);
-                    self.out.renamed.push((old.name.clone(), new.clone()));
-                }
                 _ => {}
+            }
+        }
+    }
+
+    /// A column that keeps its place and definition.
+    fn kept(&mut self, old: &Column) -> Column {
+        let mut column = old.clone();
+        self.attributes(&old.name, &mut column);
+        for spec in self.specs() {
+            if let AlterSpec::RenameColumn { old: from, new, .. } = spec
+                && same_name(from, &old.name)
+            {
+                column.name.clone_from(new);
+                self.out.renamed.push((old.name.clone(), new.clone()));
             }
         }
         if let Some((charset, collation)) = &self.convert
@@ -279,11 +287,28 @@ impl<'a> Work<'a> {
         column
     }
 
+    /// True for the primary key column that MySQL made itself.
+    fn is_generated_key(&self, column: &NewColumn) -> bool {
+        let column = &column.column;
+        let primary = self
+            .old
+            .primary_key()
+            .is_some_and(|k| k.parts.len() == 1 && k.has_column(&column.name));
+        self.context.defaults.server.flavor == Flavor::MySql
+            && self.context.defaults.generate_invisible_primary_key
+            && column.name == "my_row_id"
+            && column.auto_increment
+            && primary
+    }
+
     fn place(&mut self, column: NewColumn, position: &Position) -> Result {
         self.columns.retain(|c| c.old.is_none() || c.old != column.old);
         let at = match position {
             Position::Unsaid => self.columns.len(),
-            Position::First => 0,
+            // MySQL keeps a generated invisible primary key before all others.
+            Position::First => {
+                usize::from(self.columns.first().is_some_and(|c| self.is_generated_key(c)))
+            }
             Position::After(name) => {
                 let found = self.columns.iter().position(|c| same_name(&c.column.name, name));
                 let missing = || self.conflict(&format!("column `{name}` (AFTER) is not there"));
@@ -403,6 +428,7 @@ impl<'a> Work<'a> {
         // A check stays unless it is dropped or all columns that it looks at are gone; that of a
         // column goes with it and is given anew when the column is changed.
         let columns = &self.old.columns;
+        let mysql = self.context.defaults.server.flavor == Flavor::MySql;
         let changed: Vec<&String> = specs
             .iter()
             .filter_map(
@@ -414,7 +440,9 @@ impl<'a> Work<'a> {
                 gone.iter().chain(changed.iter().copied()).any(|g| same_name(g, o))
             });
             let used = super::rename::columns_in_expression(&c.expr, columns);
-            let orphan = !used.is_empty() && used.iter().all(|u| gone.contains(u));
+            // MySQL also takes a constant condition for one about the dropped column only.
+            let constant = used.is_empty() && (!mysql || gone.is_empty());
+            let orphan = !constant && used.iter().all(|u| gone.contains(u));
             !owned && !orphan && !dropped(DropKind::Check, &c.name, &specs)
         });
         for check in &mut self.new.checks {

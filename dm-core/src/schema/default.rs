@@ -6,7 +6,7 @@
 //! keeps), everything else in single quotes for the default `sql_mode`, `CURRENT_TIMESTAMP(n)`,
 //! `b'101'` for BIT, `x'0A'` for binary strings that are no text, expressions in parentheses.
 
-use super::table::{ColumnType, TypeKind};
+use super::table::{ColumnType, TypeKind, same_name};
 use crate::ddl::{
     ColumnDef, Comments, Lexed, SqlMode, TokenKind, lex, quote_string, unquote_string,
 };
@@ -17,7 +17,7 @@ pub(super) fn canonical(text: &str, ty: &ColumnType, mode: SqlMode) -> String {
     if text.eq_ignore_ascii_case("NULL") {
         return "NULL".to_owned();
     }
-    if let Some(now) = now(text) {
+    if let Some(now) = now(text, ty) {
         return now;
     }
     let lexed = lex(text, mode, Comments::All);
@@ -32,7 +32,7 @@ pub(super) fn canonical(text: &str, ty: &ColumnType, mode: SqlMode) -> String {
 pub(super) fn without_parens(default: String, ty: &ColumnType, mode: SqlMode) -> String {
     let inner = default.strip_prefix('(').and_then(|d| d.strip_suffix(')')).map(str::trim);
     let Some(inner) = inner else { return default };
-    if let Some(now) = now(inner) {
+    if let Some(now) = now(inner, ty) {
         return now;
     }
     match literal(inner, &lex(inner, mode, Comments::All), mode) {
@@ -41,9 +41,15 @@ pub(super) fn without_parens(default: String, ty: &ColumnType, mode: SqlMode) ->
     }
 }
 
-/// `CURRENT_TIMESTAMP` with its digits, for any of its synonyms.
-pub(super) fn now(text: &str) -> Option<String> {
-    Some(match ColumnDef::now_digits(text)? {
+/// `CURRENT_TIMESTAMP` with its digits, for any of its synonyms. MariaDB fits the digits to the
+/// column, MySQL refuses others.
+fn now(text: &str, ty: &ColumnType) -> Option<String> {
+    let written = ColumnDef::now_digits(text)?;
+    let digits = match ty.kind {
+        TypeKind::DateTime | TypeKind::Timestamp => ty.decimals.unwrap_or(0),
+        _ => written,
+    };
+    Some(match digits {
         0 => "CURRENT_TIMESTAMP".to_owned(),
         digits => format!("CURRENT_TIMESTAMP({digits})"),
     })
@@ -106,9 +112,10 @@ impl Literal {
     fn for_type(self, ty: &ColumnType) -> String {
         use TypeKind as T;
         match ty.kind {
-            T::TinyInt | T::SmallInt | T::MediumInt | T::Int | T::BigInt | T::Year => {
-                self.numeric(Some(0))
-            }
+            T::TinyInt | T::SmallInt | T::MediumInt | T::Int | T::BigInt => self.numeric(Some(0)),
+            T::Year => self.year(),
+            T::Enum => self.member(ty),
+            T::Set => self.members(ty),
             T::Decimal => self.numeric(Some(ty.decimals.unwrap_or(0))),
             T::Float | T::Double => self.numeric(ty.decimals),
             T::Bit => {
@@ -154,6 +161,44 @@ impl Literal {
         }
     }
 
+    /// A year: numbers and texts of two digits lie between 1970 and 2069.
+    fn year(self) -> String {
+        let text = matches!(&self, Self::Text(_));
+        let year = self.numeric(Some(0));
+        match year.parse::<u32>() {
+            Ok(0) if !text => "0".to_owned(),
+            Ok(year @ 0..=69) => (2000 + year).to_string(),
+            Ok(year @ 70..=99) => (1900 + year).to_string(),
+            _ => year,
+        }
+    }
+
+    /// A member of an ENUM in its own spelling, by name or number.
+    fn member(self, ty: &ColumnType) -> String {
+        let at = match &self {
+            Self::Number(n) => n.parse::<usize>().ok().and_then(|n| n.checked_sub(1)),
+            _ => None,
+        };
+        let text = self.plain();
+        let named = ty.labels.iter().find(|l| same_name(l, &text));
+        let label = named.or_else(|| ty.labels.get(at?)).unwrap_or(&text);
+        quote_string(label)
+    }
+
+    /// Members of a SET in their own spelling and order, by name or as bits.
+    fn members(self, ty: &ColumnType) -> String {
+        let bits = match &self {
+            Self::Number(n) => n.parse::<u64>().unwrap_or(0),
+            _ => 0,
+        };
+        let text = self.plain();
+        let chosen = |(n, label): &(usize, &String)| {
+            (*n < 64 && bits >> n & 1 == 1) || text.split(',').any(|t| same_name(t, label))
+        };
+        let labels = ty.labels.iter().enumerate().filter(chosen).map(|(_, l)| l.as_str());
+        quote_string(&labels.collect::<Vec<_>>().join(","))
+    }
+
     /// Bytes; BINARY pads them with zeros.
     fn binary(self, ty: &ColumnType) -> String {
         let mut bytes = match self {
@@ -174,11 +219,16 @@ impl Literal {
             _ => self.plain(),
         };
         let text = text.trim();
-        match decimals {
+        let number = |text: &str| match decimals {
             Some(decimals) => rounded(text, usize::try_from(decimals).unwrap_or(0)),
             None => text.parse::<f64>().ok().map(|v| v.to_string()),
-        }
-        .unwrap_or_else(|| quote_string(text))
+        };
+        // Without strict mode the number that a text begins with counts.
+        let sign = text.starts_with(['-', '+']);
+        let digits = text.get(usize::from(sign)..).unwrap_or_default();
+        let end = digits.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(digits.len());
+        let head = text.get(..end + usize::from(sign)).unwrap_or_default();
+        number(text).or_else(|| number(head)).unwrap_or_else(|| quote_string(text))
     }
 }
 

@@ -6,7 +6,9 @@ mod charset;
 mod compare;
 mod create;
 mod default;
+mod event;
 mod info;
+mod keys;
 mod print;
 mod rename;
 mod table;
@@ -15,6 +17,7 @@ mod tracker;
 pub use charset::{Defaults, binary_collation, charset_of};
 pub use compare::{differences, same_columns};
 pub use create::parse_create_table;
+pub use event::event_type;
 pub use info::{Chunk, SchemaCopy, TableCopy, TableInfo};
 pub use print::create_table;
 pub use table::{

@@ -18,8 +18,9 @@ use dm_filter::TableName;
 use serde::{Deserialize, Serialize};
 
 use super::alter::{self, AlterContext};
-use super::build::{Builder, settle_keys};
+use super::build::Builder;
 use super::charset::Defaults;
+use super::keys::settle_keys;
 use super::table::{Key, TableSchema, same_name};
 use crate::ddl::{
     AlterClause, AlterSpec, AlterTable, Body, CreateTable, DatabaseDef, DropKind, Flavor,

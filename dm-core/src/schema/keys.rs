@@ -1,0 +1,199 @@
+//! Names and order of keys and constraints, as servers settle them once a statement is read.
+
+use super::build::{self, settle_default};
+use super::charset;
+use super::table::{
+    Check, Column, ColumnType, ForeignKey, Key, KeyKind, KeyPart, TableSchema, TypeKind, same_name,
+};
+use crate::ddl::{Flavor, ServerVersion};
+
+/// Names what has no name, makes primary-key columns NOT NULL, drops keys that servers made for
+/// foreign keys and that another key makes superfluous, and sorts.
+pub(super) fn settle_keys(table: &mut TableSchema) {
+    let primary: Vec<String> = table.primary_key().into_iter().flat_map(key_columns).collect();
+    for column in &mut table.columns {
+        if primary.iter().any(|p| same_name(p, &column.name)) {
+            column.nullable = false;
+            settle_default(column);
+        }
+    }
+    settle_prefixes(table);
+    drop_superfluous(&mut table.keys);
+    for at in 0..table.keys.len() {
+        let (before, rest) = table.keys.split_at_mut(at);
+        if let Some(key) = rest.first_mut().filter(|k| k.name.is_empty()) {
+            key.name = made_up_name(key, before);
+        }
+    }
+    let mut keys = std::mem::take(&mut table.keys);
+    keys.sort_by_key(|k| key_rank(k, table));
+    table.keys = keys;
+}
+
+fn key_columns(key: &Key) -> Vec<String> {
+    key.parts.iter().filter_map(|p| p.column().map(str::to_owned)).collect()
+}
+
+/// Primary, unique without NULL, unique, the others, full text.
+fn key_rank(key: &Key, table: &TableSchema) -> (u8, bool, bool) {
+    let nullable = |part: &KeyPart| match part.column() {
+        Some(name) => table.column(name).is_some_and(|(_, c)| c.nullable),
+        None => true,
+    };
+    let prefix = |part: &KeyPart| matches!(part, KeyPart::Column { prefix: Some(_), .. });
+    match key.kind {
+        KeyKind::Primary => (0, false, false),
+        KeyKind::Unique => (1, key.parts.iter().any(nullable), key.parts.iter().any(prefix)),
+        KeyKind::Plain | KeyKind::Spatial | KeyKind::Vector => (2, false, false),
+        KeyKind::FullText => (3, false, false),
+    }
+}
+
+/// A prefix as long as its column is no prefix.
+fn settle_prefixes(table: &mut TableSchema) {
+    let columns = &table.columns;
+    for part in table.keys.iter_mut().flat_map(|k| &mut k.parts) {
+        let KeyPart::Column { name, prefix, .. } = part else { continue };
+        let column = columns.iter().find(|c| same_name(&c.name, name));
+        let Some(column) = column else { continue };
+        // The server prints the column's own spelling.
+        name.clone_from(&column.name);
+        use TypeKind as T;
+        let fixed = matches!(column.ty.kind, T::Char | T::VarChar | T::Binary | T::VarBinary);
+        if fixed && prefix.is_some() && *prefix >= column.ty.length {
+            *prefix = None;
+        }
+    }
+}
+
+/// A part of a key that is not unique and is too long for InnoDB is cut with a warning: to 3072
+/// bytes, or 767 for the row formats that were the default before MySQL 5.7 and MariaDB 10.2.
+pub(super) fn cut_prefixes(table: &mut TableSchema, server: ServerVersion) {
+    let small = match server.flavor {
+        Flavor::MySql => server.number < 50_700,
+        Flavor::MariaDb => server.number < 100_200,
+        Flavor::TiDb => return,
+    };
+    let most = if small { 767 } else { 3072 };
+    let columns = &table.columns;
+    let plain = table.keys.iter_mut().filter(|k| k.kind == KeyKind::Plain);
+    for part in plain.flat_map(|k| &mut k.parts) {
+        let KeyPart::Column { name, prefix, .. } = part else { continue };
+        let Some(column) = columns.iter().find(|c| same_name(&c.name, name)) else { continue };
+        use TypeKind as T;
+        let width = match column.ty.kind {
+            T::Char | T::VarChar | T::Binary | T::VarBinary => prefix.or(column.ty.length),
+            // MariaDB takes a text without a prefix; the others want one.
+            kind if build::is_text(kind) || build::is_blob(kind) => {
+                let enumerated = matches!(kind, T::Enum | T::Set);
+                prefix.or((!enumerated && server.flavor == Flavor::MariaDb).then_some(u32::MAX))
+            }
+            _ => *prefix,
+        };
+        let per_character = charset::max_bytes(&column.ty.charset);
+        if width.is_some_and(|w| u64::from(w) * per_character > most) {
+            *prefix = u32::try_from(most / per_character).ok();
+        }
+    }
+}
+
+/// Drops generated keys whose columns another key begins with.
+fn drop_superfluous(keys: &mut Vec<Key>) {
+    let mut at = 0;
+    while at < keys.len() {
+        let superfluous = keys.get(at).is_some_and(|key| {
+            key.generated
+                && keys.iter().enumerate().any(|(n, other)| n != at && serves(key, other, n < at))
+        });
+        if superfluous {
+            keys.remove(at);
+        } else {
+            at += 1;
+        }
+    }
+}
+
+/// True when `other` makes the generated `key` superfluous; of two generated ones over the same
+/// columns the earlier stays.
+fn serves(key: &Key, other: &Key, earlier: bool) -> bool {
+    if matches!(other.kind, KeyKind::FullText | KeyKind::Spatial | KeyKind::Vector) {
+        return false;
+    }
+    if other.generated && other.parts.len() == key.parts.len() && !earlier {
+        return false;
+    }
+    key.parts.len() <= other.parts.len()
+        && key.parts.iter().zip(&other.parts).all(|(a, b)| match (a, b) {
+            (KeyPart::Column { name: a, .. }, KeyPart::Column { name: b, prefix: None, .. }) => {
+                same_name(a, b)
+            }
+            _ => false,
+        })
+}
+
+/// `c`, `c_2`, `c_3` for a key over column `c`; `functional_index` and so on for expressions.
+fn made_up_name(key: &Key, before: &[Key]) -> String {
+    let functional = key.parts.iter().any(|p| p.column().is_none());
+    let base = match key.parts.first().and_then(KeyPart::column) {
+        Some(column) if !functional => column,
+        _ => "functional_index",
+    };
+    let taken = |name: &str| before.iter().any(|k| same_name(&k.name, name));
+    if !taken(base) && !base.eq_ignore_ascii_case("PRIMARY") {
+        return base.to_owned();
+    }
+    let mut n = 2;
+    loop {
+        let name = format!("{base}_{n}");
+        if !taken(&name) {
+            return name;
+        }
+        n += 1;
+    }
+}
+
+/// The number behind `<prefix>` in a name, 0 when it has another form.
+fn number_of(name: &str, prefix: &str) -> u32 {
+    let head = name.get(..prefix.len()).filter(|h| h.eq_ignore_ascii_case(prefix));
+    head.and_then(|_| name.get(prefix.len()..)).and_then(|n| n.parse().ok()).unwrap_or(0)
+}
+
+pub(super) fn name_foreign_keys(have: &mut Vec<ForeignKey>, added: Vec<ForeignKey>, table: &str) {
+    let prefix = format!("{table}_ibfk_");
+    let mut last = have.iter().map(|k| number_of(&k.name, &prefix)).max().unwrap_or(0);
+    for mut key in added {
+        if key.name.is_empty() {
+            last += 1;
+            key.name = format!("{prefix}{last}");
+        }
+        have.push(key);
+    }
+}
+
+pub(super) fn name_checks(have: &mut Vec<Check>, added: Vec<Check>, table: &str, flavor: Flavor) {
+    let prefix = match flavor {
+        Flavor::MariaDb => "CONSTRAINT_".to_owned(),
+        _ => format!("{table}_chk_"),
+    };
+    let mut last = have.iter().map(|k| number_of(&k.name, &prefix)).max().unwrap_or(0);
+    for mut check in added {
+        if check.name.is_empty() && check.column.is_none() {
+            last += 1;
+            check.name = format!("{prefix}{last}");
+        }
+        have.push(check);
+    }
+}
+
+/// The primary key that MySQL adds when `sql_generate_invisible_primary_key` is on.
+pub(super) fn add_invisible_key(table: &mut TableSchema) {
+    let mut column = Column::new("my_row_id", ColumnType::new(TypeKind::BigInt));
+    column.ty.unsigned = true;
+    column.nullable = false;
+    column.default = None;
+    column.auto_increment = true;
+    column.invisible = true;
+    table.columns.insert(0, column);
+    let part = KeyPart::Column { name: "my_row_id".to_owned(), prefix: None, descending: false };
+    table.keys.insert(0, Key::new("PRIMARY", KeyKind::Primary, vec![part]));
+}
