@@ -416,7 +416,7 @@ fn or_default(text: &str, default: &str) -> String {
     if text.is_empty() { default } else { text }.to_owned()
 }
 
-/// `+HH:MM` in MySQL's range, or a name of the time zone database.
+/// `+HH:MM` in MySQL's range, or a name of this host's time zone database.
 fn is_timezone(zone: &str) -> bool {
     if let Some(rest) = zone.strip_prefix(['+', '-']) {
         let Some((hours, minutes)) = rest.split_once(':') else { return false };
@@ -433,12 +433,7 @@ fn is_timezone(zone: &str) -> bool {
     if zone.eq_ignore_ascii_case("system") || zone.eq_ignore_ascii_case("local") {
         return false;
     }
-    let names = jiff::tz::db();
-    if names.is_definitively_empty() {
-        // A host without the database: the servers will say whether they know the name.
-        return zone.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_+-".contains(&b));
-    }
-    names.get(zone).is_ok()
+    dm_filter::Zone::parse(zone).is_ok()
 }
 
 #[cfg(test)]
