@@ -215,3 +215,21 @@ fn plans_need_no_files() {
     let problems = TaskPlan::from_raw(&wrong, vec![source], &lookup).unwrap_err();
     assert_eq!(problems.to_string().split("; ").next(), Some("task-mode: [code=20020] no mode"));
 }
+
+#[test]
+fn long_lists_are_read_in_one_go() {
+    let mut task = String::from(SMALL);
+    task = task.replace("{source-id: a}", "{source-id: a, block-allow-list: b, route-rules: [r]}");
+    task += "routes: {r: {schema-pattern: s0, target-schema: t}}\nblock-allow-list:\n  b:\n    do-tables:\n";
+    for i in 0..3000 {
+        task += &format!("    - {{db-name: s{}, tbl-name: t{i}}}\n", i % 50);
+    }
+    let (plan, warnings) = plan(&task, SOURCE_A);
+    assert!(warnings.is_empty(), "{}", warnings.len());
+    assert!(plan.sources[0].block_allow.allows(&TableName::new("s1", "t1")));
+    // A wrong entry at the end is told at its line.
+    let line = task.lines().count() + 1;
+    task += "    - {db-name: s, tbl-nam: t}\n";
+    let found = problems(&task, SOURCE_A);
+    assert!(found.iter().any(|p| p.at.is_some_and(|at| at.line as usize == line)), "{found:?}");
+}
