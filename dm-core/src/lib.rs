@@ -1,10 +1,19 @@
 //! Copies MySQL and MariaDB databases and follows their binlog into MySQL, TiDB, MariaDB or
 //! SQLite, from DM's own task files.
 
+pub mod binlog;
 pub mod config;
+pub mod ddl;
 pub mod error;
+pub mod event;
+pub mod mysql;
+mod pipeline;
 pub mod position;
 pub mod schema;
+pub mod sink;
+pub mod source;
+pub mod sql;
+pub mod state;
 #[cfg(test)]
 mod testing_docs;
 

@@ -7,6 +7,7 @@
 mod code;
 pub mod codes;
 mod mysql;
+mod position;
 
 use std::fmt;
 
@@ -17,8 +18,10 @@ pub use mysql::{During, is_transient_number, needs_person_number};
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 
 /// A failure with its code, what happened, why, and what to do.
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     code: &'static Code,
     scope: Scope,

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::ddl::{Generated, KeyKind, KeyPart, TypeKind};
+
 /// A table's columns and keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableSchema {
@@ -15,6 +17,42 @@ pub struct TableSchema {
     pub charset: String,
     /// Default collation; empty when not known.
     pub collation: String,
+    /// CHECK constraints.
+    #[serde(default)]
+    pub checks: Vec<Check>,
+    /// ENGINE as written; empty when not known.
+    #[serde(default)]
+    pub engine: String,
+    /// COMMENT.
+    #[serde(default)]
+    pub comment: String,
+    /// Other options as written: upper-case name and the text of the value.
+    #[serde(default)]
+    pub options: Vec<(String, String)>,
+    /// Text from PARTITION BY on, as it was when the partitioning was last defined; later changes
+    /// of single partitions are not followed.
+    #[serde(default)]
+    pub partitioning: Option<String>,
+    /// WITH SYSTEM VERSIONING (MariaDB). Without period columns of its own such a table carries
+    /// two hidden ones, `row_start` and `row_end`, behind all others.
+    #[serde(default)]
+    pub system_versioned: bool,
+    /// Periods: name (`SYSTEM_TIME` for the one of system versioning), start and end column.
+    #[serde(default)]
+    pub periods: Vec<(String, String, String)>,
+}
+
+/// A CHECK constraint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// Name; empty for one that belongs to a column (MariaDB).
+    pub name: String,
+    /// The condition as written, without the outer parentheses.
+    pub expr: String,
+    /// False for NOT ENFORCED.
+    pub enforced: bool,
+    /// The column that it belongs to (MariaDB).
+    pub column: Option<String>,
 }
 
 /// A column.
@@ -38,15 +76,27 @@ pub struct Column {
     pub invisible: bool,
     /// COMMENT text.
     pub comment: String,
+    /// Other attributes as written (`COLUMN_FORMAT FIXED`, `WITHOUT SYSTEM VERSIONING`).
+    #[serde(default)]
+    pub attributes: Vec<String>,
 }
 
-/// How a generated column gets its value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Generated {
-    /// The expression as written.
-    pub expr: String,
-    /// STORED (or PERSISTENT); otherwise VIRTUAL.
-    pub stored: bool,
+impl Column {
+    /// A nullable column of this type.
+    pub fn new(name: impl Into<String>, ty: ColumnType) -> Self {
+        Self {
+            name: name.into(),
+            ty,
+            nullable: true,
+            default: Some("NULL".to_owned()),
+            on_update: None,
+            generated: None,
+            auto_increment: false,
+            invisible: false,
+            comment: String::new(),
+            attributes: Vec::new(),
+        }
+    }
 }
 
 /// A column's type.
@@ -93,55 +143,6 @@ impl ColumnType {
     }
 }
 
-/// The types of MySQL, MariaDB and TiDB; aliases (BOOL, INTEGER, NUMERIC) are resolved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[non_exhaustive]
-#[allow(missing_docs)] // the variants are the SQL names
-pub enum TypeKind {
-    TinyInt,
-    SmallInt,
-    MediumInt,
-    Int,
-    BigInt,
-    Decimal,
-    Float,
-    Double,
-    Bit,
-    Year,
-    Date,
-    Time,
-    DateTime,
-    Timestamp,
-    Char,
-    VarChar,
-    TinyText,
-    Text,
-    MediumText,
-    LongText,
-    Binary,
-    VarBinary,
-    TinyBlob,
-    Blob,
-    MediumBlob,
-    LongBlob,
-    Enum,
-    Set,
-    Json,
-    Geometry,
-    Point,
-    LineString,
-    Polygon,
-    MultiPoint,
-    MultiLineString,
-    MultiPolygon,
-    GeometryCollection,
-    Vector,
-    Inet4,
-    Inet6,
-    Uuid,
-    Xml,
-}
-
 /// A key (index).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Key {
@@ -153,44 +154,40 @@ pub struct Key {
     pub parts: Vec<KeyPart>,
     /// INVISIBLE (MySQL) or IGNORED (MariaDB).
     pub invisible: bool,
+    /// COMMENT.
+    #[serde(default)]
+    pub comment: String,
+    /// Other options as written (`USING HASH`, `WITH PARSER ngram`).
+    #[serde(default)]
+    pub options: Vec<String>,
+    /// Made by the server for a foreign key: goes away when a key is added that serves as well.
+    #[serde(default)]
+    pub generated: bool,
 }
 
-/// The kinds of keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum KeyKind {
-    /// PRIMARY KEY.
-    Primary,
-    /// UNIQUE KEY.
-    Unique,
-    /// KEY, not unique.
-    Plain,
-    /// FULLTEXT KEY.
-    FullText,
-    /// SPATIAL KEY.
-    Spatial,
-    /// VECTOR KEY (MariaDB).
-    Vector,
+impl Key {
+    /// A visible key without options.
+    pub fn new(name: impl Into<String>, kind: KeyKind, parts: Vec<KeyPart>) -> Self {
+        Self {
+            name: name.into(),
+            kind,
+            parts,
+            invisible: false,
+            comment: String::new(),
+            options: Vec::new(),
+            generated: false,
+        }
+    }
+
+    /// True when a column is among the parts.
+    pub fn has_column(&self, name: &str) -> bool {
+        self.parts.iter().any(|p| p.column().is_some_and(|c| same_name(c, name)))
+    }
 }
 
-/// One part of a key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum KeyPart {
-    /// A column, or the first `prefix` characters (bytes for binary types) of it.
-    Column {
-        /// Column name.
-        name: String,
-        /// Prefix length.
-        prefix: Option<u32>,
-        /// DESC.
-        descending: bool,
-    },
-    /// An expression (functional or multi-valued key).
-    Expression {
-        /// The expression as written, without the outer parentheses.
-        expr: String,
-        /// DESC.
-        descending: bool,
-    },
+/// True when two names of columns, keys or constraints are the same to a server.
+pub fn same_name(a: &str, b: &str) -> bool {
+    a.eq_ignore_ascii_case(b) || a.to_lowercase() == b.to_lowercase()
 }
 
 /// A foreign key.
@@ -215,8 +212,7 @@ pub struct ForeignKey {
 impl TableSchema {
     /// The column of a name, without regard to case, and its index.
     pub fn column(&self, name: &str) -> Option<(usize, &Column)> {
-        let lower = name.to_lowercase();
-        self.columns.iter().enumerate().find(|(_, c)| c.name.to_lowercase() == lower)
+        self.columns.iter().enumerate().find(|(_, c)| same_name(&c.name, name))
     }
 
     /// The primary key.

@@ -27,6 +27,24 @@ pub struct ConnPlan {
 }
 
 impl ConnPlan {
+    /// A server in clear text, with the server's own limits.
+    pub fn new(
+        host: impl Into<String>,
+        port: u16,
+        user: impl Into<String>,
+        password: Secret,
+    ) -> Self {
+        Self {
+            host: host.into(),
+            port,
+            user: user.into(),
+            password,
+            session: BTreeMap::new(),
+            max_allowed_packet: None,
+            tls: None,
+        }
+    }
+
     /// `host:port`, as messages name the server.
     pub fn address(&self) -> String {
         if self.host.contains(':') {

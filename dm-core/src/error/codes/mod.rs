@@ -36,8 +36,8 @@ macro_rules! files {
 }
 
 files!(
-    binlog, check, checkpoint, config, database, dump, functional, load, other, relay, schema,
-    sync, task, validator,
+    apply, binlog, check, checkpoint, config, database, decode, dump, functional, load, other,
+    relay, schema, source, state, sync, task, validator,
 );
 
 #[cfg(test)]

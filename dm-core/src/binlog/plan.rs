@@ -1,0 +1,415 @@
+//! From the bytes of a row to values: settled once per version of a table.
+//!
+//! Guarantee: rows that come out have the columns of the tracked structure, in its order, and
+//! every value has the type that the column had on the source when the row was written. Obstacle:
+//! the binlog says how bytes are laid out, but usually not names, often not signs and character
+//! sets; the structure says all that, but may belong to another moment. Method: where both say
+//! something it has to be the same, otherwise an error shows both sides.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use dm_filter::{ColumnInfo, Columns, Value};
+
+use super::charset::{self, Text};
+use super::op::{How, Op};
+use super::table_map::{ColumnMeta, TableMap, Wire};
+use super::{Error, Result, codes};
+use crate::schema::{Column, ColumnType, TableSchema, TypeKind};
+
+/// A column that rows carry and the tracked structure does not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HiddenColumn {
+    /// Its place in the rows of the binlog.
+    pub index: usize,
+    /// What it is.
+    pub kind: HiddenKind,
+}
+
+/// Columns that a server adds to tables without a primary key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HiddenKind {
+    /// MySQL's generated invisible primary key `my_row_id`, the first column.
+    GeneratedInvisiblePrimaryKey,
+    /// The key that some cloud services hide behind the last column.
+    CloudRowId,
+}
+
+/// How the rows of one version of a table are decoded.
+#[derive(Clone, Debug)]
+pub struct DecodePlan {
+    columns: Arc<Columns>,
+    ops: Vec<Op>,
+    wires: Vec<Wire>,
+    hidden: Option<HiddenColumn>,
+}
+
+impl DecodePlan {
+    /// Settles how to decode rows of `map`, given what is known of the table.
+    ///
+    /// Without a structure the binlog has to carry the columns' names
+    /// (`binlog_row_metadata=FULL`).
+    ///
+    /// # Errors
+    ///
+    /// 36027 when map and structure do not fit each other, or when neither says enough.
+    pub fn compile(map: &TableMap, schema: Option<&TableSchema>) -> Result<Self> {
+        match schema {
+            Some(schema) => Compiler { map, schema }.compile(),
+            None => Self::from_metadata(map),
+        }
+    }
+
+    /// The columns of the rows that come out.
+    pub fn columns(&self) -> &Arc<Columns> {
+        &self.columns
+    }
+
+    /// The column that the rows of the binlog carry and the rows that come out do not.
+    pub fn hidden(&self) -> Option<&HiddenColumn> {
+        self.hidden.as_ref()
+    }
+
+    /// True when rows of this table map can be decoded with the plan.
+    pub fn fits(&self, map: &TableMap) -> bool {
+        self.wires.len() == map.columns.len()
+            && self.wires.iter().zip(&map.columns).all(|(wire, column)| *wire == column.wire)
+    }
+
+    pub(crate) fn ops(&self) -> &[Op] {
+        &self.ops
+    }
+
+    /// Columns of a row that comes out.
+    pub(crate) fn width(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// Appends the value of a column of the binlog, unless it is hidden.
+    pub(crate) fn push<'a>(
+        &self,
+        cells: &mut Vec<Option<Value<'a>>>,
+        index: usize,
+        value: Option<Value<'a>>,
+    ) {
+        if self.hidden.as_ref().is_none_or(|hidden| hidden.index != index) {
+            cells.push(value);
+        }
+    }
+
+    fn from_metadata(map: &TableMap) -> Result<Self> {
+        if !map.has_names() {
+            return Err(Error::new(
+                &codes::SYNC_COLUMN_COUNT,
+                format!(
+                    "the structure of {} is not known, and its binlog does not carry the names of \
+                     columns",
+                    map.table
+                ),
+            ));
+        }
+        let mut infos = Vec::new();
+        let mut ops = Vec::new();
+        for column in &map.columns {
+            let collation = column.collation.and_then(charset::by_id);
+            infos.push(ColumnInfo {
+                name: column.name.clone().unwrap_or_default(),
+                collation: collation.map(|c| c.name(map.flavor).to_owned()).unwrap_or_default(),
+                labels: column.labels.clone().unwrap_or_default().into(),
+                unsigned: column.unsigned.unwrap_or(false),
+            });
+            let text = collation.map(|c| Text::of(c.charset));
+            ops.push(op(column, column.unsigned.unwrap_or(false), text.unwrap_or(Text::Binary)));
+        }
+        let wires = map.columns.iter().map(|c| c.wire).collect();
+        Ok(Self { columns: Arc::new(Columns::new(infos)), ops, wires, hidden: None })
+    }
+}
+
+/// The operation for a column of which only the binlog is known, or whose type says no more.
+fn op(column: &ColumnMeta, unsigned: bool, text: Text) -> Op {
+    let int = |n| if unsigned { Op::UInt(n) } else { Op::Int(n) };
+    let bytes = |prefix, how| Op::Bytes { prefix, how };
+    let by_max = |max| if max > 255 { 2 } else { 1 };
+    match column.wire {
+        Wire::Tiny => int(1),
+        Wire::Short => int(2),
+        Wire::Int24 => int(3),
+        Wire::Long => int(4),
+        Wire::LongLong => int(8),
+        Wire::Float => Op::Float,
+        Wire::Double => Op::Double,
+        Wire::Decimal { precision, scale } => Op::Decimal { precision, scale },
+        Wire::Bit { bits } => Op::Bit { bytes: bits.div_ceil(8) as u8 },
+        Wire::Year => Op::Year,
+        Wire::Date => Op::Date,
+        Wire::OldTime => Op::OldTime,
+        Wire::OldDateTime => Op::OldDateTime,
+        Wire::OldTimestamp => Op::OldTimestamp,
+        Wire::Time { decimals } => Op::Time { decimals },
+        Wire::DateTime { decimals } => Op::DateTime { decimals },
+        Wire::Timestamp { decimals } => Op::Timestamp { decimals },
+        Wire::VarChar { max } => bytes(by_max(max), How::Text(text)),
+        Wire::Char { max } => match text {
+            Text::Binary => bytes(by_max(max), How::Padded(max)),
+            text => bytes(by_max(max), How::Text(text)),
+        },
+        Wire::Enum { bytes } => Op::Enum { bytes },
+        Wire::Set { bytes } => Op::Set { bytes },
+        Wire::Blob { prefix } => bytes(prefix, How::Text(text)),
+        Wire::Json { prefix } => bytes(prefix, How::Json),
+        Wire::Geometry { prefix } => bytes(prefix, How::Geometry),
+        Wire::Vector { prefix } => bytes(prefix, How::Vector),
+        Wire::VarCharCompressed { max } => Op::Compressed { prefix: by_max(max), how: text },
+        Wire::BlobCompressed { prefix } => Op::Compressed { prefix, how: text },
+    }
+}
+
+/// Compares a table map with a structure.
+struct Compiler<'m> {
+    map: &'m TableMap,
+    schema: &'m TableSchema,
+}
+
+impl Compiler<'_> {
+    fn compile(self) -> Result<DecodePlan> {
+        let hidden = self.find_hidden()?;
+        let mut infos = Vec::with_capacity(self.schema.columns.len());
+        let mut ops = Vec::with_capacity(self.map.columns.len());
+        let mut tracked = self.schema.columns.iter();
+        for (i, meta) in self.map.columns.iter().enumerate() {
+            if hidden.as_ref().is_some_and(|h| h.index == i) {
+                ops.push(op(meta, true, Text::Binary));
+                continue;
+            }
+            let column = tracked.next().ok_or_else(|| self.mismatch("the columns differ"))?;
+            let (op, info) = self.column(i, meta, column)?;
+            ops.push(op);
+            infos.push(info);
+        }
+        let wires = self.map.columns.iter().map(|c| c.wire).collect();
+        Ok(DecodePlan { columns: Arc::new(Columns::new(infos)), ops, wires, hidden })
+    }
+
+    /// A column more than the structure has is one that a server hides, or a mismatch.
+    fn find_hidden(&self) -> Result<Option<HiddenColumn>> {
+        let (logged, tracked) = (self.map.columns.len(), self.schema.columns.len());
+        if logged == tracked {
+            return Ok(None);
+        }
+        let counts = || self.mismatch(&format!("{logged} columns against {tracked}"));
+        if logged != tracked + 1 || self.schema.primary_key().is_some() {
+            return Err(counts());
+        }
+        let candidates = [
+            (0, HiddenKind::GeneratedInvisiblePrimaryKey, "my_row_id"),
+            (tracked, HiddenKind::CloudRowId, "__#alibaba_rds_row_id#__"),
+        ];
+        let mut found = None;
+        for (index, kind, name) in candidates {
+            let meta = self.map.columns.get(index);
+            let is_key = meta.is_some_and(|c| c.wire == Wire::LongLong && !c.nullable);
+            let named = meta.and_then(|c| c.name.as_deref()).is_none_or(|n| n == name);
+            if is_key && named && self.fits_without(index) {
+                if found.is_some() {
+                    // A table of BIGINTs only: either end could be the one.
+                    return Err(counts());
+                }
+                found = Some(HiddenColumn { index, kind });
+            }
+        }
+        found.map(Some).ok_or_else(counts)
+    }
+
+    fn fits_without(&self, hidden: usize) -> bool {
+        let logged = self.map.columns.iter().enumerate().filter(|(i, _)| *i != hidden);
+        logged.zip(&self.schema.columns).all(|((_, meta), column)| fits(meta.wire, &column.ty))
+    }
+
+    fn column(&self, index: usize, meta: &ColumnMeta, column: &Column) -> Result<(Op, ColumnInfo)> {
+        let ty = &column.ty;
+        let at = |what: &str| {
+            self.mismatch(&format!("column {} (`{}`) differs in {what}", index + 1, column.name))
+        };
+        if !fits(meta.wire, ty) {
+            return Err(at("type"));
+        }
+        let named = meta.name.as_deref();
+        if named.is_some_and(|n| n.to_lowercase() != column.name.to_lowercase()) {
+            return Err(at("name"));
+        }
+        let unsigned = meta.unsigned.unwrap_or(ty.unsigned || ty.zerofill);
+        if unsigned != (ty.unsigned || ty.zerofill) {
+            return Err(at("sign"));
+        }
+        let logged = meta.collation.and_then(charset::by_id);
+        let charset = match logged {
+            Some(collation) => collation.charset,
+            None => self.charset(ty).ok_or_else(|| at("character set, which is not known"))?,
+        };
+        let collation = match logged {
+            Some(collation) if charset != "binary" => collation.name(self.map.flavor).to_owned(),
+            _ => ty.collation.clone(),
+        };
+        let labels = meta.labels.clone().unwrap_or_else(|| ty.labels.clone());
+        let op = typed_op(meta, ty, unsigned, Text::of(charset));
+        let name = column.name.clone();
+        Ok((op, ColumnInfo { name, collation, labels: labels.into(), unsigned }))
+    }
+
+    /// The character set of a column: its own, that of its collation, or the table's.
+    fn charset(&self, ty: &ColumnType) -> Option<&'static str> {
+        if !is_text(ty.kind) {
+            return Some("binary");
+        }
+        let own = [ty.charset.as_str(), charset_of(&ty.collation)];
+        let table = [self.schema.charset.as_str(), charset_of(&self.schema.collation)];
+        let named = own.into_iter().chain(table).find(|name| !name.is_empty())?;
+        charset::canonical(named)
+    }
+
+    fn mismatch(&self, what: &str) -> Error {
+        let mut logged = String::new();
+        for column in &self.map.columns {
+            let name = column.name.as_deref().unwrap_or("?");
+            // Writing to a string cannot fail.
+            let _ = write!(logged, " {name} {:?},", column.wire);
+        }
+        let mut tracked = String::new();
+        for column in &self.schema.columns {
+            let _ = write!(tracked, " {} {},", column.name, type_text(&column.ty));
+        }
+        Error::new(
+            &codes::SYNC_COLUMN_COUNT,
+            format!(
+                "rows of {} do not fit its tracked structure: {what}; the binlog has:{}; the \
+                 tracked structure has:{}",
+                self.map.table,
+                logged.trim_end_matches(','),
+                tracked.trim_end_matches(',')
+            ),
+        )
+    }
+}
+
+/// `utf8mb4` of `utf8mb4_bin`.
+fn charset_of(collation: &str) -> &str {
+    collation.split('_').next().unwrap_or_default()
+}
+
+fn type_text(ty: &ColumnType) -> String {
+    let mut out = format!("{:?}", ty.kind);
+    match (ty.length, ty.decimals) {
+        (Some(length), Some(decimals)) => drop(write!(out, "({length},{decimals})")),
+        (Some(n), None) | (None, Some(n)) => drop(write!(out, "({n})")),
+        (None, None) => {}
+    }
+    if ty.unsigned {
+        out.push_str(" unsigned");
+    }
+    out
+}
+
+fn is_text(kind: TypeKind) -> bool {
+    use TypeKind as K;
+    matches!(
+        kind,
+        K::Char
+            | K::VarChar
+            | K::TinyText
+            | K::Text
+            | K::MediumText
+            | K::LongText
+            | K::Enum
+            | K::Set
+    )
+}
+
+/// True when a column of this type can be written so.
+fn fits(wire: Wire, ty: &ColumnType) -> bool {
+    use TypeKind as K;
+    let fraction = ty.decimals.unwrap_or(0);
+    let exactly = |decimals: u8| u32::from(decimals) == fraction;
+    match ty.kind {
+        K::TinyInt => wire == Wire::Tiny,
+        K::SmallInt => wire == Wire::Short,
+        K::MediumInt => wire == Wire::Int24,
+        K::Int => wire == Wire::Long,
+        K::BigInt => wire == Wire::LongLong,
+        K::Float => matches!(wire, Wire::Float | Wire::Double),
+        K::Double => wire == Wire::Double,
+        K::Decimal => match wire {
+            Wire::Decimal { precision, scale } => {
+                u32::from(precision) == ty.length.unwrap_or(10) && exactly(scale)
+            }
+            _ => false,
+        },
+        K::Bit => matches!(wire, Wire::Bit { bits } if u32::from(bits) == ty.length.unwrap_or(1)),
+        K::Year => wire == Wire::Year,
+        K::Date => wire == Wire::Date,
+        K::Time => {
+            matches!(wire, Wire::Time { decimals } if exactly(decimals)) || wire == Wire::OldTime
+        }
+        K::DateTime => {
+            matches!(wire, Wire::DateTime { decimals } if exactly(decimals))
+                || wire == Wire::OldDateTime
+        }
+        K::Timestamp => {
+            matches!(wire, Wire::Timestamp { decimals } if exactly(decimals))
+                || wire == Wire::OldTimestamp
+        }
+        K::Enum => matches!(wire, Wire::Enum { .. }),
+        K::Set => matches!(wire, Wire::Set { .. }),
+        K::Json => matches!(wire, Wire::Json { .. } | Wire::Blob { .. }),
+        K::Vector => matches!(wire, Wire::Vector { .. } | Wire::VarChar { .. } | Wire::Blob { .. }),
+        K::Char | K::Binary | K::Inet4 | K::Inet6 | K::Uuid => {
+            matches!(wire, Wire::Char { .. } | Wire::VarChar { .. })
+        }
+        K::VarChar | K::VarBinary => matches!(
+            wire,
+            Wire::VarChar { .. } | Wire::VarCharCompressed { .. } | Wire::Blob { .. }
+        ),
+        K::TinyText
+        | K::Text
+        | K::MediumText
+        | K::LongText
+        | K::TinyBlob
+        | K::Blob
+        | K::MediumBlob
+        | K::LongBlob
+        | K::Xml => {
+            matches!(wire, Wire::Blob { .. } | Wire::BlobCompressed { .. })
+        }
+        K::Geometry
+        | K::Point
+        | K::LineString
+        | K::Polygon
+        | K::MultiPoint
+        | K::MultiLineString
+        | K::MultiPolygon
+        | K::GeometryCollection => {
+            matches!(wire, Wire::Geometry { .. })
+        }
+    }
+}
+
+/// The operation for a column whose type is known.
+fn typed_op(meta: &ColumnMeta, ty: &ColumnType, unsigned: bool, text: Text) -> Op {
+    let decimals = ty.decimals.unwrap_or(0).min(6) as u8;
+    let plain = op(meta, unsigned, text);
+    match (ty.kind, plain) {
+        // MySQL before 5.6 had no fractions: a column with some is MariaDB's own format.
+        (_, Op::OldTime) if decimals > 0 => Op::HiresTime { decimals },
+        (_, Op::OldDateTime) if decimals > 0 => Op::HiresDateTime { decimals },
+        (_, Op::OldTimestamp) if decimals > 0 => Op::HiresTimestamp { decimals },
+        (TypeKind::Uuid, Op::Bytes { prefix, .. }) => Op::Bytes { prefix, how: How::Uuid },
+        (TypeKind::Inet6, Op::Bytes { prefix, .. }) => Op::Bytes { prefix, how: How::Inet6 },
+        (TypeKind::Inet4, Op::Bytes { prefix, .. }) => Op::Bytes { prefix, how: How::Inet4 },
+        (TypeKind::Vector, Op::Bytes { prefix, .. }) => Op::Bytes { prefix, how: How::Vector },
+        (TypeKind::Json, Op::Bytes { prefix, how: How::Text(_) }) => {
+            Op::Bytes { prefix, how: How::JsonText }
+        }
+        (_, plain) => plain,
+    }
+}

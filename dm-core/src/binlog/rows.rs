@@ -1,0 +1,273 @@
+//! Rows events: which rows of a table changed, and how.
+//!
+//! A rows event keeps its rows as bytes and shares its table map, so it can be stored and decoded
+//! by another thread. Columns that the server left out of an image (`binlog_row_image` MINIMAL or
+//! NOBLOB, or changed within the transaction) are told by two bitmaps of the event itself.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use dm_filter::{Row, RowKind, RowOp};
+
+use super::bytes::{Bytes, bit};
+use super::compressed;
+use super::header::EventType;
+use super::json::{self, JsonDiffs};
+use super::plan::DecodePlan;
+use super::table_map::TableMap;
+use super::{Error, Result, codes, malformed};
+
+/// Which of the rows events it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RowsFormat {
+    pub(crate) event_type: EventType,
+    pub(crate) kind: RowKind,
+    /// 2 has a list of extra data.
+    pub(crate) version: u8,
+    pub(crate) compressed: bool,
+    /// Images after an update may hold changes of JSON documents instead of documents.
+    pub(crate) partial_json: bool,
+}
+
+/// Changed rows of one table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowsEvent<'a> {
+    /// What happened to the rows.
+    pub kind: RowKind,
+    /// The table.
+    pub table: Arc<TableMap>,
+    flags: u16,
+    partial_json: bool,
+    /// One bit a column: carried by the image (of an update: before the change).
+    first: Cow<'a, [u8]>,
+    /// Of an update: carried by the image after the change.
+    second: Cow<'a, [u8]>,
+    rows: Cow<'a, [u8]>,
+}
+
+impl<'a> RowsEvent<'a> {
+    /// The last rows event of a statement: the numbers of tables end here.
+    const STATEMENT_END: u16 = 0x1;
+
+    pub(crate) fn parse(
+        body: &'a [u8],
+        id_bytes: usize,
+        format: RowsFormat,
+        table: Arc<TableMap>,
+    ) -> Result<Self> {
+        let mut b = Bytes(body);
+        b.take(id_bytes)?;
+        let flags = b.u16()?;
+        if format.version >= 2 {
+            // The length counts itself.
+            let extra = usize::from(b.u16()?);
+            b.take(extra.checked_sub(2).ok_or_else(|| malformed("extra data of a rows event"))?)?;
+        }
+        let width = b.lenenc()?;
+        if width != table.columns.len() as u64 {
+            return Err(malformed(format!(
+                "rows of {width} columns for {}, whose table map has {}",
+                table.table,
+                table.columns.len()
+            )));
+        }
+        let bitmap = table.columns.len().div_ceil(8);
+        let first = Cow::Borrowed(b.take(bitmap)?);
+        let second = match format.kind {
+            RowKind::Update => Cow::Borrowed(b.take(bitmap)?),
+            _ => Cow::Borrowed(&[][..]),
+        };
+        let rows = match format.compressed {
+            true => Cow::Owned(compressed::inflate(b.rest())?),
+            false => Cow::Borrowed(b.rest()),
+        };
+        let (kind, partial_json) = (format.kind, format.partial_json);
+        Ok(Self { kind, table, flags, partial_json, first, second, rows })
+    }
+
+    /// True for the last rows event of a statement.
+    pub fn is_statement_end(&self) -> bool {
+        self.flags & Self::STATEMENT_END != 0
+    }
+
+    /// Bytes of the rows: what the event costs to keep.
+    pub fn byte_len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The same event, owning its data.
+    pub fn into_owned(self) -> RowsEvent<'static> {
+        RowsEvent {
+            kind: self.kind,
+            table: self.table,
+            flags: self.flags,
+            partial_json: self.partial_json,
+            first: Cow::Owned(self.first.into_owned()),
+            second: Cow::Owned(self.second.into_owned()),
+            rows: Cow::Owned(self.rows.into_owned()),
+        }
+    }
+
+    /// Decodes the rows one after the other; values borrow from this event where they can.
+    ///
+    /// The plan has to be one for this event's table map (or one that looks the same).
+    pub fn rows<'e>(&'e self, plan: &'e DecodePlan) -> Result<Rows<'e>> {
+        if !plan.fits(&self.table) {
+            return Err(malformed(format!(
+                "{} changed its columns within a plan",
+                self.table.table
+            )));
+        }
+        Ok(Rows { event: self, plan, rest: Bytes(&self.rows), failed: false })
+    }
+}
+
+/// The rows of an event.
+#[derive(Debug)]
+pub struct Rows<'e> {
+    event: &'e RowsEvent<'e>,
+    plan: &'e DecodePlan,
+    rest: Bytes<'e>,
+    failed: bool,
+}
+
+impl<'e> Iterator for Rows<'e> {
+    type Item = Result<RowOp<'e>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed || self.rest.is_empty() {
+            return None;
+        }
+        let before = self.rest.len();
+        let row = self.row().map_err(|e| {
+            e.context(format!("a row of {} in a binlog event", self.event.table.table))
+        });
+        // A row without a single byte would repeat for ever.
+        self.failed = row.is_err() || self.rest.len() == before;
+        Some(row)
+    }
+}
+
+impl<'e> Rows<'e> {
+    fn row(&mut self) -> Result<RowOp<'e>> {
+        Ok(match self.event.kind {
+            RowKind::Insert => RowOp::Insert { after: self.image(&self.event.first)? },
+            RowKind::Delete => RowOp::Delete { before: self.image(&self.event.first)? },
+            RowKind::Update if self.event.partial_json => self.partial_update()?,
+            RowKind::Update => RowOp::Update {
+                before: self.image(&self.event.first)?,
+                after: self.image(&self.event.second)?,
+            },
+        })
+    }
+
+    fn image(&mut self, present: &'e [u8]) -> Result<Row<'e>> {
+        let nulls = self.null_bitmap(present)?;
+        let mut cells = Vec::with_capacity(self.plan.width());
+        let mut carried = 0;
+        for (i, op) in self.plan.ops().iter().enumerate() {
+            if !bit(present, i) {
+                self.plan.push(&mut cells, i, None);
+                continue;
+            }
+            let null = bit(nulls, carried);
+            carried += 1;
+            let value = if null { dm_filter::Value::Null } else { op.read(&mut self.rest)? };
+            self.plan.push(&mut cells, i, Some(value));
+        }
+        Ok(Row::partial(cells))
+    }
+
+    /// One bit for each column that is carried.
+    fn null_bitmap(&mut self, present: &[u8]) -> Result<&'e [u8]> {
+        let columns = self.plan.ops().len();
+        let carried = (0..columns).filter(|i| bit(present, *i)).count();
+        self.rest.take(carried.div_ceil(8))
+    }
+
+    /// An update whose second image may hold changes of JSON documents: they are applied to the
+    /// documents of the first.
+    fn partial_update(&mut self) -> Result<RowOp<'e>> {
+        let mut documents = vec![None; self.plan.ops().len()];
+        let start = self.rest;
+        let before = self.image(&self.event.first)?;
+        self.documents(start, &mut documents)?;
+
+        let options = self.rest.lenenc()?;
+        if options & !1 != 0 {
+            return Err(malformed(format!("unknown row value options {options}")));
+        }
+        // One bit for every JSON column of the table, carried or not.
+        let partial = match options & 1 {
+            0 => &[][..],
+            _ => self.rest.take(self.event.table.json_columns().div_ceil(8))?,
+        };
+        let nulls = self.null_bitmap(&self.event.second)?;
+        let mut cells = Vec::with_capacity(self.plan.width());
+        let (mut carried, mut jsons) = (0, 0);
+        for (i, op) in self.plan.ops().iter().enumerate() {
+            let is_diff = op.is_json() && {
+                jsons += 1;
+                bit(partial, jsons - 1)
+            };
+            if !bit(&self.event.second, i) {
+                self.plan.push(&mut cells, i, None);
+                continue;
+            }
+            let null = bit(nulls, carried);
+            carried += 1;
+            let value = match (null, is_diff) {
+                (true, _) => dm_filter::Value::Null,
+                (false, false) => op.read(&mut self.rest)?,
+                (false, true) => {
+                    let document = documents.get(i).copied().flatten();
+                    self.apply_diffs(i, document)?
+                }
+            };
+            self.plan.push(&mut cells, i, Some(value));
+        }
+        Ok(RowOp::Update { before, after: Row::partial(cells) })
+    }
+
+    /// The bytes of the JSON documents of an image.
+    fn documents(&self, start: Bytes<'e>, into: &mut [Option<&'e [u8]>]) -> Result<()> {
+        let present: &[u8] = &self.event.first;
+        let mut b = start;
+        let carried = (0..self.plan.ops().len()).filter(|i| bit(present, *i)).count();
+        let nulls = b.take(carried.div_ceil(8))?;
+        let mut seen = 0;
+        for ((i, op), slot) in self.plan.ops().iter().enumerate().zip(into) {
+            if !bit(present, i) {
+                continue;
+            }
+            seen += 1;
+            if bit(nulls, seen - 1) {
+                continue;
+            }
+            match op.json_bytes(&mut b)? {
+                Some(document) => *slot = Some(document),
+                None => drop(op.read(&mut b)?),
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_diffs(
+        &mut self,
+        column: usize,
+        document: Option<&'e [u8]>,
+    ) -> Result<dm_filter::Value<'e>> {
+        let length = self.rest.u32()?;
+        let diffs = JsonDiffs::parse(self.rest.take_u64(u64::from(length))?)?;
+        let document = document.ok_or_else(|| {
+            Error::new(
+                &codes::BINLOG_PARTIAL_JSON,
+                format!(
+                    "column {} is changed in part, but the row before the change does not carry it",
+                    column + 1
+                ),
+            )
+        })?;
+        json::apply(document, &diffs).map(dm_filter::Value::Json)
+    }
+}

@@ -1,0 +1,232 @@
+//! Marks: what the target itself says about what has arrived.
+//!
+//! Guarantee: after any crash, every transaction of a lane is known to be in the target or not.
+//! Obstacle: the state file and the target commit apart, and workers commit out of order, so
+//! neither a position nor "the last one" says it. Method: the reader numbers the transactions of
+//! a lane in the order of the binlog (ordinals); each target transaction also writes the set of
+//! ordinals that its worker has committed since the low-water mark. After a restart the union of
+//! all marks of the lane is the applied set: those are skipped, the rest runs exactly once.
+//! Ordinals are stable because a lane is read again from a position whose ordinal is stored with
+//! it, over the same binlog.
+
+use serde::{Deserialize, Serialize};
+
+use super::LaneId;
+
+/// A set of ordinals as disjoint, sorted, inclusive ranges.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrdinalSet {
+    ranges: Vec<(u64, u64)>,
+}
+
+impl OrdinalSet {
+    /// The empty set.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds one ordinal.
+    pub fn insert(&mut self, ordinal: u64) {
+        // Nearly always at or after the end.
+        if let Some(last) = self.ranges.last_mut() {
+            if ordinal == last.1 + 1 {
+                last.1 = ordinal;
+                return;
+            }
+            if ordinal > last.1 {
+                self.ranges.push((ordinal, ordinal));
+                return;
+            }
+        } else {
+            self.ranges.push((ordinal, ordinal));
+            return;
+        }
+        let at = self.ranges.partition_point(|r| r.1 < ordinal);
+        if self.ranges[at].0 <= ordinal {
+            return;
+        }
+        let joins_next = self.ranges[at].0 == ordinal + 1;
+        let joins_previous = at > 0 && self.ranges[at - 1].1 + 1 == ordinal;
+        match (joins_previous, joins_next) {
+            (true, true) => {
+                self.ranges[at - 1].1 = self.ranges[at].1;
+                self.ranges.remove(at);
+            }
+            (true, false) => self.ranges[at - 1].1 = ordinal,
+            (false, true) => self.ranges[at].0 = ordinal,
+            (false, false) => self.ranges.insert(at, (ordinal, ordinal)),
+        }
+    }
+
+    /// True when the ordinal is in the set.
+    pub fn contains(&self, ordinal: u64) -> bool {
+        let at = self.ranges.partition_point(|r| r.1 < ordinal);
+        self.ranges.get(at).is_some_and(|r| r.0 <= ordinal)
+    }
+
+    /// Forgets everything up to and including an ordinal.
+    pub fn forget_upto(&mut self, ordinal: u64) {
+        let at = self.ranges.partition_point(|r| r.1 <= ordinal);
+        self.ranges.drain(..at);
+        if let Some(first) = self.ranges.first_mut() {
+            first.0 = first.0.max(ordinal + 1);
+        }
+    }
+
+    /// Adds all of another set.
+    pub fn union(&mut self, other: &Self) {
+        let mut all = std::mem::take(&mut self.ranges);
+        all.extend_from_slice(&other.ranges);
+        all.sort_unstable();
+        for (low, high) in all {
+            match self.ranges.last_mut() {
+                Some(last) if low <= last.1.saturating_add(1) => last.1 = last.1.max(high),
+                _ => self.ranges.push((low, high)),
+            }
+        }
+    }
+
+    /// True for the empty set.
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// The largest ordinal.
+    pub fn last(&self) -> Option<u64> {
+        self.ranges.last().map(|r| r.1)
+    }
+
+    /// Number of ordinals.
+    pub fn len(&self) -> u64 {
+        self.ranges.iter().map(|r| r.1 - r.0 + 1).sum()
+    }
+
+    /// The last ordinal of the run that starts right after `low`; `low` itself when there is none.
+    pub fn run_after(&self, low: u64) -> u64 {
+        let at = self.ranges.partition_point(|r| r.1 <= low);
+        match self.ranges.get(at) {
+            Some(r) if r.0 <= low + 1 => r.1,
+            _ => low,
+        }
+    }
+
+    /// Text form: `3-7,9,11-12`, relative to nothing; empty for the empty set.
+    pub fn to_text(&self) -> String {
+        use std::fmt::Write as _;
+        let mut out = String::new();
+        for (i, (low, high)) in self.ranges.iter().enumerate() {
+            if i > 0 {
+                out.push(',');
+            }
+            // Differences keep the text short: each bound is told from the one before it.
+            let base = if i == 0 { 0 } else { self.ranges[i - 1].1 };
+            let _ = write!(out, "{}", low - base);
+            if high > low {
+                let _ = write!(out, "+{}", high - low);
+            }
+        }
+        out
+    }
+
+    /// Reads the text form.
+    pub fn from_text(text: &str) -> Option<Self> {
+        let mut set = Self::new();
+        let mut base = 0u64;
+        for part in text.split(',').filter(|p| !p.is_empty()) {
+            let (low, span) = match part.split_once('+') {
+                Some((low, span)) => (low.parse::<u64>().ok()?, span.parse::<u64>().ok()?),
+                None => (part.parse::<u64>().ok()?, 0),
+            };
+            let low = base.checked_add(low)?;
+            let high = low.checked_add(span)?;
+            if set.ranges.last().is_some_and(|last| low <= last.1 + 1) {
+                return None;
+            }
+            set.ranges.push((low, high));
+            base = high;
+        }
+        Some(set)
+    }
+}
+
+/// The mark that one worker writes with a batch of the stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamMark {
+    /// The lane.
+    pub lane: LaneId,
+    /// Number of this run of the lane; grows with every start. An older run's mark stays until
+    /// the low-water mark has passed it.
+    pub epoch: u64,
+    /// The worker's number within the run.
+    pub worker: u32,
+    /// Everything up to this ordinal is in the target.
+    pub low: u64,
+    /// The position behind the transaction `low`, as text.
+    pub low_position: String,
+    /// What this worker has committed beyond `low`, this target transaction included.
+    pub applied: OrdinalSet,
+}
+
+/// The mark that a worker writes with a chunk of the copy.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ChunkMark {
+    /// The lane.
+    pub lane: LaneId,
+    /// Source schema.
+    pub schema: String,
+    /// Source table.
+    pub table: String,
+    /// How often the table has been started anew; 1 for the first copy.
+    pub generation: u32,
+    /// Number of the chunk within its table and generation.
+    pub chunk: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn behaves_like_a_set(items in prop::collection::vec(1u64..60, 0..60), cut in 0u64..60) {
+            let mut set = OrdinalSet::new();
+            let mut model = BTreeSet::new();
+            for &i in &items {
+                set.insert(i);
+                model.insert(i);
+            }
+            for i in 0..61 {
+                prop_assert_eq!(set.contains(i), model.contains(&i));
+            }
+            prop_assert_eq!(set.len(), model.len() as u64);
+            prop_assert_eq!(OrdinalSet::from_text(&set.to_text()), Some(set.clone()));
+            let run = (cut + 1..).take_while(|i| model.contains(i)).last().unwrap_or(cut);
+            prop_assert_eq!(set.run_after(cut), run);
+            set.forget_upto(cut);
+            model.retain(|&i| i > cut);
+            for i in 0..61 {
+                prop_assert_eq!(set.contains(i), model.contains(&i));
+            }
+        }
+
+        #[test]
+        fn union_is_union(a in prop::collection::vec(1u64..50, 0..30), b in prop::collection::vec(1u64..50, 0..30)) {
+            let build = |v: &[u64]| { let mut s = OrdinalSet::new(); v.iter().for_each(|&i| s.insert(i)); s };
+            let mut set = build(&a);
+            set.union(&build(&b));
+            let both: Vec<u64> = a.iter().chain(&b).copied().collect();
+            prop_assert_eq!(set, build(&both));
+        }
+    }
+
+    #[test]
+    fn rubbish_is_no_set() {
+        for text in ["x", "1-2", "5,0", "1+", "+1", "18446744073709551615,5"] {
+            assert_eq!(OrdinalSet::from_text(text), None, "{text}");
+        }
+    }
+}

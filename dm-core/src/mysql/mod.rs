@@ -1,0 +1,17 @@
+//! Talking to servers of MySQL's family: connections, versions, errors, quoting.
+//!
+//! Both ends use it: the MySQL source reads with it, the MySQL sink writes with it. It is the only
+//! place that knows how the client crate is set up and how its errors read, and none of that
+//! crate's types leave this library.
+
+mod connect;
+mod error;
+mod quote;
+mod tls;
+mod version;
+
+pub use version::{ServerKind, ServerVersion};
+
+pub(crate) use connect::{Connection, Purpose, cell, named_cell, opt_cell};
+pub(crate) use error::{is_access_denied, is_lock_timeout, numbers, translate};
+pub(crate) use quote::{ident, push_hex, table_name, text};

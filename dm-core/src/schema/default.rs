@@ -1,0 +1,340 @@
+//! One spelling for default values, so that a structure read from a statement equals the one read
+//! from `SHOW CREATE TABLE`, whoever printed it.
+//!
+//! MySQL prints numbers in quotes, MariaDB without; one prints `CURRENT_TIMESTAMP`, the other
+//! `current_timestamp()`. The spelling used here: numbers plain (with the digits that the type
+//! keeps), everything else in single quotes for the default `sql_mode`, `CURRENT_TIMESTAMP(n)`,
+//! `b'101'` for BIT, `x'0A'` for binary strings that are no text, expressions in parentheses.
+
+use super::table::{ColumnType, TypeKind};
+use crate::ddl::{
+    ColumnDef, Comments, Lexed, SqlMode, TokenKind, lex, quote_string, unquote_string,
+};
+
+/// The canonical spelling of a DEFAULT clause's text for a column of this type.
+pub(super) fn canonical(text: &str, ty: &ColumnType, mode: SqlMode) -> String {
+    let text = text.trim();
+    if text.eq_ignore_ascii_case("NULL") {
+        return "NULL".to_owned();
+    }
+    if let Some(now) = now(text) {
+        return now;
+    }
+    let lexed = lex(text, mode, Comments::All);
+    match literal(text, &lexed, mode) {
+        Some(literal) => literal.for_type(ty),
+        None if text.starts_with('(') => text.to_owned(),
+        None => format!("({text})"),
+    }
+}
+
+/// MariaDB takes an expression that is a literal as the literal.
+pub(super) fn without_parens(default: String, ty: &ColumnType, mode: SqlMode) -> String {
+    let inner = default.strip_prefix('(').and_then(|d| d.strip_suffix(')')).map(str::trim);
+    let Some(inner) = inner else { return default };
+    if let Some(now) = now(inner) {
+        return now;
+    }
+    match literal(inner, &lex(inner, mode, Comments::All), mode) {
+        Some(literal) => literal.for_type(ty),
+        None => default,
+    }
+}
+
+/// `CURRENT_TIMESTAMP` with its digits, for any of its synonyms.
+pub(super) fn now(text: &str) -> Option<String> {
+    Some(match ColumnDef::now_digits(text)? {
+        0 => "CURRENT_TIMESTAMP".to_owned(),
+        digits => format!("CURRENT_TIMESTAMP({digits})"),
+    })
+}
+
+/// A literal, whatever its notation.
+enum Literal {
+    Number(String),
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+fn literal(text: &str, lexed: &Lexed, mode: SqlMode) -> Option<Literal> {
+    let mut tokens = lexed.tokens.iter().peekable();
+    let word = |t: &crate::ddl::Token| text.get(t.span()).unwrap_or_default();
+    let mut sign = "";
+    while let Some(t) = tokens.next_if(|t| matches!(t.kind, TokenKind::Punct(b'-' | b'+'))) {
+        if t.kind == TokenKind::Punct(b'-') {
+            sign = if sign.is_empty() { "-" } else { "" };
+        }
+    }
+    // A character set introducer, or DATE, TIME, TIMESTAMP, says nothing that the type does not.
+    tokens.next_if(|t| {
+        t.kind == TokenKind::Word
+            && (word(t).starts_with('_')
+                || ["DATE", "TIME", "TIMESTAMP"].iter().any(|w| w.eq_ignore_ascii_case(word(t))))
+    });
+    let first = tokens.next()?;
+    let value = match first.kind {
+        TokenKind::Number => Literal::Number(format!("{sign}{}", word(first))),
+        TokenKind::String => {
+            let mut value = unquote_string(word(first), mode);
+            while let Some(t) = tokens.next_if(|t| t.kind == TokenKind::String) {
+                value.push_str(&unquote_string(word(t), mode));
+            }
+            Literal::Text(value)
+        }
+        TokenKind::Hex => Literal::Bytes(bits(word(first), 4)),
+        TokenKind::Bit => Literal::Bytes(bits(word(first), 1)),
+        TokenKind::Word if word(first).eq_ignore_ascii_case("TRUE") => Literal::Number("1".into()),
+        TokenKind::Word if word(first).eq_ignore_ascii_case("FALSE") => Literal::Number("0".into()),
+        _ => return None,
+    };
+    tokens.next().is_none().then_some(value)
+}
+
+/// The bytes of a hexadecimal (4 bits a digit) or bit (1 bit a digit) literal.
+fn bits(token: &str, per_digit: u32) -> Vec<u8> {
+    let digits: Vec<u8> = token
+        .get(2..)
+        .unwrap_or_default()
+        .bytes()
+        .filter_map(|b| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok()))
+        .collect();
+    let per_byte = if per_digit == 4 { 2 } else { 8 };
+    digits.rchunks(per_byte).rev().map(|c| c.iter().fold(0, |v, d| v << per_digit | d)).collect()
+}
+
+impl Literal {
+    fn for_type(self, ty: &ColumnType) -> String {
+        use TypeKind as T;
+        match ty.kind {
+            T::TinyInt | T::SmallInt | T::MediumInt | T::Int | T::BigInt | T::Year => {
+                self.numeric(Some(0))
+            }
+            T::Decimal => self.numeric(Some(ty.decimals.unwrap_or(0))),
+            T::Float | T::Double => self.numeric(ty.decimals),
+            T::Bit => {
+                let value = self.whole();
+                value.map_or_else(|| self.text(), |v| format!("b'{v:b}'"))
+            }
+            T::Date => quote_string(&date(&self.plain())),
+            T::DateTime | T::Timestamp => {
+                quote_string(&date_time(&self.plain(), ty.decimals.unwrap_or(0)))
+            }
+            T::Binary | T::VarBinary => self.binary(ty),
+            T::Time => quote_string(&time(&self.plain(), ty.decimals.unwrap_or(0))),
+            _ => self.text(),
+        }
+    }
+
+    fn whole(&self) -> Option<u64> {
+        match self {
+            Self::Number(n) => n.parse().ok(),
+            Self::Text(t) => {
+                Some(t.bytes().rev().take(8).rev().fold(0, |v, b| v << 8 | u64::from(b)))
+            }
+            Self::Bytes(b) => Some(b.iter().fold(0, |v, b| v << 8 | u64::from(*b))),
+        }
+    }
+
+    fn plain(self) -> String {
+        match self {
+            Self::Number(n) => n,
+            Self::Text(t) => t,
+            Self::Bytes(b) => String::from_utf8_lossy(&b).into_owned(),
+        }
+    }
+
+    fn text(self) -> String {
+        match self {
+            Self::Bytes(bytes) => match String::from_utf8(bytes) {
+                Ok(text) if !text.chars().any(char::is_control) => quote_string(&text),
+                Ok(text) => hex(text.as_bytes()),
+                Err(error) => hex(error.as_bytes()),
+            },
+            other => quote_string(&other.plain()),
+        }
+    }
+
+    /// Bytes; BINARY pads them with zeros.
+    fn binary(self, ty: &ColumnType) -> String {
+        let mut bytes = match self {
+            Self::Bytes(bytes) => bytes,
+            other => other.plain().into_bytes(),
+        };
+        if ty.kind == TypeKind::Binary {
+            let length = usize::try_from(ty.length.unwrap_or(1)).unwrap_or(1);
+            bytes.resize(bytes.len().max(length.min(255)), 0);
+        }
+        Self::Bytes(bytes).text()
+    }
+
+    /// A number with this many digits behind the point, as the column would hold it.
+    fn numeric(self, decimals: Option<u32>) -> String {
+        let text = match &self {
+            Self::Bytes(_) => self.whole().map(|v| v.to_string()).unwrap_or_default(),
+            _ => self.plain(),
+        };
+        let text = text.trim();
+        match decimals {
+            Some(decimals) => rounded(text, usize::try_from(decimals).unwrap_or(0)),
+            None => text.parse::<f64>().ok().map(|v| v.to_string()),
+        }
+        .unwrap_or_else(|| quote_string(text))
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digits: String = bytes.iter().map(|b| format!("{b:02X}")).collect();
+    format!("x'{digits}'")
+}
+
+/// Rounds decimal text half away from zero, as the servers round exact values.
+fn rounded(text: &str, decimals: usize) -> Option<String> {
+    let (negative, text) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((m, e)) => (m, e.parse::<i32>().ok().filter(|e| e.abs() < 400)?),
+        None => (text, 0),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let mut digits: Vec<u8> = Vec::new();
+    for b in whole.bytes().chain(fraction.bytes()) {
+        digits.push(b.is_ascii_digit().then(|| b - b'0')?);
+    }
+    if digits.is_empty() {
+        return None;
+    }
+    // The point stands behind `point` digits; shift it by the exponent.
+    let mut point = i64::try_from(whole.len()).ok()? + i64::from(exponent);
+    while point <= 0 {
+        digits.insert(0, 0);
+        point += 1;
+    }
+    let point = usize::try_from(point).ok()?;
+    let keep = point + decimals;
+    digits.resize(digits.len().max(keep + 1), 0);
+    let up = digits.get(keep).is_some_and(|d| *d >= 5);
+    digits.truncate(keep);
+    let mut carry = up;
+    for digit in digits.iter_mut().rev() {
+        if !carry {
+            break;
+        }
+        carry = *digit == 9;
+        *digit = if carry { 0 } else { *digit + 1 };
+    }
+    let (whole, fraction) = digits.split_at(point.min(digits.len()));
+    let word = |digits: &[u8]| digits.iter().map(|d| char::from(b'0' + d)).collect::<String>();
+    let whole = format!("{}{}", if carry { "1" } else { "" }, word(whole));
+    let whole = whole.trim_start_matches('0');
+    let whole = if whole.is_empty() { "0" } else { whole };
+    let zero = digits.iter().all(|d| *d == 0) && !carry;
+    let sign = if negative && !zero { "-" } else { "" };
+    let point = if fraction.is_empty() { "" } else { "." };
+    Some(format!("{sign}{whole}{point}{}", word(fraction)))
+}
+
+/// Splits `2020-1-2`, `20200102` and the like into numbers.
+fn date_parts(text: &str) -> Option<(String, &str)> {
+    let text = text.trim();
+    let end = text.find([' ', 'T']).unwrap_or(text.len());
+    let (date, rest) = text.split_at(end);
+    let rest = rest.trim_start_matches([' ', 'T']);
+    let parts: Vec<&str> = date.split(|c: char| !c.is_ascii_digit()).collect();
+    let (date, rest) = match parts.as_slice() {
+        [y, m, d] if y.len() == 4 => (format!("{y}-{m:0>2}-{d:0>2}"), rest),
+        [digits] if digits.len() == 8 || digits.len() == 14 => {
+            let (y, rest) = digits.split_at(4);
+            let (m, rest) = rest.split_at(2);
+            let (d, rest) = rest.split_at(2);
+            (format!("{y}-{m}-{d}"), rest)
+        }
+        ["0"] => ("0000-00-00".to_owned(), ""),
+        _ => return None,
+    };
+    Some((date, rest))
+}
+
+fn date(text: &str) -> String {
+    date_parts(text).map_or_else(|| text.to_owned(), |(date, _)| date)
+}
+
+fn date_time(text: &str, decimals: u32) -> String {
+    match date_parts(text) {
+        Some((date, rest)) => format!("{date} {}", time(rest, decimals)),
+        None => text.to_owned(),
+    }
+}
+
+fn time(text: &str, decimals: u32) -> String {
+    let (sign, body) = match text.trim().strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", text.trim()),
+    };
+    let (clock, fraction) = body.split_once('.').unwrap_or((body, ""));
+    if !clock.chars().all(|c| c.is_ascii_digit() || c == ':') {
+        return text.to_owned();
+    }
+    let parts: Vec<&str> = clock.split(':').collect();
+    let clock = match parts.as_slice() {
+        [h, m, s] => format!("{h:0>2}:{m:0>2}:{s:0>2}"),
+        [h, m] => format!("{h:0>2}:{m:0>2}:00"),
+        [digits] if digits.len() <= 6 => {
+            let digits = format!("{digits:0>6}");
+            let (h, rest) = digits.split_at(2);
+            let (m, s) = rest.split_at(2);
+            format!("{h}:{m}:{s}")
+        }
+        _ => return text.to_owned(),
+    };
+    let decimals = usize::try_from(decimals).unwrap_or(0);
+    if decimals == 0 {
+        return format!("{sign}{clock}");
+    }
+    let kept: String = fraction.chars().chain(std::iter::repeat('0')).take(decimals).collect();
+    format!("{sign}{clock}.{kept}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(text: &str, kind: TypeKind, decimals: Option<u32>) -> String {
+        let mut ty = ColumnType::new(kind);
+        ty.decimals = decimals;
+        canonical(text, &ty, SqlMode::default())
+    }
+
+    #[test]
+    fn spellings_meet() {
+        use TypeKind::{
+            BigInt, Bit, Date, DateTime, Decimal, Double, Int, Time, VarBinary, VarChar,
+        };
+        for (text, kind, decimals, expected) in [
+            ("'0'", Int, None, "0"),
+            ("-1", Int, None, "-1"),
+            ("0x1F", Int, None, "31"),
+            ("1.5", BigInt, None, "2"),
+            ("TRUE", Int, None, "1"),
+            ("'0.0'", Decimal, Some(3), "0.000"),
+            ("99.995", Decimal, Some(2), "100.00"),
+            ("1e3", Double, None, "1000"),
+            ("b'0101'", Bit, None, "b'101'"),
+            ("_utf8mb4'x' 'y'", VarChar, None, "'xy'"),
+            ("5", VarChar, None, "'5'"),
+            ("x'414200'", VarBinary, None, "x'414200'"),
+            ("20200102", Date, None, "'2020-01-02'"),
+            ("'2020-1-2'", DateTime, Some(3), "'2020-01-02 00:00:00.000'"),
+            ("0", DateTime, None, "'0000-00-00 00:00:00'"),
+            ("'1:2'", Time, None, "'01:02:00'"),
+            ("current_timestamp()", DateTime, None, "CURRENT_TIMESTAMP"),
+            ("NOW(3)", DateTime, Some(3), "CURRENT_TIMESTAMP(3)"),
+            ("uuid()", VarChar, None, "(uuid())"),
+            ("(1 + 1)", Int, None, "(1 + 1)"),
+            ("null", Int, None, "NULL"),
+        ] {
+            assert_eq!(value(text, kind, decimals), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! The target side: the `Sink` trait and its implementations.
+//!
+//! Who drives: the pipeline opens one [`Writer`] per worker thread and gives it chunks of the copy
+//! ([`Writer::load`]) or batches of the stream ([`Writer::apply`]). Each call is one target
+//! transaction that also carries a mark. After an error of a writer the outcome of its last call
+//! is unknown: the pipeline drops the writer, opens a new one for the same slot (which waits until
+//! the old one can no longer write: the fence), and asks [`Sink::recover`] what has arrived.
+//!
+//! A sink never retries by itself and never guesses.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use dm_filter::TableName;
+
+use crate::error::Result;
+use crate::event::{Batch, ChunkMark, CopyBlock, LaneId, OrdinalSet, RowBlock, StreamMark};
+use crate::schema::TableSchema;
+
+pub mod keys;
+mod memory;
+mod mysql;
+
+pub use crate::event::ApplyMode;
+pub use memory::{Cell, MemorySink};
+
+/// What a sink promises after a crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Guarantees {
+    /// Rows and marks commit together: nothing is lost and nothing doubled, keyless tables
+    /// included. Without it the sink is at-least-once.
+    pub exactly_once: bool,
+    /// A second writer of a slot waits until the first can no longer write.
+    pub fenced: bool,
+    /// Statements run and commit with the rows around them (SQLite).
+    pub transactional_ddl: bool,
+}
+
+impl Guarantees {
+    /// At least once, no fence, statements commit on their own.
+    pub fn none() -> Self {
+        Self { exactly_once: false, fenced: false, transactional_ddl: false }
+    }
+
+    /// Exactly once behind a fence.
+    pub fn exact() -> Self {
+        Self { exactly_once: true, fenced: true, transactional_ddl: false }
+    }
+}
+
+/// What to do with a copied row whose key is there already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnDuplicate {
+    /// Stop: two sources disagree, or the table was not empty.
+    #[default]
+    Error,
+    /// The copied row wins.
+    Replace,
+    /// The row that is there wins.
+    Ignore,
+}
+
+/// Where a chunk of the copy goes.
+#[derive(Clone, Debug)]
+pub struct LoadTarget {
+    /// Target table.
+    pub table: TableName,
+    /// Columns that the route adds, with their values.
+    pub extra: Vec<(String, String)>,
+    /// What to do with duplicates.
+    pub on_duplicate: OnDuplicate,
+}
+
+/// Hands out the blocks of one chunk, in order; `None` at the end.
+pub trait BlockStream {
+    /// The next block.
+    ///
+    /// # Errors
+    ///
+    /// What reading fails with; the chunk is then rolled back.
+    fn next_block(&mut self) -> Result<Option<CopyBlock>>;
+}
+
+/// What a load did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LoadStats {
+    /// Rows written.
+    pub rows: u64,
+    /// Bytes of cell data.
+    pub bytes: u64,
+    /// Rows that were there already and were kept or replaced.
+    pub duplicates: u64,
+}
+
+/// What an apply did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ApplyStats {
+    /// Rows inserted.
+    pub inserted: u64,
+    /// Rows updated.
+    pub updated: u64,
+    /// Rows deleted.
+    pub deleted: u64,
+    /// Updated or deleted rows that the target did not have, by target table.
+    pub missing: Vec<(TableName, u64)>,
+}
+
+impl ApplyStats {
+    /// Adds another count.
+    pub fn add(&mut self, other: &Self) {
+        self.inserted += other.inserted;
+        self.updated += other.updated;
+        self.deleted += other.deleted;
+        for (table, n) in &other.missing {
+            match self.missing.iter_mut().find(|(t, _)| t == table) {
+                Some((_, have)) => *have += n,
+                None => self.missing.push((table.clone(), *n)),
+            }
+        }
+    }
+}
+
+/// A statement for the target, names already routed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetDdl {
+    /// The text to run.
+    pub sql: String,
+    /// The default schema to run it under; empty for none.
+    pub schema: String,
+    /// Target tables that it touches; empty `table` for a schema.
+    pub tables: Vec<TableName>,
+    /// When the statement ran at the source, seconds since the epoch; 0 when not known.
+    pub at: u32,
+    /// sql_mode of the source's session, as text; `None` to use the session's own.
+    pub sql_mode: Option<String>,
+    /// time_zone of the source's session.
+    pub time_zone: Option<String>,
+    /// Server collation of the source's session, for CREATE DATABASE without a charset.
+    pub collation_server: Option<String>,
+}
+
+/// What became of a statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DdlOutcome {
+    /// It ran.
+    Done,
+    /// The target cannot or need not run it, for this reason (a SQLite target and an index hint).
+    Skipped(String),
+}
+
+/// What the marks of a lane say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// The highest `low` of all marks and the position behind it; `None` when there is no mark.
+    pub low: Option<(u64, String)>,
+    /// Everything applied beyond that.
+    pub applied: OrdinalSet,
+    /// The highest epoch that wrote a mark; 0 when there is none.
+    pub epoch: u64,
+}
+
+/// Names a writer: two writers of one slot exclude each other, also across processes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Slot {
+    /// The task.
+    pub task: String,
+    /// The lane that the writer works for.
+    pub lane: LaneId,
+    /// The worker's number.
+    pub worker: u32,
+    /// Number of this run of the lane; grows with every start.
+    pub epoch: u64,
+}
+
+/// A target. One sink is shared by all sources and threads of a task.
+pub trait Sink: Send + Sync {
+    /// What the sink promises after a crash.
+    fn guarantees(&self) -> Guarantees;
+
+    /// Makes the sink ready for a task: creates its mark tables, checks that a state file and the
+    /// target belong together (`identity` is stored at the first time and compared later).
+    ///
+    /// # Errors
+    ///
+    /// Missing rights, an unreachable target, an identity that is another task's.
+    fn prepare(&self, task: &str, identity: &str) -> Result<()>;
+
+    /// The structure of a target table now; `None` when there is no such table.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be asked.
+    fn describe(&self, table: &TableName) -> Result<Option<Arc<TableSchema>>>;
+
+    /// The target's own text of a table's structure, for comparing before and after a statement;
+    /// `None` when there is no such table.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be asked.
+    fn show_create(&self, table: &TableName) -> Result<Option<String>>;
+
+    /// Runs a statement that changes structures and forgets what was known of its tables.
+    ///
+    /// # Errors
+    ///
+    /// What the target answers; with [`crate::Error::is_transient`] the outcome is unknown.
+    fn execute_ddl(&self, ddl: &TargetDdl) -> Result<DdlOutcome>;
+
+    /// Waits until no writer of an earlier run of the lane can write any more (the fence), then
+    /// says what the marks tell. Called once per run, before the first writer is opened.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be asked, an earlier writer does not end in time, or `stop` became
+    /// true.
+    fn recover(&self, task: &str, lane: &LaneId, stop: &AtomicBool) -> Result<Recovered>;
+
+    /// The chunks of a lane that are in the target.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be asked.
+    fn loaded_chunks(&self, task: &str, lane: &LaneId) -> Result<Vec<ChunkMark>>;
+
+    /// Removes marks that are no longer needed: stream marks of epochs before `epoch`, and, when
+    /// `chunks` is true, all chunk marks of the lane.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be asked.
+    fn forget(&self, task: &str, lane: &LaneId, epoch: u64, chunks: bool) -> Result<()>;
+
+    /// Empties a target table before it is copied anew (a further generation), together with the
+    /// chunk marks of its earlier generations.
+    ///
+    /// # Errors
+    ///
+    /// When the target refuses.
+    fn empty_table(&self, task: &str, lane: &LaneId, table: &TableName) -> Result<()>;
+
+    /// Opens a writer. Returns when no earlier writer of the slot can write any more.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be reached, the earlier writer does not end in time, or `stop`
+    /// became true.
+    fn writer(&self, slot: &Slot, stop: &AtomicBool) -> Result<Box<dyn Writer>>;
+}
+
+/// Writes for one worker; one connection, one target transaction at a time.
+pub trait Writer: Send {
+    /// Writes the rows of a chunk and its mark in one target transaction.
+    ///
+    /// # Errors
+    ///
+    /// Nothing of the chunk is in the target, or (transient errors) the outcome is unknown.
+    fn load(
+        &mut self,
+        target: &LoadTarget,
+        rows: &mut dyn BlockStream,
+        mark: &ChunkMark,
+    ) -> Result<LoadStats>;
+
+    /// Applies a batch and its mark in one target transaction.
+    ///
+    /// # Errors
+    ///
+    /// Nothing of the batch is in the target, or (transient errors) the outcome is unknown.
+    fn apply(&mut self, batch: &Batch, mark: &StreamMark) -> Result<ApplyStats>;
+
+    /// Applies a part of a transaction that is too large to be held; the target transaction stays
+    /// open until [`Writer::commit_part`].
+    ///
+    /// # Errors
+    ///
+    /// The target transaction is rolled back; the source transaction must be read again from its
+    /// start.
+    fn apply_part(&mut self, blocks: &[RowBlock]) -> Result<ApplyStats>;
+
+    /// Ends a transaction that was applied in parts, with its mark.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::apply`].
+    fn commit_part(&mut self, mark: &StreamMark) -> Result<()>;
+
+    /// Drops an unfinished part.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is broken; the target then rolls back by itself.
+    fn rollback(&mut self) -> Result<()>;
+
+    /// What the slot's mark of this epoch says: everything that this slot has committed beyond
+    /// the mark's `low`. Asked of a fresh writer after its predecessor's outcome was unknown.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be asked.
+    fn applied(&mut self) -> Result<OrdinalSet>;
+
+    /// True when the chunk's mark is in the target.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be asked.
+    fn is_loaded(&mut self, mark: &ChunkMark) -> Result<bool>;
+
+    /// The target's id of the connection, for KILL; 0 when there is none.
+    fn connection_id(&self) -> u64;
+}

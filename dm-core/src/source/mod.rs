@@ -1,0 +1,233 @@
+//! The source side: the `Source` trait and its implementations.
+//!
+//! Who drives: the pipeline asks for a [`Snapshot`] first (full copy), reads its chunks by N
+//! [`ChunkReader`]s in as many threads, then opens a stream from the snapshot's position. A
+//! stream is polled by one thread. After an error a stream is spent: the pipeline opens the next
+//! one from the last safe point. Several streams of one source may be open at a time.
+
+pub mod mysql;
+mod translate;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use dm_filter::{Columns, RowOp, TableName};
+
+use crate::binlog::{QueryEvent, RowsEvent};
+use crate::error::Result;
+use crate::event::{CopyBlock, SourceId};
+use crate::position::{BinlogPos, Flavor, Gtid, Position};
+pub use crate::schema::{Chunk, SchemaCopy as SchemaInfo, TableCopy, TableInfo};
+
+pub use translate::Translator;
+
+/// What is known of a source's server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceInfo {
+    /// The source.
+    pub id: SourceId,
+    /// MySQL or MariaDB.
+    pub flavor: Flavor,
+    /// Version as the server tells it; for recorded files what their header says.
+    pub version: String,
+    /// server_uuid (MySQL) or `domain-server_id` (MariaDB): which server this is.
+    pub server: String,
+    /// lower_case_table_names.
+    pub lower_case_table_names: u8,
+    /// Global sql_mode.
+    pub sql_mode: String,
+    /// Default character set and collation of the server.
+    pub charset: String,
+    /// Default collation of the server.
+    pub collation: String,
+}
+
+/// Which tables a snapshot is asked for: decides by name, before anything is read.
+pub type TableChoice = dyn Fn(&TableName) -> bool + Send + Sync;
+
+/// A source.
+pub trait Source: Send + Sync {
+    /// Which server this is; asked anew, because a failover may have changed it.
+    ///
+    /// # Errors
+    ///
+    /// When the server cannot be asked.
+    fn info(&self) -> Result<SourceInfo>;
+
+    /// The current end of the stream.
+    ///
+    /// # Errors
+    ///
+    /// When the server cannot be asked, or writes no binlog.
+    fn end_position(&self) -> Result<Position>;
+
+    /// Opens a consistent view of the tables that `choose` wants.
+    ///
+    /// # Errors
+    ///
+    /// Missing rights, locks not obtained, or no copy possible.
+    fn snapshot(&self, choose: &TableChoice, stop: &AtomicBool) -> Result<Box<dyn Snapshot>>;
+
+    /// The present structure of a table; `None` when it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// When the server cannot be asked, or a recorded source does not hold it.
+    fn describe(&self, table: &TableName) -> Result<Option<TableInfo>>;
+
+    /// Names of all tables that `choose` wants, without opening a snapshot.
+    ///
+    /// # Errors
+    ///
+    /// When the server cannot be asked.
+    fn tables(&self, choose: &TableChoice) -> Result<Vec<TableName>>;
+
+    /// Opens the stream behind a position. The stream first verifies that the server is the one
+    /// (or a proper successor of the one) that the position was taken from.
+    ///
+    /// # Errors
+    ///
+    /// When the server cannot be reached or the position is purged or unknown there.
+    fn open(&self, from: &Position) -> Result<Box<dyn EventStream>>;
+}
+
+/// A consistent view of a source.
+pub trait Snapshot: Send + Sync {
+    /// Every row read contains all changes before this position: where the stream starts.
+    fn position(&self) -> &Position;
+
+    /// Rows may contain changes up to here and none beyond; equal to `position` when all rows are
+    /// of one instant. `None` when it must be asked after the last chunk ([`Source::end_position`]).
+    fn contained_upto(&self) -> Option<&Position>;
+
+    /// How position and rows were tied together, for status: "flush tables with read lock", ...
+    fn means(&self) -> &str;
+
+    /// The schemas of the tables.
+    fn schemas(&self) -> &[SchemaInfo];
+
+    /// The tables, in the order to copy them: largest first.
+    fn tables(&self) -> &[TableCopy];
+
+    /// Cuts a table in chunks of about `rows` rows; their union is the table.
+    ///
+    /// # Errors
+    ///
+    /// When the source cannot be asked.
+    fn plan(&self, table: &TableName, rows: u64) -> Result<Vec<Chunk>>;
+
+    /// Opens a reader on this view; one per thread.
+    ///
+    /// # Errors
+    ///
+    /// When the source cannot be reached or the view has ended.
+    fn reader(&self) -> Result<Box<dyn ChunkReader>>;
+}
+
+/// Reads chunks.
+pub trait ChunkReader: Send {
+    /// Reads a chunk and hands its rows to `out` in blocks of about `block_bytes` bytes.
+    ///
+    /// # Errors
+    ///
+    /// What the source or `out` fails with. Error numbers 1412 and 1146 of the source mean that a
+    /// statement changed the table after the view was opened.
+    fn read(
+        &mut self,
+        table: &TableCopy,
+        chunk: &Chunk,
+        block_bytes: usize,
+        out: &mut dyn FnMut(CopyBlock) -> Result<()>,
+    ) -> Result<()>;
+}
+
+/// What a poll of a stream gives.
+#[derive(Debug)]
+pub enum Polled {
+    /// The next event.
+    Event(Box<SourceEvent>),
+    /// Nothing came in time.
+    Idle,
+    /// The recorded files are at their end. A server's stream never ends.
+    End,
+}
+
+/// A stream of events behind a position.
+pub trait EventStream: Send {
+    /// Waits for the next event, no longer than `patience`.
+    ///
+    /// # Errors
+    ///
+    /// When the connection broke, the data is damaged, or the server ended the stream.
+    fn poll(&mut self, patience: Duration) -> Result<Polled>;
+}
+
+/// One event of the stream, already freed from compression and packaging.
+#[derive(Clone, Debug)]
+pub struct SourceEvent {
+    /// Start of the event in its file; of its container, for events out of a compressed one.
+    pub start: BinlogPos,
+    /// End of the event in its file.
+    pub end: BinlogPos,
+    /// When it was written at the source, seconds since the epoch; 0 when not known.
+    pub at: u32,
+    /// What it says.
+    pub body: Body,
+}
+
+/// What an event says.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Body {
+    /// A group (transaction or single statement) begins. `standalone`: MariaDB says that no
+    /// COMMIT follows.
+    Gtid {
+        /// Its GTID; `None` for an anonymous group.
+        gtid: Option<Gtid>,
+        /// The group is one statement without BEGIN and COMMIT (MariaDB tells, MySQL does not).
+        standalone: bool,
+        /// Length of the group in bytes, when told.
+        length: Option<u64>,
+    },
+    /// A statement: BEGIN, COMMIT, DDL, or a change in statement format.
+    Query(Box<QueryEvent<'static>>),
+    /// Rows.
+    Rows(RowsBody),
+    /// The transaction is committed.
+    Xid,
+    /// XA PREPARE of the group's changes; with `one_phase` it is the commit.
+    XaPrepare {
+        /// The xid as SQL text: `X'..',X'..',1`.
+        xid: String,
+        /// XA COMMIT ... ONE PHASE.
+        one_phase: bool,
+    },
+    /// The text of the statement that made the following rows, for messages only.
+    RowsQuery(String),
+    /// The following events are in the next file.
+    Rotate,
+    /// The server is there and has nothing to say.
+    Heartbeat,
+    /// A sign of statement-based logging (INTVAR, RAND, USER_VAR, LOAD DATA): changes that a row
+    /// reader cannot follow.
+    Statement(&'static str),
+    /// The source lost events: `INCIDENT`.
+    Incident(String),
+}
+
+/// Rows of one event.
+#[derive(Clone, Debug)]
+pub enum RowsBody {
+    /// As they stand in the binlog; decoding needs the table's structure at this place.
+    Binlog(RowsEvent<'static>),
+    /// Decoded rows, from scripted sources.
+    Owned {
+        /// The table.
+        table: TableName,
+        /// Its columns.
+        columns: Columns,
+        /// The changes.
+        rows: Arc<[RowOp<'static>]>,
+    },
+}

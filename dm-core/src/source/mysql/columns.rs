@@ -1,0 +1,271 @@
+//! What is selected for each column, and how the answer becomes a cell.
+//!
+//! The server's text of a value is taken where it is exact. It is not for FLOAT (six digits), for
+//! texts in character sets that UTF-8 does not hold one to one, for ENUM's error value, and for
+//! JSON documents with values of SQL types.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use dm_filter::TableName;
+
+use super::json::{self, Probed};
+use crate::error::{Error, Result, codes};
+use crate::event::{CellKind, CopyBlock, CopyColumn};
+use crate::mysql::{ServerVersion, ident, table_name};
+use crate::schema::{Column, ColumnType, TableSchema, TypeKind};
+
+/// What the reader of a copy wants to have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// Read generated columns too, for targets that do not compute them.
+    pub generated: bool,
+    /// Give values that have no exact text as MySQL expressions; for targets that are MySQL or
+    /// TiDB. Other targets get the text.
+    pub expressions: bool,
+}
+
+/// How the answer to one column's question becomes a cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Answer {
+    AsIs,
+    Float,
+    /// An empty text is the error value.
+    Enum,
+    /// An empty text may be a label: the number is in this extra column.
+    EnumWithEmptyLabel(usize),
+    /// The probes are in three extra columns from this one.
+    Json(usize),
+}
+
+/// The SELECT of a table, compiled.
+#[derive(Clone, Debug)]
+pub(super) struct Selection {
+    columns: Arc<[CopyColumn]>,
+    answers: Vec<Answer>,
+    list: String,
+    width: usize,
+}
+
+impl Selection {
+    pub(super) fn new(
+        name: &TableName,
+        schema: &TableSchema,
+        version: &ServerVersion,
+        options: ReadOptions,
+    ) -> Self {
+        let wanted: Vec<&Column> = schema
+            .columns
+            .iter()
+            .filter(|c| c.generated.is_none() || options.generated)
+            .collect();
+        let mut columns = Vec::new();
+        let mut answers = Vec::new();
+        let mut list = Vec::new();
+        let mut extra = Vec::new();
+        let can_probe = options.expressions && version.is_mysql_from(8, 0, 4);
+        for column in &wanted {
+            let (kind, select) = question(column);
+            list.push(select);
+            columns.push(CopyColumn { name: column.name.clone(), kind });
+            let next = wanted.len() + extra.len();
+            answers.push(match column.ty.kind {
+                TypeKind::Float | TypeKind::Double => Answer::Float,
+                TypeKind::Enum if !options.expressions => Answer::AsIs,
+                TypeKind::Enum if column.ty.labels.iter().all(|l| !l.is_empty()) => Answer::Enum,
+                TypeKind::Enum => {
+                    extra.push(format!("{} + 0", ident(&column.name)));
+                    Answer::EnumWithEmptyLabel(next)
+                }
+                TypeKind::Json if can_probe => {
+                    let qualified = format!("{}.{}", table_name(name), ident(&column.name));
+                    extra.push(json::probe_root(&qualified));
+                    extra.push(json::probe(&qualified, "$**.*"));
+                    extra.push(json::probe(&qualified, "$**[*]"));
+                    Answer::Json(next)
+                }
+                _ => Answer::AsIs,
+            });
+        }
+        list.append(&mut extra);
+        let width = list.len();
+        Self { columns: columns.into(), answers, list: list.join(", "), width }
+    }
+
+    /// The columns of the blocks.
+    pub(super) fn columns(&self) -> &Arc<[CopyColumn]> {
+        &self.columns
+    }
+
+    /// The statement for the rows that fulfil all of the conditions.
+    pub(super) fn sql(&self, name: &TableName, hint: &str, conditions: &[&str]) -> String {
+        let list = if self.list.is_empty() { "1" } else { &self.list };
+        let mut sql = format!("SELECT {list} FROM {}", table_name(name));
+        if !hint.is_empty() {
+            let _ = write!(sql, " {hint}");
+        }
+        let mut word = "WHERE";
+        for condition in conditions.iter().filter(|c| !c.trim().is_empty()) {
+            // A condition of the user's may end in a comment; the line break ends it.
+            let _ = write!(sql, " {word} ({condition}\n)");
+            word = "AND";
+        }
+        sql
+    }
+
+    /// Appends a row of answers to a block.
+    pub(super) fn push_row<'a>(
+        &self,
+        block: &mut CopyBlock,
+        cell: impl Fn(usize) -> Option<&'a [u8]>,
+        cells: usize,
+    ) -> Result {
+        if cells < self.width {
+            return Err(Error::new(
+                &codes::SOURCE_VALUE,
+                format!("{cells} columns came instead of {}", self.width),
+            ));
+        }
+        for (i, answer) in self.answers.iter().enumerate() {
+            match cell(i) {
+                None => block.push_null(),
+                Some(value) => push(block, answer, value, &cell)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn push<'a>(
+    block: &mut CopyBlock,
+    answer: &Answer,
+    value: &'a [u8],
+    cell: &impl Fn(usize) -> Option<&'a [u8]>,
+) -> Result {
+    match answer {
+        Answer::AsIs => block.push_value(value),
+        // As a literal, `-0` is an integer and loses its sign.
+        Answer::Float if value == b"-0" => block.push_value(b"-0e0"),
+        Answer::Float => block.push_value(value),
+        Answer::Enum if value.is_empty() => block.push_sql("0"),
+        Answer::Enum => block.push_value(value),
+        Answer::EnumWithEmptyLabel(number) => {
+            if value.is_empty() && cell(*number) == Some(b"0") {
+                block.push_sql("0");
+            } else {
+                block.push_value(value);
+            }
+        }
+        Answer::Json(first) => {
+            let probed =
+                Probed { root: cell(*first), members: cell(first + 1), elements: cell(first + 2) };
+            if probed.is_plain() {
+                block.push_value(value);
+            } else {
+                block.push_sql(&json::expression(value, &probed)?);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What to select for a column, and what its answer is.
+fn question(column: &Column) -> (CellKind, String) {
+    use TypeKind as K;
+    let name = ident(&column.name);
+    match column.ty.kind {
+        K::TinyInt | K::SmallInt | K::MediumInt | K::Int | K::BigInt | K::Decimal | K::Year => {
+            (CellKind::Number, name)
+        }
+        // The product has the digits that read back as the same number, whatever the column's
+        // display width; a sum would lose the sign of zero.
+        K::Float | K::Double => (CellKind::Number, format!("{name} * 1e0")),
+        K::Bit => (CellKind::Bit, name),
+        K::Binary | K::VarBinary | K::TinyBlob | K::Blob | K::MediumBlob | K::LongBlob => {
+            (CellKind::Bytes, name)
+        }
+        K::Json => (CellKind::Json, name),
+        K::Geometry
+        | K::Point
+        | K::LineString
+        | K::Polygon
+        | K::MultiPoint
+        | K::MultiLineString
+        | K::MultiPolygon
+        | K::GeometryCollection => (CellKind::Geometry, name),
+        K::Vector => (CellKind::Vector, name),
+        K::Char | K::VarChar | K::TinyText | K::Text | K::MediumText | K::LongText => {
+            text_question(&column.ty, name)
+        }
+        _ => (CellKind::Text, name),
+    }
+}
+
+fn text_question(ty: &ColumnType, name: String) -> (CellKind, String) {
+    match encoded_charset(&ty.charset) {
+        Some(charset) => (CellKind::Encoded(charset), format!("CAST({name} AS BINARY)")),
+        None => (CellKind::Text, name),
+    }
+}
+
+/// The character sets whose texts keep their bytes, because the way to UTF-8 and back may change
+/// them. ASCII, latin1 and the UTF-8 sets convert exactly.
+fn encoded_charset(charset: &str) -> Option<&'static str> {
+    const KEPT: &[&str] = &[
+        "armscii8", "big5", "cp1250", "cp1251", "cp1256", "cp1257", "cp850", "cp852", "cp866",
+        "cp932", "dec8", "eucjpms", "euckr", "gb18030", "gb2312", "gbk", "geostd8", "greek",
+        "hebrew", "hp8", "keybcs2", "koi8r", "koi8u", "latin2", "latin5", "latin7", "macce",
+        "macroman", "sjis", "swe7", "tis620", "ucs2", "ujis", "utf16", "utf16le", "utf32",
+    ];
+    KEPT.iter().copied().find(|kept| kept.eq_ignore_ascii_case(charset))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::CellRef;
+
+    fn column(name: &str, kind: TypeKind) -> Column {
+        Column::new(name, ColumnType::new(kind))
+    }
+
+    fn select(columns: Vec<Column>, options: ReadOptions) -> Selection {
+        let schema = TableSchema { columns, ..TableSchema::default() };
+        let name = TableName::new("s", "t");
+        Selection::new(&name, &schema, &ServerVersion::parse("9.7.4", ""), options)
+    }
+
+    #[test]
+    fn float_enum_and_json_are_asked_exactly() {
+        let mut e = column("e", TypeKind::Enum);
+        e.ty.labels = vec!["a".into(), String::new()];
+        let exact = ReadOptions { generated: false, expressions: true };
+        let s = select(vec![column("f", TypeKind::Float), e, column("j", TypeKind::Json)], exact);
+        assert!(s.list.starts_with("`f` * 1e0, `e`, `j`, `e` + 0, IF(JSON_TYPE(`s`.`t`.`j`)"));
+        let row: [Option<&[u8]>; 7] =
+            [Some(b"-0"), Some(b""), Some(b"[1.0]"), Some(b"0"), None, None, Some(b"[[1,\"DECIMAL\"]]")];
+        let mut block = CopyBlock::new(Arc::clone(s.columns()));
+        s.push_row(&mut block, |i| row[i], 7).unwrap();
+        assert_eq!(block.cell(0, 0), CellRef::Value(b"-0e0"));
+        assert_eq!(block.cell(0, 1), CellRef::Sql("0"));
+        let json = "JSON_REPLACE(CAST('[1.0]' AS JSON), '$[0]', CAST('1.0' AS DECIMAL(2,1)))";
+        assert_eq!(block.cell(0, 2), CellRef::Sql(json));
+        assert!(s.push_row(&mut block, |_| None, 3).is_err());
+    }
+
+    #[test]
+    fn conditions_cannot_break_out() {
+        let s = select(vec![column("a", TypeKind::Int)], ReadOptions::default());
+        let sql = s.sql(&TableName::new("s", "t"), "", &["", "a > 1 -- all", "a < 5"]);
+        assert!(sql.ends_with("FROM `s`.`t` WHERE (a > 1 -- all\n) AND (a < 5\n)"), "{sql}");
+    }
+
+    #[test]
+    fn odd_charsets_keep_their_bytes() {
+        let mut c = column("c", TypeKind::VarChar);
+        c.ty.charset = "gbk".into();
+        assert_eq!(question(&c), (CellKind::Encoded("gbk"), "CAST(`c` AS BINARY)".into()));
+        c.ty.charset = "utf8mb3".into();
+        assert_eq!(question(&c).0, CellKind::Text);
+    }
+}
