@@ -85,6 +85,9 @@ impl Resolver<'_> {
         let (dump, load, sync, args) = self.stages(instance, path, mode, case);
         self.validator(instance, path);
         let meta = self.meta(instance, path, mode, source);
+        if let Some(block) = &block {
+            lint::note_hidden(self, instance, block);
+        }
         lint::instance(self, instance, path, mode, &dump, router.as_deref());
         let (raw, file) = self.sources.get_mut(source?)?;
         let kind = source::kind(raw, file, self.lookup);

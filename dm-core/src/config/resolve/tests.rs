@@ -18,7 +18,7 @@ use super::super::plan::{
 };
 use super::super::raw::{RawInstance, RawPassword, RawServer, RawTarget};
 use super::super::{Problem, Secret};
-use dm_filter::{Change, EventType, Filter, TableName, Verdict};
+use dm_filter::{Change, EventType, Filter, Verdict};
 use dm_router::Router;
 
 fn plan(task: &str, source: &str) -> (TaskPlan, Vec<Warning>) {
