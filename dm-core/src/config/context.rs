@@ -100,8 +100,8 @@ impl File {
 
     /// Puts what was found in the order of lines.
     pub fn sort(&mut self) {
-        self.problems.sort_by(|a, b| a.at.cmp(&b.at));
-        self.warnings.sort_by(|a, b| a.at.cmp(&b.at));
+        self.problems.sort_by_key(|p| p.at);
+        self.warnings.sort_by_key(|w| w.at);
     }
 }
 

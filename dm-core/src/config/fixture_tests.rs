@@ -204,3 +204,36 @@ fn recorded_answers_are_json() {
     }
     assert!(count >= 8, "{count}");
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+
+    /// Whatever becomes of a file, it is read or refused with a reason.
+    #[test]
+    fn damaged_files_are_read_or_refused(
+        case in 0_usize..100,
+        edits in proptest::collection::vec((0_usize..100, 0_u8..5), 1..4),
+    ) {
+        let cases: Vec<_> = cases("seeds").into_iter().chain(cases("config/good")).collect();
+        let path = &cases[case % cases.len()];
+        let text = fs::read_to_string(path).unwrap();
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        for (line, edit) in edits {
+            let line = line % lines.len();
+            match edit {
+                0 if lines.len() > 1 => drop(lines.remove(line)),
+                1 => lines.insert(line, lines[line].clone()),
+                2 => lines[line] = lines[line].trim_start().to_owned(),
+                3 => lines[line] = format!("  {}", lines[line]),
+                _ => lines[line] = lines[line].replace([':', '"'], ""),
+            }
+        }
+        let text = lines.join("\n");
+        let file = SourceText { name: "damaged", text: &text };
+        for (task, sources) in [(&file, &[][..]), (&file, std::slice::from_ref(&file))] {
+            if let Err(p) = TaskPlan::from_yaml(task, sources, &|_| None) {
+                proptest::prop_assert!(!p.problems.is_empty(), "refused without a reason:\n{text}");
+            }
+        }
+    }
+}

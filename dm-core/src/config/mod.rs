@@ -2,7 +2,8 @@
 //!
 //! Two layers. What was *typed* is read first, completely and strictly, with every mistake noted
 //! at its line. What it *means* comes second: a [`TaskPlan`], built once, from which everything
-//! else is built. Nothing here reads a file, the environment, or a clock.
+//! else is built. Nothing here looks at the environment or a clock, and the only file that is read is a
+//! `password-file`; both are asked for through [`Lookup`].
 
 mod context;
 mod crypt;

@@ -98,6 +98,17 @@ impl Key {
     }
 }
 
+impl Key {
+    /// Whether a value is what holds without the key.
+    fn is_default(&self, node: &Node) -> bool {
+        match (self.kind, &node.data) {
+            (Kind::Bool, _) => node.as_bool().is_some_and(|b| b.to_string() == self.default),
+            (_, Data::Scalar { text, .. }) => text == self.default,
+            _ => false,
+        }
+    }
+}
+
 impl Kind {
     /// What a user should have written.
     fn expected(self) -> &'static str {
@@ -153,7 +164,8 @@ impl Checker<'_> {
     }
 
     fn standing(&mut self, key: &Key, entry: &Entry, path: &str) {
-        if entry.value.is_null() {
+        // The value that holds anyway is no reason for a word: DM's own templates are full of them.
+        if entry.value.is_null() || key.is_default(&entry.value) {
             return;
         }
         match key.standing {

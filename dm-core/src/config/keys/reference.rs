@@ -28,7 +28,80 @@ server for that.
   of DM leave a wrong event filter out and start.)
 ";
 
-const TAIL: &str = "
+const TAIL: &str = r#"
+## Examples of our own keys
+
+A copy of recorded files in an SQLite file, without any server. The source file names what was taken from one:
+
+```yaml
+# source.yaml
+source-id: files
+recorded:
+  dump-dir: fixtures/shop/dump         # Dumpling's or mydumper's layout
+  binlog-files: [fixtures/shop/bin.000001, fixtures/shop/bin.000002]
+```
+
+```yaml
+# task.yaml
+name: shop
+task-mode: all
+target-database:
+  sqlite: shop.db
+mysql-instances:
+- source-id: files
+```
+
+A dry run: the same, and every statement is written to a file (`-` for standard output) instead of being run:
+
+```yaml
+# task.yaml
+name: shop-dry
+task-mode: all
+target-database:
+  script: shop.sql
+mysql-instances:
+- source-id: files
+```
+
+A server whose copy exists already as a dump directory: the copy is taken from there, and the binlog is followed from the
+position in its `metadata`:
+
+```yaml
+# source.yaml
+source-id: live
+from:
+  host: "${SHOP_HOST}"
+  user: dm
+  password-file: /run/secrets/shop
+recorded:
+  dump-dir: /backup/shop
+```
+
+A gentle task that stops when a row is missing at the target, and leaves two columns out:
+
+```yaml
+# task.yaml
+name: gentle
+task-mode: all
+max-rows-per-second: 20000
+max-bytes-per-second: 10MiB
+max-memory: 48MiB
+target-database:
+  host: 127.0.0.1
+  port: 4000
+  user: root
+mysql-instances:
+- source-id: live
+  route-rules: [customers]
+  syncer: {missing-row: stop, commit-order: source}
+routes:
+  customers:
+    schema-pattern: shop
+    table-pattern: customer
+    target-schema: shop
+    columns: {exclude: [note, photo]}
+```
+
 ## extra-args
 
 The text is split like a shell does it, without expansion. Flags of Dumpling and of mydumper are understood; one that is
@@ -36,7 +109,7 @@ not known is an error. Flags go before keys, and `mydumper-thread` before `threa
 the tables of the *copy* instead of the block-allow-list; what is followed afterwards is the block-allow-list's choice. A
 look-ahead at the very start of `--regex` (`^(?!...)`) is understood, elsewhere it is not. These flags are honoured:
 
-";
+"#;
 
 /// The page as Markdown.
 pub fn reference() -> String {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use dm_filter::Chain;
+
 use super::rules::defined;
 use super::source::{self, MAX_SOURCE_ID};
 use super::{Resolver, lint};
@@ -83,14 +85,22 @@ impl Resolver<'_> {
         let (dump, load, sync, args) = self.stages(instance, path, mode, case);
         self.validator(instance, path);
         let meta = self.meta(instance, path, mode, source);
+        if let Some(block) = &block {
+            lint::note_hidden(self, instance, block);
+        }
         lint::instance(self, instance, path, mode, &dump, router.as_deref());
         let (raw, file) = self.sources.get_mut(source?)?;
         let kind = source::kind(raw, file, self.lookup);
         let resume = source::resume(raw, file);
         let (enabled, source_id) = (raw.enable.unwrap_or(true), instance.source_id.clone());
         let kind = self.fit(kind?, path, mode, &load, &args)?;
-        let mut filter = Self::chain(block?, events?);
-        expressions?.into_iter().for_each(|e| filter.push(e));
+        let block_allow = Arc::new(block?);
+        let events = Arc::new(events?);
+        let expressions = Arc::new(expressions?);
+        let filter = Chain::new()
+            .with(Arc::clone(&block_allow))
+            .with(Arc::clone(&events))
+            .with(Arc::clone(&expressions));
         Some(SourcePlan {
             source_id,
             enabled,
@@ -98,6 +108,9 @@ impl Resolver<'_> {
             meta,
             case_sensitive: case,
             filter: Arc::new(filter),
+            block_allow,
+            events,
+            expressions,
             router: router?,
             dump,
             load,

@@ -1,5 +1,8 @@
 //! Configurations that work, but may not do what their author meant.
 
+use std::collections::HashMap;
+
+use dm_filter::{BlockAllowList, TableName, TablePattern};
 use dm_router::TableRouter;
 
 use super::Resolver;
@@ -54,32 +57,89 @@ fn unrouted(resolver: &mut Resolver<'_>, instance: &RawInstance, path: &str, rou
     let task = resolver.task;
     let name = &instance.block_allow_list;
     let Some(rules) = task.block_allow_list.get(name).and_then(Option::as_ref) else { return };
-    // A route of a whole schema does not speak for its tables one by one.
-    let is_name = |text: &str| !text.contains(['*', '?', '[']) && !text.starts_with('~');
-    let routed = |i: usize| {
-        rules.do_tables.get(i).is_some_and(|t| !router.explain(&t.db_name, &t.tbl_name).is_empty())
-    };
-    let literal: Vec<usize> = rules
-        .do_tables
-        .iter()
-        .enumerate()
-        .filter(|(_, t)| is_name(&t.db_name) && is_name(&t.tbl_name))
-        .map(|(i, _)| i)
-        .collect();
-    for i in &literal {
-        let Some(table) = rules.do_tables.get(*i) else { continue };
-        let sibling = literal.iter().filter(|j| routed(**j)).find_map(|j| {
-            let other = rules.do_tables.get(*j)?;
-            (other.db_name == table.db_name || other.tbl_name == table.tbl_name).then_some(other)
-        });
-        if let (Some(other), false) = (sibling, routed(*i)) {
+    let named = |t: &&TablePattern| is_name(&t.db_name) && is_name(&t.tbl_name);
+    let caught = |t: &TablePattern| !router.explain(&t.db_name, &t.tbl_name).is_empty();
+    // A list may have tens of thousands of entries: each is asked once.
+    let (mut by_schema, mut by_table) = (HashMap::new(), HashMap::new());
+    let mut alone = Vec::new();
+    for (i, table) in rules.do_tables.iter().enumerate() {
+        if !named(&table) {
+            continue;
+        }
+        if caught(table) {
+            by_schema.entry(table.db_name.as_str()).or_insert(table);
+            by_table.entry(table.tbl_name.as_str()).or_insert(table);
+        } else {
+            alone.push((i, table));
+        }
+    }
+    for (i, table) in alone {
+        let sibling = by_table.get(table.tbl_name.as_str());
+        let Some(other) = sibling.or_else(|| by_schema.get(table.db_name.as_str())) else {
+            continue;
+        };
+        resolver.file.warn(
+            format!("block-allow-list.{name}.do-tables[{i}]"),
+            format!(
+                "`{}`.`{}` is caught by no route of `{path}`, while `{}`.`{}` is: it keeps its name at the target",
+                table.db_name, table.tbl_name, other.db_name, other.tbl_name
+            ),
+        );
+    }
+}
+
+/// Notes which of an instance's rules are about a table or schema that its block-allow-list leaves
+/// out; [`hidden`] tells those that are so in every instance that uses them.
+pub(super) fn note_hidden(
+    resolver: &mut Resolver<'_>,
+    instance: &RawInstance,
+    block: &BlockAllowList,
+) {
+    let task = resolver.task;
+    let routes = instance.route_rules.iter().filter_map(|name| {
+        let rule = task.routes.get(name)?.as_ref()?;
+        Some(("routes", name, &rule.schema_pattern, &rule.table_pattern))
+    });
+    let filters = instance.filter_rules.iter().filter_map(|name| {
+        let rule = task.filters.get(name)?.as_ref()?;
+        Some(("filters", name, &rule.schema_pattern, &rule.table_pattern))
+    });
+    let expressions = instance.expression_filters.iter().filter_map(|name| {
+        let rule = task.expression_filter.get(name)?.as_ref()?;
+        Some(("expression-filter", name, &rule.schema, &rule.table))
+    });
+    let mut seen = Vec::new();
+    for (group, name, schema, table) in routes.chain(filters).chain(expressions) {
+        // Of a pattern it is not known what it will meet.
+        let Some(schema) = Some(schema).filter(|s| is_name(s)) else { continue };
+        let about = if table.is_empty() || !is_name(table) {
+            TableName::schema_only(schema.as_str())
+        } else {
+            TableName::new(schema.as_str(), table.as_str())
+        };
+        seen.push((join(group, name), block.allows(&about), about));
+    }
+    for (path, allowed, about) in seen {
+        let entry = resolver.hidden.entry(path).or_insert((false, about));
+        entry.0 |= allowed;
+    }
+}
+
+/// Rules that can never match, because no instance that uses them takes their table.
+pub(super) fn hidden(resolver: &mut Resolver<'_>) {
+    for (path, (allowed, about)) in std::mem::take(&mut resolver.hidden) {
+        if !allowed {
             resolver.file.warn(
-                format!("block-allow-list.{name}.do-tables[{i}]"),
+                path,
                 format!(
-                    "`{}`.`{}` is caught by no route of `{path}`, while `{}`.`{}` is: it keeps its name at the target",
-                    table.db_name, table.tbl_name, other.db_name, other.tbl_name
+                    "never matches: {about} is left out by the block-allow-list of every instance that uses the rule"
                 ),
             );
         }
     }
+}
+
+/// Whether a text that may be a pattern is a plain name.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && !text.contains(['*', '?', '[']) && !text.starts_with('~')
 }

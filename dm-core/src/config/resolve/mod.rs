@@ -14,6 +14,7 @@ mod target;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
+use dm_filter::TableName;
 use regex::Regex;
 
 use super::context::File;
@@ -115,7 +116,8 @@ fn resolve(
     sources: Vec<(RawSource, File)>,
     lookup: &Lookup<'_>,
 ) -> Result<(TaskPlan, Vec<Warning>), Problems> {
-    let mut resolver = Resolver { task, file, sources, lookup, used: BTreeSet::new() };
+    let (used, hidden) = (BTreeSet::new(), BTreeMap::new());
+    let mut resolver = Resolver { task, file, sources, lookup, used, hidden };
     // A text that is no YAML says nothing about the task.
     let plan = if resolver.file.unreadable { None } else { resolver.task() };
     let mut problems = Vec::new();
@@ -141,6 +143,8 @@ struct Resolver<'a> {
     lookup: &'a Lookup<'a>,
     /// Paths of the named rules and configurations that some instance uses.
     used: BTreeSet<String>,
+    /// Paths of rules about one table or schema: whether some instance takes it, and which it is.
+    hidden: BTreeMap<String, (bool, TableName)>,
 }
 
 impl Resolver<'_> {
@@ -169,6 +173,7 @@ impl Resolver<'_> {
         // Judging instances needs a mode; a wrong one has been reported.
         let sources = self.instances(mode.unwrap_or(TaskMode::All));
         self.unused();
+        lint::hidden(self);
         Some(TaskPlan {
             name: task.name.clone(),
             mode: mode?,
@@ -416,7 +421,7 @@ fn or_default(text: &str, default: &str) -> String {
     if text.is_empty() { default } else { text }.to_owned()
 }
 
-/// `+HH:MM` in MySQL's range, or a name of the time zone database.
+/// `+HH:MM` in MySQL's range, or a name of this host's time zone database.
 fn is_timezone(zone: &str) -> bool {
     if let Some(rest) = zone.strip_prefix(['+', '-']) {
         let Some((hours, minutes)) = rest.split_once(':') else { return false };
@@ -433,12 +438,7 @@ fn is_timezone(zone: &str) -> bool {
     if zone.eq_ignore_ascii_case("system") || zone.eq_ignore_ascii_case("local") {
         return false;
     }
-    let names = jiff::tz::db();
-    if names.is_definitively_empty() {
-        // A host without the database: the servers will say whether they know the name.
-        return zone.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_+-".contains(&b));
-    }
-    names.get(zone).is_ok()
+    dm_filter::Zone::parse(zone).is_ok()
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dm_filter::{
-    BlockAllowList, Chain, EventFilter, EventRule, Filter, Lint, RuleError, RuleErrorKind,
+    BlockAllowList, EventFilter, EventRule, ExpressionFilter, ExpressionRule, Lint, RuleError,
+    RuleErrorKind, Zone,
 };
 use dm_router::{RouteLint, RouteRule, RouteRuleError, TableRouter};
 
@@ -85,9 +86,16 @@ impl Resolver<'_> {
             report(file, "filters", errors);
         }
         for (name, rule) in &task.expression_filter {
-            if rule.is_none() {
-                empty(file, &codes::CONFIG_EXPRESSION_TABLE, "expression-filter", name);
+            let group = "expression-filter";
+            let Some(rule) = rule else {
+                empty(file, &codes::CONFIG_EXPRESSION_TABLE, group, name);
+                continue;
+            };
+            let errors = rule.validate(name);
+            if errors.is_empty() {
+                warn(file, group, rule.lint(name));
             }
+            report(file, group, errors);
         }
         let lists = [
             ("block-allow-list", &task.block_allow_list),
@@ -253,18 +261,26 @@ impl Resolver<'_> {
         &mut self,
         instance: &RawInstance,
         path: &str,
-    ) -> Option<Vec<Box<dyn Filter>>> {
+    ) -> Option<ExpressionFilter> {
         let map = &self.task.expression_filter;
         let path = join(path, "expression-filters");
         let unknown = &codes::CONFIG_EXPRESSION_NAME;
         let list = &instance.expression_filters;
         let names = self.names(list, &path, "expression-filter", map, unknown);
-        names.is_empty().then(Vec::new)
-    }
-
-    /// All filters of an instance as one.
-    pub(super) fn chain(block: BlockAllowList, events: EventFilter) -> Chain {
-        Chain::new().with(block).with(events)
+        let rules: Vec<(&str, &ExpressionRule)> =
+            names.into_iter().filter_map(|n| Some((n, map.get(n)?.as_ref()?))).collect();
+        // A zone that is none has been reported.
+        let zone = match self.task.timezone.as_str() {
+            "" => Zone::utc(),
+            zone => Zone::parse(zone).ok()?,
+        };
+        match ExpressionFilter::compile(rules, zone) {
+            Ok(filter) => Some(filter),
+            Err(errors) => {
+                report(&mut self.file, "expression-filter", errors);
+                None
+            }
+        }
     }
 }
 

@@ -165,11 +165,10 @@ impl Resolver<'_> {
         word(file, &codes::CONFIG_CHECKSUM_PHYSICAL, path, checksum, &three);
         let path = words("analyze");
         word(file, &codes::CONFIG_ANALYZE, path, raw.analyze.as_deref(), &three);
-        if let Some(text) = &raw.disk_quota_physical {
-            if scalar::bytes(text, 1).is_none() {
-                let path = words("disk-quota-physical");
-                file.problem(&codes::CONFIG_VALUE, path, format!("found `{text}`"), "a size");
-            }
+        let no_size = |text: &&String| scalar::bytes(text, 1).is_none();
+        if let Some(text) = raw.disk_quota_physical.as_ref().filter(no_size) {
+            let path = words("disk-quota-physical");
+            file.problem(&codes::CONFIG_VALUE, path, format!("found `{text}`"), "a size");
         }
     }
 
@@ -276,12 +275,11 @@ impl Resolver<'_> {
                     file.problem(&codes::CONFIG_YAML, join(&place, key), found, expected);
                 }
             }
-            if let Some(text) = &raw.max_pending_row_size {
-                if scalar::bytes(text, 1).is_none() {
-                    let found = format!("found `{text}`");
-                    let path = join(&place, "max-pending-row-size");
-                    file.problem(&codes::CONFIG_YAML, path, found, "a size such as `500m`");
-                }
+            let no_size = |text: &&String| scalar::bytes(text, 1).is_none();
+            if let Some(text) = raw.max_pending_row_size.as_ref().filter(no_size) {
+                let found = format!("found `{text}`");
+                let path = join(&place, "max-pending-row-size");
+                file.problem(&codes::CONFIG_YAML, path, found, "a size such as `500m`");
             }
         }
     }

@@ -39,7 +39,7 @@ impl Resolver<'_> {
             None => {}
         }
         let plan = conn::connection(&raw.server, "target-database", &mut self.file, self.lookup);
-        Some(TargetPlan::Mysql(plan))
+        Some(TargetPlan::Mysql(Box::new(plan)))
     }
 
     /// Whether the target's session turns `foreign_key_checks` on.
