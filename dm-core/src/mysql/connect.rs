@@ -173,8 +173,7 @@ impl std::fmt::Debug for Connection {
 
 /// The value of a session variable in a SET: numbers and words bare, everything else quoted.
 fn setting(value: &str) -> String {
-    let word = !value.is_empty()
-        && value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let word = !value.is_empty() && value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     let number = value.parse::<f64>().is_ok();
     if number || (word && value.eq_ignore_ascii_case("default")) {
         value.to_owned()
@@ -191,9 +190,8 @@ fn options(plan: &ConnPlan, tls: Option<&Tls>, purpose: Purpose) -> Opts {
     };
     let builder = OptsBuilder::new();
     #[cfg(target_os = "linux")]
-    let builder = builder
-        .tcp_keepalive_probe_interval_secs(Some(10))
-        .tcp_keepalive_probe_count(Some(6));
+    let builder =
+        builder.tcp_keepalive_probe_interval_secs(Some(10)).tcp_keepalive_probe_count(Some(6));
     builder
         .ip_or_hostname(Some(plan.host.clone()))
         .tcp_port(plan.port)
@@ -227,8 +225,7 @@ pub(crate) fn opt_cell(row: &Row, index: usize) -> Option<String> {
 
 /// A cell by the column's name in any case; `None` for NULL or when there is no such column.
 pub(crate) fn named_cell(row: &Row, name: &str) -> Option<String> {
-    let index =
-        row.columns_ref().iter().position(|c| c.name_str().eq_ignore_ascii_case(name))?;
+    let index = row.columns_ref().iter().position(|c| c.name_str().eq_ignore_ascii_case(name))?;
     opt_cell(row, index)
 }
 

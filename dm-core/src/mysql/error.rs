@@ -59,11 +59,9 @@ pub(crate) fn translate(error: ::mysql::Error, doing: &str) -> Error {
             if TRANSIENT.contains(&e.code) { answer.transient() } else { answer }
         }
         E::IoError(e) => io_error(&e, doing),
-        E::CodecError(e) => {
-            Error::new(&codes::DB_DRIVER, format!("{doing}: the connection broke"))
-                .cause(e)
-                .transient()
-        }
+        E::CodecError(e) => Error::new(&codes::DB_DRIVER, format!("{doing}: the connection broke"))
+            .cause(e)
+            .transient(),
         E::DriverError(e) => driver_error(&e, doing),
         E::TlsError(e) => {
             Error::new(&codes::DB_DRIVER, format!("{doing}: no encrypted connection")).cause(e)
