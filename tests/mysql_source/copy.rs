@@ -154,7 +154,8 @@ fn check_union(
 /// Writes a block with statements of the kind that a sink makes.
 fn insert(conn: &mut Conn, table: &str, block: &CopyBlock) {
     let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02X}")).collect::<String>();
-    let names: Vec<String> = block.columns().iter().map(|c| format!("`{}`", c.name)).collect();
+    let names: Vec<String> =
+        block.columns().iter().map(|c| format!("`{}`", c.name.replace('`', "``"))).collect();
     for row in 0..block.rows() {
         let cells: Vec<String> = block
             .row(row)
@@ -198,7 +199,7 @@ fn copy_and_compare(server: &Server, conn: &mut Conn, schema: &str, table: &str)
     };
     assert_eq!(count(conn, "twin"), count(conn, table));
     for column in &copy.info.schema.columns {
-        let c = &column.name;
+        let c = &column.name.replace('`', "``");
         let sql = format!(
             "SELECT a.id, HEX(a.`{c}`), HEX(b.`{c}`) FROM {table} a JOIN twin b ON a.id = b.id \
              WHERE NOT (HEX(a.`{c}`) <=> HEX(b.`{c}`))"

@@ -150,7 +150,7 @@ fn a_copy_lets_ddl_pass_and_tells_of_it() {
         let table = snapshot.tables().first().unwrap().clone();
         let mut reader = snapshot.reader().unwrap();
         assert_eq!(ids(snapshot.as_ref(), reader.as_mut(), &table), [1, 2]);
-        conn.query_drop("SET lock_wait_timeout = 2").unwrap();
+        conn.query_drop("SET lock_wait_timeout = 6").unwrap();
         // Not an instant change, so that the old rows are gone.
         conn.query_drop("ALTER TABLE a ADD COLUMN b INT FIRST, FORCE").unwrap();
         let chunk = snapshot.plan(&table.info.name, 100).unwrap().remove(0);

@@ -90,6 +90,11 @@ impl ChunkKey {
         format!("FORCE INDEX ({})", ident(&self.index))
     }
 
+    /// `USE INDEX (..)`, for estimates: with FORCE MySQL does not look into the index.
+    pub(super) fn soft_hint(&self) -> String {
+        format!("USE INDEX ({})", ident(&self.index))
+    }
+
     /// The columns as they are compared.
     pub(super) fn order(&self) -> String {
         self.columns.iter().map(KeyColumn::compared).collect::<Vec<_>>().join(", ")
