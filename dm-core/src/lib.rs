@@ -7,9 +7,15 @@ pub mod ddl;
 pub mod error;
 pub mod event;
 pub mod mysql;
+mod pipeline;
 pub mod position;
 pub mod schema;
+pub mod sink;
 pub mod source;
+pub mod sql;
+pub mod state;
+#[cfg(test)]
+mod testing_docs;
 
 pub use dm_filter as filter;
 pub use dm_router as router;

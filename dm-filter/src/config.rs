@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::pattern::{NamePattern, PatternDoubt, PatternError};
+
 /// YAML's empty value (`do-dbs:`) counts as the key's default, as DM reads it.
 fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
@@ -135,8 +137,10 @@ pub enum LintKind {
     NeverMatches,
     /// The same entry stands there twice.
     Duplicate,
-    /// A key is not looked at because another one is set.
+    /// A key or entry is not looked at because another one decides before it.
     Hidden,
+    /// The rule lets nothing pass.
+    BlocksAll,
 }
 
 /// A warning about a rule that works but may not mean what its author meant.
@@ -158,4 +162,51 @@ impl fmt::Display for Lint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}`, key `{}`, `{}`: {}", self.rule, self.key, self.found, self.message)
     }
+}
+
+/// The error of a text that is no pattern.
+pub(crate) fn pattern_error(
+    kind: RuleErrorKind,
+    rule: &str,
+    key: &str,
+    text: &str,
+    error: &PatternError,
+) -> RuleError {
+    let expected = match error {
+        PatternError::Empty => "a name or a pattern".to_string(),
+        PatternError::StarNotLast(_) => {
+            "a pattern with `*` as its last character only, or `~` and a regular expression"
+                .to_string()
+        }
+        PatternError::Regex(_, why) => format!("a regular expression after `~` ({why})"),
+    };
+    RuleError {
+        kind,
+        rule: rule.to_string(),
+        key: key.to_string(),
+        found: format!("`{text}`"),
+        expected,
+    }
+}
+
+/// Adds the warnings that a pattern deserves.
+pub(crate) fn pattern_lints(
+    rule: &str,
+    key: &str,
+    text: &str,
+    case_sensitive: bool,
+    lints: &mut Vec<Lint>,
+) {
+    let Ok(pattern) = NamePattern::new(text, case_sensitive) else { return };
+    lints.extend(pattern.doubts().into_iter().map(|doubt| Lint {
+        kind: match doubt {
+            PatternDoubt::NumberRange => LintKind::NumberRange,
+            PatternDoubt::LooksLikeRegex => LintKind::LooksLikeRegex,
+            PatternDoubt::NeverMatches => LintKind::NeverMatches,
+        },
+        rule: rule.to_string(),
+        key: key.to_string(),
+        found: text.to_string(),
+        message: doubt.advice().to_string(),
+    }));
 }

@@ -5,12 +5,21 @@
 //! test need nothing else.
 
 mod binlog_event;
+mod block_allow;
 mod change;
 mod config;
+mod expression;
 mod filter;
+mod pattern;
+#[cfg(test)]
+mod pattern_tests;
+pub mod testing;
 mod value;
 
-pub use binlog_event::{EventSelector, EventType, UnknownEvent};
+pub use binlog_event::{
+    EventAction, EventFilter, EventSelector, EventType, Judgement, Trigger, UnknownEvent,
+};
+pub use block_allow::{BlockAllowList, BlockAllowReason, SYSTEM_SCHEMAS, is_system_schema};
 pub use change::{
     Change, ColumnInfo, Columns, DdlChange, Row, RowChange, RowKind, RowOp, TableName,
 };
@@ -18,5 +27,7 @@ pub use config::{
     BlockAllowRules, EventRule, ExpressionRule, Lint, LintKind, RuleError, RuleErrorKind,
     TablePattern,
 };
+pub use expression::{CompiledExpr, EvalError, ExprError, ExpressionFilter, UnknownZone, Zone};
 pub use filter::{Chain, Filter, FromFn, Interest, Refusal, Verdict, from_fn};
+pub use pattern::{NamePattern, PairPattern, PatternDoubt, PatternError, PatternIndex};
 pub use value::{Date, DateTime, Encoded, Json, JsonTyped, Time, Timestamp, Value};

@@ -111,6 +111,10 @@ pub enum RouteLintKind {
     NeverMatches,
     /// Another route has the same patterns, so that both always match together.
     Duplicate,
+    /// An extract rule without a capture group: its column is always empty.
+    EmptyExtract,
+    /// A rule about schemas that sends all their tables into one.
+    SchemaIntoTable,
 }
 
 /// A warning about a route that works but may not mean what its author meant.

@@ -56,7 +56,7 @@ fn read_exactly(reader: impl Read, length: u64) -> Result<Vec<u8>> {
     reader
         .take(length + 1)
         .read_to_end(&mut out)
-        .map_err(|e| Error::new(&codes::BINLOG_EVENT, "compressed data is broken").cause(e))?;
+        .map_err(|e| Error::new(&codes::SYNC_EVENT, "compressed data is broken").cause(e))?;
     if out.len() as u64 == length {
         Ok(out)
     } else {

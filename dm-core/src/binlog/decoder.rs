@@ -184,7 +184,7 @@ impl Decoder {
             _ if header.flags & EventHeader::FLAG_IGNORABLE != 0 => EventBody::Ignored,
             unknown => {
                 return Err(Error::new(
-                    &codes::SYNC_UNKNOWN_EVENT,
+                    &codes::SYNC_EVENT_TYPE,
                     format!("unknown binlog event type {unknown}"),
                 ));
             }

@@ -57,7 +57,7 @@ impl<R: Read> FileReader<R> {
                 "the binlog file is encrypted by its server (binlog_encryption)",
             )),
             Ok(other) => Err(Error::new(
-                &codes::BINLOG_EVENT,
+                &codes::SYNC_EVENT,
                 format!("not a binlog file: it starts with {other:02x?}"),
             )),
         }
@@ -104,7 +104,7 @@ fn read_up_to(reader: &mut impl Read, n: usize, into: &mut Vec<u8>) -> Result<()
         Ok(_) => Ok(()),
         // A file that is being compressed or piped may end abruptly: torn, not broken.
         Err(e) if e.kind() == ErrorKind::UnexpectedEof => Ok(()),
-        Err(e) => Err(Error::new(&codes::BINLOG_EVENT, "reading the binlog failed").cause(e)),
+        Err(e) => Err(Error::new(&codes::SYNC_EVENT, "reading the binlog failed").cause(e)),
     }
 }
 

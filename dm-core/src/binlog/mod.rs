@@ -56,7 +56,7 @@ use crate::error::{Error, Result, codes};
 
 /// An event whose bytes do not make sense.
 fn malformed(what: impl Into<String>) -> Error {
-    Error::new(&codes::BINLOG_EVENT, what)
+    Error::new(&codes::SYNC_EVENT, what)
 }
 
 #[cfg(test)]

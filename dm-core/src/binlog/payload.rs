@@ -78,7 +78,7 @@ impl<'a> TransactionPayload<'a> {
 }
 
 fn broken(e: std::io::Error) -> Error {
-    Error::new(&codes::BINLOG_EVENT, "a compressed transaction is broken").cause(e)
+    Error::new(&codes::SYNC_EVENT, "a compressed transaction is broken").cause(e)
 }
 
 /// The events of a payload, one after the other.

@@ -120,7 +120,10 @@ impl<'a> QueryEvent<'a> {
         let charset = client.and_then(charset::by_id).map_or("utf8mb4", |c| c.charset);
         charset::statement_to_utf8(charset, &self.sql).ok_or_else(|| {
             let start: String = String::from_utf8_lossy(&self.sql).chars().take(200).collect();
-            Error::new(&codes::BINLOG_TEXT, format!("a statement is not valid {charset}: {start}"))
+            Error::new(
+                &codes::BINLOG_STATEMENT_TEXT,
+                format!("a statement is not valid {charset}: {start}"),
+            )
         })
     }
 

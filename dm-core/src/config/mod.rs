@@ -4,10 +4,24 @@
 //! at its line. What it *means* comes second: a [`TaskPlan`], built once, from which everything
 //! else is built. Nothing here reads a file, the environment, or a clock.
 
+mod context;
+mod crypt;
+mod defaults;
+mod extra_args;
+#[cfg(test)]
+mod fixture_tests;
+mod keys;
 mod plan;
 mod problem;
+mod raw;
+mod resolve;
+mod scalar;
 mod secret;
 mod select;
+mod yaml;
+
+pub use crypt::{SecretKey, decrypt, encrypt};
+pub use keys::reference;
 
 pub use plan::{
     BinlogFiles, CollationMode, CommitOrder, ConnPlan, Consistency, DumpPlan, Flavor,
@@ -16,5 +30,10 @@ pub use plan::{
     SourceKind, SourcePlan, StartPoint, SyncPlan, TargetPlan, TaskMode, TaskPlan, TlsPlan,
 };
 pub use problem::{Problem, Problems, SourceText, Span, Warning};
+pub use raw::{
+    RawChecker, RawDump, RawInstance, RawLoad, RawMeta, RawPassword, RawPurge, RawRecorded,
+    RawSecurity, RawServer, RawSource, RawSync, RawTarget, RawTask, RawValidator,
+};
+pub use resolve::Lookup;
 pub use secret::Secret;
 pub use select::TableSelector;

@@ -89,7 +89,7 @@ impl<'a> Cursor<'a> {
         let near =
             if near.is_empty() { "the end of the text".to_owned() } else { format!("`{near}`") };
         Error::new(
-            &codes::SYNC_PARSE_STATEMENT,
+            &codes::SYNC_DDL_PARSE,
             format!("cannot read the statement: at byte {at}, near {near}, expected {expected}"),
         )
     }

@@ -214,8 +214,12 @@ impl Cursor<'_> {
     pub(super) fn references(&mut self) -> Result<ForeignKeyDef> {
         self.expect_kw("REFERENCES")?;
         let mut parent = self.name(NameRole::Parent)?;
-        if self.names.last().is_some_and(|n| !n.qualified) {
+        // Without a schema the servers look in the schema of the table, not in the session's.
+        let own =
+            self.names.iter().find(|n| n.role == NameRole::Table).map(|n| n.name.schema.clone());
+        if let Some(name) = self.names.last_mut().filter(|n| !n.qualified) {
             parent.schema.clear();
+            name.name.schema = own.unwrap_or_default();
         }
         let mut parent_columns = Vec::new();
         if self.is(b'(') {

@@ -62,6 +62,8 @@ impl Cursor<'_> {
         let ctes = self.common_tables();
         let mut depth: Vec<bool> = Vec::new();
         let mut in_list = false;
+        // True just behind FROM, JOIN or a comma of the list: a parenthesis there groups tables.
+        let mut expects = false;
         while !self.at_end() {
             if self.kind(0) == Some(TokenKind::Invalid) {
                 return Err(self.unexpected("valid text"));
@@ -69,21 +71,25 @@ impl Cursor<'_> {
             if self.is(b'(') {
                 depth.push(in_list);
                 self.advance();
-                // `FROM (a, b)` goes on listing; `FROM (SELECT` and `f(` do not.
-                in_list = in_list && self.list_goes_on();
+                // `FROM (a, b)` goes on listing; `FROM (SELECT`, `USING (a)` and `f(` do not.
+                in_list = in_list && expects && (self.is(b'(') || self.list_goes_on());
+                expects = in_list && self.is(b'(');
                 if in_list {
                     self.table_factor(role, &ctes)?;
                 }
             } else if self.is(b')') {
                 in_list = depth.pop().unwrap_or(false);
+                expects = false;
                 self.advance();
             } else if self.eat_any(&["FROM", "JOIN", "STRAIGHT_JOIN"]).is_some()
                 || (in_list && self.eat(b','))
                 || (self.is_kw("TABLE") && self.begins_statement_at())
             {
                 in_list = true;
+                expects = self.is(b'(');
                 self.table_factor(role, &ctes)?;
             } else {
+                expects = false;
                 if self.is_any(ENDS_LIST) {
                     in_list = false;
                 }

@@ -6,18 +6,22 @@
 
 mod code;
 pub mod codes;
+mod mysql;
 mod position;
 
 use std::fmt;
 
 pub use code::{Class, Code, Level, Scope};
+pub use mysql::{During, is_transient_number, needs_person_number};
 
 /// The result of everything in this crate that can fail.
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 
 /// A failure with its code, what happened, why, and what to do.
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     code: &'static Code,
     scope: Scope,

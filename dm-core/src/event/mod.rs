@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use block::{CellKind, CellRef, CopyBlock, CopyColumn};
 pub use mark::{ChunkMark, OrdinalSet, StreamMark};
-pub use rows::{Batch, EncodedRows, RowBlock, RowData, TablePlan, Txn};
+pub use rows::{ApplyMode, Batch, EncodedRows, RowBlock, RowData, TablePlan, Txn};
 
 /// The name of a source, from `source-id` of its file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

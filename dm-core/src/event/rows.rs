@@ -76,6 +76,17 @@ pub enum RowData {
     Owned(Arc<[RowOp<'static>]>),
 }
 
+/// How rows are applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApplyMode {
+    /// The target holds exactly what the source held before the change; anything else is an
+    /// error or a counted missing row.
+    Exact,
+    /// The change may have been applied before, wholly or in part: insert-or-update, delete if
+    /// there. Converges to the source's state.
+    Idempotent,
+}
+
 /// Row changes of one table, in order, from one event.
 #[derive(Clone, Debug)]
 pub struct RowBlock {
@@ -83,6 +94,8 @@ pub struct RowBlock {
     pub plan: Arc<TablePlan>,
     /// The rows, in terms of the source's columns.
     pub data: RowData,
+    /// Whether the rows may have been applied before.
+    pub mode: ApplyMode,
     /// The event says that the source had foreign key checks switched off.
     pub no_foreign_key_checks: bool,
 }
@@ -122,6 +135,8 @@ pub struct Txn {
     pub at: u32,
     /// Its row changes, in order; empty when nothing of it is carried.
     pub blocks: Vec<RowBlock>,
+    /// Number of row changes.
+    pub rows: usize,
     /// Bytes held, for the memory budget.
     pub bytes: usize,
 }

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use ::mysql::consts::CapabilityFlags;
 use ::mysql::prelude::Queryable;
 use ::mysql::{Conn, Opts, OptsBuilder, Row, Value};
 
@@ -29,6 +30,8 @@ pub(crate) enum Purpose {
     Control,
     /// Long result sets, read as slowly as the target writes.
     Reader,
+    /// Writes: an UPDATE counts the rows that it finds, and a statement may take hours.
+    Target,
     /// A binlog stream; nothing for this long means that the connection is lost.
     Stream(Duration),
 }
@@ -198,7 +201,12 @@ fn options(plan: &ConnPlan, tls: Option<&Tls>, purpose: Purpose) -> Opts {
     let read = match purpose {
         Purpose::Control => Duration::from_secs(600),
         Purpose::Reader => Duration::from_secs(3600),
+        Purpose::Target => Duration::from_secs(7 * 86_400),
         Purpose::Stream(silence) => silence,
+    };
+    let capabilities = match purpose {
+        Purpose::Target => CapabilityFlags::CLIENT_FOUND_ROWS,
+        _ => CapabilityFlags::empty(),
     };
     let builder = OptsBuilder::new();
     #[cfg(target_os = "linux")]
@@ -217,6 +225,7 @@ fn options(plan: &ConnPlan, tls: Option<&Tls>, purpose: Purpose) -> Opts {
         .tcp_keepalive_time_ms(Some(30_000))
         .max_allowed_packet(Some(MAX_PACKET))
         .ssl_opts(tls.map(|t| t.opts.clone()))
+        .additional_capabilities(capabilities)
         .stmt_cache_size(Some(0_usize))
         .into()
 }

@@ -107,6 +107,9 @@ impl<'a> Builder<'a> {
         name_checks(&mut table.checks, self.checks, self.table, self.defaults.server.flavor);
         name_foreign_keys(&mut table.foreign_keys, self.foreign_keys, self.table);
         settle_keys(table);
+        if !self.shown {
+            cut_prefixes(table, self.defaults.server);
+        }
         if let Some(order) = order {
             let at = |key: &Key| order.iter().position(|k| k.name == key.name);
             table.keys.sort_by_key(|k| at(k));
@@ -122,8 +125,8 @@ impl<'a> Builder<'a> {
         let ty = self.column_type(&def.ty);
         let mut column = Column {
             name: def.name.clone(),
-            nullable: def.nullable.unwrap_or(!def.primary),
-            default: def.default.as_deref().map(|d| default::canonical(d, &ty, self.mode)),
+            nullable: def.nullable.unwrap_or(!def.primary) && !def.auto_increment,
+            default: def.default.as_deref().and_then(|d| self.default(d, &ty)),
             on_update: def.on_update.as_deref().and_then(default::now),
             generated: def.generated.clone(),
             auto_increment: def.auto_increment,
@@ -152,8 +155,23 @@ impl<'a> Builder<'a> {
         if let Some(reference) = &def.references {
             self.inline_reference(reference, &def.name);
         }
-        settle_default(&mut column);
+        if !self.shown || never_prints_null(&column) {
+            settle_default(&mut column);
+        }
         column
+    }
+
+    /// A default in its canonical spelling.
+    pub fn default(&self, text: &str, ty: &ColumnType) -> Option<String> {
+        let flavor = self.flavor();
+        let default = default::canonical(text, ty, self.mode);
+        if flavor == Flavor::MariaDb {
+            return Some(default::without_parens(default, ty, self.mode));
+        }
+        // Without strict mode MySQL takes an empty default of a text with a warning, and drops it.
+        let dropped =
+            flavor == Flavor::MySql && is_blob(ty.kind) && !self.shown && !default.starts_with('(');
+        (!dropped || default == "NULL").then_some(default)
     }
 
     fn column_key(&mut self, kind: KeyKind, name: &str, column: &str) {
@@ -210,13 +228,15 @@ impl<'a> Builder<'a> {
             self.text_type(spec, &mut ty);
         }
         settle_length(&mut ty, self.flavor());
-        if self.mode.is_strict() || ty.kind != TypeKind::VarChar {
+        let varying = matches!(ty.kind, TypeKind::VarChar | TypeKind::VarBinary);
+        if self.mode.is_strict() || !varying {
             return ty;
         }
         // Without strict mode a VARCHAR that is too long becomes a TEXT that is long enough.
         let bytes = u64::from(ty.length.unwrap_or(0)) * charset::max_bytes(&ty.charset);
         if bytes > 65_535 {
-            ty.kind = text_for(bytes, TypeKind::Text);
+            let text = text_for(bytes, TypeKind::Text);
+            ty.kind = if ty.kind == TypeKind::VarChar { text } else { binary_kind(text) };
             ty.length = None;
         }
         ty
@@ -255,8 +275,10 @@ impl<'a> Builder<'a> {
     }
 
     fn foreign_key(&mut self, def: &ForeignKeyDef) {
+        // MariaDB names the constraint after the index when it has no name of its own.
+        let index_name = def.index_name.as_ref().filter(|_| self.flavor() == Flavor::MariaDb);
         self.foreign_keys.push(ForeignKey {
-            name: def.name.clone().unwrap_or_default(),
+            name: def.name.as_ref().or(index_name).cloned().unwrap_or_default(),
             columns: def.columns.clone(),
             parent_schema: def.parent.schema.clone(),
             parent_table: def.parent.table.clone(),
@@ -317,6 +339,38 @@ pub(super) fn settle_default(column: &mut Column) {
     }
 }
 
+/// True for types whose values are stored outside of the row. MySQL prints their nullable columns
+/// without DEFAULT NULL, and lets them have no literal default.
+fn is_blob(kind: TypeKind) -> bool {
+    use TypeKind as T;
+    matches!(
+        kind,
+        T::TinyText
+            | T::Text
+            | T::MediumText
+            | T::LongText
+            | T::TinyBlob
+            | T::Blob
+            | T::MediumBlob
+            | T::LongBlob
+            | T::Json
+            | T::Geometry
+            | T::Point
+            | T::LineString
+            | T::Polygon
+            | T::MultiPoint
+            | T::MultiLineString
+            | T::MultiPolygon
+            | T::GeometryCollection
+            | T::Vector
+    )
+}
+
+/// True for columns of which no default and NULL look the same when MySQL prints them.
+pub(super) fn never_prints_null(column: &Column) -> bool {
+    is_blob(column.ty.kind)
+}
+
 /// The charset and collation among options; the last of each counts.
 pub(super) fn option_charset(options: &[TableOption]) -> (Option<&str>, Option<&str>) {
     let mut found = (None, None);
@@ -362,7 +416,7 @@ pub(super) fn is_text(kind: TypeKind) -> bool {
     )
 }
 
-fn binary_kind(kind: TypeKind) -> TypeKind {
+pub(super) fn binary_kind(kind: TypeKind) -> TypeKind {
     use TypeKind as T;
     match kind {
         T::Char => T::Binary,
@@ -475,6 +529,32 @@ fn settle_prefixes(table: &mut TableSchema) {
         let fixed = matches!(column.ty.kind, T::Char | T::VarChar | T::Binary | T::VarBinary);
         if fixed && prefix.is_some() && *prefix >= column.ty.length {
             *prefix = None;
+        }
+    }
+}
+
+/// A part of a key that is not unique and is too long for InnoDB is cut with a warning: to 3072
+/// bytes, or 767 for the row formats that were the default before MySQL 5.7 and MariaDB 10.2.
+pub(super) fn cut_prefixes(table: &mut TableSchema, server: crate::ddl::ServerVersion) {
+    let small = match server.flavor {
+        Flavor::MySql => server.number < 50_700,
+        Flavor::MariaDb => server.number < 100_200,
+        Flavor::TiDb => return,
+    };
+    let most = if small { 767 } else { 3072 };
+    let columns = &table.columns;
+    let plain = table.keys.iter_mut().filter(|k| k.kind == KeyKind::Plain);
+    for part in plain.flat_map(|k| &mut k.parts) {
+        let KeyPart::Column { name, prefix, .. } = part else { continue };
+        let Some(column) = columns.iter().find(|c| same_name(&c.name, name)) else { continue };
+        use TypeKind as T;
+        let width = match column.ty.kind {
+            T::Char | T::VarChar | T::Binary | T::VarBinary => prefix.or(column.ty.length),
+            _ => *prefix,
+        };
+        let per_character = charset::max_bytes(&column.ty.charset);
+        if width.is_some_and(|w| u64::from(w) * per_character > most) {
+            *prefix = u32::try_from(most / per_character).ok();
         }
     }
 }

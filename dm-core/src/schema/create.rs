@@ -9,7 +9,8 @@ use crate::error::{Error, Result, codes};
 /// Reads the structure in the answer of `SHOW CREATE TABLE`, of any server and version.
 ///
 /// `mode` is the `sql_mode` of the session that asked: under ANSI_QUOTES servers print names in
-/// double quotes. Such a text leaves nothing to server settings except the collation of a
+/// double quotes. Ask without NO_BACKSLASH_ESCAPES: MySQL doubles backslashes in its answer even
+/// then, and the text would be taken by its word. Such a text leaves nothing to server settings except the collation of a
 /// character set that is printed alone, which is then the one compiled in.
 ///
 /// # Errors
@@ -23,7 +24,7 @@ pub fn parse_create_table(sql: &str, mode: SqlMode) -> Result<TableSchema> {
         _ => {
             let head: String = sql.chars().take(60).collect();
             return Err(Error::new(
-                &codes::SCHEMA_NOT_CREATE_TABLE,
+                &codes::SCHEMA_NOT_CREATE,
                 format!("not a CREATE TABLE with columns: `{head}`"),
             ));
         }

@@ -28,6 +28,19 @@ pub(super) fn canonical(text: &str, ty: &ColumnType, mode: SqlMode) -> String {
     }
 }
 
+/// MariaDB takes an expression that is a literal as the literal.
+pub(super) fn without_parens(default: String, ty: &ColumnType, mode: SqlMode) -> String {
+    let inner = default.strip_prefix('(').and_then(|d| d.strip_suffix(')')).map(str::trim);
+    let Some(inner) = inner else { return default };
+    if let Some(now) = now(inner) {
+        return now;
+    }
+    match literal(inner, &lex(inner, mode, Comments::All), mode) {
+        Some(literal) => literal.for_type(ty),
+        None => default,
+    }
+}
+
 /// `CURRENT_TIMESTAMP` with its digits, for any of its synonyms.
 pub(super) fn now(text: &str) -> Option<String> {
     Some(match ColumnDef::now_digits(text)? {
@@ -106,6 +119,7 @@ impl Literal {
             T::DateTime | T::Timestamp => {
                 quote_string(&date_time(&self.plain(), ty.decimals.unwrap_or(0)))
             }
+            T::Binary | T::VarBinary => self.binary(ty),
             T::Time => quote_string(&time(&self.plain(), ty.decimals.unwrap_or(0))),
             _ => self.text(),
         }
@@ -138,6 +152,19 @@ impl Literal {
             },
             other => quote_string(&other.plain()),
         }
+    }
+
+    /// Bytes; BINARY pads them with zeros.
+    fn binary(self, ty: &ColumnType) -> String {
+        let mut bytes = match self {
+            Self::Bytes(bytes) => bytes,
+            other => other.plain().into_bytes(),
+        };
+        if ty.kind == TypeKind::Binary {
+            let length = usize::try_from(ty.length.unwrap_or(1)).unwrap_or(1);
+            bytes.resize(bytes.len().max(length.min(255)), 0);
+        }
+        Self::Bytes(bytes).text()
     }
 
     /// A number with this many digits behind the point, as the column would hold it.

@@ -1,14 +1,24 @@
 //! Table structures: what they are, how statements change them, how two of them compare.
 
+mod alter;
 mod build;
 mod charset;
+mod compare;
 mod create;
 mod default;
+mod info;
+mod print;
+mod rename;
 mod table;
+mod tracker;
 
 pub use charset::{Defaults, binary_collation, charset_of};
+pub use compare::{differences, same_columns};
 pub use create::parse_create_table;
+pub use info::{Chunk, SchemaCopy, TableCopy, TableInfo};
+pub use print::create_table;
 pub use table::{
     Check, Column, ColumnType, ForeignKey, Generated, Key, KeyKind, KeyPart, TableSchema, TypeKind,
     same_name,
 };
+pub use tracker::{Effects, SchemaInfo, TableChange, Tracked, Tracker};

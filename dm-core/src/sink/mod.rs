@@ -17,6 +17,13 @@ use crate::error::Result;
 use crate::event::{Batch, ChunkMark, CopyBlock, LaneId, OrdinalSet, RowBlock, StreamMark};
 use crate::schema::TableSchema;
 
+pub mod keys;
+mod memory;
+mod mysql;
+
+pub use crate::event::ApplyMode;
+pub use memory::{Cell, MemorySink};
+
 /// What a sink promises after a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -40,17 +47,6 @@ impl Guarantees {
     pub fn exact() -> Self {
         Self { exactly_once: true, fenced: true, transactional_ddl: false }
     }
-}
-
-/// How rows are applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ApplyMode {
-    /// The target holds exactly what the source held before the change; anything else is an
-    /// error or a counted missing row.
-    Exact,
-    /// The change may have been applied before, wholly or in part: insert-or-update, delete if
-    /// there. Converges to the source's state.
-    Idempotent,
 }
 
 /// What to do with a copied row whose key is there already.
@@ -173,6 +169,8 @@ pub struct Slot {
     pub lane: LaneId,
     /// The worker's number.
     pub worker: u32,
+    /// Number of this run of the lane; grows with every start.
+    pub epoch: u64,
 }
 
 /// A target. One sink is shared by all sources and threads of a task.
@@ -210,13 +208,14 @@ pub trait Sink: Send + Sync {
     /// What the target answers; with [`crate::Error::is_transient`] the outcome is unknown.
     fn execute_ddl(&self, ddl: &TargetDdl) -> Result<DdlOutcome>;
 
-    /// What the marks say about a lane. Call it after a writer of each slot was opened or no
-    /// writer can be alive.
+    /// Waits until no writer of an earlier run of the lane can write any more (the fence), then
+    /// says what the marks tell. Called once per run, before the first writer is opened.
     ///
     /// # Errors
     ///
-    /// When the target cannot be asked.
-    fn recover(&self, task: &str, lane: &LaneId) -> Result<Recovered>;
+    /// When the target cannot be asked, an earlier writer does not end in time, or `stop` became
+    /// true.
+    fn recover(&self, task: &str, lane: &LaneId, stop: &AtomicBool) -> Result<Recovered>;
 
     /// The chunks of a lane that are in the target.
     ///
@@ -269,7 +268,7 @@ pub trait Writer: Send {
     /// # Errors
     ///
     /// Nothing of the batch is in the target, or (transient errors) the outcome is unknown.
-    fn apply(&mut self, batch: &Batch, mode: ApplyMode, mark: &StreamMark) -> Result<ApplyStats>;
+    fn apply(&mut self, batch: &Batch, mark: &StreamMark) -> Result<ApplyStats>;
 
     /// Applies a part of a transaction that is too large to be held; the target transaction stays
     /// open until [`Writer::commit_part`].
@@ -278,7 +277,7 @@ pub trait Writer: Send {
     ///
     /// The target transaction is rolled back; the source transaction must be read again from its
     /// start.
-    fn apply_part(&mut self, blocks: &[RowBlock], mode: ApplyMode) -> Result<ApplyStats>;
+    fn apply_part(&mut self, blocks: &[RowBlock]) -> Result<ApplyStats>;
 
     /// Ends a transaction that was applied in parts, with its mark.
     ///
@@ -293,6 +292,21 @@ pub trait Writer: Send {
     ///
     /// When the connection is broken; the target then rolls back by itself.
     fn rollback(&mut self) -> Result<()>;
+
+    /// What the slot's mark of this epoch says: everything that this slot has committed beyond
+    /// the mark's `low`. Asked of a fresh writer after its predecessor's outcome was unknown.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be asked.
+    fn applied(&mut self) -> Result<OrdinalSet>;
+
+    /// True when the chunk's mark is in the target.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be asked.
+    fn is_loaded(&mut self, mark: &ChunkMark) -> Result<bool>;
 
     /// The target's id of the connection, for KILL; 0 when there is none.
     fn connection_id(&self) -> u64;

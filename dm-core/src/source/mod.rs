@@ -18,7 +18,7 @@ use crate::binlog::{QueryEvent, RowsEvent};
 use crate::error::Result;
 use crate::event::{CopyBlock, SourceId};
 use crate::position::{BinlogPos, Flavor, Gtid, Position};
-use crate::schema::TableSchema;
+pub use crate::schema::{Chunk, SchemaCopy as SchemaInfo, TableCopy, TableInfo};
 
 pub use translate::Translator;
 
@@ -90,51 +90,6 @@ pub trait Source: Send + Sync {
     ///
     /// When the server cannot be reached or the position is purged or unknown there.
     fn open(&self, from: &Position) -> Result<Box<dyn EventStream>>;
-}
-
-/// A table's structure as the source tells it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TableInfo {
-    /// The table.
-    pub name: TableName,
-    /// The server's CREATE TABLE text.
-    pub create_sql: String,
-    /// The same, parsed.
-    pub schema: Arc<TableSchema>,
-}
-
-/// A schema (database) of the source.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SchemaInfo {
-    /// Name.
-    pub name: String,
-    /// Default character set; empty when not known.
-    pub charset: String,
-    /// Default collation; empty when not known.
-    pub collation: String,
-}
-
-/// A table of a snapshot.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TableCopy {
-    /// Name and structure.
-    pub info: TableInfo,
-    /// Estimated rows.
-    pub rows: u64,
-    /// Estimated bytes.
-    pub bytes: u64,
-}
-
-/// A part of a table that one reader reads and one target transaction writes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chunk {
-    /// Number within the table, from 0.
-    pub id: u32,
-    /// What it covers, in words of the source that planned it: a WHERE condition over a half-open
-    /// key range, a file name. Empty for the whole table.
-    pub range: String,
-    /// Estimated rows.
-    pub rows: u64,
 }
 
 /// A consistent view of a source.

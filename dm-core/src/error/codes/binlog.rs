@@ -1,22 +1,13 @@
-//! Decoding binlog events: part of the class of the sync unit.
+//! Names of binlog files: 22001 and up.
 
 codes! {
-    SYNC_UNKNOWN_EVENT = 36016 SyncUnit Internal High "sync-unknown-event":
-        "The binlog holds an event of a type that is not known and may not be skipped.",
-        "Report the number and the server's version; to go past it, start the task at the position after the event and copy the tables it touched again.";
-    BINLOG_EVENT = 36064 SyncUnit Upstream High "binlog-event":
-        "A binlog event could not be decoded.",
-        "Check the file on the source with `mysqlbinlog --verify-binlog-checksum`; if the server reads it, this is a defect: report the message.";
-    BINLOG_CHECKSUM = 36901 SyncUnit Upstream High "binlog-checksum":
-        "The checksum of a binlog event does not fit its bytes.",
-        "Check the file on the source with `mysqlbinlog --verify-binlog-checksum`; a relay log can be deleted and fetched again, a broken binlog needs a new copy of the tables.";
-    BINLOG_ENCRYPTED = 36902 SyncUnit Upstream High "binlog-encrypted":
-        "The binlog file is encrypted.",
-        "Read it from the running server instead of from its files: servers send binlogs decrypted.";
-    BINLOG_PARTIAL_JSON = 36903 SyncUnit Upstream High "binlog-partial-json":
-        "A partial JSON update cannot be applied to the row it belongs to.",
-        "Set `binlog_row_value_options=''` and `binlog_row_image=FULL` on the source (and reconnect its clients), then copy the table again.";
-    BINLOG_TEXT = 36904 SyncUnit Upstream High "binlog-text":
-        "A statement of the binlog is not valid in the character set of the client that sent it.",
-        "Give the statement by hand with `dm handle-error replace`, or skip it.";
+    BINLOG_TEXT = 22001 BinlogOp Internal High "binlog-text":
+        "A text about binlog events cannot be understood.",
+        "";
+    BINLOG_FILE_NAME = 22002 BinlogOp Internal High "binlog-file-name":
+        "A name is not that of a binlog file.",
+        "Binlog files are named `base.number`, for instance `mysql-bin.000001`.";
+    BINLOG_NAME_PARSE = 22003 BinlogOp Internal High "binlog-name-parse":
+        "The number of a binlog file cannot be read from its name.",
+        "Binlog files are named `base.number`, for instance `mysql-bin.000001`.";
 }

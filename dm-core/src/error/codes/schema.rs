@@ -1,13 +1,40 @@
 //! Tracked table structures: 44001 and up.
 
 codes! {
-    SCHEMA_TABLE_UNKNOWN = 44005 SchemaTracker Internal High "schema-table-unknown":
-        "The structure of a table is not known.",
-        "Give the structure that the table had at this position with `dm operate-schema set`, then resume.";
-    SCHEMA_APPLY = 44006 SchemaTracker Internal High "schema-apply":
-        "A statement does not fit the tracked structure of its table.",
-        "Compare `dm operate-schema get` with the source at this position, set the right structure with `dm operate-schema set`, then resume.";
-    SCHEMA_NOT_CREATE_TABLE = 44009 SchemaTracker Internal Medium "schema-not-create-table":
-        "The text is not one CREATE TABLE statement with columns.",
-        "Give exactly one CREATE TABLE statement, as SHOW CREATE TABLE prints it.";
+    SCHEMA_STORED = 44001 SchemaTracker Downstream High "schema-stored":
+        "A stored table structure cannot be read.",
+        "";
+    SCHEMA_CREATE_SCHEMA = 44002 SchemaTracker Internal High "schema-create-schema":
+        "A schema cannot be tracked.",
+        "";
+    SCHEMA_CREATE_TABLE = 44003 SchemaTracker Internal High "schema-create-table":
+        "A table cannot be tracked.",
+        "";
+    SCHEMA_MISSING = 44005 SchemaTracker Internal High "schema-missing":
+        "The structure that a table had is not known.",
+        "Give it with `dm operate-schema set`.";
+    SCHEMA_DDL = 44006 SchemaTracker Internal High "schema-ddl":
+        "A DDL does not fit the tracked structure of its table.",
+        "Compare the tracked structure (`dm operate-schema get`) with the source's at this position, and correct it with `dm operate-schema set`.";
+    SCHEMA_SHOW_CREATE = 44007 SchemaTracker Downstream Medium "schema-show-create":
+        "The target does not show the structure of a table.",
+        "";
+    SCHEMA_TARGET_PARSE = 44008 SchemaTracker Internal High "schema-target-parse":
+        "The structure that the target shows cannot be understood.",
+        "";
+    SCHEMA_NOT_CREATE = 44009 SchemaTracker Internal Medium "schema-not-create":
+        "A statement should be CREATE TABLE and is not.",
+        "";
+    SCHEMA_RESTORE = 44010 SchemaTracker Internal Medium "schema-restore":
+        "A statement cannot be written out again.",
+        "";
+    SCHEMA_DROP_TABLE = 44011 SchemaTracker Internal High "schema-drop-table":
+        "A table cannot be dropped from what is tracked.",
+        "";
+    SCHEMA_NOT_FOUND = 44015 SchemaTracker Downstream High "schema-not-found":
+        "The target lacks a table.",
+        "";
+    SCHEMA_CLOSED = 44020 SchemaTracker Internal High "schema-closed":
+        "The tracked structures are not available any more.",
+        "";
 }

@@ -1,0 +1,31 @@
+//! Writing at the target, in our own numbers: 36201 and up.
+
+codes! {
+    SYNC_NO_IDENTITY = 36201 SyncUnit Downstream High "sync-no-identity":
+        "Changes that may have been applied before meet a target table in which no key names a row.",
+        "Add a primary key to the target table, or copy the table again with `dm reset`.";
+    SYNC_ROW_MISSING = 36202 SyncUnit Downstream High "sync-row-missing":
+        "A row that the source changed or deleted is not at the target, and `missing-row: stop` is set.",
+        "Find out who else writes to the target; set `missing-row: warn` to go on, and compare both sides afterwards.";
+    FENCE_HELD = 36203 SyncUnit Downstream High "fence-held":
+        "A connection of an earlier run still writes at the target.",
+        "Wait until it has ended, or end it with KILL at the target, then start the task again.";
+    STOPPED = 36204 SyncUnit Internal Low "stopped":
+        "The task was asked to stop.",
+        "";
+    TARGET_FOREIGN = 36205 SyncUnit Downstream High "target-foreign":
+        "The target's marks belong to another state file.",
+        "Use the state directory that the task was started with; to begin anew, empty the target tables and use `dm reset`, or give the task another name.";
+    LOAD_COUNT = 34201 LoadUnit Downstream High "load-count":
+        "The target took fewer rows than were sent.",
+        "";
+    SYNC_DDL_IN_COPY = 36207 SyncUnit Upstream High "sync-ddl-in-copy":
+        "A statement changed a table while the table was copied.",
+        "Begin the copy anew with `dm reset`, at a time when no structure is changed.";
+    SYNC_DDL_UNKNOWN = 36208 SyncUnit Downstream High "sync-ddl-unknown":
+        "It is not known whether a statement ran at the target before the task died.",
+        "Compare the three structures, bring the target table to the one after the statement by hand, then skip the statement with `dm binlog skip`.";
+    TXN_ORDER = 36206 SyncUnit Upstream High "txn-order":
+        "The events of a transaction stand in an order that cannot be followed.",
+        "Check the binlog at this position with mysqlbinlog; if the file is damaged, copy the tables again.";
+}

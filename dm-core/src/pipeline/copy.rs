@@ -1,0 +1,560 @@
+//! The full copy of one source.
+//!
+//! Guarantee: when the copy is finished, every row of the source is at the target exactly once as
+//! of a known position per table, whatever died in between; finished chunks are never read again.
+//! Obstacle: a snapshot dies with its connections, so what remains after a crash is read at a
+//! later moment than what was done. Method: every table keeps the position that all its rows
+//! contain and the one that none exceeds. The stream drops the table's changes up to the first
+//! and applies those up to the second idempotently. A table without a key is one chunk of one
+//! snapshot, so that its window is empty. A chunk's mark commits with its rows: a restart asks the
+//! target which chunks it has before it reads the others.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, bounded};
+use dm_filter::TableName;
+
+use super::copy_stats::CopyStats;
+use super::create::Creator;
+use crate::error::{Error, Result, codes};
+use crate::event::{ChunkMark, CopyBlock, LaneId};
+use crate::position::Position;
+use crate::schema::{Chunk, TableCopy};
+use crate::sink::{BlockStream, LoadStats, LoadTarget, OnDuplicate, Sink, Slot, Writer};
+use crate::source::{ChunkReader, Snapshot, Source};
+use crate::state::{ChunkDone, CopyBegin, CopyState, StateStore};
+
+/// Attempts to write one chunk before the copy is given up (and resumed from outside).
+const ATTEMPTS: u32 = 5;
+/// A chunk is meant to hold no more rows than this, so that a crash costs little and all readers
+/// have work.
+const CHUNK_ROWS_MAX: u64 = 100_000;
+/// Chunks noted in one commit of the state file.
+const NOTE_AT_ONCE: usize = 64;
+
+/// What the copy of one source works with.
+pub(crate) struct Copy {
+    pub task: String,
+    pub lane: LaneId,
+    pub source: Arc<dyn Source>,
+    pub sink: Arc<dyn Sink>,
+    pub state: Arc<StateStore>,
+    pub creator: Creator,
+    pub stats: Arc<CopyStats>,
+    pub stop: Arc<AtomicBool>,
+    pub settings: CopySettings,
+}
+
+/// How the copy works.
+#[derive(Clone, Debug)]
+pub(crate) struct CopySettings {
+    pub threads: usize,
+    pub chunk_rows: u64,
+    pub chunk_bytes: u64,
+    pub block_bytes: usize,
+    pub on_duplicate: OnDuplicate,
+}
+
+struct Table {
+    copy: TableCopy,
+    generation: u32,
+    target: LoadTarget,
+    /// Done chunks were read from an earlier snapshot.
+    mixed: bool,
+}
+
+enum Work {
+    Plan(usize),
+    Chunk(usize, Chunk),
+}
+
+struct Queue {
+    work: VecDeque<Work>,
+    open: usize,
+    failure: Option<Error>,
+}
+
+impl Copy {
+    /// Copies what is not copied yet. Returns the position to follow the binlog from.
+    ///
+    /// # Errors
+    ///
+    /// What source, target or state file fail with; calling again goes on.
+    pub fn run(&self) -> Result<Position> {
+        let reader = self.state.reader();
+        let begun = reader.copy(&self.lane)?;
+        if let Some(copy) = begun.as_ref().filter(|c| c.finished.is_some()) {
+            return Ok(copy.position.clone());
+        }
+        if let Some(copy) = &begun {
+            self.note_marked(copy)?;
+        }
+        let begun = reader.copy(&self.lane)?;
+        let wanted: Option<HashSet<TableName>> = begun.as_ref().map(|c| {
+            c.tables.iter().filter(|t| !t.is_finished()).map(|t| t.copy.info.name.clone()).collect()
+        });
+        let finished_before = wanted.as_ref().is_some_and(HashSet::is_empty);
+        let (position, contained) = if finished_before {
+            let copy = begun.ok_or_else(stopped)?;
+            let end = copy.contained_upto.clone().map_or_else(|| self.source.end_position(), Ok)?;
+            (copy.position, end)
+        } else {
+            self.copy_rest(begun, wanted)?
+        };
+        self.state.finish_copy(&self.lane, &contained)?;
+        // The state file knows all chunks now; their marks are not needed any more.
+        self.sink.forget(&self.task, &self.lane, u64::MAX, true)?;
+        Ok(position)
+    }
+
+    fn copy_rest(
+        &self,
+        begun: Option<CopyState>,
+        wanted: Option<HashSet<TableName>>,
+    ) -> Result<(Position, Position)> {
+        let creator = self.creator.clone();
+        let choose = move |t: &TableName| match &wanted {
+            Some(wanted) => wanted.contains(t),
+            None => creator.wants(t),
+        };
+        let snapshot = self.source.snapshot(&choose, &self.stop)?;
+        self.stats.means(snapshot.means());
+        let tables = match &begun {
+            None => self.begin(&*snapshot)?,
+            Some(copy) => self.resume(copy, &*snapshot)?,
+        };
+        self.create(&*snapshot, &tables)?;
+        self.work(&*snapshot, &tables)?;
+        let contained = match snapshot.contained_upto() {
+            Some(upto) => upto.clone(),
+            None => self.source.end_position()?,
+        };
+        let position = match begun {
+            Some(copy) => copy.position,
+            None => snapshot.position().clone(),
+        };
+        Ok((position, contained))
+    }
+
+    fn begin(&self, snapshot: &dyn Snapshot) -> Result<Vec<Table>> {
+        self.state.begin_copy(
+            &self.lane,
+            &CopyBegin {
+                position: snapshot.position(),
+                contained_upto: snapshot.contained_upto(),
+                means: snapshot.means(),
+                schemas: snapshot.schemas(),
+                tables: snapshot.tables(),
+            },
+        )?;
+        snapshot.tables().iter().map(|t| self.table(t, 1, false)).collect()
+    }
+
+    /// Goes on with a new snapshot: tables of which nothing is done move to it, those that are
+    /// done in part keep their chunks and get a window.
+    fn resume(&self, copy: &CopyState, snapshot: &dyn Snapshot) -> Result<Vec<Table>> {
+        let fresh: HashMap<&TableName, &TableCopy> =
+            snapshot.tables().iter().map(|t| (&t.info.name, t)).collect();
+        let mut tables = Vec::new();
+        let mut widened = Vec::new();
+        for old in copy.tables.iter().filter(|t| !t.is_finished()) {
+            let name = &old.copy.info.name;
+            let Some(now) = fresh.get(name) else { return Err(gone(name)) };
+            let changed = now.info.schema != old.copy.info.schema;
+            if old.chunks_done > 0 && !changed {
+                widened.push(name.clone());
+                tables.push(self.table(&old.copy, old.generation, true)?);
+                continue;
+            }
+            let table = self.table(now, old.generation + 1, false)?;
+            if old.chunks_done > 0 {
+                log::warn!("table {name} was changed while the copy stood still: it is copied anew");
+                self.refuse_merged(name)?;
+                self.sink.empty_table(&self.task, &self.lane, &table.target.table)?;
+            }
+            self.state.restart_table(
+                &self.lane,
+                now,
+                snapshot.position(),
+                snapshot.contained_upto(),
+            )?;
+            tables.push(table);
+        }
+        self.state.widen_tables(&self.lane, &widened, snapshot.contained_upto())?;
+        Ok(tables)
+    }
+
+    fn refuse_merged(&self, name: &TableName) -> Result {
+        if self.creator.is_merged(name) {
+            return Err(Error::new(
+                &codes::LOAD_FAILED,
+                format!(
+                    "table {name} was changed while its copy stood still, and other tables are \
+                     copied into the same target table: it cannot be emptied for this one alone"
+                ),
+            )
+            .workaround("Empty the target table, then begin the copy anew with `dm reset`."));
+        }
+        Ok(())
+    }
+
+    fn table(&self, copy: &TableCopy, generation: u32, mixed: bool) -> Result<Table> {
+        let mut target = self.creator.load_target(&copy.info.name, self.settings.on_duplicate)?;
+        if mixed && target.on_duplicate == OnDuplicate::Error && !self.creator.is_merged(&copy.info.name) {
+            // A row that moved between chunks since the first snapshot is there twice: the later
+            // one wins here, and the stream's window settles the rest.
+            target.on_duplicate = OnDuplicate::Replace;
+        }
+        Ok(Table { copy: copy.clone(), generation, target, mixed })
+    }
+
+    fn create(&self, snapshot: &dyn Snapshot, tables: &[Table]) -> Result {
+        self.creator.schemas(&*self.sink, snapshot.schemas())?;
+        for table in tables {
+            self.check_stop()?;
+            self.creator.table(&*self.sink, &table.copy.info)?;
+        }
+        self.stats.begin(tables.iter().map(|t| (t.copy.rows, t.copy.bytes)));
+        Ok(())
+    }
+
+    /// Notes the chunks that are at the target although the state file does not know it.
+    fn note_marked(&self, copy: &CopyState) -> Result {
+        let generations: HashMap<&TableName, u32> =
+            copy.tables.iter().map(|t| (&t.copy.info.name, t.generation)).collect();
+        let done: Vec<ChunkDone> = self
+            .sink
+            .loaded_chunks(&self.task, &self.lane)?
+            .into_iter()
+            .filter_map(|m| {
+                let table = TableName::new(m.schema, m.table);
+                (generations.get(&table) == Some(&m.generation)).then_some(ChunkDone {
+                    table,
+                    generation: m.generation,
+                    chunk: m.chunk,
+                    rows: 0,
+                    bytes: 0,
+                })
+            })
+            .collect();
+        self.state.chunks_done(&self.lane, &done)?;
+        Ok(())
+    }
+
+    fn check_stop(&self) -> Result {
+        if self.stop.load(Ordering::Relaxed) { Err(stopped()) } else { Ok(()) }
+    }
+
+    fn work(&self, snapshot: &dyn Snapshot, tables: &[Table]) -> Result {
+        let shared = Shared {
+            queue: Mutex::new(Queue {
+                work: (0..tables.len()).map(Work::Plan).collect(),
+                open: tables.len(),
+                failure: None,
+            }),
+            changed: Condvar::new(),
+            notes: Mutex::new(Vec::new()),
+        };
+        std::thread::scope(|scope| {
+            for worker in 0..self.settings.threads.max(1) {
+                let (shared, worker) = (&shared, worker as u32);
+                scope.spawn(move || {
+                    if let Err(error) = self.worker(worker, snapshot, tables, shared) {
+                        shared.fail(error);
+                    }
+                });
+            }
+        });
+        self.note(&shared, true)?;
+        match lock(&shared.queue).failure.take() {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    fn worker(
+        &self,
+        number: u32,
+        snapshot: &dyn Snapshot,
+        tables: &[Table],
+        shared: &Shared,
+    ) -> Result {
+        let slot =
+            Slot { task: self.task.clone(), lane: self.lane.clone(), worker: number, epoch: 0 };
+        let mut writer: Option<Box<dyn Writer>> = None;
+        let mut reader: Option<Box<dyn ChunkReader>> = None;
+        while let Some(work) = shared.take(&self.stop)? {
+            match work {
+                Work::Plan(at) => {
+                    let Some(table) = tables.get(at) else { continue };
+                    let chunks = self.plan(snapshot, table)?;
+                    shared.add(chunks.into_iter().map(|c| Work::Chunk(at, c)));
+                }
+                Work::Chunk(at, chunk) => {
+                    let Some(table) = tables.get(at) else { continue };
+                    if reader.is_none() {
+                        reader = Some(snapshot.reader()?);
+                    }
+                    let Some(reader) = reader.as_deref_mut() else { continue };
+                    let stats = self.chunk(&slot, &mut writer, reader, table, &chunk)?;
+                    self.stats.chunk(stats.rows, stats.bytes, stats.duplicates);
+                    lock(&shared.notes).push(ChunkDone {
+                        table: table.copy.info.name.clone(),
+                        generation: table.generation,
+                        chunk: chunk.id,
+                        rows: stats.rows,
+                        bytes: stats.bytes,
+                    });
+                    self.note(shared, false)?;
+                }
+            }
+            shared.close_one();
+        }
+        Ok(())
+    }
+
+    /// The chunks of a table that are still to be copied.
+    fn plan(&self, snapshot: &dyn Snapshot, table: &Table) -> Result<Vec<Chunk>> {
+        let name = &table.copy.info.name;
+        if table.mixed {
+            let chunks = self.state.reader().chunks(&self.lane, name)?;
+            return Ok(chunks.into_iter().filter(|c| !c.done).map(|c| c.chunk).collect());
+        }
+        let row_bytes = (table.copy.bytes / table.copy.rows.max(1)).max(1);
+        let rows = self
+            .settings
+            .chunk_rows
+            .min(CHUNK_ROWS_MAX)
+            .min((self.settings.chunk_bytes / row_bytes).max(1_000));
+        let chunks = snapshot.plan(name, rows)?;
+        self.state.plan_chunks(&self.lane, &[(name.clone(), chunks.clone())])?;
+        Ok(chunks)
+    }
+
+    /// Notes finished chunks in the state file, many in one commit.
+    fn note(&self, shared: &Shared, all: bool) -> Result {
+        let notes = {
+            let mut notes = lock(&shared.notes);
+            if !all && notes.len() < NOTE_AT_ONCE && !notes.iter().any(|n| n.rows > 1_000) {
+                return Ok(());
+            }
+            std::mem::take(&mut *notes)
+        };
+        if !notes.is_empty() {
+            let finished = self.state.chunks_done(&self.lane, &notes)?;
+            self.stats.tables_done(finished.len());
+        }
+        Ok(())
+    }
+
+    fn chunk(
+        &self,
+        slot: &Slot,
+        writer: &mut Option<Box<dyn Writer>>,
+        reader: &mut dyn ChunkReader,
+        table: &Table,
+        chunk: &Chunk,
+    ) -> Result<LoadStats> {
+        let mark = ChunkMark {
+            lane: self.lane.clone(),
+            schema: table.copy.info.name.schema.clone(),
+            table: table.copy.info.name.table.clone(),
+            generation: table.generation,
+            chunk: chunk.id,
+        };
+        let mut attempt = 0;
+        loop {
+            self.check_stop()?;
+            let w = match writer.take() {
+                Some(w) => w,
+                None => {
+                    let mut w = self.sink.writer(slot, &self.stop)?;
+                    if attempt > 0 && w.is_loaded(&mark)? {
+                        *writer = Some(w);
+                        return Ok(LoadStats::default());
+                    }
+                    w
+                }
+            };
+            let w = writer.insert(w);
+            let error = match self.transfer(w.as_mut(), reader, table, chunk, &mark) {
+                Ok(stats) => return Ok(stats),
+                Err(Failure::Source(error)) => return Err(error),
+                Err(Failure::Target(error)) => error,
+            };
+            attempt += 1;
+            // A duplicate key may be our own mark, committed by a connection that outlived its
+            // process.
+            if error.server_error() == Some(1062) && w.is_loaded(&mark)? {
+                return Ok(LoadStats::default());
+            }
+            if !error.is_transient() || attempt >= ATTEMPTS {
+                return Err(error);
+            }
+            log::warn!("a chunk of {} is written again after: {error}", table.copy.info.name);
+            *writer = None;
+        }
+    }
+
+    /// Reads and writes a chunk at the same time.
+    fn transfer(
+        &self,
+        writer: &mut dyn Writer,
+        reader: &mut dyn ChunkReader,
+        table: &Table,
+        chunk: &Chunk,
+        mark: &ChunkMark,
+    ) -> Result<LoadStats, Failure> {
+        let (blocks_in, blocks_out) = bounded::<CopyBlock>(2);
+        let block_bytes = self.settings.block_bytes;
+        std::thread::scope(|scope| {
+            let reading = scope.spawn(move || {
+                reader.read(&table.copy, chunk, block_bytes, &mut |block| {
+                    blocks_in.send(block).map_err(|_| hung_up())
+                })
+            });
+            let mut stream = Blocks { blocks: blocks_out, stop: &self.stop, reading: Some(reading), source: None };
+            let written = writer.load(&table.target, &mut stream, mark);
+            let source = stream.end();
+            match (written, source) {
+                (Ok(stats), None) => Ok(stats),
+                (_, Some(error)) => Err(Failure::Source(error)),
+                (Err(error), None) => Err(Failure::Target(error)),
+            }
+        })
+    }
+}
+
+enum Failure {
+    Source(Error),
+    Target(Error),
+}
+
+/// The reader thread's blocks as the sink takes them.
+struct Blocks<'s, 'h> {
+    blocks: Receiver<CopyBlock>,
+    stop: &'s AtomicBool,
+    reading: Option<std::thread::ScopedJoinHandle<'h, Result<()>>>,
+    source: Option<Error>,
+}
+
+impl Blocks<'_, '_> {
+    /// Waits for the reader; its error, unless it only found that nobody listens any more.
+    fn end(mut self) -> Option<Error> {
+        let reading = self.reading.take();
+        let source = self.source.take();
+        drop(self.blocks);
+        match reading.map(std::thread::ScopedJoinHandle::join) {
+            None => source,
+            Some(Ok(Ok(()))) => source,
+            Some(Ok(Err(error))) if error.code() == &codes::STOPPED => source,
+            Some(Ok(Err(error))) => Some(error),
+            Some(Err(_)) => Some(Error::new(&codes::SYNC_PANIC, "the reader of a chunk panicked")),
+        }
+    }
+}
+
+impl BlockStream for Blocks<'_, '_> {
+    fn next_block(&mut self) -> Result<Option<CopyBlock>> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(stopped());
+        }
+        if let Ok(block) = self.blocks.recv() {
+            return Ok(Some(block));
+        }
+        // The end, or the reader failed: then the chunk must not be committed.
+        match self.reading.take().map(std::thread::ScopedJoinHandle::join) {
+            Some(Ok(Ok(()))) | None => Ok(None),
+            Some(Ok(Err(error))) => {
+                self.source = Some(error.clone());
+                Err(error)
+            }
+            Some(Err(_)) => {
+                let error = Error::new(&codes::SYNC_PANIC, "the reader of a chunk panicked");
+                self.source = Some(error.clone());
+                Err(error)
+            }
+        }
+    }
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+    notes: Mutex<Vec<ChunkDone>>,
+}
+
+impl Shared {
+    /// The next work; `None` when all is done.
+    fn take(&self, stop: &AtomicBool) -> Result<Option<Work>> {
+        let mut queue = lock(&self.queue);
+        loop {
+            if stop.load(Ordering::Relaxed) {
+                return Err(stopped());
+            }
+            if queue.failure.is_some() || queue.open == 0 {
+                return Ok(None);
+            }
+            if let Some(work) = queue.work.pop_front() {
+                return Ok(Some(work));
+            }
+            // Others may still find chunks.
+            queue = match self.changed.wait_timeout(queue, Duration::from_millis(200)) {
+                Ok((queue, _)) => queue,
+                Err(poisoned) => poisoned.into_inner().0,
+            };
+        }
+    }
+
+    /// Adds the chunks of a planned table, before the tables that are not planned yet: their
+    /// number stays small.
+    fn add(&self, work: impl DoubleEndedIterator<Item = Work>) {
+        let mut queue = lock(&self.queue);
+        for w in work.rev() {
+            queue.work.push_front(w);
+            queue.open += 1;
+        }
+        self.changed.notify_all();
+    }
+
+    fn close_one(&self) {
+        let mut queue = lock(&self.queue);
+        queue.open = queue.open.saturating_sub(1);
+        self.changed.notify_all();
+    }
+
+    fn fail(&self, error: Error) {
+        let mut queue = lock(&self.queue);
+        if queue.failure.is_none() {
+            queue.failure = Some(error);
+        }
+        self.changed.notify_all();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn stopped() -> Error {
+    Error::new(&codes::STOPPED, "the task was asked to stop")
+}
+
+fn hung_up() -> Error {
+    Error::new(&codes::STOPPED, "the writer of this chunk has ended")
+}
+
+fn gone(table: &TableName) -> Error {
+    Error::new(
+        &codes::DUMP_FAILED,
+        format!("table {table} was copied in part and is not at the source any more"),
+    )
+    .scope(crate::error::Scope::Upstream)
+    .workaround(
+        "The table was dropped or renamed while the copy stood still. Empty the task's target \
+         tables, then begin the copy anew with `dm reset`.",
+    )
+}

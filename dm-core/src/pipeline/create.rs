@@ -1,0 +1,189 @@
+//! Which tables of a source are carried, where they go, and how they come to be at the target.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use dm_filter::{Chain, Filter, Interest, TableName};
+use dm_router::{ColumnChoice, Router, Target};
+
+use crate::config::TableSelector;
+use crate::ddl::{NameRole, ParseContext, Statement, parse};
+use crate::error::{Error, Result, codes};
+use crate::event::SourceId;
+use crate::schema::{SchemaCopy, TableInfo};
+use crate::sink::{LoadTarget, OnDuplicate, Sink, TargetDdl};
+use crate::sql::{push_ident, quote_ident};
+
+/// Which target tables more than one source table goes to.
+#[derive(Debug, Default)]
+pub(crate) struct MergedTargets {
+    sources: HashMap<TableName, u32>,
+}
+
+impl MergedTargets {
+    /// Notes that a source table goes to `target`.
+    pub fn add(&mut self, target: TableName) {
+        *self.sources.entry(target).or_default() += 1;
+    }
+
+    /// True when several source tables go there.
+    pub fn contains(&self, target: &TableName) -> bool {
+        self.sources.get(target).is_some_and(|n| *n > 1)
+    }
+}
+
+/// Filter, routes and what they mean for creating tables.
+#[derive(Clone)]
+pub(crate) struct Creator {
+    pub source: SourceId,
+    pub filter: Arc<Chain>,
+    pub router: Arc<dyn Router>,
+    /// Tables of the copy, where the dump's arguments choose them.
+    pub select: Option<TableSelector>,
+    pub merged: Arc<MergedTargets>,
+}
+
+impl Creator {
+    /// True when a table is copied.
+    pub fn wants(&self, table: &TableName) -> bool {
+        match &self.select {
+            Some(select) => {
+                !dm_filter::is_system_schema(&table.schema)
+                    && select.selects(&table.schema, &table.table)
+            }
+            None => self.filter.interest(table) != Interest::Skip,
+        }
+    }
+
+    /// Where a table (or, with an empty table name, a schema) goes.
+    ///
+    /// # Errors
+    ///
+    /// When several routes claim it.
+    pub fn target(&self, table: &TableName) -> Result<Target> {
+        self.router
+            .route(self.source.as_str(), &table.schema, &table.table)
+            .map_err(|e| Error::new(&codes::ROUTE_AMBIGUOUS, e.to_string()))
+    }
+
+    /// True when other source tables go to the same target table.
+    pub fn is_merged(&self, table: &TableName) -> bool {
+        self.target(table)
+            .is_ok_and(|t| self.merged.contains(&TableName::new(t.schema, t.table)))
+    }
+
+    /// Where the copy of a table goes.
+    ///
+    /// # Errors
+    ///
+    /// When several routes claim it.
+    pub fn load_target(&self, table: &TableName, on_duplicate: OnDuplicate) -> Result<LoadTarget> {
+        let target = self.target(table)?;
+        let name = TableName::new(target.schema, target.table);
+        // Two shards with the same key must not silently eat each other's rows.
+        let on_duplicate =
+            if self.merged.contains(&name) { OnDuplicate::Error } else { on_duplicate };
+        let extra = target.extra.into_iter().map(|e| (e.name, e.value)).collect();
+        Ok(LoadTarget { table: name, extra, on_duplicate })
+    }
+
+    /// Creates the target schemas of source schemas.
+    ///
+    /// # Errors
+    ///
+    /// What the target answers.
+    pub fn schemas(&self, sink: &dyn Sink, schemas: &[SchemaCopy]) -> Result {
+        for schema in schemas {
+            let target = self.target(&TableName::schema_only(&schema.name))?;
+            let mut sql = String::from("CREATE DATABASE IF NOT EXISTS ");
+            push_ident(&mut sql, &target.schema);
+            if !schema.charset.is_empty() {
+                sql.push_str(" DEFAULT CHARACTER SET ");
+                sql.push_str(&schema.charset);
+            }
+            if !schema.collation.is_empty() {
+                sql.push_str(" COLLATE ");
+                sql.push_str(&schema.collation);
+            }
+            create(sink, sql, TableName::schema_only(target.schema))?;
+        }
+        Ok(())
+    }
+
+    /// Creates the target table of a source table, if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// What the target answers, or a structure that cannot be understood.
+    pub fn table(&self, sink: &dyn Sink, info: &TableInfo) -> Result {
+        let target = self.target(&info.name)?;
+        let name = TableName::new(target.schema.clone(), target.table.clone());
+        if sink.describe(&name)?.is_some() {
+            return Ok(());
+        }
+        if target.columns != ColumnChoice::All || !target.extra.is_empty() {
+            return Err(Error::new(
+                &codes::SYNC_NO_TARGET_TABLE,
+                format!(
+                    "table {} goes to {name} with added or left out columns, and {name} does not exist",
+                    info.name
+                ),
+            )
+            .workaround(
+                "Create the target table by hand with the columns that it should have: the \
+                 carried ones of the source, then the added ones.",
+            ));
+        }
+        let routed_schema = self.target(&TableName::schema_only(&info.name.schema))?.schema;
+        if routed_schema != target.schema {
+            let sql = format!("CREATE DATABASE IF NOT EXISTS {}", quote_ident(&target.schema));
+            create(sink, sql, TableName::schema_only(&target.schema))?;
+        }
+        let context = ParseContext::in_schema(&info.name.schema);
+        let statement = parse(&info.create_sql, &context)?;
+        let statement = match statement.with_condition() {
+            Some(text) => parse(&text, &context)?,
+            None => statement,
+        };
+        create(sink, self.splice(&statement)?, name)
+    }
+
+    /// The statement with target names in the places of source names.
+    ///
+    /// # Errors
+    ///
+    /// When several routes claim one of its tables.
+    pub fn splice(&self, statement: &Statement) -> Result<String> {
+        let mut failure = None;
+        let text = statement.splice(|name| {
+            if name.role == NameRole::GrantedSchema {
+                return None;
+            }
+            match self.target(&name.name) {
+                Ok(t) => Some(TableName::new(t.schema, t.table)),
+                Err(error) => {
+                    failure = Some(error);
+                    None
+                }
+            }
+        });
+        match failure {
+            Some(error) => Err(error),
+            None => Ok(text),
+        }
+    }
+}
+
+fn create(sink: &dyn Sink, sql: String, table: TableName) -> Result {
+    let ddl = TargetDdl {
+        sql,
+        schema: String::new(),
+        tables: vec![table],
+        at: 0,
+        // Whatever the source took once is taken again.
+        sql_mode: Some(String::new()),
+        time_zone: None,
+        collation_server: None,
+    };
+    sink.execute_ddl(&ddl).map(|_| ())
+}

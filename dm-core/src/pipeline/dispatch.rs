@@ -1,0 +1,272 @@
+//! Who applies what: transactions that touch the same key go to one worker, or wait.
+//!
+//! Guarantee: of two transactions that share a key, the earlier is committed first. Method: per
+//! key the last transaction that touched it is remembered. A transaction that depends on
+//! transactions of one worker goes to that worker, whose queue keeps order; one that depends on
+//! several goes to one of them and waits for the others to commit. Waits point to earlier ordinals
+//! only, and a worker commits what it holds before it waits, so no circle of waits can arise.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crossbeam_channel::Sender;
+
+use super::progress::Progress;
+use crate::error::{Error, Result, codes};
+use crate::event::Txn;
+use crate::sink::keys::KeyHash;
+
+/// A transaction for a worker.
+pub(crate) struct Job {
+    /// The transaction.
+    pub txn: Arc<Txn>,
+    /// Ordinals that other workers must have committed first.
+    pub wait_for: Vec<u64>,
+}
+
+/// A worker's queue, seen from outside.
+#[derive(Clone)]
+pub(crate) struct Queue {
+    /// Where jobs go in.
+    pub jobs: Sender<Job>,
+    /// How many are in it or being worked on.
+    pub length: Arc<AtomicUsize>,
+}
+
+#[derive(Clone, Copy)]
+struct Owner {
+    ordinal: u64,
+    worker: usize,
+}
+
+/// What is known of one index: who touched it last, by worker.
+#[derive(Default)]
+struct IndexState {
+    any: Vec<u64>,
+    wild: Vec<u64>,
+}
+
+/// Hands transactions to workers. See the module documentation.
+pub(crate) struct Dispatcher {
+    queues: Vec<Queue>,
+    progress: Arc<Progress>,
+    keys: HashMap<KeyHash, Owner>,
+    indexes: HashMap<u64, IndexState>,
+    next: usize,
+    purge_at: usize,
+}
+
+const PURGE_STEP: usize = 65_536;
+
+impl Dispatcher {
+    /// A dispatcher to these queues.
+    pub fn new(queues: Vec<Queue>, progress: Arc<Progress>) -> Self {
+        Self {
+            queues,
+            progress,
+            keys: HashMap::new(),
+            indexes: HashMap::new(),
+            next: 0,
+            purge_at: PURGE_STEP,
+        }
+    }
+
+    /// Hands out the next transaction, which touches `keys`.
+    ///
+    /// # Errors
+    ///
+    /// The first failure of a worker, or a stop.
+    pub fn dispatch(&mut self, txn: Txn, keys: &[KeyHash]) -> Result {
+        let ordinal = txn.ordinal;
+        self.progress.hand_out(ordinal, txn.end.clone(), txn.at, txn.bytes)?;
+        let mut depends = self.depends(keys);
+        let worker = match depends.iter().max_by_key(|o| o.ordinal) {
+            Some(owner) => owner.worker,
+            None => self.idlest(),
+        };
+        depends.retain(|o| o.worker != worker);
+        self.remember(keys, Owner { ordinal, worker });
+        let job = Job { txn: Arc::new(txn), wait_for: depends.iter().map(|o| o.ordinal).collect() };
+        let Some(queue) = self.queues.get(worker) else { return Err(gone()) };
+        queue.length.fetch_add(1, Ordering::Relaxed);
+        queue.jobs.send(job).map_err(|_| self.progress.failure().unwrap_or_else(gone))
+    }
+
+    /// The latest transaction per worker that must come first.
+    fn depends(&self, keys: &[KeyHash]) -> Vec<Owner> {
+        let low = self.progress.low_ordinal();
+        let mut latest = vec![0u64; self.queues.len()];
+        let mut need = |worker: usize, ordinal: u64| {
+            if ordinal > low && latest.get(worker).is_some_and(|have| *have < ordinal) {
+                latest[worker] = ordinal;
+            }
+        };
+        for key in keys {
+            if let Some(owner) = self.keys.get(key) {
+                need(owner.worker, owner.ordinal);
+            }
+            let Some(index) = self.indexes.get(&key.index()) else { continue };
+            let touched = match key {
+                KeyHash::Wild { .. } => &index.any,
+                KeyHash::Plain { .. } => &index.wild,
+            };
+            touched.iter().enumerate().for_each(|(worker, &ordinal)| need(worker, ordinal));
+        }
+        latest
+            .into_iter()
+            .enumerate()
+            .filter(|&(_, ordinal)| ordinal > 0)
+            .map(|(worker, ordinal)| Owner { ordinal, worker })
+            .collect()
+    }
+
+    fn remember(&mut self, keys: &[KeyHash], owner: Owner) {
+        let workers = self.queues.len();
+        for key in keys {
+            let index = self.indexes.entry(key.index()).or_default();
+            set(&mut index.any, workers, owner);
+            match key {
+                KeyHash::Wild { .. } => set(&mut index.wild, workers, owner),
+                KeyHash::Plain { .. } => {
+                    self.keys.insert(*key, owner);
+                }
+            }
+        }
+        if self.keys.len() >= self.purge_at {
+            let low = self.progress.low_ordinal();
+            self.keys.retain(|_, o| o.ordinal > low);
+            self.purge_at = self.keys.len() + PURGE_STEP;
+        }
+    }
+
+    fn idlest(&mut self) -> usize {
+        let n = self.queues.len();
+        let length = |i: usize| {
+            self.queues.get(i).map_or(usize::MAX, |q| q.length.load(Ordering::Relaxed))
+        };
+        let best = (0..n).map(|i| (self.next + i) % n).min_by_key(|&i| length(i)).unwrap_or(0);
+        self.next = (best + 1) % n.max(1);
+        best
+    }
+}
+
+fn set(slots: &mut Vec<u64>, workers: usize, owner: Owner) {
+    slots.resize(workers, 0);
+    if let Some(slot) = slots.get_mut(owner.worker) {
+        *slot = owner.ordinal;
+    }
+}
+
+fn gone() -> Error {
+    Error::new(&codes::SYNC_PANIC, "a worker ended without saying why")
+}
+
+#[cfg(test)]
+mod tests {
+    use crossbeam_channel::{Receiver, unbounded};
+    use proptest::prelude::*;
+
+    use super::super::progress::Low;
+    use super::*;
+    use crate::position::Position;
+
+    fn plain(hash: u64) -> KeyHash {
+        KeyHash::Plain { index: 1, hash }
+    }
+
+    fn wild() -> KeyHash {
+        KeyHash::Wild { index: 1 }
+    }
+
+    fn setup(workers: usize) -> (Dispatcher, Vec<Receiver<Job>>, Arc<Progress>) {
+        let low = Low { ordinal: 0, position: Position::default(), at: 0 };
+        let progress = Arc::new(Progress::new(low, usize::MAX / 2));
+        let (queues, receivers) = (0..workers)
+            .map(|_| {
+                let (tx, rx) = unbounded();
+                (Queue { jobs: tx, length: Arc::default() }, rx)
+            })
+            .unzip();
+        (Dispatcher::new(queues, Arc::clone(&progress)), receivers, progress)
+    }
+
+    fn txn(ordinal: u64) -> Txn {
+        Txn { ordinal, end: Position::default(), at: 0, blocks: Vec::new(), rows: 0, bytes: 1 }
+    }
+
+    #[test]
+    fn one_key_is_one_queue() {
+        let (mut d, rx, _) = setup(4);
+        for ordinal in 1..=5 {
+            d.dispatch(txn(ordinal), &[plain(7)]).unwrap();
+        }
+        let used: Vec<usize> = rx.iter().map(|r| r.len()).filter(|&n| n > 0).collect();
+        assert_eq!(used, [5]);
+    }
+
+    #[test]
+    fn a_committed_key_binds_nobody() {
+        let (mut d, rx, progress) = setup(2);
+        d.dispatch(txn(1), &[plain(7)]).unwrap();
+        progress.done([1]);
+        d.dispatch(txn(2), &[plain(8)]).unwrap();
+        d.dispatch(txn(3), &[plain(7)]).unwrap();
+        let all: usize = rx.iter().flat_map(|r| r.try_iter()).map(|j| j.wait_for.len()).sum();
+        assert_eq!(all, 0);
+    }
+
+    proptest! {
+        /// Whatever the keys: a transaction is behind each conflicting earlier one in the same
+        /// queue, or waits for it (directly or through one that does).
+        #[test]
+        fn conflicting_transactions_are_ordered(
+            txns in prop::collection::vec(prop::collection::vec(0u64..6, 1..4), 1..40),
+            workers in 1usize..5,
+        ) {
+            let (mut d, rx, _) = setup(workers);
+            let keys: Vec<Vec<KeyHash>> = txns
+                .iter()
+                .map(|t| t.iter().map(|&k| if k == 0 { wild() } else { plain(k) }).collect())
+                .collect();
+            for (i, k) in keys.iter().enumerate() {
+                d.dispatch(txn(i as u64 + 1), k).unwrap();
+            }
+            // before[t]: all that is certainly committed before t.
+            let n = keys.len();
+            let mut before: Vec<Vec<bool>> = vec![vec![false; n + 1]; n + 1];
+            let mut place = vec![(0, 0); n + 1];
+            let mut waits = vec![Vec::new(); n + 1];
+            let mut queues: Vec<Vec<usize>> = vec![Vec::new(); workers];
+            for (w, r) in rx.iter().enumerate() {
+                for job in r.try_iter() {
+                    let o = job.txn.ordinal as usize;
+                    place[o] = (w, queues[w].len());
+                    queues[w].push(o);
+                    waits[o] = job.wait_for.iter().map(|&x| x as usize).collect();
+                }
+            }
+            for t in 1..=n {
+                let (w, at) = place[t];
+                let mut direct = waits[t].clone();
+                if at > 0 { direct.push(queues[w][at - 1]); }
+                for d in direct {
+                    prop_assert!(d < t, "waits point back");
+                    let inherited = before[d].clone();
+                    for (slot, &b) in before[t].iter_mut().zip(&inherited) { *slot |= b; }
+                    before[t][d] = true;
+                }
+            }
+            for later in 0..n {
+                for earlier in 0..later {
+                    let clash = keys[later].iter().any(|a| keys[earlier].iter().any(|b| {
+                        a == b || matches!(a, KeyHash::Wild { .. }) || matches!(b, KeyHash::Wild { .. })
+                    }));
+                    if clash {
+                        prop_assert!(before[later + 1][earlier + 1], "{} before {}", earlier + 1, later + 1);
+                    }
+                }
+            }
+        }
+    }
+}

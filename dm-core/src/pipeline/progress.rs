@@ -1,0 +1,286 @@
+//! What is under way: which transactions were handed out, which are in the target, how far
+//! everything is in (the low-water mark), and how many bytes are held.
+//!
+//! The reader hands transactions out in ordinal order and waits here when too many bytes are
+//! under way; workers report here when a batch is committed, in any order. Nobody holds the lock
+//! while talking to a server.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result, codes};
+use crate::event::OrdinalSet;
+use crate::position::Position;
+
+/// Everything up to a place is in the target.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Low {
+    /// The last ordinal of the unbroken run.
+    pub ordinal: u64,
+    /// The position behind it.
+    pub position: Position,
+    /// When it was committed at the source, seconds since the epoch; 0 when not known.
+    pub at: u32,
+}
+
+struct Pending {
+    ordinal: u64,
+    end: Position,
+    at: u32,
+    bytes: usize,
+}
+
+struct Inner {
+    low: Low,
+    done: OrdinalSet,
+    pending: VecDeque<Pending>,
+    bytes: usize,
+    failure: Option<Error>,
+    stopped: bool,
+}
+
+/// See the module documentation.
+pub(crate) struct Progress {
+    inner: Mutex<Inner>,
+    changed: Condvar,
+    low: AtomicU64,
+    max_bytes: usize,
+}
+
+impl Progress {
+    /// Nothing under way behind `low`; at most `max_bytes` may be.
+    pub fn new(low: Low, max_bytes: usize) -> Self {
+        Self {
+            low: AtomicU64::new(low.ordinal),
+            inner: Mutex::new(Inner {
+                low,
+                done: OrdinalSet::new(),
+                pending: VecDeque::new(),
+                bytes: 0,
+                failure: None,
+                stopped: false,
+            }),
+            changed: Condvar::new(),
+            max_bytes,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Registers the next transaction, waiting while too much is under way. One that is larger
+    /// than the whole budget is let in alone.
+    ///
+    /// # Errors
+    ///
+    /// The first failure of a worker, or a stop.
+    pub fn hand_out(&self, ordinal: u64, end: Position, at: u32, bytes: usize) -> Result {
+        let mut inner = self.lock();
+        loop {
+            inner.check()?;
+            if inner.bytes == 0 || inner.bytes + bytes <= self.max_bytes {
+                break;
+            }
+            inner = self.wait(inner, Duration::from_secs(1));
+        }
+        inner.bytes += bytes;
+        inner.pending.push_back(Pending { ordinal, end, at, bytes });
+        Ok(())
+    }
+
+    /// Registers a transaction of which nothing is to be written.
+    pub fn pass(&self, ordinal: u64, end: Position, at: u32) {
+        let mut inner = self.lock();
+        inner.pending.push_back(Pending { ordinal, end, at, bytes: 0 });
+        inner.done.insert(ordinal);
+        self.advance(&mut inner);
+    }
+
+    /// Reports transactions as committed at the target.
+    pub fn done(&self, ordinals: impl IntoIterator<Item = u64>) {
+        let mut inner = self.lock();
+        for ordinal in ordinals {
+            inner.done.insert(ordinal);
+        }
+        self.advance(&mut inner);
+        self.changed.notify_all();
+    }
+
+    fn advance(&self, inner: &mut Inner) {
+        let run = inner.done.run_after(inner.low.ordinal);
+        while inner.pending.front().is_some_and(|p| p.ordinal <= run) {
+            if let Some(p) = inner.pending.pop_front() {
+                inner.bytes = inner.bytes.saturating_sub(p.bytes);
+                inner.low = Low { ordinal: p.ordinal, position: p.end, at: p.at };
+            }
+        }
+        let low = inner.low.ordinal;
+        inner.done.forget_upto(low);
+        self.low.store(low, Ordering::Release);
+    }
+
+    /// The low-water ordinal, without waiting.
+    pub fn low_ordinal(&self) -> u64 {
+        self.low.load(Ordering::Acquire)
+    }
+
+    /// The low-water mark.
+    pub fn low(&self) -> Low {
+        self.lock().low.clone()
+    }
+
+    /// When the oldest transaction under way was committed at the source.
+    pub fn oldest_at(&self) -> Option<u32> {
+        self.lock().pending.front().map(|p| p.at)
+    }
+
+    /// Bytes and transactions under way.
+    pub fn under_way(&self) -> (usize, usize) {
+        let inner = self.lock();
+        (inner.bytes, inner.pending.len())
+    }
+
+    /// Waits until an ordinal is in the target.
+    ///
+    /// # Errors
+    ///
+    /// The first failure of a worker, or a stop.
+    pub fn wait_done(&self, ordinal: u64) -> Result {
+        let mut inner = self.lock();
+        while inner.low.ordinal < ordinal && !inner.done.contains(ordinal) {
+            inner.check()?;
+            inner = self.wait(inner, Duration::from_secs(1));
+        }
+        Ok(())
+    }
+
+    /// Waits until everything up to an ordinal is in the target, at most until `deadline`; false
+    /// when it is not.
+    ///
+    /// # Errors
+    ///
+    /// The first failure of a worker.
+    pub fn wait_low(&self, ordinal: u64, deadline: Option<Instant>) -> Result<bool> {
+        let mut inner = self.lock();
+        while inner.low.ordinal < ordinal {
+            if let Some(failure) = &inner.failure {
+                return Err(failure.clone());
+            }
+            let patience = match deadline {
+                None if inner.stopped => return Err(stopped()),
+                None => Duration::from_secs(1),
+                Some(deadline) => match deadline.checked_duration_since(Instant::now()) {
+                    Some(left) if !left.is_zero() => left,
+                    _ => return Ok(false),
+                },
+            };
+            inner = self.wait(inner, patience);
+        }
+        Ok(true)
+    }
+
+    /// Reports a failure: everybody who waits here, now or later, gets it.
+    pub fn fail(&self, error: Error) {
+        let mut inner = self.lock();
+        if inner.failure.is_none() {
+            inner.failure = Some(error);
+        }
+        self.changed.notify_all();
+    }
+
+    /// Asks everybody who waits for more room or for other workers to stop.
+    pub fn stop(&self) {
+        self.lock().stopped = true;
+        self.changed.notify_all();
+    }
+
+    /// The first failure, if there was one.
+    pub fn failure(&self) -> Option<Error> {
+        self.lock().failure.clone()
+    }
+
+    fn wait<'g>(&self, guard: MutexGuard<'g, Inner>, patience: Duration) -> MutexGuard<'g, Inner> {
+        match self.changed.wait_timeout(guard, patience) {
+            Ok((guard, _)) => guard,
+            Err(poisoned) => poisoned.into_inner().0,
+        }
+    }
+}
+
+impl Inner {
+    fn check(&self) -> Result {
+        match &self.failure {
+            Some(failure) => Err(failure.clone()),
+            None if self.stopped => Err(stopped()),
+            None => Ok(()),
+        }
+    }
+}
+
+fn stopped() -> Error {
+    Error::new(&codes::STOPPED, "the task was asked to stop")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start() -> Progress {
+        Progress::new(Low { ordinal: 10, position: Position::default(), at: 0 }, 100)
+    }
+
+    #[test]
+    fn low_water_waits_for_the_slowest() {
+        let p = start();
+        for ordinal in 11..=14 {
+            p.hand_out(ordinal, Position::default(), ordinal as u32, 10).unwrap();
+        }
+        p.done([12, 14]);
+        assert_eq!(p.low().ordinal, 10);
+        assert_eq!(p.under_way(), (40, 4));
+        p.done([11]);
+        assert_eq!((p.low().ordinal, p.low().at), (12, 12));
+        assert_eq!(p.under_way(), (20, 2));
+        p.pass(15, Position::default(), 15);
+        p.done([13]);
+        assert_eq!(p.low().ordinal, 15);
+        assert_eq!(p.under_way(), (0, 0));
+    }
+
+    #[test]
+    fn too_much_waits_until_something_is_done() {
+        let p = start();
+        p.hand_out(11, Position::default(), 0, 500).unwrap();
+        std::thread::scope(|s| {
+            let waiter = s.spawn(|| p.hand_out(12, Position::default(), 0, 1));
+            p.done([11]);
+            assert!(waiter.join().unwrap().is_ok());
+        });
+        assert_eq!(p.under_way(), (1, 1));
+    }
+
+    #[test]
+    fn a_failure_reaches_everybody() {
+        let p = start();
+        p.hand_out(11, Position::default(), 0, 1).unwrap();
+        p.fail(Error::new(&codes::LOAD_COUNT, "x"));
+        assert!(p.wait_done(11).is_err());
+        assert!(p.wait_low(11, None).is_err());
+        assert!(p.hand_out(12, Position::default(), 0, 1).is_err());
+    }
+
+    #[test]
+    fn stop_ends_waiting_for_room_but_not_for_the_end() {
+        let p = start();
+        p.hand_out(11, Position::default(), 0, 100).unwrap();
+        p.stop();
+        assert!(p.hand_out(12, Position::default(), 0, 1).is_err());
+        let soon = Instant::now() + Duration::from_millis(1);
+        assert!(!p.wait_low(11, Some(soon)).unwrap());
+        p.done([11]);
+        assert!(p.wait_low(11, Some(soon)).unwrap());
+    }
+}

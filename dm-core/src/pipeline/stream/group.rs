@@ -1,0 +1,295 @@
+//! Groups of events: from the first event of a transaction to its end.
+
+use dm_filter::TableName;
+
+use super::Stream;
+use crate::error::{Error, Result, codes};
+use crate::event::{ApplyMode, RowBlock, StreamMark, Txn};
+use crate::pipeline::tables::Arrived;
+use crate::pipeline::windows::{Admission, contains};
+use crate::position::{BinlogPos, Gtid, Position};
+use crate::sink::keys::KeyHash;
+use crate::source::{Body, RowsBody, SourceEvent};
+use crate::state::TrackedTable;
+
+/// A group that is being read.
+#[derive(Default)]
+pub(crate) struct Group {
+    open: bool,
+    /// Between BEGIN and its end.
+    pub in_txn: bool,
+    /// Its number in the lane.
+    pub ordinal: u64,
+    pub gtid: Option<Gtid>,
+    pub at: u32,
+    /// It is in the target already: a restart reads over it.
+    pub skip: bool,
+    pub blocks: Vec<RowBlock>,
+    pub keys: Vec<KeyHash>,
+    pub rows: usize,
+    pub bytes: usize,
+    /// Parts of it have been sent.
+    pub large: bool,
+    /// Names of savepoints, and the number of blocks before each.
+    pub savepoints: Vec<(String, usize)>,
+    /// Records of statements that ran inside of it; they end with the group.
+    pub statements: Vec<i64>,
+}
+
+impl Group {
+    /// True between the first event of a group and its end.
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+}
+
+impl Stream<'_> {
+    /// Handles one event.
+    pub(super) fn event(&mut self, event: SourceEvent) -> Result {
+        let SourceEvent { start, end, at, body } = event;
+        match body {
+            Body::Gtid { gtid, standalone, .. } => {
+                if self.group.open && self.group.in_txn {
+                    return Err(disorder(&start, "a new group begins inside of a transaction"));
+                }
+                let mariadb = matches!(gtid, Some(Gtid::MariaDb(_)));
+                self.begin(gtid, at);
+                // MariaDB's GTID event stands for BEGIN, too.
+                self.group.in_txn = mariadb && !standalone;
+            }
+            Body::Query(query) => self.query(&query, &start, &end, at)?,
+            Body::Rows(rows) => self.rows(rows, &start, &end, at)?,
+            Body::Xid => self.commit(&end)?,
+            Body::XaPrepare { xid, one_phase } => self.xa_prepare(&xid, one_phase, &end)?,
+            Body::Incident(message) => {
+                return Err(Error::new(
+                    &codes::SYNC_EVENT,
+                    format!("the source says that its binlog lost events here: {message}"),
+                ));
+            }
+            Body::Statement(_) | Body::RowsQuery(_) | Body::Rotate | Body::Heartbeat => {}
+        }
+        self.seen = Some(end);
+        Ok(())
+    }
+
+    /// Opens a group, unless one is open.
+    pub(super) fn begin(&mut self, gtid: Option<Gtid>, at: u32) {
+        if self.group.open {
+            if gtid.is_some() {
+                self.group.gtid = gtid;
+            }
+            return;
+        }
+        self.ordinal += 1;
+        self.group = Group {
+            open: true,
+            ordinal: self.ordinal,
+            gtid,
+            at,
+            skip: self.applied.contains(self.ordinal),
+            ..Group::default()
+        };
+    }
+
+    /// Ends the open group; the position behind it.
+    pub(super) fn end_group(&mut self, end: &BinlogPos) -> Result<(Group, Position)> {
+        let group = std::mem::take(&mut self.group);
+        if let (Some(set), Some(gtid)) = (self.executed.as_mut(), &group.gtid) {
+            set.add(gtid)?;
+        }
+        let position = Position { binlog: Some(end.clone()), gtid: self.executed.clone() };
+        self.changes.finished_ddl.extend(group.statements.iter().copied());
+        Ok((group, position))
+    }
+
+    /// The open transaction is committed.
+    pub(super) fn commit(&mut self, end: &BinlogPos) -> Result {
+        if !self.group.open {
+            return Err(disorder(end, "a transaction ends that has not begun"));
+        }
+        if self.group.large {
+            self.send_part()?;
+        }
+        let (group, position) = self.end_group(end)?;
+        if group.large {
+            return self.commit_large(&group, position);
+        }
+        if group.skip || group.blocks.is_empty() {
+            self.progress.pass(group.ordinal, position, group.at);
+            return Ok(());
+        }
+        let txn = Txn {
+            ordinal: group.ordinal,
+            end: position,
+            at: group.at,
+            blocks: group.blocks,
+            rows: group.rows,
+            bytes: group.bytes,
+        };
+        self.dispatch(txn, &group.keys)
+    }
+
+    pub(super) fn dispatch(&mut self, txn: Txn, keys: &[KeyHash]) -> Result {
+        match self.dispatcher.as_mut() {
+            Some(dispatcher) => dispatcher.dispatch(txn, keys),
+            None => Err(Error::new(&codes::STOPPED, "the stream has been closed")),
+        }
+    }
+
+    /// The open transaction is undone.
+    pub(super) fn roll_back(&mut self, end: &BinlogPos) -> Result {
+        if !self.group.open {
+            return Ok(());
+        }
+        if self.group.large {
+            if let Some(writer) = self.large.as_mut() {
+                writer.rollback()?;
+            }
+        }
+        let (group, position) = self.end_group(end)?;
+        self.progress.pass(group.ordinal, position, group.at);
+        Ok(())
+    }
+
+    fn rows(&mut self, rows: RowsBody, start: &BinlogPos, end: &BinlogPos, at: u32) -> Result {
+        if !self.group.open {
+            return Err(disorder(start, "rows stand outside of a transaction"));
+        }
+        if self.group.skip {
+            return Ok(());
+        }
+        let (table, arrived) = match rows {
+            RowsBody::Binlog(event) => (event.table.table.clone(), Arrived::Binlog(event)),
+            RowsBody::Owned { table, columns, rows } => (table, Arrived::Owned { columns, rows }),
+        };
+        if !self.tables.is_carried(&table)? {
+            return Ok(());
+        }
+        let gtid = self.group.gtid.clone();
+        let mode = match self.windows.admit(&table, end, gtid.as_ref()) {
+            Admission::Contained => return Ok(()),
+            Admission::Apply(mode) => mode,
+        };
+        let mode = self.mode(mode, end, gtid.as_ref());
+        if self.group.at == 0 {
+            self.group.at = at;
+        }
+        let tracked = self.structure(&table)?;
+        let schema = tracked.as_ref().map(|(schema, version)| (&**schema, *version));
+        let planned = self.tables.plan(&table, arrived, schema, mode, &mut self.group.keys)?;
+        self.ctx.stats.filtered(planned.dropped as u64);
+        self.group.rows += planned.rows;
+        self.group.bytes += planned.block.bytes() + 256;
+        if planned.rows > 0 {
+            self.group.blocks.push(planned.block);
+        }
+        self.group.keys.sort_unstable_by_key(key_order);
+        self.group.keys.dedup();
+        if self.group.bytes > self.ctx.settings.large_bytes {
+            self.send_part()?;
+        }
+        Ok(())
+    }
+
+    fn mode(&self, mode: ApplyMode, end: &BinlogPos, gtid: Option<&Gtid>) -> ApplyMode {
+        let again = self.idempotent_until.as_ref().is_some_and(|p| contains(p, end, gtid));
+        if again || self.ctx.settings.safe_mode { ApplyMode::Idempotent } else { mode }
+    }
+
+    /// The structure that a table has here. A table that is met for the first time without having
+    /// been copied is taken to look like its target: that is what an incremental task says.
+    fn structure(
+        &mut self,
+        table: &TableName,
+    ) -> Result<Option<(std::sync::Arc<crate::schema::TableSchema>, u64)>> {
+        if let Some(tracked) = self.tracker.tracked(table) {
+            return Ok(Some((std::sync::Arc::clone(&tracked.schema), tracked.version)));
+        }
+        let target = self.tables.target(table);
+        let guessed = match &target {
+            Some(target) => self.ctx.sink.describe(target)?,
+            None => None,
+        };
+        let Some(schema) = guessed else { return Ok(None) };
+        let route = self.ctx.creator.target(table)?;
+        let schema = if route.extra.is_empty() {
+            schema
+        } else {
+            // Columns that the route adds are the target's own.
+            let mut own = (*schema).clone();
+            own.columns.retain(|c| !route.extra.iter().any(|e| e.name.eq_ignore_ascii_case(&c.name)));
+            std::sync::Arc::new(own)
+        };
+        self.tracker.set(table.clone(), std::sync::Arc::clone(&schema), true);
+        let version = self.tracker.tracked(table).map_or(0, |t| t.version);
+        self.changes.tables.push(TrackedTable {
+            name: table.clone(),
+            schema: std::sync::Arc::clone(&schema),
+            version,
+            assumed: true,
+        });
+        Ok(Some((schema, version)))
+    }
+
+    /// Sends what has been read of a transaction that is too large to be held. It runs alone:
+    /// everything before it is in, nothing behind it is handed out before its end.
+    fn send_part(&mut self) -> Result {
+        if !self.group.large {
+            self.progress.wait_low(self.group.ordinal - 1, None)?;
+            self.group.large = true;
+        }
+        let blocks = std::mem::take(&mut self.group.blocks);
+        self.group.bytes = 0;
+        self.group.rows = 0;
+        self.group.keys.clear();
+        if blocks.is_empty() {
+            return Ok(());
+        }
+        let stats = self.large_writer()?.apply_part(&blocks)?;
+        self.ctx.stats.applied(0, &stats);
+        Ok(())
+    }
+
+    fn large_writer(&mut self) -> Result<&mut Box<dyn crate::sink::Writer>> {
+        if self.large.is_none() {
+            let worker = self.ctx.settings.workers.max(1) as u32;
+            let slot = super::slot(self.ctx, self.epoch, worker);
+            self.large = Some(self.ctx.sink.writer(&slot, &self.ctx.stop)?);
+        }
+        self.large
+            .as_mut()
+            .ok_or_else(|| Error::new(&codes::STOPPED, "the stream has been closed"))
+    }
+
+    fn commit_large(&mut self, group: &Group, position: Position) -> Result {
+        let low = self.progress.low();
+        let mut applied = crate::event::OrdinalSet::new();
+        applied.insert(group.ordinal);
+        let mark = StreamMark {
+            lane: self.ctx.lane.clone(),
+            epoch: self.epoch,
+            worker: self.ctx.settings.workers.max(1) as u32,
+            low: low.ordinal,
+            low_position: low.position.to_text(),
+            applied,
+        };
+        // An error leaves the outcome to the mark: the stream is opened anew and finds out.
+        self.large_writer()?.commit_part(&mark)?;
+        self.ctx.stats.applied(1, &crate::sink::ApplyStats::default());
+        self.progress.pass(group.ordinal, position, group.at);
+        Ok(())
+    }
+}
+
+fn key_order(key: &KeyHash) -> (u64, u64, bool) {
+    match *key {
+        KeyHash::Plain { index, hash } => (index, hash, false),
+        KeyHash::Wild { index } => (index, 0, true),
+    }
+}
+
+/// Events that cannot follow each other in a sound binlog.
+pub(super) fn disorder(at: &BinlogPos, what: &str) -> Error {
+    Error::new(&codes::TXN_ORDER, format!("{what} at {at}"))
+}

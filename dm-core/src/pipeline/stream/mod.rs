@@ -1,0 +1,349 @@
+//! Following the binlog of one source.
+//!
+//! Guarantee: every transaction behind the start position is applied exactly once, in an order
+//! that keeps each key's history; every statement runs once, between the transactions before and
+//! after it. Obstacle: workers commit out of order and the process may die at any moment. Method:
+//! transactions are numbered as they are read; marks at the target say which numbers are in; a
+//! restart reads again from the low-water mark, skips what the marks name and applies the rest.
+//! A statement is a barrier: it runs when everything before it is in, with its own record of how
+//! the structures looked before. Only ends of groups are positions to start from.
+
+mod group;
+mod recover;
+mod statement;
+mod xa;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::bounded;
+
+use self::group::Group;
+use self::xa::Held;
+use super::create::Creator;
+use super::dispatch::{Dispatcher, Queue};
+use super::progress::{Low, Progress};
+use super::stats::StreamStats;
+use super::tables::Tables;
+use super::until::Until;
+use super::windows::Windows;
+use super::worker::{BatchLimit, Worker};
+use crate::ddl::ServerVersion;
+use crate::error::{Error, Result};
+use crate::event::{LaneId, OrdinalSet};
+use crate::position::{BinlogPos, GtidSet, Position};
+use crate::schema::Tracker;
+use crate::sink::{Sink, Slot, Writer};
+use crate::source::{EventStream, Polled, Source, SourceInfo};
+use crate::state::{Checkpoint, DdlRecord, LaneChanges, StateStore};
+
+/// How long one poll of the stream waits: bounds the time to notice a stop.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// How long a stop waits for what was handed out.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How the stream works.
+#[derive(Clone, Debug)]
+pub(crate) struct StreamSettings {
+    pub workers: usize,
+    pub limit: BatchLimit,
+    /// Transactions that may wait for one worker.
+    pub queue: usize,
+    /// Bytes under way.
+    pub max_bytes: usize,
+    /// A transaction beyond this is applied while it is read.
+    pub large_bytes: usize,
+    pub checkpoint_interval: Duration,
+    /// Apply everything so that applying it twice does no harm.
+    pub safe_mode: bool,
+}
+
+/// What the stream of one source works with.
+pub(crate) struct StreamContext {
+    pub task: String,
+    pub lane: LaneId,
+    pub source: Arc<dyn Source>,
+    pub info: SourceInfo,
+    pub sink: Arc<dyn Sink>,
+    pub state: Arc<StateStore>,
+    pub creator: Creator,
+    pub settings: StreamSettings,
+    pub stats: Arc<StreamStats>,
+    pub stop: Arc<AtomicBool>,
+    pub until: Until,
+    /// Told after each checkpoint: where the stream stands.
+    pub report: Box<dyn Fn(&StreamReport) + Send + Sync>,
+}
+
+/// Where a stream stands.
+#[derive(Clone, Debug)]
+pub(crate) struct StreamReport {
+    pub low: Low,
+    pub bytes_under_way: usize,
+    pub txns_under_way: usize,
+    pub oldest_at: Option<u32>,
+    pub queues: Vec<usize>,
+}
+
+/// Why following the binlog ended without an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It was asked to stop.
+    Stopped,
+    /// It reached the point it was to run to, or the end of recorded files.
+    Reached,
+}
+
+/// Follows the binlog until it is stopped, has reached its point, or fails.
+///
+/// # Errors
+///
+/// What source, target or state fail with. Running again goes on where it stood.
+pub(crate) fn follow(ctx: &StreamContext) -> Result<Ended> {
+    let start = recover::recover(ctx)?;
+    let progress = Arc::new(Progress::new(start.low.clone(), ctx.settings.max_bytes));
+    std::thread::scope(|scope| {
+        let mut queues = Vec::new();
+        for worker in 0..ctx.settings.workers.max(1) {
+            let (tx, rx) = bounded(ctx.settings.queue.max(1));
+            let length = Arc::new(AtomicUsize::new(0));
+            queues.push(Queue { jobs: tx, length: Arc::clone(&length) });
+            let worker = Worker {
+                sink: Arc::clone(&ctx.sink),
+                slot: slot(ctx, start.epoch, worker as u32),
+                jobs: rx,
+                length,
+                progress: Arc::clone(&progress),
+                stats: Arc::clone(&ctx.stats),
+                limit: ctx.settings.limit,
+                stop: Arc::clone(&ctx.stop),
+            };
+            scope.spawn(move || worker.run());
+        }
+        let mut stream = Stream::new(ctx, start, Arc::clone(&progress), queues);
+        let ended = stream.run();
+        let closed = stream.close();
+        match (ended, progress.failure()) {
+            // The failure of a worker is the cause; what the reader met is its echo.
+            (_, Some(failure)) => Err(failure),
+            (Err(error), None) => Err(error),
+            (Ok(ended), None) => closed.map(|()| ended),
+        }
+    })
+}
+
+fn slot(ctx: &StreamContext, epoch: u64, worker: u32) -> Slot {
+    Slot { task: ctx.task.clone(), lane: ctx.lane.clone(), worker, epoch }
+}
+
+/// What a run starts from.
+pub(super) struct Start {
+    pub low: Low,
+    pub epoch: u64,
+    /// Transactions behind `low` that are in the target.
+    pub applied: OrdinalSet,
+    pub tracker: Tracker,
+    pub windows: Windows,
+    /// Everything contained in this position may have been applied before.
+    pub idempotent_until: Option<Position>,
+    /// Statements of which it is not known whether they ran.
+    pub pending: Vec<DdlRecord>,
+    /// Structures to be saved with the first checkpoint.
+    pub changes: LaneChanges,
+}
+
+/// The reader's side of a running stream.
+pub(super) struct Stream<'c> {
+    pub ctx: &'c StreamContext,
+    pub progress: Arc<Progress>,
+    pub dispatcher: Option<Dispatcher>,
+    pub tables: Tables,
+    pub tracker: Tracker,
+    pub windows: Windows,
+    pub idempotent_until: Option<Position>,
+    pub applied: OrdinalSet,
+    pub pending: Vec<DdlRecord>,
+    pub changes: LaneChanges,
+    pub epoch: u64,
+    /// The number of the last group that was begun.
+    pub ordinal: u64,
+    /// GTIDs executed up to the end of the last group; `None` when positions are by file.
+    pub executed: Option<GtidSet>,
+    /// End of the last event of any kind.
+    pub seen: Option<BinlogPos>,
+    pub group: Group,
+    pub xa: HashMap<String, Held>,
+    /// The connection for transactions that are too large to be held.
+    pub large: Option<Box<dyn Writer>>,
+    pub server: ServerVersion,
+    queues: Vec<Queue>,
+    saved: Instant,
+    forgot: bool,
+}
+
+impl<'c> Stream<'c> {
+    fn new(ctx: &'c StreamContext, start: Start, progress: Arc<Progress>, queues: Vec<Queue>) -> Self {
+        Self {
+            ctx,
+            dispatcher: Some(Dispatcher::new(queues.clone(), Arc::clone(&progress))),
+            progress,
+            tables: Tables::new(ctx.creator.clone(), Arc::clone(&ctx.sink)),
+            tracker: start.tracker,
+            windows: start.windows,
+            idempotent_until: start.idempotent_until,
+            applied: start.applied,
+            pending: start.pending,
+            changes: start.changes,
+            epoch: start.epoch,
+            ordinal: start.low.ordinal,
+            executed: start.low.position.gtid.clone(),
+            seen: start.low.position.binlog.clone(),
+            group: Group::default(),
+            xa: HashMap::new(),
+            large: None,
+            server: ServerVersion::parse(&ctx.info.version),
+            queues,
+            saved: Instant::now(),
+            forgot: false,
+        }
+    }
+
+    fn run(&mut self) -> Result<Ended> {
+        // A position taken now lies at or behind everything that is there now.
+        let mut goal = self.ctx.until.goal(&*self.ctx.source)?;
+        self.save()?;
+        let mut stream = self.ctx.source.open(&self.progress.low().position)?;
+        loop {
+            if let Some(failure) = self.progress.failure() {
+                return Err(failure);
+            }
+            if self.ctx.stop.load(Ordering::Relaxed) {
+                return Ok(Ended::Stopped);
+            }
+            let polled = self.poll(&mut *stream)?;
+            if polled == Took::End {
+                return Ok(Ended::Reached);
+            }
+            if self.saved.elapsed() >= self.ctx.settings.checkpoint_interval {
+                self.save()?;
+            }
+            if self.group.is_open() || !goal.may_be_reached(self) {
+                continue;
+            }
+            // Everything read must be in before the goal counts as reached.
+            self.progress.wait_low(self.ordinal, None)?;
+            if goal.is_reached(self, &*self.ctx.source)? {
+                return Ok(Ended::Reached);
+            }
+        }
+    }
+
+    fn poll(&mut self, stream: &mut dyn EventStream) -> Result<Took> {
+        match stream.poll(PATIENCE)? {
+            Polled::Event(event) => {
+                self.ctx.stats.event();
+                let (start, end) = (event.start.clone(), event.end.clone());
+                self.event(*event).map_err(|e| located(e, &start, &end, self.executed.as_ref()))?;
+                Ok(Took::Event)
+            }
+            Polled::Idle => Ok(Took::Nothing),
+            Polled::End => Ok(Took::End),
+        }
+    }
+
+    /// Saves where everything stands, in one commit of the state file.
+    pub(super) fn save(&mut self) -> Result {
+        let low = self.progress.low();
+        if !self.windows.is_empty() {
+            self.windows.pass_all(&low.position);
+        }
+        self.changes.passed.extend(self.windows.take_passed());
+        let idempotent_over = self
+            .idempotent_until
+            .as_ref()
+            .is_some_and(|until| super::until::covers(&low.position, until));
+        if idempotent_over {
+            self.idempotent_until = None;
+            self.changes.idempotent_passed = true;
+        }
+        let checkpoint = Checkpoint {
+            ordinal: low.ordinal,
+            position: low.position.clone(),
+            epoch: self.epoch,
+            event_at: low.at,
+        };
+        let changes = std::mem::take(&mut self.changes);
+        self.ctx.state.save_checkpoint(&self.ctx.lane, &checkpoint, &changes)?;
+        self.saved = Instant::now();
+        self.forget_old_marks(&low)?;
+        self.report(low);
+        Ok(())
+    }
+
+    /// Marks of earlier runs are needed until the low-water mark has passed them.
+    fn forget_old_marks(&mut self, low: &Low) -> Result {
+        if self.forgot || self.applied.last().is_some_and(|last| last > low.ordinal) {
+            return Ok(());
+        }
+        // This run's first batch writes a mark with a low of its own, so that the target alone
+        // always tells a position to start from.
+        if self.ctx.stats.counts().txns == 0 {
+            return Ok(());
+        }
+        self.forgot = true;
+        self.ctx.sink.forget(&self.ctx.task, &self.ctx.lane, self.epoch, false)
+    }
+
+    fn report(&self, low: Low) {
+        let (bytes, txns) = self.progress.under_way();
+        (self.ctx.report)(&StreamReport {
+            low,
+            bytes_under_way: bytes,
+            txns_under_way: txns,
+            oldest_at: self.progress.oldest_at(),
+            queues: self.queues.iter().map(|q| q.length.load(Ordering::Relaxed)).collect(),
+        });
+    }
+
+    /// Ends the run: what was handed out gets a moment to finish, then the workers end.
+    fn close(&mut self) -> Result {
+        if let Some(mut writer) = self.large.take() {
+            // A part that is open is rolled back by the server when the connection is gone.
+            let _ = writer.rollback();
+        }
+        let deadline = Instant::now() + STOP_PATIENCE;
+        let finished = self.progress.wait_low(self.ordinal, Some(deadline));
+        self.progress.stop();
+        self.queues.clear();
+        self.dispatcher = None;
+        match finished {
+            Ok(_) => self.save(),
+            // The failure is reported by whoever had it; marks make the rest safe.
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Took {
+    Event,
+    Nothing,
+    End,
+}
+
+fn located(
+    error: Error,
+    start: &BinlogPos,
+    end: &BinlogPos,
+    executed: Option<&GtidSet>,
+) -> Error {
+    if error.location().is_some() || error.is_transient() {
+        return error;
+    }
+    let place = |pos: &BinlogPos| {
+        Position { binlog: Some(pos.clone()), gtid: executed.cloned() }.to_string()
+    };
+    error.at(place(start), place(end))
+}

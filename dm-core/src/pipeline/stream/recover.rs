@@ -1,0 +1,104 @@
+//! Where a run of the stream starts, and with what it knows.
+
+use dm_filter::TableName;
+
+use super::{Start, StreamContext};
+use crate::ddl::ServerVersion;
+use crate::error::{Error, Result, codes};
+use crate::pipeline::progress::Low;
+use crate::pipeline::windows::Windows;
+use crate::position::Position;
+use crate::schema::{Defaults, SchemaCopy, SchemaInfo, Tracker};
+use crate::state::{Checkpoint, LaneChanges, TrackedTable};
+
+/// Asks target and state file what has arrived. The lane must have a checkpoint.
+pub(super) fn recover(ctx: &StreamContext) -> Result<Start> {
+    let recovered = ctx.sink.recover(&ctx.task, &ctx.lane, &ctx.stop)?;
+    let lane = ctx.state.begin_run(&ctx.lane, recovered.epoch)?;
+    let checkpoint = lane.checkpoint.ok_or_else(|| {
+        Error::new(&codes::CHECKPOINT_MODE, format!("lane {} has no position to start from", ctx.lane))
+    })?;
+    let mut low = Low {
+        ordinal: checkpoint.ordinal,
+        position: checkpoint.position,
+        at: checkpoint.event_at,
+    };
+    // The marks may be ahead: the state file is saved less often, or was restored from a backup.
+    if let Some((ordinal, text)) = recovered.low {
+        if ordinal > low.ordinal {
+            low = Low { ordinal, position: Position::from_text(&text)?, at: low.at };
+        }
+    }
+    let mut applied = recovered.applied;
+    applied.forget_upto(low.ordinal);
+    let reader = ctx.state.reader();
+    let saved = reader.tracker(&ctx.lane)?;
+    let mut tracker = Tracker::new(defaults(ctx));
+    for schema in &saved.schemas {
+        tracker.set_schema(&schema.name, schema_defaults(schema));
+    }
+    for table in saved.tables {
+        tracker.set(table.name, table.schema, table.assumed);
+    }
+    let pending = reader
+        .pending_ddl(&ctx.lane)?
+        .into_iter()
+        .filter(|p| p.ddl.ordinal > low.ordinal)
+        .collect();
+    Ok(Start {
+        windows: Windows::new(reader.contained(&ctx.lane.source)?),
+        low,
+        epoch: lane.epoch,
+        applied,
+        tracker,
+        idempotent_until: lane.idempotent_until,
+        pending,
+        changes: LaneChanges::default(),
+    })
+}
+
+fn defaults(ctx: &StreamContext) -> Defaults {
+    let mut defaults = Defaults::of(ServerVersion::parse(&ctx.info.version));
+    if !ctx.info.charset.is_empty() {
+        ctx.info.charset.clone_into(&mut defaults.charset);
+    }
+    if !ctx.info.collation.is_empty() {
+        ctx.info.collation.clone_into(&mut defaults.collation);
+    }
+    defaults.lower_case_table_names = ctx.info.lower_case_table_names;
+    defaults
+}
+
+fn schema_defaults(schema: &SchemaCopy) -> SchemaInfo {
+    SchemaInfo { charset: schema.charset.clone(), collation: schema.collation.clone() }
+}
+
+/// Writes the first checkpoint of a lane: where it starts, and the structures that the copy found.
+///
+/// # Errors
+///
+/// When the state file cannot be written.
+pub(crate) fn begin_lane(
+    ctx: &StreamContext,
+    position: &Position,
+    schemas: &[SchemaCopy],
+    tables: &[(TableName, std::sync::Arc<crate::schema::TableSchema>)],
+) -> Result {
+    let epoch = ctx.state.begin_run(&ctx.lane, 0)?.epoch;
+    let changes = LaneChanges {
+        schemas: schemas.to_vec(),
+        tables: tables
+            .iter()
+            .enumerate()
+            .map(|(i, (name, schema))| TrackedTable {
+                name: name.clone(),
+                schema: std::sync::Arc::clone(schema),
+                version: i as u64 + 1,
+                assumed: false,
+            })
+            .collect(),
+        ..LaneChanges::default()
+    };
+    let checkpoint = Checkpoint { ordinal: 0, position: position.clone(), epoch, event_at: 0 };
+    ctx.state.save_checkpoint(&ctx.lane, &checkpoint, &changes)
+}

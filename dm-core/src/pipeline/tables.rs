@@ -1,0 +1,288 @@
+//! What happens to the rows of each source table: decided once per version of the table.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use dm_filter::{Change, Columns, Filter, Interest, RowOp, TableName, Value, Verdict};
+use dm_router::{ColumnChoice, Target};
+
+use super::create::Creator;
+use crate::binlog::{DecodePlan, RowsEvent, TableMap};
+use crate::error::{Error, Result, codes};
+use crate::event::{
+    ApplyMode, EncodedRows, RowBlock, RowData, SourceTable, TablePlan,
+};
+use crate::schema::TableSchema;
+use crate::sink::Sink;
+use crate::sink::keys::{KeyHash, KeyPlan};
+
+/// Distinguishes all table versions of all sources in this process.
+static VERSION: AtomicU64 = AtomicU64::new(1);
+
+/// Rows with what is needed to decode them.
+#[derive(Debug)]
+struct BinlogRows {
+    event: RowsEvent<'static>,
+    decode: Arc<DecodePlan>,
+}
+
+impl EncodedRows for BinlogRows {
+    fn each(&self, f: &mut dyn FnMut(RowOp<'_>) -> Result<()>) -> Result<()> {
+        for op in self.event.rows(&self.decode)? {
+            f(op?)?;
+        }
+        Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        self.event.byte_len()
+    }
+}
+
+/// One version of a table.
+struct Version {
+    /// Version of the tracked structure that it was made for.
+    tracked: u64,
+    decode: Option<Arc<DecodePlan>>,
+    columns: Arc<Columns>,
+    plan: Arc<TablePlan>,
+    keys: KeyPlan,
+}
+
+struct Entry {
+    interest: Interest,
+    target: Target,
+    version: Option<Version>,
+}
+
+/// A block ready for the sink, and the keys that it touches.
+pub(crate) struct Planned {
+    pub block: RowBlock,
+    pub rows: usize,
+    /// Rows that a filter dropped.
+    pub dropped: usize,
+}
+
+/// The tables of one source, as met in its stream.
+pub(crate) struct Tables {
+    creator: Creator,
+    sink: Arc<dyn Sink>,
+    entries: HashMap<TableName, Entry>,
+}
+
+/// Rows as they arrive, before planning.
+pub(crate) enum Arrived {
+    Binlog(RowsEvent<'static>),
+    Owned { columns: Columns, rows: Arc<[RowOp<'static>]> },
+}
+
+impl Tables {
+    pub fn new(creator: Creator, sink: Arc<dyn Sink>) -> Self {
+        Self { creator, sink, entries: HashMap::new() }
+    }
+
+    /// Forgets everything about all tables: some structure has changed.
+    pub fn forget(&mut self) {
+        self.entries.clear();
+    }
+
+    /// True when rows of a table are carried at all.
+    ///
+    /// # Errors
+    ///
+    /// When several routes claim the table.
+    pub fn is_carried(&mut self, table: &TableName) -> Result<bool> {
+        if let Some(entry) = self.entries.get(table) {
+            return Ok(entry.interest != Interest::Skip);
+        }
+        let interest = self.creator.filter.interest(table);
+        let target = match interest {
+            Interest::Skip => Target::new("", ""),
+            _ => self.creator.target(table)?,
+        };
+        let carried = interest != Interest::Skip;
+        self.entries.insert(table.clone(), Entry { interest, target, version: None });
+        Ok(carried)
+    }
+
+    /// Where a carried table goes.
+    pub fn target(&self, table: &TableName) -> Option<TableName> {
+        let entry = self.entries.get(table)?;
+        Some(TableName::new(&entry.target.schema, &entry.target.table))
+    }
+
+    /// Plans rows of a carried table, appends the keys they touch. `schema` is the structure that
+    /// the table had when the rows were written, `tracked` its version.
+    ///
+    /// # Errors
+    ///
+    /// Rows that do not fit the structure, a missing target table, a filter's refusal.
+    pub fn plan(
+        &mut self,
+        table: &TableName,
+        arrived: Arrived,
+        schema: Option<(&TableSchema, u64)>,
+        mode: ApplyMode,
+        keys: &mut Vec<KeyHash>,
+    ) -> Result<Planned> {
+        let Some(entry) = self.entries.get_mut(table) else {
+            return Err(Error::new(&codes::SYNC_TABLE_NAME, format!("rows of {table} came unasked")));
+        };
+        let tracked = schema.map_or(0, |(_, v)| v);
+        let fits = entry.version.as_ref().is_some_and(|v| {
+            v.tracked == tracked
+                && match (&arrived, &v.decode) {
+                    (Arrived::Binlog(e), Some(decode)) => decode.fits(&e.table),
+                    (Arrived::Owned { columns, .. }, None) => *columns == *v.columns,
+                    _ => false,
+                }
+        });
+        if !fits {
+            let version = Version::new(&self.creator, &*self.sink, table, &entry.target, &arrived, schema)?;
+            entry.version = Some(version);
+        }
+        let Some(version) = &entry.version else {
+            return Err(Error::new(&codes::SYNC_TABLE_NAME, format!("{table} has no plan")));
+        };
+        let ask = entry.interest == Interest::Rows;
+        version.block(&self.creator, table, arrived, ask, mode, keys)
+    }
+}
+
+impl Version {
+    fn new(
+        creator: &Creator,
+        sink: &dyn Sink,
+        table: &TableName,
+        target: &Target,
+        arrived: &Arrived,
+        schema: Option<(&TableSchema, u64)>,
+    ) -> Result<Self> {
+        let structure = schema.map(|(s, _)| s);
+        let (decode, columns) = match arrived {
+            Arrived::Binlog(event) => {
+                let decode = Arc::new(compile(&event.table, structure)?);
+                let columns = Arc::clone(decode.columns());
+                (Some(decode), columns)
+            }
+            Arrived::Owned { columns, .. } => (None, Arc::new(columns.clone())),
+        };
+        let name = TableName::new(&target.schema, &target.table);
+        let at_target = sink.describe(&name)?.ok_or_else(|| {
+            Error::new(
+                &codes::SYNC_NO_TARGET_TABLE,
+                format!("source table {table} goes to target table {name}, which does not exist"),
+            )
+        })?;
+        let pick = pick(&columns, &target.columns);
+        let mut carried: Vec<_> = match &pick {
+            Some(pick) => pick.iter().filter_map(|&i| columns.get(i)).cloned().collect(),
+            None => columns.iter().cloned().collect(),
+        };
+        for extra in &target.extra {
+            carried.push(dm_filter::ColumnInfo::named(&extra.name));
+        }
+        let carried = Columns::new(carried);
+        let keys = KeyPlan::new(&name.to_string(), &at_target, structure, &carried);
+        let plan = TablePlan {
+            source: SourceTable { source: creator.source.clone(), table: table.clone() },
+            target: name,
+            columns: carried,
+            pick,
+            extra: target.extra.iter().map(|e| Value::Text(e.value.clone().into())).collect(),
+            version: VERSION.fetch_add(1, Ordering::Relaxed),
+        };
+        let tracked = schema.map_or(0, |(_, v)| v);
+        Ok(Self { tracked, decode, columns, plan: Arc::new(plan), keys })
+    }
+
+    fn block(
+        &self,
+        creator: &Creator,
+        table: &TableName,
+        arrived: Arrived,
+        ask: bool,
+        mode: ApplyMode,
+        keys: &mut Vec<KeyHash>,
+    ) -> Result<Planned> {
+        let mut data = match (arrived, &self.decode) {
+            (Arrived::Binlog(event), Some(decode)) => {
+                RowData::Encoded(Arc::new(BinlogRows { event, decode: Arc::clone(decode) }))
+            }
+            (Arrived::Owned { rows, .. }, _) => RowData::Owned(rows),
+            (Arrived::Binlog(_), None) => {
+                return Err(Error::new(&codes::SYNC_TABLE_NAME, format!("{table} has no decoder")));
+            }
+        };
+        let mut dropped = 0;
+        if ask {
+            let (kept, lost) = self.judge(creator, table, &data)?;
+            dropped = lost;
+            if let Some(kept) = kept {
+                data = RowData::Owned(kept);
+            }
+        }
+        let block = RowBlock {
+            plan: Arc::clone(&self.plan),
+            data,
+            mode,
+            no_foreign_key_checks: false,
+        };
+        let mut rows = 0;
+        block.each(&mut |op| {
+            rows += 1;
+            self.keys.hashes(&op, keys);
+            Ok(())
+        })?;
+        Ok(Planned { block, rows, dropped })
+    }
+
+    /// The rows that filters keep; `None` when all are kept.
+    fn judge(
+        &self,
+        creator: &Creator,
+        table: &TableName,
+        data: &RowData,
+    ) -> Result<(Option<Arc<[RowOp<'static>]>>, usize)> {
+        let mut kept = Vec::new();
+        let mut dropped = 0;
+        let mut one = |op: RowOp<'_>| {
+            let change = Change::row(table, &self.columns, op);
+            match creator.filter.decide(&change) {
+                Verdict::Keep => {
+                    if let Change::Row(row) = change {
+                        kept.push(row.op.into_owned());
+                    }
+                }
+                Verdict::Drop | Verdict::Exclude => dropped += 1,
+                Verdict::Refuse(refusal) => {
+                    return Err(Error::new(&codes::SYNC_EVENT_FILTER, refusal.to_string()));
+                }
+            }
+            Ok(())
+        };
+        match data {
+            RowData::Encoded(rows) => rows.each(&mut one)?,
+            RowData::Owned(rows) => rows.iter().try_for_each(|op| one(op.clone()))?,
+        }
+        Ok(if dropped == 0 { (None, 0) } else { (Some(kept.into()), dropped) })
+    }
+}
+
+fn compile(map: &TableMap, structure: Option<&TableSchema>) -> Result<DecodePlan> {
+    DecodePlan::compile(map, structure)
+}
+
+fn pick(columns: &Columns, choice: &ColumnChoice) -> Option<Vec<usize>> {
+    let listed = |names: &[String], name: &str| names.iter().any(|n| n.eq_ignore_ascii_case(name));
+    let keep = |name: &str| match choice {
+        ColumnChoice::All => true,
+        ColumnChoice::Include(names) => listed(names, name),
+        ColumnChoice::Exclude(names) => !listed(names, name),
+    };
+    if *choice == ColumnChoice::All {
+        return None;
+    }
+    Some(columns.iter().enumerate().filter(|(_, c)| keep(&c.name)).map(|(i, _)| i).collect())
+}

@@ -1,0 +1,85 @@
+//! How far a stream is to run.
+
+use std::cmp::Ordering;
+
+use super::stream::Stream;
+use crate::error::Result;
+use crate::position::Position;
+use crate::source::Source;
+
+/// How far to run.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub enum Until {
+    /// Until it is stopped.
+    #[default]
+    Stopped,
+    /// Until the target has everything that the source has.
+    CaughtUp,
+    /// Until this position is reached or passed.
+    Position(Position),
+    /// Until an event that was written at or after this second (since the epoch).
+    Time(u32),
+}
+
+/// Rounds of asking a busy source anew where it ends.
+const ROUNDS: u32 = 10;
+
+/// The point that a run is to reach.
+pub(super) struct Goal {
+    until: Until,
+    target: Option<Position>,
+    rounds: u32,
+}
+
+impl Until {
+    pub(super) fn goal(&self, source: &dyn Source) -> Result<Goal> {
+        let target = match self {
+            Self::CaughtUp => Some(source.end_position()?),
+            Self::Position(position) => Some(position.clone()),
+            Self::Stopped | Self::Time(_) => None,
+        };
+        Ok(Goal { until: self.clone(), target, rounds: ROUNDS })
+    }
+}
+
+impl Goal {
+    /// A cheap look: false when the goal is certainly not reached.
+    pub fn may_be_reached(&self, stream: &Stream<'_>) -> bool {
+        match (&self.until, &self.target) {
+            (Until::Stopped, _) => false,
+            (Until::Time(second), _) => stream.progress.low().at >= *second,
+            (_, Some(target)) => covers(&here(stream), target),
+            (_, None) => false,
+        }
+    }
+
+    /// The whole question; asks the source anew when it is to be caught up with.
+    pub fn is_reached(&mut self, stream: &Stream<'_>, source: &dyn Source) -> Result<bool> {
+        if self.until != Until::CaughtUp {
+            return Ok(true);
+        }
+        self.rounds = self.rounds.saturating_sub(1);
+        let end = source.end_position()?;
+        let reached = covers(&here(stream), &end);
+        self.target = Some(end);
+        Ok(reached || self.rounds == 0)
+    }
+}
+
+fn here(stream: &Stream<'_>) -> Position {
+    Position { binlog: stream.seen.clone(), gtid: stream.executed.clone() }
+}
+
+/// True when everything in `target` is in `position`.
+pub(super) fn covers(position: &Position, target: &Position) -> bool {
+    if let (Some(have), Some(want)) = (&position.gtid, &target.gtid) {
+        return want.is_subset(have);
+    }
+    match (&position.binlog, &target.binlog) {
+        (Some(have), Some(want)) => {
+            matches!(have.partial_cmp(want), Some(Ordering::Equal | Ordering::Greater))
+        }
+        _ => false,
+    }
+}

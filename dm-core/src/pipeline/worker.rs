@@ -1,0 +1,180 @@
+//! A worker of the stream: takes transactions, merges them into batches, applies them with marks.
+//!
+//! Guarantee: every transaction handed to a worker is applied exactly once, or the stream fails.
+//! Obstacle: when a connection breaks, nobody knows whether its last batch was committed. Method:
+//! the worker opens a new connection, which waits until the old one can write no more, and reads
+//! its own mark: the batch is in, or it is sent again. A restart does the same with all marks.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crossbeam_channel::Receiver;
+
+use super::dispatch::Job;
+use super::progress::Progress;
+use super::stats::StreamStats;
+use crate::error::{Error, Result};
+use crate::event::{Batch, OrdinalSet, StreamMark, Txn};
+use crate::sink::{ApplyStats, Sink, Slot, Writer};
+
+/// Attempts to apply one batch before the stream is given up (and started anew from outside).
+const ATTEMPTS: u32 = 6;
+
+/// How much goes into one target transaction.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BatchLimit {
+    /// Row changes.
+    pub rows: usize,
+    /// Bytes.
+    pub bytes: usize,
+}
+
+/// What a worker works with.
+pub(crate) struct Worker {
+    pub sink: Arc<dyn Sink>,
+    pub slot: Slot,
+    pub jobs: Receiver<Job>,
+    pub length: Arc<AtomicUsize>,
+    pub progress: Arc<Progress>,
+    pub stats: Arc<StreamStats>,
+    pub limit: BatchLimit,
+    pub stop: Arc<AtomicBool>,
+}
+
+impl Worker {
+    /// Works until the queue is closed. A failure is reported to the others.
+    pub fn run(self) {
+        let progress = Arc::clone(&self.progress);
+        if let Err(error) = self.work() {
+            progress.fail(error);
+        }
+    }
+
+    fn work(&self) -> Result {
+        let mut writer: Option<Box<dyn Writer>> = None;
+        let mut applied = OrdinalSet::new();
+        let mut next: Option<Job> = None;
+        while let Some(first) = next.take().or_else(|| self.jobs.recv().ok()) {
+            // What others must commit first; nothing uncommitted is held here.
+            for &ordinal in &first.wait_for {
+                self.progress.wait_done(ordinal)?;
+            }
+            let mut batch = vec![first.txn];
+            next = self.gather(&mut batch);
+            self.apply(&mut writer, &mut applied, &batch)?;
+            self.length.fetch_sub(batch.len(), Ordering::Relaxed);
+            self.progress.done(batch.iter().map(|t| t.ordinal));
+        }
+        Ok(())
+    }
+
+    /// Takes what is in the queue, up to the limit; gives back a job that has to wait.
+    fn gather(&self, batch: &mut Vec<Arc<Txn>>) -> Option<Job> {
+        let mut rows: usize = batch.iter().map(|t| t.rows).sum();
+        let mut bytes: usize = batch.iter().map(|t| t.bytes).sum();
+        while rows < self.limit.rows && bytes < self.limit.bytes {
+            let job = self.jobs.try_recv().ok()?;
+            let low = self.progress.low_ordinal();
+            if job.wait_for.iter().any(|&o| o > low) {
+                return Some(job);
+            }
+            rows += job.txn.rows;
+            bytes += job.txn.bytes;
+            batch.push(job.txn);
+        }
+        None
+    }
+
+    fn apply(
+        &self,
+        writer: &mut Option<Box<dyn Writer>>,
+        applied: &mut OrdinalSet,
+        txns: &[Arc<Txn>],
+    ) -> Result {
+        let batch = Batch { lane: self.slot.lane.clone(), txns: txns.to_vec() };
+        let low = self.progress.low();
+        applied.forget_upto(low.ordinal);
+        let mut with_batch = applied.clone();
+        txns.iter().for_each(|t| with_batch.insert(t.ordinal));
+        let mark = StreamMark {
+            lane: self.slot.lane.clone(),
+            epoch: self.slot.epoch,
+            worker: self.slot.worker,
+            low: low.ordinal,
+            low_position: low.position.to_text(),
+            applied: with_batch,
+        };
+        let stats = self.persist(writer, &batch, &mark)?;
+        *applied = mark.applied;
+        self.stats.applied(txns.len(), &stats);
+        Ok(())
+    }
+
+    fn persist(
+        &self,
+        writer: &mut Option<Box<dyn Writer>>,
+        batch: &Batch,
+        mark: &StreamMark,
+    ) -> Result<ApplyStats> {
+        let last = batch.txns.last().map_or(0, |t| t.ordinal);
+        let mut attempt = 0;
+        loop {
+            let result = match writer.as_mut() {
+                Some(w) => w.apply(batch, mark),
+                None => self.open(writer, last, attempt).and_then(|found| match found {
+                    Found::Applied => Ok(ApplyStats::default()),
+                    Found::Ready => match writer.as_mut() {
+                        Some(w) => w.apply(batch, mark),
+                        None => Ok(ApplyStats::default()),
+                    },
+                }),
+            };
+            let error = match result {
+                Ok(stats) => return Ok(stats),
+                Err(error) => error,
+            };
+            attempt += 1;
+            if !error.is_transient() || attempt >= ATTEMPTS || self.stop.load(Ordering::Relaxed) {
+                return Err(error);
+            }
+            log::warn!("a batch is applied again after: {error}");
+            // The outcome is unknown: only a new connection behind the fence can tell.
+            *writer = None;
+            self.pause(attempt);
+        }
+    }
+
+    fn open(
+        &self,
+        writer: &mut Option<Box<dyn Writer>>,
+        last: u64,
+        attempt: u32,
+    ) -> Result<Found> {
+        let fresh = writer.insert(self.sink.writer(&self.slot, &self.stop)?);
+        // The first connection of a run has no predecessor whose outcome is open.
+        if attempt > 0 && self.sink.guarantees().exactly_once && fresh.applied()?.contains(last) {
+            return Ok(Found::Applied);
+        }
+        Ok(Found::Ready)
+    }
+
+    fn pause(&self, attempt: u32) {
+        // 50 ms, 100, 200 ...: a deadlock is gone at once, a restarting server is not, and
+        // then the whole stream is started anew with longer waits.
+        let wait = Duration::from_millis(50 << attempt.min(6));
+        let step = Duration::from_millis(50);
+        let mut left = wait;
+        while !left.is_zero() && !self.stop.load(Ordering::Relaxed) {
+            std::thread::sleep(left.min(step));
+            left = left.saturating_sub(step);
+        }
+    }
+}
+
+enum Found {
+    /// The batch is in the target.
+    Applied,
+    /// The writer is ready to apply it.
+    Ready,
+}

@@ -1,0 +1,544 @@
+//! Applies the clauses of one ALTER TABLE to a structure.
+//!
+//! The servers do not run the clauses one after the other: they make a new table out of the old
+//! one and the whole list. First the columns (dropped, changed, kept, then the new and the moved
+//! ones in the order written), then the keys, whose parts follow their columns by the *old* names,
+//! then the new keys. That is why `CHANGE a b INT, CHANGE b a INT` swaps two names and why `DROP
+//! COLUMN a, ADD COLUMN a INT` keeps `a` in its keys. The same is done here.
+
+use super::build::{self, Builder};
+use super::charset::{self, Defaults};
+use super::rename::rename_in_expression;
+use super::table::{Column, Key, KeyKind, KeyPart, TableSchema, TypeKind, same_name};
+use crate::ddl::{
+    AlterClause, AlterSpec, ColumnDef, DropKind, Flavor, KeyDef, PartitionOp, Position, SqlMode,
+    TableElement, TableOption,
+};
+use crate::error::{Error, Result, codes};
+
+/// What an ALTER TABLE did besides changing the structure.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Altered {
+    /// Columns with another name: old and new.
+    pub renamed: Vec<(String, String)>,
+    /// What the statement named and the structure does not have.
+    pub notes: Vec<String>,
+}
+
+/// What an ALTER TABLE is applied with.
+pub(super) struct AlterContext<'a> {
+    pub defaults: &'a Defaults,
+    pub mode: SqlMode,
+    pub table: &'a str,
+    pub sql: &'a str,
+    /// Character set and collation of the schema, for CONVERT TO ... DEFAULT.
+    pub schema: (&'a str, &'a str),
+}
+
+/// A column of the new table, and the old column that it comes from.
+#[derive(Clone)]
+struct NewColumn {
+    column: Column,
+    old: Option<String>,
+}
+
+/// Applies all clauses of one statement.
+pub(super) fn alter(
+    old: &TableSchema,
+    clauses: &[AlterClause],
+    context: &AlterContext<'_>,
+) -> Result<(TableSchema, Altered)> {
+    let mut work = Work::new(old, clauses, context);
+    work.options();
+    work.columns()?;
+    work.keys();
+    work.constraints();
+    work.finish()
+}
+
+struct Work<'a> {
+    old: &'a TableSchema,
+    clauses: Vec<&'a AlterClause>,
+    context: &'a AlterContext<'a>,
+    builder: Builder<'a>,
+    convert: Option<(String, String)>,
+    columns: Vec<NewColumn>,
+    new: TableSchema,
+    out: Altered,
+}
+
+impl<'a> Work<'a> {
+    fn new(
+        old: &'a TableSchema,
+        clauses: &'a [AlterClause],
+        context: &'a AlterContext<'a>,
+    ) -> Self {
+        let inherited = (old.charset.as_str(), old.collation.as_str());
+        let builder = Builder::new(context.defaults, context.mode, context.table, inherited);
+        let clauses = clauses.iter().filter(|c| !is_void(old, &c.spec)).collect();
+        let mut new = old.clone();
+        new.columns.clear();
+        new.keys.clear();
+        Self {
+            old,
+            clauses,
+            context,
+            builder,
+            convert: None,
+            columns: Vec::new(),
+            new,
+            out: Altered::default(),
+        }
+    }
+
+    fn specs(&self) -> impl Iterator<Item = &'a AlterSpec> + use<'a> {
+        self.clauses.clone().into_iter().map(|c| &c.spec)
+    }
+
+    fn missing(&mut self, what: &str, name: &str) {
+        self.out.notes.push(format!("{what} `{name}` is not there"));
+    }
+
+    /// Table options: they count for the columns of the same statement.
+    fn options(&mut self) {
+        let options: Vec<&TableOption> = self
+            .specs()
+            .filter_map(|s| if let AlterSpec::Option(o) = s { Some(o) } else { None })
+            .collect();
+        let own: Vec<TableOption> = options.iter().map(|o| (*o).clone()).collect();
+        let (charset, collation) = build::option_charset(&own);
+        let inherited = (self.old.charset.as_str(), self.old.collation.as_str());
+        let mut settled = self.context.defaults.resolve(charset, collation, inherited);
+        for spec in self.specs() {
+            if let AlterSpec::Convert { charset, collation } = spec {
+                let charset = charset.as_deref().or(match collation {
+                    Some(_) => None,
+                    None => Some(self.context.schema.0),
+                });
+                let is_default = charset == Some(self.context.schema.0) && collation.is_none();
+                settled = self.context.defaults.resolve(
+                    charset,
+                    collation.as_deref(),
+                    self.context.schema,
+                );
+                if is_default && matches!(spec, AlterSpec::Convert { charset: None, .. }) {
+                    settled.1 = self.context.schema.1.to_owned();
+                }
+                self.convert = Some(settled.clone());
+            }
+        }
+        (self.builder.charset, self.builder.collation) = settled.clone();
+        (self.new.charset, self.new.collation) = settled;
+        for option in options {
+            build::apply_option(&mut self.new, option);
+        }
+        for clause in self.clauses.clone() {
+            match &clause.spec {
+                AlterSpec::Partition(PartitionOp::Define) => {
+                    self.new.partitioning =
+                        self.context.sql.get(clause.span.clone()).map(str::to_owned);
+                }
+                AlterSpec::Partition(PartitionOp::Remove) => self.new.partitioning = None,
+                AlterSpec::AddSystemVersioning => self.new.system_versioned = true,
+                AlterSpec::DropSystemVersioning => {
+                    self.new.system_versioned = false;
+                    self.new.periods.retain(|p| !same_name(&p.0, "SYSTEM_TIME"));
+                }
+                AlterSpec::DropPeriod(name) => {
+                    self.new.periods.retain(|p| !same_name(&p.0, name));
+                }
+                AlterSpec::Add(TableElement::Period { name, start, end }) => {
+                    self.new.periods.push((name.clone(), start.clone(), end.clone()));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The columns of the new table.
+    fn columns(&mut self) -> Result {
+        // Columns of the statement are made in its order: the first TIMESTAMP among them counts.
+        let mut first_timestamp = true;
+        let mut made: Vec<(NewColumn, Position)> = Vec::new();
+        for spec in self.specs() {
+            match spec {
+                AlterSpec::ChangeColumn { old, column, position, .. } => {
+                    let column = self.changed(old, column, &mut first_timestamp)?;
+                    made.push((column, position.clone()));
+                }
+                AlterSpec::AddColumns { elements, position, if_not_exists } => {
+                    for element in elements {
+                        let TableElement::Column(def) = element else {
+                            self.builder.element(element);
+                            continue;
+                        };
+                        if *if_not_exists && self.old.column(&def.name).is_some() {
+                            continue;
+                        }
+                        let mut column = self.builder.column(def, &mut first_timestamp);
+                        self.convert_made(&mut column);
+                        made.push((NewColumn { column, old: None }, position.clone()));
+                    }
+                }
+                AlterSpec::Add(element) => self.builder.element(element),
+                _ => {}
+            }
+        }
+        self.keep_columns(&mut made);
+        for (column, position) in made {
+            self.place(column, &position)?;
+        }
+        self.check_names()
+    }
+
+    fn changed(&mut self, old: &str, def: &ColumnDef, first: &mut bool) -> Result<NewColumn> {
+        let Some((_, before)) = self.old.column(old) else {
+            return Err(self.conflict(&format!("column `{old}` is not there")));
+        };
+        let mut column = self.builder.column(def, first);
+        self.convert_made(&mut column);
+        if !same_name(old, &def.name) {
+            self.out.renamed.push((before.name.clone(), def.name.clone()));
+        }
+        Ok(NewColumn { column, old: Some(before.name.clone()) })
+    }
+
+    /// CONVERT TO also counts for the columns of the same statement, whatever they say.
+    fn convert_made(&self, column: &mut Column) {
+        if let Some((charset, collation)) = &self.convert
+            && build::is_text(column.ty.kind)
+        {
+            column.ty.charset.clone_from(charset);
+            column.ty.collation.clone_from(collation);
+        }
+    }
+
+    /// The old columns in their order, kept or changed. What is changed and has no place of its
+    /// own is taken out of `made`; what moves stands in its old place until it is moved.
+    fn keep_columns(&mut self, made: &mut Vec<(NewColumn, Position)>) {
+        let is = |c: &NewColumn, name: &str| c.old.as_deref().is_some_and(|o| same_name(o, name));
+        let dropped: Vec<&String> = self
+            .specs()
+            .filter_map(
+                |s| if let AlterSpec::DropColumn { name, .. } = s { Some(name) } else { None },
+            )
+            .collect();
+        for name in &dropped {
+            if self.old.column(name).is_none() {
+                self.missing("column", name);
+            }
+        }
+        for column in &self.old.columns {
+            if dropped.iter().any(|d| same_name(d, &column.name)) {
+                continue;
+            }
+            let changed = made.iter().position(|(c, _)| is(c, &column.name));
+            match changed.and_then(|at| made.get(at).map(|(_, position)| (at, position.clone()))) {
+                Some((at, Position::Unsaid)) => {
+                    let (changed, _) = made.remove(at);
+                    self.columns.push(changed);
+                }
+                Some((at, _)) => self.columns.extend(made.get(at).map(|(c, _)| c.clone())),
+                None => {
+                    let kept = self.kept(column);
+                    self.columns.push(NewColumn { column: kept, old: Some(column.name.clone()) });
+                }
+            }
+        }
+    }
+
+    /// A column that keeps its place: clauses that change single attributes are applied.
+    fn kept(&mut self, old: &Column) -> Column {
+        let mut column = old.clone();
+        for spec in self.specs() {
+            match spec {
+                AlterSpec::ColumnDefault { name, default, .. } if same_name(name, &old.name) => {
+                    column.default =
+                        default.as_deref().and_then(|d| self.builder.default(d, &column.ty));
+                    // MariaDB knows no column that may be NULL and has no default.
+                    let mariadb = self.context.defaults.server.flavor == Flavor::MariaDb;
+                    if mariadb || build::never_prints_null(&column) {
+                        build::settle_default(&mut column);
+                    }
+                }
+                AlterSpec::ColumnVisibility { name, invisible } if same_name(name, &old.name) => {
+                    column.invisible = *invisible;
+                }
+                AlterSpec::RenameColumn { old: from, new, .. } if same_name(from, &old.name) => {
+                    column.name.clone_from(new);
+                    self.out.renamed.push((old.name.clone(), new.clone()));
+                }
+                _ => {}
+            }
+        }
+        if let Some((charset, collation)) = &self.convert
+            && build::is_text(column.ty.kind)
+        {
+            convert_column(&mut column, charset, collation);
+        }
+        column
+    }
+
+    fn place(&mut self, column: NewColumn, position: &Position) -> Result {
+        self.columns.retain(|c| c.old.is_none() || c.old != column.old);
+        let at = match position {
+            Position::Unsaid => self.columns.len(),
+            Position::First => 0,
+            Position::After(name) => {
+                let found = self.columns.iter().position(|c| same_name(&c.column.name, name));
+                let missing = || self.conflict(&format!("column `{name}` (AFTER) is not there"));
+                found.ok_or_else(missing)? + 1
+            }
+        };
+        self.columns.insert(at, column);
+        Ok(())
+    }
+
+    fn conflict(&self, what: &str) -> Error {
+        Error::new(
+            &codes::SCHEMA_DDL,
+            format!("the tracked structure of table `{}` does not fit: {what}", self.context.table),
+        )
+    }
+
+    fn check_names(&self) -> Result {
+        for (n, column) in self.columns.iter().enumerate() {
+            let name = &column.column.name;
+            if self.columns.iter().take(n).any(|c| same_name(&c.column.name, name)) {
+                return Err(self.conflict(&format!("column `{name}` is there twice")));
+            }
+        }
+        if self.columns.is_empty() {
+            return Err(self.conflict("no column is left"));
+        }
+        Ok(())
+    }
+
+    /// The old keys with their parts under the new names; without dropped ones and empty ones.
+    fn keys(&mut self) {
+        for key in &self.old.keys {
+            if self.key_is_dropped(key) {
+                continue;
+            }
+            let mut kept = key.clone();
+            for spec in self.specs() {
+                match spec {
+                    AlterSpec::RenameKey { old, new, .. } if same_name(old, &key.name) => {
+                        kept.name.clone_from(new);
+                        kept.generated = false;
+                    }
+                    AlterSpec::KeyVisibility { name, invisible } if same_name(name, &key.name) => {
+                        kept.invisible = *invisible;
+                    }
+                    _ => {}
+                }
+            }
+            kept.parts = key.parts.iter().filter_map(|p| self.part(p)).collect();
+            if !kept.parts.is_empty() {
+                self.new.keys.push(kept);
+            }
+        }
+        let named: Vec<(&AlterSpec, &String)> = self
+            .specs()
+            .filter_map(|s| match s {
+                AlterSpec::Drop { kind: DropKind::Key, name, .. } => Some((s, name)),
+                AlterSpec::RenameKey { old, .. } => Some((s, old)),
+                _ => None,
+            })
+            .collect();
+        for (_, name) in named {
+            if !self.old.keys.iter().any(|k| same_name(&k.name, name)) {
+                self.missing("key", name);
+            }
+        }
+    }
+
+    fn key_is_dropped(&self, key: &Key) -> bool {
+        self.specs().any(|s| match s {
+            AlterSpec::DropPrimaryKey => key.kind == KeyKind::Primary,
+            AlterSpec::Drop { kind: DropKind::Key, name, .. } => same_name(name, &key.name),
+            AlterSpec::Drop { kind: DropKind::Constraint, name, .. } => {
+                same_name(name, &key.name)
+                    && matches!(key.kind, KeyKind::Unique | KeyKind::Primary)
+                    && !self.old.foreign_keys.iter().any(|f| same_name(&f.name, name))
+                    && !self.old.checks.iter().any(|c| same_name(&c.name, name))
+            }
+            _ => false,
+        })
+    }
+
+    /// A part of an old key in the new table; `None` when its column is gone.
+    fn part(&self, part: &KeyPart) -> Option<KeyPart> {
+        let KeyPart::Column { name, prefix, descending } = part else {
+            let KeyPart::Expression { expr, descending } = part else { return None };
+            let expr = rename_in_expression(expr, &self.out.renamed);
+            return Some(KeyPart::Expression { expr, descending: *descending });
+        };
+        let is = |c: &&NewColumn| same_name(c.old.as_deref().unwrap_or(&c.column.name), name);
+        let found = self.columns.iter().find(is)?;
+        let before = self.old.column(name).map(|(_, c)| c);
+        let prefix = prefix.filter(|p| prefix_stays(*p, before, &found.column));
+        Some(KeyPart::Column { name: found.column.name.clone(), prefix, descending: *descending })
+    }
+
+    /// Foreign keys and checks.
+    fn constraints(&mut self) {
+        let dropped = |kind: DropKind, name: &str, specs: &[&AlterSpec]| {
+            specs.iter().any(|s| match s {
+                AlterSpec::Drop { kind: k, name: n, .. } => {
+                    (*k == kind || *k == DropKind::Constraint) && same_name(n, name)
+                }
+                _ => false,
+            })
+        };
+        let specs: Vec<&AlterSpec> = self.specs().collect();
+        self.new.foreign_keys.retain(|k| !dropped(DropKind::ForeignKey, &k.name, &specs));
+        let gone: Vec<String> = self
+            .old
+            .columns
+            .iter()
+            .filter(|c| !self.columns.iter().any(|n| n.old.as_ref() == Some(&c.name)))
+            .map(|c| c.name.clone())
+            .collect();
+        // A check stays unless it is dropped or all columns that it looks at are gone; that of a
+        // column goes with it and is given anew when the column is changed.
+        let columns = &self.old.columns;
+        let changed: Vec<&String> = specs
+            .iter()
+            .filter_map(
+                |s| if let AlterSpec::ChangeColumn { old, .. } = s { Some(old) } else { None },
+            )
+            .collect();
+        self.new.checks.retain(|c| {
+            let owned = c.column.as_ref().is_some_and(|o| {
+                gone.iter().chain(changed.iter().copied()).any(|g| same_name(g, o))
+            });
+            let used = super::rename::columns_in_expression(&c.expr, columns);
+            let orphan = !used.is_empty() && used.iter().all(|u| gone.contains(u));
+            !owned && !orphan && !dropped(DropKind::Check, &c.name, &specs)
+        });
+        for check in &mut self.new.checks {
+            for spec in &specs {
+                if let AlterSpec::Enforce { name, enforced } = spec
+                    && same_name(name, &check.name)
+                {
+                    check.enforced = *enforced;
+                }
+            }
+            check.expr = rename_in_expression(&check.expr, &self.out.renamed);
+            if let Some(column) = &mut check.column
+                && let Some((_, new)) = self.out.renamed.iter().find(|(o, _)| same_name(o, column))
+            {
+                column.clone_from(new);
+            }
+        }
+    }
+
+    fn finish(mut self) -> Result<(TableSchema, Altered)> {
+        let renamed = &self.out.renamed;
+        let new_name = |name: &mut String| {
+            if let Some((_, new)) = renamed.iter().find(|(old, _)| same_name(old, name)) {
+                name.clone_from(new);
+            }
+        };
+        self.new.foreign_keys.iter_mut().flat_map(|k| &mut k.columns).for_each(new_name);
+        for (_, start, end) in &mut self.new.periods {
+            new_name(start);
+            new_name(end);
+        }
+        self.new.columns = self.columns.into_iter().map(|c| c.column).collect();
+        for column in &mut self.new.columns {
+            if let Some(generated) = &mut column.generated {
+                generated.expr = rename_in_expression(&generated.expr, renamed);
+            }
+        }
+        if self.builder.keys.iter().any(|k| k.kind == KeyKind::Primary)
+            && self.new.keys.iter().any(|k| k.kind == KeyKind::Primary)
+        {
+            return Err(Error::new(
+                &codes::SCHEMA_DDL,
+                format!("table `{}` has a primary key already", self.context.table),
+            ));
+        }
+        self.builder.finish(&mut self.new, false);
+        Ok((self.new, self.out))
+    }
+}
+
+/// True for a clause whose IF [NOT] EXISTS makes it do nothing.
+fn is_void(table: &TableSchema, spec: &AlterSpec) -> bool {
+    let column = |name: &str| table.column(name).is_some();
+    let key = |name: &str| table.keys.iter().any(|k| same_name(&k.name, name));
+    let foreign = |name: &str| table.foreign_keys.iter().any(|k| same_name(&k.name, name));
+    let check = |name: &str| table.checks.iter().any(|c| same_name(&c.name, name));
+    match spec {
+        AlterSpec::AddColumns { if_not_exists: true, elements, .. } => {
+            elements.iter().all(|e| matches!(e, TableElement::Column(def) if column(&def.name)))
+        }
+        AlterSpec::ChangeColumn { if_exists: true, old, .. }
+        | AlterSpec::RenameColumn { if_exists: true, old, .. } => !column(old),
+        AlterSpec::DropColumn { if_exists: true, name }
+        | AlterSpec::ColumnDefault { if_exists: true, name, .. } => !column(name),
+        AlterSpec::Add(TableElement::Key(def)) if def.if_not_exists => match def.kind {
+            KeyKind::Primary => table.primary_key().is_some(),
+            _ => key(key_name(def)),
+        },
+        AlterSpec::Add(TableElement::ForeignKey(def)) if def.if_not_exists => {
+            let name = def.name.as_ref().or(def.index_name.as_ref());
+            name.is_some_and(|n| foreign(n))
+        }
+        AlterSpec::Add(TableElement::Check(def)) if def.if_not_exists => {
+            def.name.as_deref().is_some_and(check)
+        }
+        AlterSpec::Drop { if_exists: true, kind, name } => match kind {
+            DropKind::Key => !key(name),
+            DropKind::ForeignKey => !foreign(name),
+            DropKind::Check => !check(name),
+            DropKind::Constraint => !key(name) && !foreign(name) && !check(name),
+        },
+        AlterSpec::RenameKey { if_exists: true, old, .. } => !key(old),
+        _ => false,
+    }
+}
+
+fn key_name(def: &KeyDef) -> &str {
+    let first = def.parts.first().and_then(KeyPart::column);
+    def.name.as_deref().or(first).unwrap_or_default()
+}
+
+/// A prefix goes when the column is no longer one that can have one, or no longer than it.
+fn prefix_stays(prefix: u32, before: Option<&Column>, after: &Column) -> bool {
+    use TypeKind as T;
+    let can = |c: &Column| {
+        build::is_text(c.ty.kind) && !matches!(c.ty.kind, T::Enum | T::Set)
+            || matches!(
+                c.ty.kind,
+                T::Binary | T::VarBinary | T::TinyBlob | T::Blob | T::MediumBlob | T::LongBlob
+            )
+    };
+    let sized = matches!(after.ty.kind, T::Char | T::VarChar | T::Binary | T::VarBinary);
+    before.is_none_or(can) && can(after) && !(sized && after.ty.length.is_some_and(|l| l <= prefix))
+}
+
+/// CONVERT TO keeps the number of characters that a text can hold: its type may have to grow.
+fn convert_column(column: &mut Column, charset: &str, collation: &str) {
+    use TypeKind as T;
+    let most: u64 = match column.ty.kind {
+        T::TinyText => 255,
+        T::Text => 65_535,
+        T::MediumText => 16_777_215,
+        _ => 0,
+    };
+    let characters = most / charset::max_bytes(&column.ty.charset);
+    if most > 0 {
+        column.ty.kind =
+            build::text_for(characters * charset::max_bytes(charset), TypeKind::TinyText);
+    }
+    column.ty.charset = charset.to_owned();
+    column.ty.collation = collation.to_owned();
+    if charset == "binary" && !matches!(column.ty.kind, T::Enum | T::Set) {
+        column.ty.kind = build::binary_kind(column.ty.kind);
+        column.ty.charset.clear();
+        column.ty.collation.clear();
+    }
+}

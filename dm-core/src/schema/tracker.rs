@@ -1,0 +1,561 @@
+//! Knows what every table of a source looks like at one position of its binlog.
+//!
+//! Guarantee: after [`Tracker::apply`] the structures are those that the server had after it ran
+//! the statement; when the statement cannot be applied nothing has changed. Obstacle: a binlog
+//! carries the statement, not its result, and the result depends on the table before, on the
+//! schema, and on server settings ([`Defaults`]). Method: the same steps as the server's, compared
+//! with real servers in the tests.
+//!
+//! Structures are immutable and shared (`Arc`): a row that is still on its way keeps the one that
+//! it was decoded with. Each has a version number, so that several of one table can be told apart.
+//! The whole tracker serialises, and is saved in the same transaction as the position that it
+//! stands for: a restart continues with exactly this state.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dm_filter::TableName;
+use serde::{Deserialize, Serialize};
+
+use super::alter::{self, AlterContext};
+use super::build::{Builder, settle_keys};
+use super::charset::Defaults;
+use super::table::{Key, TableSchema, same_name};
+use crate::ddl::{
+    AlterClause, AlterSpec, AlterTable, Body, CreateTable, DatabaseDef, DropKind, Flavor,
+    Statement, TableElement,
+};
+use crate::error::{Error, Result, codes};
+
+/// A tracked table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tracked {
+    /// Its structure.
+    pub schema: Arc<TableSchema>,
+    /// Rises with every change of any table of the tracker.
+    pub version: u64,
+    /// The structure was guessed from the target, not read from the source.
+    pub assumed: bool,
+}
+
+/// Character set and collation of a schema.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SchemaInfo {
+    /// Default character set.
+    pub charset: String,
+    /// Default collation.
+    pub collation: String,
+}
+
+/// What a statement did to one table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableChange {
+    /// The table.
+    pub name: TableName,
+    /// Its structure before; `None` when it was not there or not known.
+    pub before: Option<Arc<TableSchema>>,
+    /// Its structure after; `None` when it is gone or not known.
+    pub after: Option<Arc<TableSchema>>,
+}
+
+/// What a statement did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Effects {
+    /// Tables whose structure changed, came or went, in the order of names.
+    pub tables: Vec<TableChange>,
+    /// Schemas that came, went or got other defaults.
+    pub schemas: Vec<String>,
+    /// Tables that the statement made or changed without their structure being known: it was not
+    /// tracked, or it depends on a query. Whoever needs it has to fetch it.
+    pub unknown: Vec<TableName>,
+    /// What the statement dropped or renamed and the tracker did not have.
+    pub notes: Vec<String>,
+}
+
+/// The structures of a source's tables; see the module.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Saved", into = "Saved")]
+pub struct Tracker {
+    defaults: Defaults,
+    schemas: BTreeMap<String, SchemaInfo>,
+    tables: BTreeMap<TableName, (TableName, Tracked)>,
+    version: u64,
+}
+
+/// The serialised form.
+#[derive(Clone, Serialize, Deserialize)]
+struct Saved {
+    defaults: Defaults,
+    schemas: BTreeMap<String, SchemaInfo>,
+    tables: Vec<SavedTable>,
+    version: u64,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct SavedTable {
+    schema: String,
+    table: String,
+    tracked: Tracked,
+}
+
+impl From<Saved> for Tracker {
+    fn from(saved: Saved) -> Self {
+        let mut tracker = Self::new(saved.defaults);
+        tracker.schemas = saved.schemas;
+        tracker.version = saved.version;
+        for t in saved.tables {
+            let name = TableName::new(t.schema, t.table);
+            tracker.tables.insert(tracker.key(&name), (name, t.tracked));
+        }
+        tracker
+    }
+}
+
+impl From<Tracker> for Saved {
+    fn from(tracker: Tracker) -> Self {
+        let tables = tracker.tables.into_values();
+        Self {
+            defaults: tracker.defaults,
+            schemas: tracker.schemas,
+            version: tracker.version,
+            tables: tables
+                .map(|(name, tracked)| SavedTable {
+                    schema: name.schema,
+                    table: name.table,
+                    tracked,
+                })
+                .collect(),
+        }
+    }
+}
+
+impl Tracker {
+    /// A tracker that knows no table yet.
+    pub fn new(defaults: Defaults) -> Self {
+        Self { defaults, schemas: BTreeMap::new(), tables: BTreeMap::new(), version: 0 }
+    }
+
+    /// What the server fills in where a statement says nothing.
+    pub fn defaults(&self) -> &Defaults {
+        &self.defaults
+    }
+
+    /// Changes what the server fills in; tracked structures stay as they are. A QUERY event
+    /// carries some of these settings: set them before the statement is applied.
+    pub fn set_defaults(&mut self, defaults: Defaults) {
+        self.defaults = defaults;
+    }
+
+    fn key(&self, name: &TableName) -> TableName {
+        if self.defaults.lower_case_table_names == 0 {
+            return name.clone();
+        }
+        TableName::new(name.schema.to_lowercase(), name.table.to_lowercase())
+    }
+
+    fn schema_key(&self, name: &str) -> String {
+        self.key(&TableName::schema_only(name)).schema
+    }
+
+    /// A table's structure; `None` when it is not known.
+    pub fn table(&self, name: &TableName) -> Option<&Arc<TableSchema>> {
+        self.tracked(name).map(|t| &t.schema)
+    }
+
+    /// A table's structure with its version and whether it is a guess.
+    pub fn tracked(&self, name: &TableName) -> Option<&Tracked> {
+        self.tables.get(&self.key(name)).map(|(_, tracked)| tracked)
+    }
+
+    /// All tracked tables, in the order of names.
+    pub fn tables(&self) -> impl Iterator<Item = (&TableName, &Tracked)> {
+        self.tables.values().map(|(name, tracked)| (name, tracked))
+    }
+
+    /// Character set and collation of a schema, when known.
+    pub fn schema(&self, name: &str) -> Option<&SchemaInfo> {
+        self.schemas.get(&self.schema_key(name))
+    }
+
+    /// Sets character set and collation of a schema.
+    pub fn set_schema(&mut self, name: &str, info: SchemaInfo) {
+        self.schemas.insert(self.schema_key(name), info);
+    }
+
+    /// Sets a table's structure. `assumed` marks one that was guessed from the target.
+    pub fn set(&mut self, name: TableName, schema: Arc<TableSchema>, assumed: bool) {
+        self.version += 1;
+        let tracked = Tracked { schema, version: self.version, assumed };
+        self.tables.insert(self.key(&name), (name, tracked));
+    }
+
+    /// Forgets a table; its structure, if it was known.
+    pub fn remove(&mut self, name: &TableName) -> Option<Arc<TableSchema>> {
+        let key = self.key(name);
+        self.tables.remove(&key).map(|(_, tracked)| tracked.schema)
+    }
+
+    /// Applies a statement.
+    ///
+    /// Statements that change no structure have no effect. A table that is not tracked is no
+    /// error: it is listed in [`Effects::unknown`].
+    ///
+    /// # Errors
+    ///
+    /// 44006 when the statement does not fit the tracked structure (a column added twice, one
+    /// changed that is not there, a table made that exists). Nothing has changed then.
+    pub fn apply(&mut self, statement: &Statement) -> Result<Effects> {
+        let mut work =
+            Work { tracker: self, changed: BTreeMap::new(), effects: Effects::default() };
+        match &statement.body {
+            Body::CreateTable(create) => work.create(create, statement)?,
+            Body::AlterTable(alter) => work.alter(alter, statement)?,
+            Body::CreateIndex(index) => {
+                let add = AlterSpec::Add(TableElement::Key(index.key.clone()));
+                let mut specs = vec![add];
+                let name = index.key.name.clone().unwrap_or_default();
+                if index.or_replace && work.has_key(&index.table, &name) {
+                    specs.insert(0, AlterSpec::Drop { kind: DropKind::Key, if_exists: true, name });
+                }
+                work.alter(&synthetic(&index.table, specs), statement)?;
+            }
+            Body::DropIndex(index) => {
+                let (name, if_exists) = (index.name.clone(), index.if_exists);
+                let spec = if name.eq_ignore_ascii_case("PRIMARY") {
+                    AlterSpec::DropPrimaryKey
+                } else {
+                    AlterSpec::Drop { kind: DropKind::Key, if_exists, name }
+                };
+                work.alter(&synthetic(&index.table, vec![spec]), statement)?;
+            }
+            Body::DropTable { tables, temporary: false, .. } => {
+                for table in tables {
+                    work.drop_table(table);
+                }
+            }
+            Body::RenameTable(pairs) => {
+                for (old, new) in pairs {
+                    work.rename(old, new)?;
+                }
+            }
+            Body::CreateDatabase(def) => return Ok(self.create_schema(def)),
+            Body::AlterDatabase(def) => return Ok(self.alter_schema(def)),
+            Body::DropDatabase { name, .. } => return Ok(self.drop_schema(name)),
+            Body::DropTable { .. } | Body::TruncateTable(_) | Body::Other => {}
+        }
+        let Work { changed, effects, .. } = work;
+        Ok(self.commit(changed, effects))
+    }
+
+    fn commit(&mut self, changed: Changed, mut effects: Effects) -> Effects {
+        for (key, (name, after)) in changed {
+            let before = self.tables.get(&key).map(|(_, t)| t.schema.clone());
+            let assumed = after.as_ref().is_some_and(|(_, assumed)| *assumed);
+            let after = after.map(|(schema, _)| schema);
+            match &after {
+                Some(schema) => self.set(name.clone(), schema.clone(), assumed),
+                None => {
+                    self.tables.remove(&key);
+                }
+            }
+            if before != after {
+                effects.tables.push(TableChange { name, before, after });
+            }
+        }
+        effects
+    }
+
+    fn create_schema(&mut self, def: &DatabaseDef) -> Effects {
+        if def.if_not_exists && self.schema(&def.name).is_some() {
+            return Effects::default();
+        }
+        let mut effects =
+            if def.or_replace { self.drop_schema(&def.name) } else { Effects::default() };
+        let inherited = (self.defaults.charset.as_str(), self.defaults.collation.as_str());
+        let (charset, collation) =
+            self.defaults.resolve(def.charset.as_deref(), def.collation.as_deref(), inherited);
+        self.set_schema(&def.name, SchemaInfo { charset, collation });
+        effects.schemas = vec![def.name.clone()];
+        effects
+    }
+
+    fn alter_schema(&mut self, def: &DatabaseDef) -> Effects {
+        if def.charset.is_none() && def.collation.is_none() {
+            return Effects::default();
+        }
+        let now = self.schema_info(&def.name);
+        let inherited = (now.charset.as_str(), now.collation.as_str());
+        let (charset, collation) =
+            self.defaults.resolve(def.charset.as_deref(), def.collation.as_deref(), inherited);
+        self.set_schema(&def.name, SchemaInfo { charset, collation });
+        Effects { schemas: vec![def.name.clone()], ..Effects::default() }
+    }
+
+    fn drop_schema(&mut self, name: &str) -> Effects {
+        let key = self.schema_key(name);
+        self.schemas.remove(&key);
+        let gone: Vec<TableName> =
+            self.tables.keys().filter(|k| k.schema == key).cloned().collect();
+        let mut effects = Effects { schemas: vec![name.to_owned()], ..Effects::default() };
+        for key in gone {
+            if let Some((name, tracked)) = self.tables.remove(&key) {
+                let before = Some(tracked.schema);
+                effects.tables.push(TableChange { name, before, after: None });
+            }
+        }
+        effects
+    }
+
+    /// What a schema's tables inherit; the server's settings when the schema is not known.
+    fn schema_info(&self, name: &str) -> SchemaInfo {
+        self.schema(name).cloned().unwrap_or_else(|| SchemaInfo {
+            charset: self.defaults.charset.clone(),
+            collation: self.defaults.collation.clone(),
+        })
+    }
+}
+
+/// New structures by key: the name, and the structure with its `assumed` mark; `None` is gone.
+type Changed = BTreeMap<TableName, (TableName, Option<(Arc<TableSchema>, bool)>)>;
+
+/// An ALTER TABLE made up for a statement that means the same.
+fn synthetic(table: &TableName, specs: Vec<AlterSpec>) -> AlterTable {
+    let clauses = specs.into_iter().map(|spec| AlterClause { spec, span: 0..0 }).collect();
+    AlterTable { name: table.clone(), if_exists: false, clauses }
+}
+
+/// A statement on its way: changes are collected and committed together.
+struct Work<'a> {
+    tracker: &'a Tracker,
+    changed: Changed,
+    effects: Effects,
+}
+
+impl Work<'_> {
+    fn get(&self, name: &TableName) -> Option<(Arc<TableSchema>, bool)> {
+        match self.changed.get(&self.tracker.key(name)) {
+            Some((_, after)) => after.clone(),
+            None => self.tracker.tracked(name).map(|t| (t.schema.clone(), t.assumed)),
+        }
+    }
+
+    fn put(&mut self, name: &TableName, after: Option<(Arc<TableSchema>, bool)>) {
+        self.changed.insert(self.tracker.key(name), (name.clone(), after));
+    }
+
+    fn has_key(&self, table: &TableName, name: &str) -> bool {
+        self.get(table).is_some_and(|(t, _)| t.keys.iter().any(|k| same_name(&k.name, name)))
+    }
+
+    fn drop_table(&mut self, name: &TableName) {
+        if self.get(name).is_none() {
+            self.effects.notes.push(format!("table {name} is not there"));
+        }
+        self.put(name, None);
+    }
+
+    fn create(&mut self, create: &CreateTable, statement: &Statement) -> Result {
+        if create.temporary {
+            return Ok(());
+        }
+        if let Some((_, assumed)) = self.get(&create.name) {
+            if create.if_not_exists && !assumed {
+                return Ok(());
+            }
+            if !create.or_replace && !assumed {
+                return Err(Error::new(
+                    &codes::SCHEMA_DDL,
+                    format!("table {} is tracked already", create.name),
+                ));
+            }
+        }
+        if let Some(like) = &create.like {
+            return self.create_like(&create.name, like);
+        }
+        if create.select.is_some() {
+            self.put(&create.name, None);
+            self.effects.unknown.push(create.name.clone());
+            return Ok(());
+        }
+        let info = self.tracker.schema_info(&create.name.schema);
+        let inherited = (info.charset.as_str(), info.collation.as_str());
+        let mode = statement.context.sql_mode;
+        let builder = Builder::new(&self.tracker.defaults, mode, &create.name.table, inherited);
+        let table = builder.table(create);
+        self.put(&create.name, Some((Arc::new(table), false)));
+        Ok(())
+    }
+
+    /// A copy without foreign keys; CHECK constraints with names made up get new ones.
+    fn create_like(&mut self, name: &TableName, like: &TableName) -> Result {
+        let Some((source, assumed)) = self.get(like) else {
+            self.put(name, None);
+            self.effects.unknown.push(name.clone());
+            return Ok(());
+        };
+        let mut table = TableSchema::clone(&source);
+        table.foreign_keys.clear();
+        table.options.retain(|(option, _)| {
+            !matches!(option.as_str(), "AUTO_INCREMENT" | "DATA DIRECTORY" | "INDEX DIRECTORY")
+        });
+        for key in &mut table.keys {
+            key.generated = false;
+        }
+        if self.tracker.defaults.server.flavor == Flavor::MySql {
+            for (n, check) in table.checks.iter_mut().enumerate() {
+                check.name = format!("{}_chk_{}", name.table, n + 1);
+            }
+        }
+        self.put(name, Some((Arc::new(table), assumed)));
+        Ok(())
+    }
+
+    fn alter(&mut self, alter: &AlterTable, statement: &Statement) -> Result {
+        let new_name = alter.clauses.iter().find_map(|c| match &c.spec {
+            AlterSpec::RenameTable(name) => Some(name),
+            _ => None,
+        });
+        let Some((old, assumed)) = self.get(&alter.name) else {
+            if !alter.if_exists {
+                self.put(&alter.name, None);
+                if let Some(name) = new_name {
+                    self.put(name, None);
+                }
+                self.effects.unknown.push(new_name.unwrap_or(&alter.name).clone());
+            }
+            return Ok(());
+        };
+        let info = self.tracker.schema_info(&alter.name.schema);
+        let context = AlterContext {
+            defaults: &self.tracker.defaults,
+            mode: statement.context.sql_mode,
+            table: &alter.name.table,
+            sql: &statement.sql,
+            schema: (&info.charset, &info.collation),
+        };
+        let (table, altered) = alter::alter(&old, &alter.clauses, &context)?;
+        self.effects.notes.extend(altered.notes);
+        self.put(&alter.name, Some((Arc::new(table), assumed)));
+        if !altered.renamed.is_empty() {
+            self.rename_parent_columns(&alter.name, &altered.renamed);
+        }
+        match new_name {
+            Some(name) => self.rename(&alter.name, name),
+            None => Ok(()),
+        }
+    }
+
+    fn rename(&mut self, old: &TableName, new: &TableName) -> Result {
+        let tracked = self.get(old);
+        if self.tracker.key(old) == self.tracker.key(new) {
+            return Ok(());
+        }
+        if self.get(new).is_some_and(|(_, assumed)| !assumed) {
+            return Err(Error::new(
+                &codes::SCHEMA_DDL,
+                format!("{old} cannot be renamed: table {new} is tracked already"),
+            ));
+        }
+        self.put(old, None);
+        let Some((schema, assumed)) = tracked else {
+            self.put(new, None);
+            self.effects.unknown.push(new.clone());
+            return Ok(());
+        };
+        let mut table = TableSchema::clone(&schema);
+        for key in &mut table.foreign_keys {
+            rename_generated(&mut key.name, "_ibfk_", old, new);
+            // An unqualified parent lies in the table's schema: it stays where it is.
+            if old.schema != new.schema && key.parent_schema.is_empty() {
+                key.parent_schema.clone_from(&old.schema);
+            }
+            if key.parent_schema == new.schema {
+                key.parent_schema.clear();
+            }
+        }
+        for check in &mut table.checks {
+            rename_generated(&mut check.name, "_chk_", old, new);
+        }
+        self.put(new, Some((Arc::new(table), assumed)));
+        self.rename_parent(old, new);
+        Ok(())
+    }
+
+    /// Tables whose foreign keys reference `parent`, with their names.
+    fn children(&self, parent: &TableName) -> Vec<(TableName, TableSchema, bool)> {
+        let key = self.tracker.key(parent);
+        let mut names: Vec<TableName> = self.tracker.tables().map(|(n, _)| n.clone()).collect();
+        names.extend(self.changed.values().map(|(name, _)| name.clone()));
+        names.sort();
+        names.dedup();
+        let mut found = Vec::new();
+        for name in names {
+            let Some((schema, assumed)) = self.get(&name) else { continue };
+            let refers = |k: &super::ForeignKey| self.tracker.key(&parent_of(k, &name)) == key;
+            if schema.foreign_keys.iter().any(refers) {
+                found.push((name, TableSchema::clone(&schema), assumed));
+            }
+        }
+        found
+    }
+
+    fn rename_parent(&mut self, old: &TableName, new: &TableName) {
+        for (name, mut table, assumed) in self.children(old) {
+            for key in &mut table.foreign_keys {
+                if self.tracker.key(&parent_of(key, &name)) == self.tracker.key(old) {
+                    key.parent_table.clone_from(&new.table);
+                    key.parent_schema.clone_from(&new.schema);
+                    if key.parent_schema == name.schema {
+                        key.parent_schema.clear();
+                    }
+                }
+            }
+            self.put(&name, Some((Arc::new(table), assumed)));
+        }
+    }
+
+    fn rename_parent_columns(&mut self, parent: &TableName, renamed: &[(String, String)]) {
+        for (name, mut table, assumed) in self.children(parent) {
+            for key in &mut table.foreign_keys {
+                if self.tracker.key(&parent_of(key, &name)) != self.tracker.key(parent) {
+                    continue;
+                }
+                for column in &mut key.parent_columns {
+                    if let Some((_, new)) = renamed.iter().find(|(old, _)| same_name(old, column)) {
+                        column.clone_from(new);
+                    }
+                }
+            }
+            self.put(&name, Some((Arc::new(table), assumed)));
+        }
+    }
+}
+
+/// The table that a foreign key of `child` references.
+fn parent_of(key: &super::ForeignKey, child: &TableName) -> TableName {
+    let schema = if key.parent_schema.is_empty() { &child.schema } else { &key.parent_schema };
+    TableName::new(schema.clone(), key.parent_table.clone())
+}
+
+/// A name that the server made from the table's name follows the table.
+fn rename_generated(name: &mut String, infix: &str, old: &TableName, new: &TableName) {
+    let prefix = format!("{}{infix}", old.table);
+    if let Some(number) = name.strip_prefix(&prefix)
+        && number.bytes().all(|b| b.is_ascii_digit())
+    {
+        *name = format!("{}{infix}{number}", new.table);
+    }
+}
+
+impl TableSchema {
+    /// Puts keys in the server's order, names those without a name, and makes the columns of the
+    /// primary key NOT NULL: for structures that were put together by hand.
+    pub fn settle(&mut self) {
+        settle_keys(self);
+    }
+
+    /// The key of a name, without regard to case.
+    pub fn key(&self, name: &str) -> Option<&Key> {
+        self.keys.iter().find(|k| same_name(&k.name, name))
+    }
+}

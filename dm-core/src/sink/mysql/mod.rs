@@ -1,0 +1,292 @@
+//! The sink for targets that speak MySQL's protocol: MySQL, MariaDB, TiDB.
+//!
+//! Guarantee: every chunk and every batch is in the target exactly once, or not at all, also when
+//! this process, its connection or the server dies at any moment. Obstacle: a killed client's last
+//! packet goes on running on the server, and the state file commits apart from the target.
+//! Method: each target transaction carries its mark (`marks`), each writing connection holds the
+//! named lock of its slot for its life, and whoever takes over first waits for that lock, then
+//! asks the marks. Where the mark tables may not be made, the sink says that it is at-least-once.
+
+mod group;
+mod load;
+mod marks;
+mod plan;
+mod session;
+mod writer;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use dm_filter::TableName;
+
+use self::marks::{Marks, lock_name, release_lock, take_lock};
+use self::session::Session;
+use self::writer::MysqlWriter;
+use super::{DdlOutcome, Guarantees, Recovered, Sink, Slot, TargetDdl, Writer};
+use crate::config::ConnPlan;
+use crate::error::{Error, Result};
+use crate::event::{ChunkMark, LaneId};
+use crate::mysql::{Connection, Purpose};
+use crate::schema::TableSchema;
+use crate::sql::{push_string, quote_table};
+
+/// How the sink works.
+#[derive(Clone, Debug)]
+pub(crate) struct MysqlSinkOptions {
+    /// Schema of the mark tables.
+    pub meta_schema: String,
+    /// Text of one statement, roughly.
+    pub statement_bytes: usize,
+    /// Stop when an update or delete finds no row.
+    pub stop_on_missing: bool,
+    /// Whether marks are written.
+    pub marked: bool,
+}
+
+/// What all writers of a sink share.
+pub(super) struct Shared {
+    target: ConnPlan,
+    pub(super) marks: Marks,
+    pub(super) marked: bool,
+    pub(super) statement_bytes: usize,
+    pub(super) stop_on_missing: bool,
+    /// For questions: structures, marks. Never writes rows.
+    asking: Mutex<Option<Session>>,
+    structures: Mutex<HashMap<TableName, Option<Arc<TableSchema>>>>,
+    structure: AtomicU64,
+}
+
+/// The sink for MySQL, MariaDB and TiDB.
+pub struct MysqlSink {
+    shared: Arc<Shared>,
+}
+
+impl MysqlSink {
+    /// A sink for the server that `target` names. Nothing is connected yet.
+    pub(crate) fn new(target: ConnPlan, options: &MysqlSinkOptions) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                target,
+                marks: Marks::new(&options.meta_schema),
+                marked: options.marked,
+                statement_bytes: options.statement_bytes,
+                stop_on_missing: options.stop_on_missing,
+                asking: Mutex::new(None),
+                structures: Mutex::new(HashMap::new()),
+                structure: AtomicU64::new(1),
+            }),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What the mutexes guard is a cache and a connection: both are valid whoever panicked.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    /// Grows with every statement that may have changed a structure.
+    pub(super) fn structure(&self) -> u64 {
+        self.structure.load(Ordering::Acquire)
+    }
+
+    /// A connection that writes rows.
+    fn row_session(&self) -> Result<Session> {
+        let mut session = Session::new(Connection::open(&self.target, Purpose::Target)?.into_raw());
+        match session.exec(&session::row_session()) {
+            // 1193: unknown system variable; MySQL before 5.7.20 and MariaDB before 11.1.
+            Err(e) if e.server_error() == Some(1193) => {
+                session.exec(&session::row_session_old())?;
+            }
+            other => {
+                other?;
+            }
+        }
+        Ok(session)
+    }
+
+    /// Asks on the connection for questions; a broken one is replaced once.
+    fn ask<T>(&self, mut f: impl FnMut(&mut Session) -> Result<T>) -> Result<T> {
+        let mut asking = lock(&self.asking);
+        if let Some(session) = asking.as_mut() {
+            match f(session) {
+                Err(e) if e.is_transient() => *asking = None,
+                other => return other,
+            }
+        }
+        let mut session = self.row_session()?;
+        let answer = f(&mut session);
+        *asking = Some(session);
+        answer
+    }
+
+    fn show_create(&self, table: &TableName) -> Result<Option<String>> {
+        let sql = format!("SHOW CREATE TABLE {}", quote_table(table));
+        self.ask(|session| match session.rows(&sql) {
+            Ok(rows) => {
+                Ok(rows.into_iter().next().and_then(|row| row.into_iter().nth(1)).flatten())
+            }
+            // No such database, no such table.
+            Err(e) if matches!(e.server_error(), Some(1049 | 1146)) => Ok(None),
+            Err(e) => Err(e),
+        })
+    }
+
+    pub(super) fn describe(&self, table: &TableName) -> Result<Option<Arc<TableSchema>>> {
+        if let Some(known) = lock(&self.structures).get(table) {
+            return Ok(known.clone());
+        }
+        let before = self.structure();
+        let schema = match self.show_create(table)? {
+            Some(text) => Some(Arc::new(crate::schema::parse_create_table(
+                &text,
+                crate::ddl::SqlMode::default(),
+            )?)),
+            None => None,
+        };
+        let mut structures = lock(&self.structures);
+        // A statement that ran meanwhile may have made the answer old.
+        if before == self.structure() && schema.is_some() {
+            structures.insert(table.clone(), schema.clone());
+        }
+        Ok(schema)
+    }
+
+    fn forget_structures(&self) {
+        let mut structures = lock(&self.structures);
+        structures.clear();
+        self.structure.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+impl Sink for MysqlSink {
+    fn guarantees(&self) -> Guarantees {
+        if self.shared.marked { Guarantees::exact() } else { Guarantees::none() }
+    }
+
+    fn prepare(&self, task: &str, identity: &str) -> Result<()> {
+        if !self.shared.marked {
+            return Ok(());
+        }
+        let marks = &self.shared.marks;
+        self.shared.ask(|session| {
+            for sql in marks.create() {
+                session.exec(&sql)?;
+            }
+            marks.claim(session, task, identity)
+        })
+    }
+
+    fn describe(&self, table: &TableName) -> Result<Option<Arc<TableSchema>>> {
+        self.shared.describe(table)
+    }
+
+    fn show_create(&self, table: &TableName) -> Result<Option<String>> {
+        self.shared.show_create(table)
+    }
+
+    fn execute_ddl(&self, ddl: &TargetDdl) -> Result<DdlOutcome> {
+        let mut session = self.shared.row_session()?;
+        let result = run_ddl(&mut session, ddl);
+        // Also after an error: a lost connection does not tell whether it ran.
+        self.shared.forget_structures();
+        result.map(|()| DdlOutcome::Done)
+    }
+
+    fn recover(&self, task: &str, lane: &LaneId, stop: &AtomicBool) -> Result<Recovered> {
+        if !self.shared.marked {
+            return Ok(Recovered::default());
+        }
+        let marks = &self.shared.marks;
+        let mut session = self.shared.row_session()?;
+        for worker in marks.workers(&mut session, task, lane)? {
+            let name = lock_name(task, lane, worker);
+            take_lock(&mut session, &name, stop)?;
+            release_lock(&mut session, &name)?;
+        }
+        marks.recover(&mut session, task, lane)
+    }
+
+    fn loaded_chunks(&self, task: &str, lane: &LaneId) -> Result<Vec<ChunkMark>> {
+        if !self.shared.marked {
+            return Ok(Vec::new());
+        }
+        self.shared.ask(|session| self.shared.marks.chunks(session, task, lane))
+    }
+
+    fn forget(&self, task: &str, lane: &LaneId, epoch: u64, chunks: bool) -> Result<()> {
+        if !self.shared.marked {
+            return Ok(());
+        }
+        self.shared.ask(|session| self.shared.marks.forget(session, task, lane, epoch, chunks))
+    }
+
+    fn empty_table(&self, _task: &str, _lane: &LaneId, table: &TableName) -> Result<()> {
+        // Marks of earlier generations may stay: a mark names its generation.
+        self.shared
+            .ask(|session| session.exec(&format!("DELETE FROM {}", quote_table(table))).map(|_| ()))
+    }
+
+    fn writer(&self, slot: &Slot, stop: &AtomicBool) -> Result<Box<dyn Writer>> {
+        let mut session = self.shared.row_session()?;
+        if self.shared.marked {
+            take_lock(&mut session, &lock_name(&slot.task, &slot.lane, slot.worker), stop)?;
+            let id = session.id();
+            let marks = &self.shared.marks;
+            session.exec(&marks.register(&slot.task, &slot.lane, slot.epoch, slot.worker, id))?;
+        }
+        Ok(Box::new(MysqlWriter::new(session, Arc::clone(&self.shared), slot.clone())))
+    }
+}
+
+/// The parts of a source's sql_mode that decide how a statement is read or what it means. The
+/// rest (zero dates, division by zero, names of accounts) would only make the target refuse what
+/// the source took.
+fn ddl_sql_mode(source: &str) -> String {
+    const KEEP: [&str; 12] = [
+        "REAL_AS_FLOAT",
+        "PIPES_AS_CONCAT",
+        "ANSI_QUOTES",
+        "IGNORE_SPACE",
+        "HIGH_NOT_PRECEDENCE",
+        "NO_BACKSLASH_ESCAPES",
+        "NO_UNSIGNED_SUBTRACTION",
+        "NO_DIR_IN_CREATE",
+        "PAD_CHAR_TO_FULL_LENGTH",
+        "STRICT_TRANS_TABLES",
+        "STRICT_ALL_TABLES",
+        "NO_ENGINE_SUBSTITUTION",
+    ];
+    let mut modes: Vec<&str> = source.split(',').filter(|m| KEEP.contains(m)).collect();
+    modes.extend(["NO_AUTO_VALUE_ON_ZERO", "ALLOW_INVALID_DATES"]);
+    modes.join(",")
+}
+
+fn run_ddl(session: &mut Session, ddl: &TargetDdl) -> Result {
+    let mut set = |name: &str, value: &str| {
+        let mut sql = format!("SET SESSION {name}=");
+        push_string(&mut sql, value);
+        session.exec(&sql)
+    };
+    set("sql_mode", &ddl_sql_mode(ddl.sql_mode.as_deref().unwrap_or_default()))?;
+    if let Some(zone) = &ddl.time_zone {
+        // A zone that the target has no table for: the offset of the row session stays.
+        let _ = set("time_zone", zone);
+    }
+    if let Some(collation) = &ddl.collation_server {
+        let _ = set("collation_server", collation);
+    }
+    if ddl.at != 0 {
+        session.exec(&format!("SET TIMESTAMP={}", ddl.at))?;
+    }
+    if !ddl.schema.is_empty() {
+        let mut sql = String::from("USE ");
+        crate::sql::push_ident(&mut sql, &ddl.schema);
+        session.exec(&sql)?;
+    }
+    session.exec(&ddl.sql).map(|_| ()).map_err(|e: Error| {
+        let tables: Vec<String> = ddl.tables.iter().map(ToString::to_string).collect();
+        e.context(format!("running {:?} at the target on {}", ddl.sql, tables.join(", ")))
+    })
+}

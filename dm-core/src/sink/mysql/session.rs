@@ -1,0 +1,116 @@
+//! Connections to the target, and the two kinds of sessions on them.
+//!
+//! Rows are written in one fixed session, whatever the source's session was: our own text must be
+//! read as we wrote it, an id of 0 must stay 0, and what does not fit must be an error. The
+//! source's sql_mode, time zone and collation belong to statements only, on a connection of
+//! their own.
+
+use ::mysql::Conn;
+use ::mysql::prelude::Queryable;
+
+use crate::error::{During, Error, Result, Scope};
+
+/// sql_mode of the sessions that write rows.
+pub(super) const ROW_SQL_MODE: &str =
+    "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION";
+
+/// The same without strictness, for rows that only a lenient session takes.
+pub(super) const LOOSE_SQL_MODE: &str =
+    "NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION";
+
+/// A connection, and what the server on it is.
+pub(super) struct Session {
+    conn: Conn,
+}
+
+/// What one statement of a packet reported.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Reported {
+    /// Affected rows; with found-rows counting, rows matched by an UPDATE.
+    pub rows: u64,
+}
+
+impl Session {
+    /// Wraps a fresh connection.
+    pub fn new(conn: Conn) -> Self {
+        Self { conn }
+    }
+
+    /// The server's id of the connection.
+    pub fn id(&self) -> u64 {
+        u64::from(self.conn.connection_id())
+    }
+
+    /// Runs statements joined by `;` and gives what each reported.
+    ///
+    /// # Errors
+    ///
+    /// The first failure; later statements did not run. The number says which one failed.
+    pub fn run(&mut self, sql: &str) -> Result<Vec<Reported>, (usize, Error)> {
+        let mut reported = Vec::new();
+        let fail = |at: usize, e| (at, db_error(e));
+        let mut result = self.conn.query_iter(sql).map_err(|e| fail(0, e))?;
+        while let Some(mut set) = result.iter() {
+            let at = reported.len();
+            for row in set.by_ref() {
+                row.map_err(|e| fail(at, e))?;
+            }
+            reported.push(Reported { rows: set.affected_rows() });
+        }
+        Ok(reported)
+    }
+
+    /// Runs one statement.
+    ///
+    /// # Errors
+    ///
+    /// What the server answers.
+    pub fn exec(&mut self, sql: &str) -> Result<u64> {
+        self.run(sql).map(|r| r.first().map_or(0, |r| r.rows)).map_err(|(_, e)| e)
+    }
+
+    /// The rows of a query, each cell as text; NULL is `None`.
+    ///
+    /// # Errors
+    ///
+    /// What the server answers.
+    pub fn rows(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>> {
+        let rows: Vec<::mysql::Row> = self.conn.query(sql).map_err(db_error)?;
+        Ok(rows.into_iter().map(|row| row.unwrap().into_iter().map(text).collect()).collect())
+    }
+
+    /// The first cell of a query's first row.
+    ///
+    /// # Errors
+    ///
+    /// What the server answers.
+    pub fn value(&mut self, sql: &str) -> Result<Option<String>> {
+        Ok(self.rows(sql)?.into_iter().next().and_then(|row| row.into_iter().next()).flatten())
+    }
+}
+
+fn text(value: ::mysql::Value) -> Option<String> {
+    match value {
+        ::mysql::Value::NULL => None,
+        ::mysql::Value::Bytes(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+        other => Some(other.as_sql(true).trim_matches('\'').to_owned()),
+    }
+}
+
+/// An error of the target.
+pub(super) fn db_error(error: ::mysql::Error) -> Error {
+    Error::from_mysql(error, During::Execute, Scope::Downstream)
+}
+
+/// The statement that makes a session write rows, over whatever the task's `session` says.
+pub(super) fn row_session() -> String {
+    format!(
+        "SET NAMES utf8mb4, SESSION sql_mode='{ROW_SQL_MODE}', SESSION time_zone='+00:00', \
+         SESSION foreign_key_checks=0, SESSION transaction_isolation='READ-COMMITTED'"
+    )
+}
+
+/// Older servers know the isolation level by another name.
+pub(super) fn row_session_old() -> String {
+    row_session().replace("transaction_isolation", "tx_isolation")
+}

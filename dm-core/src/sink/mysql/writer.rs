@@ -1,0 +1,260 @@
+//! One worker's connection: batches, chunks and parts, each with its mark in one transaction.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use dm_filter::TableName;
+
+use super::group::{Expect, Grouper, Statement};
+use super::plan::WritePlan;
+use super::session::{LOOSE_SQL_MODE, ROW_SQL_MODE, Reported, Session};
+use super::{Shared, load};
+use crate::error::{Error, Result, codes};
+use crate::event::{Batch, ChunkMark, OrdinalSet, RowBlock, StreamMark};
+use crate::sink::{ApplyStats, BlockStream, LoadStats, LoadTarget, Slot, Writer};
+
+/// Text of one packet, below every server's default `max_allowed_packet`.
+const PACKET_TEXT: usize = 2 << 20;
+
+/// A writer at a MySQL-compatible target.
+pub(super) struct MysqlWriter {
+    pub(super) session: Session,
+    pub(super) shared: Arc<Shared>,
+    pub(super) slot: Slot,
+    plans: HashMap<u64, Arc<WritePlan>>,
+    /// The state of the target's structures that `plans` were compiled for.
+    structure: u64,
+    open: bool,
+}
+
+impl MysqlWriter {
+    pub fn new(session: Session, shared: Arc<Shared>, slot: Slot) -> Self {
+        Self { session, shared, slot, plans: HashMap::new(), structure: 0, open: false }
+    }
+
+    fn plan(&mut self, block: &RowBlock) -> Result<Arc<WritePlan>> {
+        let structure = self.shared.structure();
+        if structure != self.structure {
+            self.plans.clear();
+            self.structure = structure;
+        }
+        if let Some(plan) = self.plans.get(&block.plan.version) {
+            return Ok(Arc::clone(plan));
+        }
+        let target = self
+            .shared
+            .describe(&block.plan.target)?
+            .ok_or_else(|| no_table(&block.plan.target, &block.plan.source))?;
+        let plan = Arc::new(WritePlan::compile(&block.plan, &target)?);
+        self.plans.insert(block.plan.version, Arc::clone(&plan));
+        Ok(plan)
+    }
+
+    fn statements<'b>(
+        &mut self,
+        blocks: impl Iterator<Item = &'b RowBlock>,
+    ) -> Result<Vec<Statement>> {
+        let mut grouper = Grouper::new(self.shared.statement_bytes);
+        for block in blocks {
+            let plan = self.plan(block)?;
+            block.each(&mut |op| grouper.push(&plan, &op, block.mode))?;
+        }
+        Ok(grouper.finish())
+    }
+
+    /// Runs statements in as few packets as their size allows. `head` and `tail` go around them
+    /// in the first and the last packet.
+    fn run(
+        &mut self,
+        head: Option<&str>,
+        statements: &[Statement],
+        tail: &[String],
+    ) -> Result<ApplyStats> {
+        let mut stats = ApplyStats::default();
+        let mut packet = Packet::default();
+        if let Some(head) = head {
+            packet.push(head, None);
+        }
+        for s in statements {
+            if packet.text.len() + s.sql.len() > PACKET_TEXT && !packet.is_empty() {
+                self.send(&mut packet, &mut stats)?;
+            }
+            if s.loose {
+                packet.push(&format!("SET SESSION sql_mode='{LOOSE_SQL_MODE}'"), None);
+                packet.push(&s.sql, Some(s));
+                packet.push(&format!("SET SESSION sql_mode='{ROW_SQL_MODE}'"), None);
+            } else {
+                packet.push(&s.sql, Some(s));
+            }
+        }
+        for sql in tail {
+            packet.push(sql, None);
+        }
+        if !packet.is_empty() {
+            self.send(&mut packet, &mut stats)?;
+        }
+        Ok(stats)
+    }
+
+    fn send(&mut self, packet: &mut Packet<'_>, stats: &mut ApplyStats) -> Result {
+        let sent = std::mem::take(packet);
+        match self.session.run(&sent.text) {
+            Ok(reported) => {
+                for (s, r) in sent.statements.iter().zip(reported) {
+                    if let Some(s) = s {
+                        count(stats, s, r);
+                    }
+                }
+                Ok(())
+            }
+            Err((at, error)) => {
+                let table = sent.statements.get(at).and_then(|s| s.as_ref()).map(|s| &s.table);
+                Err(match table {
+                    Some(table) => error.context(format!("writing {table} at the target")),
+                    None => error.context("writing at the target"),
+                })
+            }
+        }
+    }
+
+    /// Leaves the connection without an open transaction; what it held is undone.
+    fn undo(&mut self, error: Error) -> Error {
+        self.open = false;
+        // A broken connection is rolled back by the server itself.
+        if !error.is_transient() {
+            let _ = self.session.exec("ROLLBACK");
+            let _ = self.session.exec(&format!("SET SESSION sql_mode='{ROW_SQL_MODE}'"));
+        }
+        error
+    }
+
+    fn mark(&self, mark: &StreamMark) -> Vec<String> {
+        let mut tail = Vec::with_capacity(2);
+        if self.shared.marked {
+            tail.push(self.shared.marks.write(&self.slot.task, mark, self.session.id()));
+        }
+        tail.push("COMMIT".to_owned());
+        tail
+    }
+}
+
+#[derive(Default)]
+struct Packet<'s> {
+    text: String,
+    statements: Vec<Option<&'s Statement>>,
+}
+
+impl<'s> Packet<'s> {
+    fn push(&mut self, sql: &str, statement: Option<&'s Statement>) {
+        if !self.text.is_empty() {
+            self.text.push(';');
+        }
+        self.text.push_str(sql);
+        self.statements.push(statement);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+}
+
+fn count(stats: &mut ApplyStats, statement: &Statement, reported: Reported) {
+    let mut found = |expected: u64, done: &mut u64| {
+        *done += reported.rows.min(expected);
+        if reported.rows < expected {
+            stats.missing.push((statement.table.clone(), expected - reported.rows));
+        }
+    };
+    match statement.expect {
+        Expect::Nothing => {}
+        Expect::Inserted(n) => stats.inserted += n,
+        Expect::Upserted(n) => stats.inserted += n,
+        Expect::Updated(n) => found(n, &mut stats.updated),
+        Expect::Deleted(n) => found(n, &mut stats.deleted),
+    }
+}
+
+fn no_table(table: &TableName, source: &crate::event::SourceTable) -> Error {
+    Error::new(
+        &codes::SYNC_NO_TARGET_TABLE,
+        format!("source table {source} goes to target table {table}, which does not exist"),
+    )
+}
+
+impl Writer for MysqlWriter {
+    fn load(
+        &mut self,
+        target: &LoadTarget,
+        rows: &mut dyn BlockStream,
+        mark: &ChunkMark,
+    ) -> Result<LoadStats> {
+        load::load(self, target, rows, mark).map_err(|e| self.undo(e))
+    }
+
+    fn apply(&mut self, batch: &Batch, mark: &StreamMark) -> Result<ApplyStats> {
+        let statements = self.statements(batch.txns.iter().flat_map(|t| &t.blocks))?;
+        let tail = self.mark(mark);
+        if !self.shared.stop_on_missing {
+            return self.run(Some("BEGIN"), &statements, &tail).map_err(|e| self.undo(e));
+        }
+        // The count must be known before the commit.
+        let stats = self.run(Some("BEGIN"), &statements, &[]).map_err(|e| self.undo(e))?;
+        if let Some((table, n)) = stats.missing.first() {
+            let error = missing_rows(table, *n);
+            return Err(self.undo(error));
+        }
+        self.run(None, &[], &tail).map_err(|e| self.undo(e))?;
+        Ok(stats)
+    }
+
+    fn apply_part(&mut self, blocks: &[RowBlock]) -> Result<ApplyStats> {
+        let statements = match self.statements(blocks.iter()) {
+            Ok(statements) => statements,
+            Err(error) => return Err(self.undo(error)),
+        };
+        let head = (!self.open).then_some("BEGIN");
+        let stats = self.run(head, &statements, &[]).map_err(|e| self.undo(e))?;
+        self.open = true;
+        match stats.missing.first() {
+            Some((table, n)) if self.shared.stop_on_missing => {
+                let error = missing_rows(table, *n);
+                Err(self.undo(error))
+            }
+            _ => Ok(stats),
+        }
+    }
+
+    fn commit_part(&mut self, mark: &StreamMark) -> Result<()> {
+        let head = (!self.open).then_some("BEGIN");
+        let tail = self.mark(mark);
+        self.run(head, &[], &tail).map_err(|e| self.undo(e))?;
+        self.open = false;
+        Ok(())
+    }
+
+    fn rollback(&mut self) -> Result<()> {
+        self.open = false;
+        self.session.exec("ROLLBACK").map(|_| ())
+    }
+
+    fn applied(&mut self) -> Result<OrdinalSet> {
+        let (shared, slot) = (Arc::clone(&self.shared), self.slot.clone());
+        shared.marks.applied(&mut self.session, &slot.task, &slot.lane, slot.epoch, slot.worker)
+    }
+
+    fn is_loaded(&mut self, mark: &ChunkMark) -> Result<bool> {
+        let shared = Arc::clone(&self.shared);
+        shared.marks.has_chunk(&mut self.session, &self.slot.task, mark)
+    }
+
+    fn connection_id(&self) -> u64 {
+        self.session.id()
+    }
+}
+
+fn missing_rows(table: &TableName, n: u64) -> Error {
+    Error::new(
+        &codes::SYNC_ROW_MISSING,
+        format!("{n} row(s) that the source changed or deleted are not in target table {table}"),
+    )
+}

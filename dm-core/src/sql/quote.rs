@@ -1,0 +1,104 @@
+//! Names and strings.
+
+use dm_filter::TableName;
+
+/// Appends a name in back quotes.
+pub fn push_ident(out: &mut String, name: &str) {
+    out.push('`');
+    for part in name.split_inclusive('`') {
+        out.push_str(part);
+        if part.ends_with('`') {
+            out.push('`');
+        }
+    }
+    out.push('`');
+}
+
+/// A name in back quotes.
+pub fn quote_ident(name: &str) -> String {
+    let mut out = String::with_capacity(name.len() + 2);
+    push_ident(&mut out, name);
+    out
+}
+
+/// Appends `` `schema`.`table` ``, or one of them when the other is empty.
+pub fn push_table(out: &mut String, table: &TableName) {
+    if !table.schema.is_empty() {
+        push_ident(out, &table.schema);
+        if !table.table.is_empty() {
+            out.push('.');
+        }
+    }
+    if !table.table.is_empty() {
+        push_ident(out, &table.table);
+    }
+}
+
+/// `` `schema`.`table` ``.
+pub fn quote_table(table: &TableName) -> String {
+    let mut out = String::with_capacity(table.schema.len() + table.table.len() + 5);
+    push_table(&mut out, table);
+    out
+}
+
+/// Appends a string literal. The session must not have NO_BACKSLASH_ESCAPES.
+pub fn push_string(out: &mut String, text: &str) {
+    out.push('\'');
+    let mut rest = text;
+    // Runs without special characters are copied whole: this is the hot path of the copy.
+    while let Some(at) =
+        rest.bytes().position(|b| matches!(b, b'\'' | b'\\' | 0 | b'\n' | b'\r' | 0x1a))
+    {
+        out.push_str(&rest[..at]);
+        out.push('\\');
+        out.push(match rest.as_bytes()[at] {
+            0 => '0',
+            b'\n' => 'n',
+            b'\r' => 'r',
+            0x1a => 'Z',
+            quote => char::from(quote),
+        });
+        rest = &rest[at + 1..];
+    }
+    out.push_str(rest);
+    out.push('\'');
+}
+
+/// Appends a hexadecimal literal, `x'..'`.
+pub fn push_hex(out: &mut String, bytes: &[u8]) {
+    const DIGITS: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
+    out.reserve(bytes.len() * 2 + 3);
+    out.push_str("x'");
+    for &b in bytes {
+        out.push(DIGITS[usize::from(b >> 4)]);
+        out.push(DIGITS[usize::from(b & 15)]);
+    }
+    out.push('\'');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_double_the_quote() {
+        assert_eq!(quote_ident("a`b``"), "`a``b`````");
+        assert_eq!(quote_table(&TableName::new("s.1", "t")), "`s.1`.`t`");
+        assert_eq!(quote_table(&TableName::schema_only("s")), "`s`");
+    }
+
+    #[test]
+    fn strings_escape_what_the_server_reads_as_more() {
+        let mut out = String::new();
+        push_string(&mut out, "it's \\ a\nb\r\0\u{1a}é\"");
+        assert_eq!(out, "'it\\'s \\\\ a\\nb\\r\\0\\Zé\"'");
+    }
+
+    #[test]
+    fn hex() {
+        let mut out = String::new();
+        push_hex(&mut out, &[0, 0x7f, 0xff]);
+        assert_eq!(out, "x'007FFF'");
+    }
+}

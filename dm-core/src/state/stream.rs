@@ -1,0 +1,365 @@
+//! Checkpoints of the stream, with everything that must not drift apart from them.
+//!
+//! A checkpoint says that everything up to its ordinal is at the target. What the reader knows at
+//! that place (structures, prepared transactions, online schema changes) is saved in the same
+//! transaction: a reader that starts there knows what the first one knew there. A checkpoint never
+//! goes back, and only the latest run of a lane may save: a thread that outlived its run is told
+//! so instead of overwriting its successor.
+
+use std::sync::Arc;
+
+use dm_filter::TableName;
+use rusqlite::{Connection, Row, Transaction};
+
+use super::StateStore;
+use super::db::{
+    Inner, bad, find_lane, from_json, int, lane_id, misuse, now, optional, position,
+    position_or_none, to_json, uint,
+};
+use super::stream_model::{
+    Checkpoint, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, TrackedTable, Tracker,
+};
+use crate::error::{Error, Result, codes};
+use crate::event::{LaneId, SourceId};
+use crate::position::Position;
+use crate::schema::SchemaCopy;
+
+impl StateStore {
+    /// Begins a run of a lane: hands out the next epoch and tells where the lane stands.
+    ///
+    /// `epoch_floor` is the highest epoch of the lane's marks ([`crate::sink::Recovered::epoch`]),
+    /// 0 without marks: a state file restored from a backup is behind them.
+    ///
+    /// # Errors
+    ///
+    /// As all writes.
+    pub fn begin_run(&self, lane: &LaneId, epoch_floor: u64) -> Result<LaneState> {
+        self.db.write(|tx| {
+            let id = lane_id(tx, lane)?;
+            tx.execute(
+                "UPDATE lane SET epoch = max(epoch, ?2) + 1 WHERE id = ?1",
+                (id, int(epoch_floor)),
+            )?;
+            state(tx, lane)?.ok_or_else(|| misuse(format!("lane {lane} is gone")))
+        })
+    }
+
+    /// Saves where a lane stands and what changed since the last time, as a whole. On disk when
+    /// it returns.
+    ///
+    /// # Errors
+    ///
+    /// `CHECKPOINT_OLDER` when the ordinal lies before the saved one or the epoch is not the
+    /// lane's latest; nothing is saved then. Else as all writes.
+    pub fn save_checkpoint(
+        &self,
+        lane: &LaneId,
+        checkpoint: &Checkpoint,
+        changes: &LaneChanges,
+    ) -> Result<()> {
+        self.db.write(|tx| {
+            let id = lane_id(tx, lane)?;
+            let saved = tx
+                .prepare_cached(
+                    "UPDATE lane SET ordinal = ?2, position = ?3, saved_epoch = ?4, event_at = ?5,
+                         saved_at = ?6,
+                         high_water = CASE WHEN ?7 THEN NULL ELSE high_water END,
+                         idempotent_until = CASE WHEN ?8 THEN NULL ELSE idempotent_until END
+                     WHERE id = ?1 AND epoch = ?4 AND coalesce(ordinal, 0) <= ?2",
+                )?
+                .execute((
+                    id,
+                    int(checkpoint.ordinal),
+                    checkpoint.position.to_text(),
+                    int(checkpoint.epoch),
+                    checkpoint.event_at,
+                    now(),
+                    changes.high_water_passed,
+                    changes.idempotent_passed,
+                ))?;
+            if saved == 0 {
+                let text = format!(
+                    "lane {lane}: checkpoint {} of run {} is not after the saved one",
+                    checkpoint.ordinal, checkpoint.epoch
+                );
+                return Err(Error::new(&codes::CHECKPOINT_BACKWARDS, text).into());
+            }
+            save_tracker(tx, id, changes)?;
+            save_rest(tx, lane, id, changes)
+        })
+    }
+
+    /// Writes down, before a replay without marks, the source's own end: whatever was applied
+    /// before lies up to there. A replay that is interrupted must not shrink it, so an earlier one
+    /// that is not yet passed stays when it is known to be the later one.
+    ///
+    /// Returns the one that holds.
+    ///
+    /// # Errors
+    ///
+    /// As all writes.
+    pub fn raise_high_water(&self, lane: &LaneId, end: &Position) -> Result<Position> {
+        self.db.write(|tx| {
+            let id = lane_id(tx, lane)?;
+            let sql = "SELECT high_water FROM lane WHERE id = ?1";
+            let old = position_or_none(optional::<Option<String>>(tx, sql, [id])?.flatten())?;
+            if let Some(old) = old
+                && old.compare(end) == Some(std::cmp::Ordering::Greater)
+            {
+                return Ok(old);
+            }
+            tx.execute("UPDATE lane SET high_water = ?2 WHERE id = ?1", (id, end.to_text()))?;
+            Ok(end.clone())
+        })
+    }
+
+    /// Moves a lane of a stopped task to another position, by the operator's word.
+    ///
+    /// The ordinals jump by [`MOVE_GAP`], so that all marks of before lie below the new checkpoint
+    /// and cannot be taken for marks of the transactions that are read from there. Unless the new
+    /// position is known to be a later one, the old one is kept as [`LaneState::idempotent_until`].
+    /// The tracked structures become assumed ones, as they were followed to another place, and
+    /// statements that were under way are forgotten.
+    ///
+    /// # Errors
+    ///
+    /// As all writes.
+    pub fn move_checkpoint(&self, lane: &LaneId, to: &Position) -> Result<LaneState> {
+        self.db.write(|tx| {
+            let id = lane_id(tx, lane)?;
+            let before = state(tx, lane)?.ok_or_else(|| misuse(format!("lane {lane} is gone")))?;
+            let ordinal = before.checkpoint.as_ref().map_or(0, |c| c.ordinal);
+            let until = until_after_move(&before, to);
+            tx.execute(
+                "UPDATE lane SET ordinal = ?2, position = ?3, idempotent_until = ?4, saved_at = ?5,
+                     saved_epoch = epoch, event_at = 0 WHERE id = ?1",
+                (
+                    id,
+                    int(ordinal.saturating_add(MOVE_GAP)),
+                    to.to_text(),
+                    until.map(Position::to_text),
+                    now(),
+                ),
+            )?;
+            tx.execute("UPDATE tracked_table SET assumed = 1 WHERE lane = ?1", [id])?;
+            tx.execute("DELETE FROM ddl WHERE lane = ?1", [id])?;
+            state(tx, lane)?.ok_or_else(|| misuse(format!("lane {lane} is gone")))
+        })
+    }
+
+    /// Forgets a lane with all that belongs to it: it has joined another one.
+    ///
+    /// # Errors
+    ///
+    /// As all writes.
+    pub fn drop_lane(&self, lane: &LaneId) -> Result<()> {
+        self.db.write(|tx| {
+            let sql = "DELETE FROM lane WHERE source = ?1 AND name = ?2";
+            tx.execute(sql, (lane.source.as_str(), &*lane.name))?;
+            Ok(())
+        })
+    }
+}
+
+/// The position up to which a moved lane may meet what it has applied before.
+fn until_after_move<'a>(before: &'a LaneState, to: &Position) -> Option<&'a Position> {
+    use std::cmp::Ordering::{Equal, Greater};
+    let pending = before.idempotent_until.as_ref();
+    let Some(from) = before.checkpoint.as_ref().map(|c| &c.position) else { return pending };
+    if let Some(pending) = pending
+        && pending.compare(from) == Some(Greater)
+    {
+        return Some(pending);
+    }
+    match to.compare(from) {
+        Some(Greater | Equal) => None,
+        _ => Some(from),
+    }
+}
+
+fn save_tracker(tx: &Transaction<'_>, lane: i64, changes: &LaneChanges) -> Inner<()> {
+    for name in &changes.removed_tables {
+        tx.prepare_cached(
+            "DELETE FROM tracked_table WHERE lane = ?1 AND schema = ?2 AND name = ?3",
+        )?
+        .execute((lane, &name.schema, &name.table))?;
+    }
+    for name in &changes.removed_schemas {
+        tx.prepare_cached("DELETE FROM tracked_schema WHERE lane = ?1 AND name = ?2")?
+            .execute((lane, name))?;
+        tx.prepare_cached("DELETE FROM tracked_table WHERE lane = ?1 AND schema = ?2")?
+            .execute((lane, name))?;
+    }
+    for schema in &changes.schemas {
+        tx.prepare_cached(
+            "INSERT OR REPLACE INTO tracked_schema (lane, name, charset, collation)
+             VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute((lane, &schema.name, &schema.charset, &schema.collation))?;
+    }
+    for table in &changes.tables {
+        tx.prepare_cached(
+            "INSERT OR REPLACE INTO tracked_table (lane, schema, name, structure, version, assumed)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute((
+            lane,
+            &table.name.schema,
+            &table.name.table,
+            to_json(&*table.schema)?,
+            int(table.version),
+            table.assumed,
+        ))?;
+    }
+    Ok(())
+}
+
+fn save_rest(tx: &Transaction<'_>, lane: &LaneId, id: i64, changes: &LaneChanges) -> Inner<()> {
+    for ddl in &changes.finished_ddl {
+        tx.prepare_cached("DELETE FROM ddl WHERE lane = ?1 AND id = ?2")?.execute((id, ddl))?;
+    }
+    for name in &changes.removed_online_ddl {
+        tx.prepare_cached("DELETE FROM online_ddl WHERE lane = ?1 AND schema = ?2 AND name = ?3")?
+            .execute((id, &name.schema, &name.table))?;
+    }
+    for ddl in &changes.online_ddl {
+        tx.prepare_cached(
+            "INSERT OR REPLACE INTO online_ddl (lane, schema, name, record)
+             VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute((id, &ddl.table.schema, &ddl.table.table, &ddl.record))?;
+    }
+    for xid in &changes.removed_xa {
+        tx.prepare_cached("DELETE FROM xa WHERE lane = ?1 AND xid = ?2")?.execute((id, xid))?;
+    }
+    for (xid, rows) in &changes.xa {
+        tx.prepare_cached("INSERT OR REPLACE INTO xa (lane, xid, rows) VALUES (?1, ?2, ?3)")?
+            .execute((id, xid, rows))?;
+    }
+    for (kind, count) in &changes.skipped {
+        tx.prepare_cached(
+            "INSERT INTO skipped (lane, kind, count) VALUES (?1, ?2, ?3)
+             ON CONFLICT (lane, kind) DO UPDATE SET count = count + excluded.count",
+        )?
+        .execute((id, kind, int(*count)))?;
+    }
+    for name in &changes.passed {
+        tx.prepare_cached("DELETE FROM contained WHERE source = ?1 AND schema = ?2 AND name = ?3")?
+            .execute((lane.source.as_str(), &name.schema, &name.table))?;
+    }
+    for (key, value) in &changes.notes {
+        match value {
+            Some(value) => tx
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO note (lane, key, value) VALUES (?1, ?2, ?3)",
+                )?
+                .execute((id, key, value))?,
+            None => tx
+                .prepare_cached("DELETE FROM note WHERE lane = ?1 AND key = ?2")?
+                .execute((id, key))?,
+        };
+    }
+    Ok(())
+}
+
+const LANE: &str = "SELECT source, name, epoch, ordinal, position, saved_epoch, event_at,
+    high_water, idempotent_until, saved_at FROM lane";
+
+fn lane_state(row: &Row<'_>) -> Inner<LaneState> {
+    let name: String = row.get(1)?;
+    let lane = LaneId { source: SourceId::new(row.get::<_, String>(0)?), name: name.into() };
+    let checkpoint = match row.get::<_, Option<i64>>(3)? {
+        None => None,
+        Some(ordinal) => Some(Checkpoint {
+            ordinal: uint(ordinal),
+            position: position(&row.get::<_, String>(4)?)?,
+            epoch: uint(row.get(5)?),
+            event_at: row.get(6)?,
+        }),
+    };
+    Ok(LaneState {
+        lane,
+        checkpoint,
+        epoch: uint(row.get(2)?),
+        high_water: position_or_none(row.get(7)?)?,
+        idempotent_until: position_or_none(row.get(8)?)?,
+        saved_at: row.get(9)?,
+    })
+}
+
+pub(super) fn state(conn: &Connection, lane: &LaneId) -> Inner<Option<LaneState>> {
+    let sql = format!("{LANE} WHERE source = ?1 AND name = ?2");
+    let mut statement = conn.prepare_cached(&sql)?;
+    let mut rows = statement.query((lane.source.as_str(), &*lane.name))?;
+    rows.next()?.map(lane_state).transpose()
+}
+
+pub(super) fn lanes(conn: &Connection) -> Inner<Vec<LaneState>> {
+    let mut statement = conn.prepare_cached(&format!("{LANE} ORDER BY source, name"))?;
+    let mut rows = statement.query([])?;
+    let mut lanes = Vec::new();
+    while let Some(row) = rows.next()? {
+        lanes.push(lane_state(row)?);
+    }
+    Ok(lanes)
+}
+
+pub(super) fn tracker(conn: &Connection, lane: &LaneId) -> Inner<Tracker> {
+    let Some(id) = find_lane(conn, lane)? else { return Ok(Tracker::default()) };
+    let mut statement =
+        conn.prepare_cached("SELECT name, charset, collation FROM tracked_schema WHERE lane = ?1")?;
+    let schemas = statement.query_map([id], |row| {
+        Ok(SchemaCopy { name: row.get(0)?, charset: row.get(1)?, collation: row.get(2)? })
+    })?;
+    let schemas = schemas.collect::<rusqlite::Result<_>>()?;
+    let mut statement = conn.prepare_cached(
+        "SELECT schema, name, structure, version, assumed FROM tracked_table WHERE lane = ?1",
+    )?;
+    let mut rows = statement.query([id])?;
+    let mut tables = Vec::new();
+    while let Some(row) = rows.next()? {
+        tables.push(TrackedTable {
+            name: TableName::new(row.get::<_, String>(0)?, row.get::<_, String>(1)?),
+            schema: Arc::new(from_json("table structure", &row.get::<_, String>(2)?)?),
+            version: uint(row.get(3)?),
+            assumed: row.get(4)?,
+        });
+    }
+    Ok(Tracker { schemas, tables })
+}
+
+pub(super) fn online_ddl(conn: &Connection, lane: &LaneId) -> Inner<Vec<OnlineDdl>> {
+    let Some(id) = find_lane(conn, lane)? else { return Ok(Vec::new()) };
+    let mut statement =
+        conn.prepare_cached("SELECT schema, name, record FROM online_ddl WHERE lane = ?1")?;
+    let rows = statement.query_map([id], |row| {
+        let table = TableName::new(row.get::<_, String>(0)?, row.get::<_, String>(1)?);
+        Ok(OnlineDdl { table, record: row.get(2)? })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+pub(super) fn xids(conn: &Connection, lane: &LaneId) -> Inner<Vec<String>> {
+    let Some(id) = find_lane(conn, lane)? else { return Ok(Vec::new()) };
+    let mut statement = conn.prepare_cached("SELECT xid FROM xa WHERE lane = ?1 ORDER BY xid")?;
+    let rows = statement.query_map([id], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+pub(super) fn xa(conn: &Connection, lane: &LaneId, xid: &str) -> Inner<Option<Vec<u8>>> {
+    let Some(id) = find_lane(conn, lane)? else { return Ok(None) };
+    optional(conn, "SELECT rows FROM xa WHERE lane = ?1 AND xid = ?2", (id, xid))
+}
+
+pub(super) fn note(conn: &Connection, lane: &LaneId, key: &str) -> Inner<Option<Vec<u8>>> {
+    let Some(id) = find_lane(conn, lane)? else { return Ok(None) };
+    optional(conn, "SELECT value FROM note WHERE lane = ?1 AND key = ?2", (id, key))
+}
+
+pub(super) fn skipped(conn: &Connection, lane: &LaneId) -> Inner<Vec<(String, u64)>> {
+    let Some(id) = find_lane(conn, lane)? else { return Ok(Vec::new()) };
+    let mut statement =
+        conn.prepare_cached("SELECT kind, count FROM skipped WHERE lane = ?1 ORDER BY kind")?;
+    let rows = statement.query_map([id], |row| Ok((row.get(0)?, uint(row.get(1)?))))?;
+    rows.map(|row| row.map_err(|e| bad("count", e))).collect()
+}

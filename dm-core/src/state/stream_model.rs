@@ -1,0 +1,109 @@
+//! What is stored of a lane of the stream.
+
+use std::sync::Arc;
+
+use dm_filter::TableName;
+
+use crate::event::LaneId;
+use crate::position::Position;
+use crate::schema::{SchemaCopy, TableSchema};
+
+/// How far the ordinals of a lane jump when its position is moved by hand: further than any
+/// window of transactions is wide, so that all marks of before are below the new checkpoint.
+pub const MOVE_GAP: u64 = 1 << 40;
+
+/// Where a lane stands: everything up to here is at the target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// Number of the last transaction, see [`crate::event::StreamMark`]; 0 before the first.
+    pub ordinal: u64,
+    /// The position behind it.
+    pub position: Position,
+    /// The run of the lane that saves it.
+    pub epoch: u64,
+    /// When it was committed at the source, seconds since the epoch; 0 when not known.
+    pub event_at: u32,
+}
+
+/// What is stored of a lane.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LaneState {
+    /// The lane.
+    pub lane: LaneId,
+    /// Where it stands; `None` before the first save.
+    pub checkpoint: Option<Checkpoint>,
+    /// Number of its latest run; 0 before the first.
+    pub epoch: u64,
+    /// The source's end before a replay without marks: what lies up to here may be applied already.
+    pub high_water: Option<Position>,
+    /// The position was moved back from here: what lies up to here is applied already.
+    pub idempotent_until: Option<Position>,
+    /// When the checkpoint was saved, seconds since the epoch.
+    pub saved_at: Option<i64>,
+}
+
+/// A table structure of a lane's tracker.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrackedTable {
+    /// The table, as named at the source.
+    pub name: TableName,
+    /// Its structure.
+    pub schema: Arc<TableSchema>,
+    /// Number of this version of the structure.
+    pub version: u64,
+    /// The structure was not followed up to this position but taken from another time or place;
+    /// it has to prove itself against the binlog.
+    pub assumed: bool,
+}
+
+/// All that a lane's tracker knows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tracker {
+    /// Schemas with their charset and collation.
+    pub schemas: Vec<SchemaCopy>,
+    /// Tables.
+    pub tables: Vec<TrackedTable>,
+}
+
+/// What an online schema change tool has done so far to a ghost table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnlineDdl {
+    /// The ghost table, as named at the source.
+    pub table: TableName,
+    /// The record, in words of the module that follows the tool.
+    pub record: String,
+}
+
+/// What changed in a lane since its last checkpoint, saved together with the next one. Removals
+/// are carried out before additions, so a name may be in both.
+#[derive(Clone, Debug, Default)]
+pub struct LaneChanges {
+    /// Tables whose structure is gone.
+    pub removed_tables: Vec<TableName>,
+    /// Tables whose structure is new or changed.
+    pub tables: Vec<TrackedTable>,
+    /// Schemas that are gone, with all their tables.
+    pub removed_schemas: Vec<String>,
+    /// Schemas that are new or changed.
+    pub schemas: Vec<SchemaCopy>,
+    /// Statements that ran, by the ids that [`super::StateStore::begin_ddl`] gave.
+    pub finished_ddl: Vec<i64>,
+    /// Online schema changes that are over.
+    pub removed_online_ddl: Vec<TableName>,
+    /// Online schema changes that went on.
+    pub online_ddl: Vec<OnlineDdl>,
+    /// Prepared transactions that were committed or rolled back, by xid.
+    pub removed_xa: Vec<String>,
+    /// Prepared transactions: xid and encoded rows.
+    pub xa: Vec<(String, Vec<u8>)>,
+    /// Statements that were skipped, by kind; added to the counts.
+    pub skipped: Vec<(String, u64)>,
+    /// Tables for which the stream has passed what the copy contained.
+    pub passed: Vec<TableName>,
+    /// Memory of other parts (a shard coordinator), by key; `None` forgets it.
+    pub notes: Vec<(String, Option<Vec<u8>>)>,
+    /// The high-water position is passed.
+    pub high_water_passed: bool,
+    /// The position that the lane was moved back from is passed.
+    pub idempotent_passed: bool,
+}

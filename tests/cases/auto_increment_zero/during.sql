@@ -1,0 +1,5 @@
+SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO';
+DELETE FROM shop.t WHERE id = 0;
+INSERT INTO shop.t VALUES (0, 1);
+SET SESSION sql_mode = DEFAULT;
+INSERT INTO shop.t (v) VALUES (6);

@@ -1,0 +1,3 @@
+INSERT INTO shop.b VALUES (3, REPEAT(X'5C', 6000000), NULL);
+UPDATE shop.b SET l = CONCAT(l, 'x') WHERE id = 1;
+BEGIN; INSERT INTO shop.b SELECT id + 10, l, t FROM shop.b; DELETE FROM shop.b WHERE id = 3; COMMIT;

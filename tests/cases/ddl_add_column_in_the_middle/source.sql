@@ -1,0 +1,2 @@
+CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY, a INT, z VARCHAR(9) DEFAULT 'zz');
+INSERT INTO shop.t VALUES (1, 1, 'one');

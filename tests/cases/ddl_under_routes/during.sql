@@ -1,0 +1,5 @@
+ALTER TABLE shop.old ADD COLUMN `shop.old` VARCHAR(20) DEFAULT 'shop.old';
+INSERT INTO shop.old (id) VALUES (2);
+USE shop;
+ALTER TABLE keep ADD v INT; INSERT INTO keep VALUES (1, 1);
+CREATE TABLE later (id INT PRIMARY KEY); INSERT INTO later VALUES (5);

@@ -1,0 +1,3 @@
+INSERT INTO shop.t VALUES (2, 2);
+SET SESSION binlog_format = 'STATEMENT';
+INSERT INTO shop.t VALUES (3, 3);

@@ -1,0 +1,6 @@
+USE shop;
+DELETE FROM log1 WHERE id = 1; UPDATE log1 SET v = 20 WHERE id = 2; INSERT INTO log1 VALUES (3, 3);
+DELETE FROM items WHERE id = 1;
+TRUNCATE TABLE log1;
+DROP TABLE gone;
+DROP TABLE items;

@@ -1,0 +1,3 @@
+CREATE DATABASE shop;
+CREATE TABLE shop.log1 (id INT PRIMARY KEY, v INT); CREATE TABLE shop.items (id INT PRIMARY KEY, v INT); CREATE TABLE shop.gone (id INT PRIMARY KEY);
+INSERT INTO shop.log1 VALUES (1, 1), (2, 2); INSERT INTO shop.items VALUES (1, 1), (2, 2);

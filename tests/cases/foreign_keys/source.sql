@@ -1,0 +1,4 @@
+CREATE DATABASE shop;
+CREATE TABLE shop.p (id INT PRIMARY KEY, v INT);
+CREATE TABLE shop.c (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES shop.p (id));
+INSERT INTO shop.p VALUES (1, 1), (2, 2); INSERT INTO shop.c VALUES (1, 1), (2, 2), (3, NULL);

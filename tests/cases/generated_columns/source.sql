@@ -1,0 +1,3 @@
+CREATE DATABASE shop;
+CREATE TABLE shop.g (id INT PRIMARY KEY, a INT, v INT AS (a * 2) VIRTUAL, s VARCHAR(30) AS (CONCAT('s', a)) STORED, b INT, UNIQUE KEY s (s));
+INSERT INTO shop.g (id, a, b) VALUES (1, 1, 1), (2, NULL, 2);

@@ -1,0 +1,3 @@
+UPDATE shop.t SET v = 10 WHERE id = 1; INSERT INTO shop.t VALUES (3, 3);
+FLUSH BINARY LOGS;
+DELETE FROM shop.t WHERE id = 2;

@@ -1,0 +1,3 @@
+CREATE DATABASE shop;
+CREATE TABLE shop.k (id INT PRIMARY KEY, u INT UNIQUE, c VARCHAR(20) COLLATE utf8mb4_general_ci UNIQUE) DEFAULT CHARSET=utf8mb4;
+INSERT INTO shop.k VALUES (1, 1, 'a'), (2, 2, 'b'), (3, 3, 'c'), (4, NULL, NULL), (5, NULL, NULL);

@@ -1,0 +1,13 @@
+CREATE DATABASE user; CREATE DATABASE store_01; CREATE DATABASE store_02;
+CREATE TABLE user.information (id bigint(20) NOT NULL AUTO_INCREMENT, uid bigint(20) DEFAULT NULL, name varchar(255) DEFAULT NULL, data varchar(255) DEFAULT NULL, PRIMARY KEY (id), UNIQUE KEY uid (uid)) ENGINE=InnoDB DEFAULT CHARSET=latin1;
+CREATE TABLE user.log_bak (id INT PRIMARY KEY);
+INSERT INTO user.log_bak VALUES (1);
+INSERT INTO user.information (uid, name, data) VALUES (101, 'café 1', NULL), (102, 'b', 'data');
+CREATE TABLE store_01.sale_01 (sid bigint(20) NOT NULL, pid bigint(20) NOT NULL, comment varchar(255) DEFAULT NULL, PRIMARY KEY (sid), KEY pid (pid)) ENGINE=InnoDB DEFAULT CHARSET=latin1;
+INSERT INTO store_01.sale_01 VALUES (110, 1, 'first'), (111, 2, NULL);
+CREATE TABLE store_01.sale_02 (sid bigint(20) NOT NULL, pid bigint(20) NOT NULL, comment varchar(255) DEFAULT NULL, PRIMARY KEY (sid), KEY pid (pid)) ENGINE=InnoDB DEFAULT CHARSET=latin1;
+INSERT INTO store_01.sale_02 VALUES (120, 1, 'first'), (121, 2, NULL);
+CREATE TABLE store_02.sale_01 (sid bigint(20) NOT NULL, pid bigint(20) NOT NULL, comment varchar(255) DEFAULT NULL, PRIMARY KEY (sid), KEY pid (pid)) ENGINE=InnoDB DEFAULT CHARSET=latin1;
+INSERT INTO store_02.sale_01 VALUES (130, 1, 'first'), (131, 2, NULL);
+CREATE TABLE store_02.sale_02 (sid bigint(20) NOT NULL, pid bigint(20) NOT NULL, comment varchar(255) DEFAULT NULL, PRIMARY KEY (sid), KEY pid (pid)) ENGINE=InnoDB DEFAULT CHARSET=latin1;
+INSERT INTO store_02.sale_02 VALUES (140, 1, 'first'), (141, 2, NULL);

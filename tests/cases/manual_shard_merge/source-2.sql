@@ -1,0 +1,13 @@
+CREATE DATABASE user; CREATE DATABASE store_01; CREATE DATABASE store_02;
+CREATE TABLE user.information (id bigint(20) NOT NULL AUTO_INCREMENT, uid bigint(20) DEFAULT NULL, name varchar(255) DEFAULT NULL, data varchar(255) DEFAULT NULL, PRIMARY KEY (id), UNIQUE KEY uid (uid)) ENGINE=InnoDB DEFAULT CHARSET=latin1;
+CREATE TABLE user.log_bak (id INT PRIMARY KEY);
+INSERT INTO user.log_bak VALUES (1);
+INSERT INTO user.information (uid, name, data) VALUES (201, 'café 2', NULL), (202, 'b', 'data');
+CREATE TABLE store_01.sale_01 (sid bigint(20) NOT NULL, pid bigint(20) NOT NULL, comment varchar(255) DEFAULT NULL, PRIMARY KEY (sid), KEY pid (pid)) ENGINE=InnoDB DEFAULT CHARSET=latin1;
+INSERT INTO store_01.sale_01 VALUES (210, 1, 'first'), (211, 2, NULL);
+CREATE TABLE store_01.sale_02 (sid bigint(20) NOT NULL, pid bigint(20) NOT NULL, comment varchar(255) DEFAULT NULL, PRIMARY KEY (sid), KEY pid (pid)) ENGINE=InnoDB DEFAULT CHARSET=latin1;
+INSERT INTO store_01.sale_02 VALUES (220, 1, 'first'), (221, 2, NULL);
+CREATE TABLE store_02.sale_01 (sid bigint(20) NOT NULL, pid bigint(20) NOT NULL, comment varchar(255) DEFAULT NULL, PRIMARY KEY (sid), KEY pid (pid)) ENGINE=InnoDB DEFAULT CHARSET=latin1;
+INSERT INTO store_02.sale_01 VALUES (230, 1, 'first'), (231, 2, NULL);
+CREATE TABLE store_02.sale_02 (sid bigint(20) NOT NULL, pid bigint(20) NOT NULL, comment varchar(255) DEFAULT NULL, PRIMARY KEY (sid), KEY pid (pid)) ENGINE=InnoDB DEFAULT CHARSET=latin1;
+INSERT INTO store_02.sale_02 VALUES (240, 1, 'first'), (241, 2, NULL);

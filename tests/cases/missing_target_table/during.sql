@@ -1,0 +1,1 @@
+INSERT INTO shop.u VALUES (1); INSERT INTO shop.t VALUES (1, 1); INSERT INTO shop.u VALUES (2);

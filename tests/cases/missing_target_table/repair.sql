@@ -1,0 +1,1 @@
+CREATE TABLE shop.t (id INT PRIMARY KEY, v INT);

@@ -1,0 +1,3 @@
+INSERT INTO shop_1.orders_2 VALUES (12, 'twelve');
+UPDATE shop_1.orders_1 SET v = 'ONE' WHERE id = 1;
+INSERT INTO other.orders_1 VALUES (1);

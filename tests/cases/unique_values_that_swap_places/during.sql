@@ -1,0 +1,10 @@
+USE shop;
+BEGIN; UPDATE k SET u = 'b' WHERE id = 1; INSERT INTO k VALUES (2, 'a', 0); UPDATE k SET u = 'd' WHERE id = 3; UPDATE k SET u = 'c' WHERE id = 1; COMMIT;
+UPDATE k SET u = 'b' WHERE id = 1;
+INSERT INTO k VALUES (4, 'c', 1);
+UPDATE k SET u = 'e' WHERE id = 3;
+UPDATE k SET u = 'd' WHERE id = 1;
+UPDATE k SET u = 'tmp' WHERE id = 10; UPDATE k SET u = 'x' WHERE id = 11; UPDATE k SET u = 'y' WHERE id = 10;
+UPDATE k SET n = n + 1; UPDATE k SET n = n + 1; UPDATE k SET u = CONCAT(u, '2') ORDER BY id;
+DELETE FROM k WHERE id = 2; INSERT INTO k VALUES (5, 'a2', 5);
+DELETE FROM k WHERE id = 5; INSERT INTO k VALUES (2, 'a2', 6);

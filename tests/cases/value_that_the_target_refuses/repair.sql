@@ -1,0 +1,1 @@
+ALTER TABLE shop.t MODIFY v VARCHAR(20);

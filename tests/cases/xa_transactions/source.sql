@@ -1,0 +1,1 @@
+CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY, v INT); CREATE TABLE shop.loose (v INT);

@@ -1,0 +1,276 @@
+//! Crashes and broken networks: killed at random moments and restarted at once, cut off from source
+//! or target, target stopped. Afterwards both sides are equal and no row came twice.
+//!
+//! `DM_TEST_KILLS` is the number of rounds (8; 100 for a thorough run), `DM_TEST_STOP_SECONDS` how
+//! long the target is stopped (5; 60), `DM_TEST_SEED` repeats the moments and the load.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a failing test panics
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use mysql::prelude::Queryable;
+use support::compare::{Target, assert_databases_equal};
+use support::dm::{DEADLINE, Dm, Process, Task};
+use support::proxy::Proxy;
+use support::random::Random;
+use support::server::{Address, Flavor, Server};
+use support::workload::{Load, big_transaction};
+use support::{env_number, serial, wait};
+
+const DB: &str = "w";
+/// Small chunks, so that a kill falls between many of them.
+const CHUNKS: &str = "mydumpers:\n  small: {rows: 500, threads: 2}\n";
+const SMALL: &str = "    mydumper-config-name: small\n";
+
+fn stage(flavor: Flavor) -> Option<(&'static Server, &'static Server, u64)> {
+    let (from, to) = (Server::shared(flavor, "src")?, Server::shared(flavor, "dst")?);
+    from.clear();
+    to.clear();
+    let seed = Random::seed();
+    println!("DM_TEST_SEED={seed}");
+    Load::prepare(from, DB, seed);
+    Some((from, to, seed))
+}
+
+fn task<'a>(sources: &'a [&'a Address], to: &'a Address) -> Task<'a> {
+    let mut task = Task::new("all", sources, Target::Server(to), &[DB]);
+    (task.instance, task.more) = (SMALL, CHUNKS);
+    task
+}
+
+fn must_run(process: &mut Process) {
+    assert!(process.is_running(), "dm ended by itself:\n{}", process.stderr());
+}
+
+/// Lets it run for a while and kills it; the next start follows at once.
+fn kill_round(dm: &Dm, random: &mut Random, most_ms: u64) {
+    let mut process = dm.start(&[]);
+    let end = Instant::now() + Duration::from_millis(20 + random.below(most_ms));
+    while Instant::now() < end {
+        wait::pass(Duration::from_millis(10));
+        must_run(&mut process);
+    }
+    process.kill();
+}
+
+/// The copy and the first part of the stream, again and again on an empty target.
+fn killed_while_copying(flavor: Flavor) {
+    let _one = serial();
+    let Some((from, to, seed)) = stage(flavor) else { return };
+    from.run(DB, &big_transaction(20_000));
+    from.run(DB, "INSERT INTO loose SELECT id % 9, 'copied', NULL FROM acct");
+    let mut random = Random::new(seed);
+    for _ in 0..env_number("DM_TEST_KILLS", 8).div_ceil(4) {
+        to.clear();
+        let sources = [&from.address];
+        let dm = Dm::set_up(&task(&sources, to));
+        let load = Load::start(from, DB, seed, 2, 150);
+        for _ in 0..4 {
+            kill_round(&dm, &mut random, 900);
+        }
+        load.finish();
+        dm.catch_up().expect_success();
+        assert_databases_equal(from, Target::Server(to), &[DB]);
+    }
+}
+
+#[test]
+fn killed_while_copying_mysql() {
+    killed_while_copying(Flavor::Mysql);
+}
+
+#[test]
+fn killed_while_copying_mariadb() {
+    killed_while_copying(Flavor::Mariadb);
+}
+
+/// The stream, on one state from the first kill to the last.
+fn killed_while_streaming(flavor: Flavor, gtid: bool) {
+    let _one = serial();
+    let Some((from, to, seed)) = stage(flavor) else { return };
+    let sources = [&from.address];
+    let mut plan = task(&sources, to);
+    plan.gtid = gtid;
+    let dm = Dm::set_up(&plan);
+    dm.catch_up().expect_success();
+    let mut random = Random::new(seed);
+    let load = Load::start(from, DB, seed, 4, 500);
+    for round in 0..env_number("DM_TEST_KILLS", 8) {
+        if round % 4 == 3 {
+            from.run(DB, &big_transaction(5_000));
+        }
+        kill_round(&dm, &mut random, 1_500);
+    }
+    load.finish();
+    dm.catch_up().expect_success();
+    assert_databases_equal(from, Target::Server(to), &[DB]);
+}
+
+#[test]
+fn killed_while_streaming_mysql_by_position() {
+    killed_while_streaming(Flavor::Mysql, false);
+}
+
+#[test]
+fn killed_while_streaming_mysql_by_gtid() {
+    killed_while_streaming(Flavor::Mysql, true);
+}
+
+#[test]
+fn killed_while_streaming_mariadb_by_gtid() {
+    killed_while_streaming(Flavor::Mariadb, true);
+}
+
+#[test]
+fn killed_while_writing_sqlite() {
+    let _one = serial();
+    let Some((from, _, seed)) = stage(Flavor::Mysql) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("copy.db");
+    let sources = [&from.address];
+    let mut plan = Task::new("all", &sources, Target::Sqlite(&file), &[DB]);
+    (plan.instance, plan.more) = (SMALL, CHUNKS);
+    let dm = Dm::set_up(&plan);
+    let mut random = Random::new(seed);
+    let load = Load::start(from, DB, seed, 2, 200);
+    for _ in 0..env_number("DM_TEST_KILLS", 8) {
+        kill_round(&dm, &mut random, 900);
+    }
+    load.finish();
+    dm.catch_up().expect_success();
+    assert_databases_equal(from, Target::Sqlite(&file), &[DB]);
+}
+
+/// A killed client's last packet goes on running at the target: the next process must not be
+/// overtaken by it.
+#[test]
+fn what_a_killed_process_left_running_does_not_win() {
+    let _one = serial();
+    for flavor in [Flavor::Mysql, Flavor::Mariadb] {
+        let Some((from, to, _)) = stage(flavor) else { return };
+        from.run(DB, "CREATE TABLE r (id INT PRIMARY KEY, v INT); INSERT INTO r VALUES (1, 0)");
+        let sources = [&from.address];
+        let dm = Dm::set_up(&task(&sources, to));
+        dm.catch_up().expect_success();
+        let mut holder = to.conn();
+        holder.query_drop("BEGIN").unwrap();
+        holder.query_drop("SELECT * FROM w.r WHERE id = 1 FOR UPDATE").unwrap();
+        let mut first = dm.start(&[]);
+        from.run(DB, "BEGIN; UPDATE r SET v = 5 WHERE id = 1; INSERT INTO loose VALUES (5, 'five', NULL); COMMIT");
+        let waiting =
+            "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
+        wait::until("dm waits for the row", DEADLINE, || to.value::<u64>(waiting) > 0);
+        first.kill();
+        let mut second = dm.start(&[]);
+        from.run(DB, "BEGIN; UPDATE r SET v = 6 WHERE id = 1; INSERT INTO loose VALUES (6, 'six', NULL); COMMIT");
+        wait::pass(Duration::from_secs(2));
+        holder.query_drop("ROLLBACK").unwrap();
+        wait::until("the last value arrives", DEADLINE, || {
+            to.value::<i32>("SELECT v FROM w.r") == 6
+        });
+        must_run(&mut second);
+        second.kill();
+        dm.catch_up().expect_success();
+        assert_databases_equal(from, Target::Server(to), &[DB]);
+    }
+}
+
+/// A load through two proxies; `breaking` breaks them while `dm` runs, which must not end by itself.
+fn through_proxies(breaking: impl Fn(&Proxy, &Proxy, &Server)) {
+    let _one = serial();
+    let Some((from, to, seed)) = stage(Flavor::Mysql) else { return };
+    let (near, far) = (Proxy::start("127.0.0.1", from.port), Proxy::start("127.0.0.1", to.port));
+    let near_address = Address { port: near.port, ..from.address.clone() };
+    let far_address = Address { port: far.port, ..to.address.clone() };
+    let sources = [&near_address];
+    let dm = Dm::set_up(&task(&sources, &far_address));
+    let load = Load::start(from, DB, seed, 3, 300);
+    let mut process = dm.start(&[]);
+    arrives(from, to, 1);
+    breaking(&near, &far, to);
+    must_run(&mut process);
+    arrives(from, to, 2);
+    must_run(&mut process);
+    load.finish();
+    process.kill();
+    dm.catch_up().expect_success();
+    assert_databases_equal(from, Target::Server(to), &[DB]);
+}
+
+/// Writes a mark at the source and waits until the running `dm` has carried it over.
+fn arrives(from: &Server, to: &Server, mark: u32) {
+    from.run(DB, &format!("INSERT INTO loose VALUES (9000 + {mark}, 'mark', NULL)"));
+    let there = format!("SELECT COUNT(*) FROM w.loose WHERE a = 9000 + {mark}");
+    wait::until("the mark arrives", DEADLINE, || {
+        let mut conn = to.conn();
+        matches!(conn.query_first::<u64, _>(&there), Ok(Some(1)))
+    });
+}
+
+#[test]
+fn connections_are_cut_again_and_again() {
+    through_proxies(|near, far, _| {
+        for round in 0..6 {
+            wait::pass(Duration::from_millis(150 + 70 * round));
+            if round % 2 == 0 { near.cut() } else { far.cut() }
+        }
+    });
+}
+
+#[test]
+fn source_and_target_cannot_be_reached_for_a_while() {
+    through_proxies(|near, far, _| {
+        for proxy in [near, far] {
+            proxy.refuse(true);
+            proxy.cut();
+            wait::pass(Duration::from_secs(2));
+            proxy.refuse(false);
+        }
+    });
+}
+
+#[test]
+fn packets_are_swallowed_for_a_while() {
+    through_proxies(|near, far, _| {
+        for proxy in [near, far] {
+            proxy.black_hole(true);
+            wait::pass(Duration::from_secs(3));
+            proxy.black_hole(false);
+            // What a router forgets: the old connections are dead.
+            proxy.cut();
+        }
+    });
+}
+
+#[test]
+fn a_slow_line_only_takes_longer() {
+    through_proxies(|near, far, _| {
+        near.delay(Duration::from_millis(30));
+        far.throttle(200_000);
+        wait::pass(Duration::from_secs(3));
+        near.delay(Duration::ZERO);
+        far.throttle(0);
+    });
+}
+
+#[test]
+fn the_target_is_stopped_and_comes_back() {
+    through_proxies(|_, _, to| {
+        to.stop();
+        wait::pass(Duration::from_secs(env_number("DM_TEST_STOP_SECONDS", 5)));
+        to.restart();
+        to.kill();
+        to.restart();
+    });
+}
+
+#[test]
+fn the_target_freezes_and_thaws() {
+    through_proxies(|_, _, to| {
+        to.freeze();
+        wait::pass(Duration::from_secs(3));
+        to.thaw();
+    });
+}

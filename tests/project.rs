@@ -1,0 +1,102 @@
+//! Rules that hold for every file of the project.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a failing test panics
+
+use std::path::{Path, PathBuf};
+
+/// The longest that a source file may be, its tests not counted.
+const LINES: usize = 600;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+}
+
+/// The files of the project: all but what is built, recorded or hidden by version control.
+fn files() -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    collect(&root(), &mut files);
+    files.sort();
+    assert!(files.len() > 20, "where is the project?");
+    files
+}
+
+fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).expect("a directory") {
+        let path = entry.expect("entry").path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.is_dir() {
+            if !["target", ".git", "dm-state"].contains(&name.as_str()) {
+                collect(&path, files);
+            }
+        } else if name != ".git" {
+            files.push(path);
+        }
+    }
+}
+
+fn text_of(path: &Path) -> Option<String> {
+    String::from_utf8(std::fs::read(path).expect("a file")).ok()
+}
+
+#[test]
+fn no_file_names_a_machine() {
+    // Put together here, so that this file does not name them itself.
+    let words = ["/home/", "/root/", "/Users/"].map(str::to_owned);
+    let more = [["/wo", "rk/"], ["/tmp/", "wt"], ["/tmp/", "sv"]].map(|parts| parts.concat());
+    for file in files().iter().filter(|f| !f.ends_with("tests/project.rs")) {
+        let Some(text) = text_of(file) else { continue };
+        for word in words.iter().chain(&more) {
+            assert!(!text.contains(word.as_str()), "{} contains {word}", file.display());
+        }
+    }
+}
+
+#[test]
+fn source_files_are_of_a_size_that_can_be_read() {
+    for file in files().iter().filter(|f| f.extension().is_some_and(|e| e == "rs")) {
+        let text = text_of(file).expect("source is UTF-8");
+        let product = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+        let lines = product.lines().count();
+        assert!(lines <= LINES, "{} has {lines} lines", file.display());
+    }
+}
+
+#[test]
+fn nothing_is_left_to_do() {
+    for file in files().iter().filter(|f| f.extension().is_some_and(|e| e == "rs")) {
+        if file.ends_with("tests/project.rs") {
+            continue;
+        }
+        let text = text_of(file).expect("source is UTF-8");
+        for word in ["todo!(", "unimplemented!(", "FIXME", "XXX:"] {
+            assert!(!text.contains(word), "{} contains {word}", file.display());
+        }
+    }
+}
+
+#[test]
+fn every_test_file_is_declared() {
+    let declared = std::fs::read_to_string(root().join("dm-cli/Cargo.toml")).unwrap()
+        + &std::fs::read_to_string(root().join("dm-core/Cargo.toml")).unwrap();
+    for entry in std::fs::read_dir(root().join("tests")).expect("tests") {
+        let name = entry.expect("entry").file_name().to_string_lossy().into_owned();
+        if name.ends_with(".rs") {
+            let path = format!("path = \"../tests/{name}\"");
+            assert!(declared.contains(&path), "tests/{name} is compiled by no crate: add {path}");
+        }
+    }
+}
+
+#[test]
+fn every_crate_keeps_the_rules_of_the_workspace() {
+    for member in ["dm-filter", "dm-router", "dm-core", "dm-cli"] {
+        let text = std::fs::read_to_string(root().join(member).join("Cargo.toml")).unwrap();
+        for line in [
+            "[lints]\nworkspace = true",
+            "license.workspace = true",
+            "rust-version.workspace = true",
+        ] {
+            assert!(text.contains(line), "{member}/Cargo.toml lacks {line:?}");
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Waiting for a condition with a deadline. The only place of the tests that sleeps in order to
+//! wait: everything else asks a question (a position, a row, the end of a process) through here.
+
+use std::time::{Duration, Instant};
+
+/// Between two questions.
+const POLL: Duration = Duration::from_millis(20);
+
+/// Asks until the answer is there; `None` when the deadline has passed.
+pub fn poll<T>(deadline: Duration, mut question: impl FnMut() -> Option<T>) -> Option<T> {
+    let end = Instant::now() + deadline;
+    loop {
+        if let Some(answer) = question() {
+            return Some(answer);
+        }
+        if Instant::now() >= end {
+            return None;
+        }
+        std::thread::sleep(POLL);
+    }
+}
+
+/// Waits until the condition holds; panics with `what` when the deadline has passed.
+pub fn until(what: &str, deadline: Duration, mut condition: impl FnMut() -> bool) {
+    let met = poll(deadline, || condition().then_some(()));
+    assert!(met.is_some(), "waited {} s in vain until {what}", deadline.as_secs());
+}
+
+/// Lets time pass where the passing of time is what is tested (a moment of a kill, the pace of a
+/// load, a delayed packet), never in order to wait for something to become true.
+pub fn pass(time: Duration) {
+    std::thread::sleep(time);
+}

@@ -1,0 +1,353 @@
+//! A seeded random write load against a source.
+//!
+//! [`Generator`] makes transactions as SQL text and knows no server: the same seed gives the same
+//! text ([`Generator::script`] prints it). [`Load`] runs several generators against a server until
+//! it is stopped. What two threads do to each other (deadlocks, duplicate keys, lock waits) is part
+//! of the load: the transaction is rolled back and the next one starts.
+//!
+//! The tables: `acct` has a primary key, two more unique keys and most column types; `pair` a
+//! composite key; `swap` a key that rows exchange; `loose` no key at all and rows that are equal;
+//! `child` refers to `acct` without a cascade.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use mysql::prelude::Queryable;
+
+use super::random::Random;
+use super::server::Address;
+use super::{sql, wait};
+
+/// Rows of `acct` and the others are picked from so many ids.
+const IDS: u64 = 3_000;
+
+/// The tables that the load writes; run it in the database of the load.
+pub const TABLES: &str = "
+CREATE TABLE acct (
+  id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, code VARCHAR(40) NOT NULL, nr INT NULL,
+  bal DECIMAL(30,8) NOT NULL DEFAULT 0, f FLOAT, d DOUBLE, ts TIMESTAMP(6) NULL, dt DATETIME(3), tm TIME(2),
+  js JSON, bin VARBINARY(300), txt TEXT, e ENUM('a','b','c,d'), s SET('x','y','z'), bits BIT(17), y YEAR,
+  dbl BIGINT AS (nr * 2) STORED, UNIQUE KEY code (code), UNIQUE KEY nr (nr), KEY bal (bal)
+) DEFAULT CHARSET=utf8mb4;
+CREATE TABLE pair (k1 INT NOT NULL, k2 VARCHAR(20) NOT NULL, v BIGINT, note VARCHAR(200), PRIMARY KEY (k1, k2))
+  DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci;
+CREATE TABLE swap (id INT NOT NULL PRIMARY KEY, u INT NULL, v INT, UNIQUE KEY u (u)) DEFAULT CHARSET=utf8mb4;
+CREATE TABLE loose (a INT, b VARCHAR(30), c BLOB) DEFAULT CHARSET=utf8mb4;
+CREATE TABLE child (id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, acct BIGINT UNSIGNED, n INT) DEFAULT CHARSET=utf8mb4;
+INSERT INTO swap SELECT d.n + 10 * e.n + 1, d.n + 10 * e.n + 1, 0 FROM
+  (SELECT 0 n UNION SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 UNION SELECT 6 UNION SELECT 7 UNION SELECT 8 UNION SELECT 9) d,
+  (SELECT 0 n UNION SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 UNION SELECT 6 UNION SELECT 7 UNION SELECT 8 UNION SELECT 9) e;
+";
+
+/// The ten digits as a table, to make many rows in one statement on every server.
+const DIGITS: &str = "(SELECT 0 n UNION SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 \
+                      UNION SELECT 5 UNION SELECT 6 UNION SELECT 7 UNION SELECT 8 UNION SELECT 9)";
+
+/// Makes transactions.
+#[derive(Clone, Debug)]
+pub struct Generator {
+    random: Random,
+    serial: u64,
+    thread: u64,
+}
+
+impl Generator {
+    /// The generator of one thread.
+    pub fn new(seed: u64, thread: u64) -> Self {
+        Self {
+            random: Random::new(seed.wrapping_add(thread.wrapping_mul(7919))),
+            serial: 0,
+            thread,
+        }
+    }
+
+    /// The first `count` transactions as a script.
+    pub fn script(seed: u64, count: usize) -> String {
+        let mut generator = Self::new(seed, 0);
+        (0..count).map(|_| generator.transaction().join(";\n") + ";\n").collect()
+    }
+
+    /// The statements of the next transaction, BEGIN and COMMIT (or ROLLBACK) included.
+    pub fn transaction(&mut self) -> Vec<String> {
+        if self.random.one_in(6) {
+            return vec![self.change()];
+        }
+        let mut list = vec!["BEGIN".to_owned()];
+        for _ in 0..=self.random.below(5) {
+            list.push(self.change());
+        }
+        if self.random.one_in(10) {
+            list.push("SAVEPOINT s".to_owned());
+            list.push(self.change());
+            list.push("ROLLBACK TO s".to_owned());
+            list.push(self.change());
+        }
+        let end = if self.random.one_in(12) { "ROLLBACK" } else { "COMMIT" };
+        list.push(end.to_owned());
+        list
+    }
+
+    fn change(&mut self) -> String {
+        match self.random.below(20) {
+            0..=5 => self.insert_acct(),
+            6..=8 => self.update_acct(),
+            9 => format!("DELETE FROM acct WHERE id = {}", self.id()),
+            10 => self.move_key(),
+            11 => self.pair(),
+            12 => self.pair_key(),
+            13 | 14 => self.swap(),
+            15 | 16 => self.loose(),
+            17 => self.loose_change(),
+            18 => format!(
+                "INSERT INTO child (acct, n) VALUES ({}, {})",
+                self.id(),
+                self.random.below(1000)
+            ),
+            _ => format!("DELETE FROM child WHERE n < {} LIMIT 3", self.random.below(300)),
+        }
+    }
+
+    fn id(&mut self) -> u64 {
+        self.random.below(IDS) + 1
+    }
+
+    fn number(&mut self) -> i64 {
+        i64::try_from(self.random.below(4_000_000_000)).unwrap_or(0) - 2_000_000_000
+    }
+
+    fn code(&mut self) -> String {
+        self.serial += 1;
+        let letters = ["é", "日", "x", "'", "\\", "\"", "%", "ß", "😀"];
+        let letter = (*self.random.pick(&letters)).replace('\\', "\\\\").replace('\'', "''");
+        format!("'c{}-{}{}'", self.thread, self.serial, letter)
+    }
+
+    fn bytes(&mut self, most: u64) -> String {
+        let count = self.random.below(most);
+        let hex: String = (0..count).map(|_| format!("{:02x}", self.random.below(256))).collect();
+        format!("X'{hex}'")
+    }
+
+    fn insert_acct(&mut self) -> String {
+        let id = if self.random.one_in(2) { "NULL".to_owned() } else { self.id().to_string() };
+        let (code, nr, bal) = (self.code(), self.unique_number(), self.number());
+        let (f, micros, seconds) =
+            (self.number(), self.random.below(1_000_000), self.random.below(86_400));
+        format!(
+            "INSERT INTO acct (id, code, nr, bal, f, d, ts, dt, tm, js, bin, txt, e, s, bits, y) VALUES ({id}, {code}, \
+             {nr}, {bal}.{micros}, {f}e-7, {f}e{}, FROM_UNIXTIME(1700000000.{micros:06}), '2024-02-29 23:59:59.{:03}', \
+             SEC_TO_TIME({seconds}), {}, {}, {}, {}, {}, {}, {})",
+            self.random.below(200),
+            self.random.below(1000),
+            self.json(),
+            self.bytes(60),
+            self.words(),
+            ["'a'", "'b'", "'c,d'", "NULL"][usize::try_from(self.random.below(4)).unwrap_or(0)],
+            ["''", "'x'", "'x,z'", "NULL"][usize::try_from(self.random.below(4)).unwrap_or(0)],
+            self.random.below(1 << 17),
+            1901 + self.random.below(250),
+        )
+    }
+
+    /// A number of the unique key `nr`: rarely NULL, often one that is taken.
+    fn unique_number(&mut self) -> String {
+        if self.random.one_in(5) {
+            "NULL".to_owned()
+        } else {
+            self.random.below(IDS * 4).to_string()
+        }
+    }
+
+    fn json(&mut self) -> String {
+        let (n, m) = (self.number(), self.random.below(100));
+        format!("'{{\"n\": {n}, \"list\": [1, {m}.5, null, true], \"deep\": {{\"k\": \"v{m}\"}}}}'")
+    }
+
+    fn words(&mut self) -> String {
+        if self.random.one_in(8) {
+            return "NULL".to_owned();
+        }
+        format!("REPEAT('word é {} ', {})", self.random.below(100), self.random.below(40))
+    }
+
+    fn update_acct(&mut self) -> String {
+        let what = match self.random.below(5) {
+            0 => format!("bal = bal + {}.5, f = f / 3", self.random.below(1000)),
+            1 => format!("txt = {}, bin = {}", self.words(), self.bytes(200)),
+            2 => format!("js = JSON_SET(js, '$.n', {}, '$.more', 'x'), s = 'y'", self.number()),
+            3 => format!("nr = {}", self.unique_number()),
+            _ => format!("code = {}, bits = {}", self.code(), self.random.below(1 << 17)),
+        };
+        let id = self.id();
+        if self.random.one_in(4) {
+            // Several rows in one event; not for the unique columns.
+            return format!(
+                "UPDATE acct SET bal = bal - 1, d = d / 7 WHERE id BETWEEN {id} AND {}",
+                id + 40
+            );
+        }
+        format!("UPDATE acct SET {what} WHERE id = {id}")
+    }
+
+    fn move_key(&mut self) -> String {
+        format!("UPDATE acct SET id = {} WHERE id = {}", self.id(), self.id())
+    }
+
+    fn pair(&mut self) -> String {
+        let (k1, k2) = (self.random.below(50), self.random.below(200));
+        let v = self.number();
+        format!(
+            "INSERT INTO pair VALUES ({k1}, 'K{k2}', {v}, 'note {v}') ON DUPLICATE KEY UPDATE v = v + 1, note = 'again'"
+        )
+    }
+
+    fn pair_key(&mut self) -> String {
+        let (a, b) = (self.random.below(50), self.random.below(200));
+        match self.random.below(3) {
+            0 => format!("UPDATE pair SET k1 = {} WHERE k1 = {a} LIMIT 1", self.random.below(50)),
+            // Only the case of the key's letter: the same key by the collation, other bytes.
+            1 => format!("UPDATE pair SET k2 = LOWER(k2) WHERE k1 = {a} AND k2 = 'K{b}'"),
+            _ => format!("DELETE FROM pair WHERE k1 = {a} AND k2 < 'K{b}' ORDER BY k2 LIMIT 2"),
+        }
+    }
+
+    /// Two rows exchange their unique value, in one statement.
+    fn swap(&mut self) -> String {
+        let (a, b) = (self.random.below(100) + 1, self.random.below(100) + 1);
+        match self.random.below(3) {
+            0 => format!("UPDATE swap SET u = NULL, v = v + 1 WHERE id = {a}"),
+            1 => format!("UPDATE swap SET u = {b}, v = v + 1 WHERE id = {a}"),
+            // Moves a range up by one from the top down: each row takes what the next one gave up.
+            _ => format!("UPDATE swap SET u = u + 1, v = v + 1 WHERE u >= {a} ORDER BY u DESC"),
+        }
+    }
+
+    fn loose(&mut self) -> String {
+        let (a, b) = (self.random.below(20), self.random.below(5));
+        let row = format!("({a}, 'row {b}', X'{:02x}')", b);
+        format!("INSERT INTO loose VALUES {row}, {row}, (NULL, NULL, {})", self.bytes(20))
+    }
+
+    fn loose_change(&mut self) -> String {
+        let a = self.random.below(20);
+        match self.random.below(3) {
+            0 => format!("UPDATE loose SET b = CONCAT('u', {a}) WHERE a = {a} LIMIT 1"),
+            1 => format!("DELETE FROM loose WHERE a = {a} LIMIT 1"),
+            _ => format!("DELETE FROM loose WHERE a IS NULL LIMIT {}", a + 1),
+        }
+    }
+}
+
+/// One transaction of `rows` (at most 100,000) rows in `acct` with new ids above all others.
+pub fn big_transaction(rows: u64) -> String {
+    format!(
+        "INSERT INTO acct (code, nr, bal, txt) SELECT CONCAT(m.top, '-big-', s.n), NULL, s.n, 'big' FROM \
+         (SELECT IFNULL(MAX(id), 0) top FROM acct) m, (SELECT a.n + 10 * b.n + 100 * c.n + 1000 * d.n + 10000 * e.n n \
+         FROM {DIGITS} a, {DIGITS} b, {DIGITS} c, {DIGITS} d, {DIGITS} e) s WHERE s.n < {rows}"
+    )
+}
+
+/// A load that runs.
+#[derive(Debug)]
+pub struct Load {
+    stop: Arc<AtomicBool>,
+    done: Arc<AtomicU64>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Load {
+    /// Creates the database and its tables with some rows.
+    pub fn prepare(source: &Address, db: &str, seed: u64) {
+        source.drop_database(db);
+        source.run("", &format!("CREATE DATABASE {} DEFAULT CHARSET utf8mb4", sql::name(db)));
+        source.run(db, TABLES);
+        let mut conn = source.conn();
+        sql::run(&mut conn, &format!("USE {}", sql::name(db)));
+        let mut generator = Generator::new(seed, 99);
+        for _ in 0..300 {
+            apply(&mut conn, &generator.transaction());
+        }
+    }
+
+    /// Starts `threads` writers of together at most `per_second` transactions a second.
+    pub fn start(source: &Address, db: &str, seed: u64, threads: u64, per_second: u64) -> Self {
+        let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let pause =
+            Duration::from_secs(threads.max(1)) / u32::try_from(per_second.max(1)).unwrap_or(1);
+        let writer = |thread| {
+            let (source, db) = (source.clone(), db.to_owned());
+            let (stop, done) = (Arc::clone(&stop), Arc::clone(&done));
+            std::thread::spawn(move || {
+                write(&source, &db, Generator::new(seed, thread), pause, (&stop, &done));
+            })
+        };
+        let threads = (0..threads).map(writer).collect();
+        Self { stop, done, threads }
+    }
+
+    /// Transactions that went through so far.
+    pub fn done(&self) -> u64 {
+        self.done.load(Ordering::SeqCst)
+    }
+
+    /// Waits until `more` further transactions went through.
+    pub fn advance(&self, more: u64) {
+        let goal = self.done() + more;
+        wait::until("the load goes on", Duration::from_secs(60), || self.done() >= goal);
+    }
+
+    /// Stops the writers and gives the number of transactions that went through.
+    pub fn finish(mut self) -> u64 {
+        self.stop.store(true, Ordering::SeqCst);
+        for thread in self.threads.drain(..) {
+            thread.join().expect("a writer of the load failed");
+        }
+        self.done()
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+    }
+}
+
+fn write(
+    source: &Address,
+    db: &str,
+    mut generator: Generator,
+    pause: Duration,
+    shared: (&AtomicBool, &AtomicU64),
+) {
+    let mut conn = source.conn();
+    sql::run(
+        &mut conn,
+        &format!("USE {}; SET SESSION innodb_lock_wait_timeout = 2", sql::name(db)),
+    );
+    while !shared.0.load(Ordering::SeqCst) {
+        let began = Instant::now();
+        if apply(&mut conn, &generator.transaction()) {
+            shared.1.fetch_add(1, Ordering::SeqCst);
+        }
+        wait::pass(pause.saturating_sub(began.elapsed()));
+    }
+}
+
+/// Runs a transaction; on an error of the expected kinds rolls it back.
+fn apply(conn: &mut mysql::Conn, statements: &[String]) -> bool {
+    // Deadlock, lock wait, duplicate key, JSON_SET of NULL is fine; out-of-range of FLOAT and others.
+    const EXPECTED: &[u16] = &[1213, 1205, 1062, 1264, 1020, 1690];
+    for statement in statements {
+        match conn.query_drop(statement) {
+            Ok(()) => {}
+            Err(mysql::Error::MySqlError(e)) if EXPECTED.contains(&e.code) => {
+                conn.query_drop("ROLLBACK").expect("rollback");
+                return false;
+            }
+            Err(e) => panic!("the load's statement failed: {e}\nin: {statement}"),
+        }
+    }
+    true
+}
