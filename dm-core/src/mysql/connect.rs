@@ -11,7 +11,7 @@ use ::mysql::prelude::Queryable;
 use ::mysql::{Conn, Opts, OptsBuilder, Row, Value};
 
 use super::tls::Tls;
-use super::{ServerVersion, ident, numbers, text, translate};
+use super::{ServerVersion, ident, is_access_denied, numbers, text, translate};
 use crate::config::ConnPlan;
 use crate::error::{Error, Result, codes};
 
@@ -82,6 +82,18 @@ impl Connection {
         self.try_set("sql_select_limit", "DEFAULT")?;
         self.try_set("sql_big_selects", "1")?;
         if self.version.is_mariadb() {
+            // MariaDB lets go of metadata locks at a savepoint only when the session logs nothing.
+            // It needs a right that not every user has; without it DDL waits for the reader.
+            match self.try_set("sql_log_bin", "0") {
+                Err(e) if is_access_denied(&e) => {
+                    log::warn!(
+                        "{}: statements that change tables will wait for the copy to end, because \
+                         the user lacks BINLOG ADMIN",
+                        self.address
+                    );
+                }
+                other => other?,
+            }
             self.try_set("max_statement_time", "0")?;
             self.try_set("idle_transaction_timeout", "0")?;
             self.try_set("idle_readonly_transaction_timeout", "0")

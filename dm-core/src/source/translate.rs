@@ -38,8 +38,7 @@ impl Translator {
     /// A translator for a stream that begins at `start`. `from_server` says that a server sends it
     /// (which decrypts what it has encrypted).
     pub fn new(flavor: Flavor, start: BinlogPos, from_server: bool) -> Self {
-        let decoder =
-            if from_server { Decoder::for_stream(flavor) } else { Decoder::new(flavor) };
+        let decoder = if from_server { Decoder::for_stream(flavor) } else { Decoder::new(flavor) };
         let place = Place { pos: start, skip_until: None };
         Self { decoder, place, wanted: None, before_file: None }
     }

@@ -115,11 +115,7 @@ fn algorithm(event: &::mysql::binlog::events::Event) -> u8 {
     }
 }
 
-fn request(
-    conn: &mut Connection,
-    start: &Start,
-    server_id: u32,
-) -> Result<BinlogRequest<'static>> {
+fn request(conn: &mut Connection, start: &Start, server_id: u32) -> Result<BinlogRequest<'static>> {
     let request = BinlogRequest::new(server_id);
     Ok(match start {
         Start::File(pos) => {

@@ -74,7 +74,8 @@ impl ChunkKey {
                 break;
             }
         }
-        let integer = integer && columns.len() == 1;
+        // Part of a key has more rows than values, so a span of numbers says nothing of it.
+        let integer = integer && columns.len() == 1 && key.parts.len() == 1;
         let index = key.name.clone();
         (!columns.is_empty()).then_some(Self { index, columns, nullable, integer })
     }
@@ -87,6 +88,11 @@ impl ChunkKey {
     /// `FORCE INDEX (..)`: with it the optimizer does not read the whole table for one chunk.
     pub(super) fn hint(&self) -> String {
         format!("FORCE INDEX ({})", ident(&self.index))
+    }
+
+    /// `USE INDEX (..)`, for estimates: with FORCE MySQL does not look into the index.
+    pub(super) fn soft_hint(&self) -> String {
+        format!("USE INDEX ({})", ident(&self.index))
     }
 
     /// The columns as they are compared.
@@ -136,8 +142,12 @@ impl ChunkKey {
     /// `(a, b) < (x, y)` written out, because servers before MySQL 8 read the whole index for row
     /// constructors.
     fn compare(&self, border: &[String], outer: &str, last: &str) -> String {
-        let mut pairs: Vec<(String, &str)> =
-            self.columns.iter().map(KeyColumn::compared).zip(border.iter().map(String::as_str)).collect();
+        let mut pairs: Vec<(String, &str)> = self
+            .columns
+            .iter()
+            .map(KeyColumn::compared)
+            .zip(border.iter().map(String::as_str))
+            .collect();
         let Some((column, literal)) = pairs.pop() else { return "TRUE".to_owned() };
         let mut condition = format!("{column} {last} {literal}");
         while let Some((column, literal)) = pairs.pop() {
@@ -227,10 +237,9 @@ fn form(column: &Column) -> Option<Form> {
         K::Bit | K::Year | K::Enum | K::Set => Form::AsNumber,
         K::Date | K::Time | K::DateTime | K::Timestamp => Form::Quoted,
         K::Inet4 | K::Inet6 | K::Uuid => Form::Quoted,
-        K::Char | K::VarChar | K::TinyText | K::Text | K::MediumText | K::LongText => Form::Text {
-            charset: ty.charset.clone(),
-            collation: ty.collation.clone(),
-        },
+        K::Char | K::VarChar | K::TinyText | K::Text | K::MediumText | K::LongText => {
+            Form::Text { charset: ty.charset.clone(), collation: ty.collation.clone() }
+        }
         K::Binary | K::VarBinary | K::TinyBlob | K::Blob | K::MediumBlob | K::LongBlob => {
             Form::Bytes
         }
@@ -254,7 +263,10 @@ mod tests {
         column
     }
 
-    fn schema(columns: &[(&str, TypeKind, bool)], keys: &[(&str, KeyKind, &[&str])]) -> TableSchema {
+    fn schema(
+        columns: &[(&str, TypeKind, bool)],
+        keys: &[(&str, KeyKind, &[&str])],
+    ) -> TableSchema {
         TableSchema {
             columns: columns.iter().map(|(n, k, null)| column(n, *k, *null)).collect(),
             keys: keys
@@ -318,10 +330,7 @@ mod tests {
 
     #[test]
     fn enums_compare_as_numbers() {
-        let s = schema(
-            &[("e", TypeKind::Enum, false)],
-            &[("PRIMARY", KeyKind::Primary, &["e"])],
-        );
+        let s = schema(&[("e", TypeKind::Enum, false)], &[("PRIMARY", KeyKind::Primary, &["e"])]);
         let key = ChunkKey::choose(&s).unwrap();
         assert_eq!((key.order(), key.fetch()), ("(`e` + 0)".into(), "(`e` + 0)".into()));
     }

@@ -34,9 +34,7 @@ use crate::mysql::{
     Connection, Purpose, cell, is_access_denied, is_lock_timeout, numbers, table_name,
 };
 use crate::position::{GtidSet, Position};
-use crate::source::{
-    Chunk, ChunkReader, SchemaInfo, Snapshot, TableChoice, TableCopy, TableInfo,
-};
+use crate::source::{Chunk, ChunkReader, SchemaInfo, Snapshot, TableChoice, TableCopy, TableInfo};
 
 /// How often a lock is asked for, and how long each time.
 const LOCK_ATTEMPTS: u32 = 3;
@@ -157,11 +155,8 @@ impl<'a> Opening<'a> {
 
     /// Connections and position while nobody can write to the chosen tables.
     fn by_table_locks(&mut self) -> Result<Tied> {
-        let list: Vec<String> = self
-            .before
-            .iter()
-            .map(|t| format!("{} READ", table_name(&t.name)))
-            .collect();
+        let list: Vec<String> =
+            self.before.iter().map(|t| format!("{} READ", table_name(&t.name))).collect();
         if !list.is_empty() {
             self.lock(&format!("LOCK TABLES {}", list.join(", ")))?;
         }
@@ -204,9 +199,8 @@ impl<'a> Opening<'a> {
                 break;
             }
         }
-        let order = |a: &Position, b: &Position| {
-            a.compare_binlog(b).unwrap_or(std::cmp::Ordering::Equal)
-        };
+        let order =
+            |a: &Position, b: &Position| a.compare_binlog(b).unwrap_or(std::cmp::Ordering::Equal);
         let first = seen.iter().min_by(|a, b| order(a, b)).cloned();
         let last = seen.iter().max_by(|a, b| order(a, b)).cloned();
         Ok(first.map(|position| Tied { position, upto: last, means: "binlog_snapshot_position" }))
@@ -326,7 +320,10 @@ fn not_locked(error: &Error, statement: &str, attempts: u32) -> Error {
     let head: String = statement.chars().take(60).collect();
     let mut out = Error::new(
         &codes::SOURCE_LOCK,
-        format!("`{head}` failed after {attempts} attempts of {LOCK_SECONDS} s: {}", error.message()),
+        format!(
+            "`{head}` failed after {attempts} attempts of {LOCK_SECONDS} s: {}",
+            error.message()
+        ),
     );
     if let Some(number) = error.server_error() {
         out = out.server_number(number);

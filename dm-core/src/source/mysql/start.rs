@@ -156,11 +156,8 @@ pub(super) fn free_server_id(conn: &mut Connection) -> Result<u32> {
     let mut taken = BTreeSet::new();
     let own = conn.global("server_id")?;
     taken.extend(own.and_then(|id| id.parse::<u32>().ok()));
-    let statement = if conn.version().is_mysql_from(8, 0, 22) {
-        "SHOW REPLICAS"
-    } else {
-        "SHOW SLAVE HOSTS"
-    };
+    let statement =
+        if conn.version().is_mysql_from(8, 0, 22) { "SHOW REPLICAS" } else { "SHOW SLAVE HOSTS" };
     match conn.rows(statement) {
         Ok(rows) => taken.extend(rows.iter().filter_map(|row| cell(row, 0).parse::<u32>().ok())),
         Err(e) if e.is_transient() => return Err(e),

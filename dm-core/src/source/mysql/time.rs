@@ -48,7 +48,13 @@ pub(super) fn find(plan: &ConnPlan, at: u32) -> Result<TimePosition> {
     let found = scan(plan, &mut conn, file, &mut |pos, body, written| {
         let begins = matches!(body, Body::Gtid { .. } | Body::Query(_)) && written >= at;
         let over = end.binlog.as_ref().is_some_and(|end| pos >= end);
-        if begins { Step::Found } else if over { Step::End } else { Step::On }
+        if begins {
+            Step::Found
+        } else if over {
+            Step::End
+        } else {
+            Step::On
+        }
     })?;
     match found {
         Some(pos) => {
