@@ -89,13 +89,7 @@ impl CompiledExpr {
     pub fn is_true(&self, row: &Row<'_>, columns: &Columns) -> Result<bool, EvalError> {
         let context =
             eval::Context { row: Some((row, columns)), places: &self.places, zone: &self.zone };
-        Ok(match context.eval(&self.expr)? {
-            Val::Int(v) => v == 1,
-            Val::UInt(v) => v == 1,
-            Val::Dec(v) => v == Decimal::from(1i64),
-            Val::Real(v) => v == 1.0,
-            _ => false,
-        })
+        Ok(is_one(&context.eval(&self.expr)?))
     }
 
     /// The value of the expression as text, `None` for NULL: for messages and tests.
@@ -111,6 +105,17 @@ impl CompiledExpr {
         let context =
             eval::Context { row: Some((row, columns)), places: &self.places, zone: &self.zone };
         Ok(context.eval(&self.expr)?.to_text().map(std::borrow::Cow::into_owned))
+    }
+}
+
+/// True for a number that is exactly 1, the only value that DM takes for true.
+fn is_one(value: &Val<'_>) -> bool {
+    match value {
+        Val::Int(v) => *v == 1,
+        Val::UInt(v) => *v == 1,
+        Val::Dec(v) => *v == Decimal::from(1i64),
+        Val::Real(v) => *v == 1.0,
+        _ => false,
     }
 }
 

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::ast::{Compare, Expr};
 use super::parser::ColumnName;
-use super::{CompiledExpr, EvalError, ExprError, Zone, prepare};
+use super::{CompiledExpr, EvalError, ExprError, Zone, is_one, prepare};
 use crate::change::{Change, Columns, Row, RowChange, RowKind, RowOp, TableName};
 use crate::config::{ExpressionRule, Lint, LintKind, RuleError, RuleErrorKind};
 use crate::filter::{Filter, Interest, Refusal, Verdict};
@@ -73,17 +74,43 @@ impl ExpressionRule {
 
     /// What works, but may mean something else than it seems to.
     pub fn lint(&self, name: &str) -> Vec<Lint> {
-        if self.expressions().next().is_some() {
-            return Vec::new();
+        let mut lints = Vec::new();
+        let mut add = |kind, key: &str, found: &str, message: &str| {
+            let (rule, key, found) = (name.to_string(), key.to_string(), found.to_string());
+            lints.push(Lint { kind, rule, key, found, message: message.to_string() });
+        };
+        if self.expressions().next().is_none() {
+            let message = "the rule has no expression, so it leaves out nothing";
+            add(LintKind::NeverMatches, "", "no expression", message);
         }
-        vec![Lint {
-            kind: LintKind::NeverMatches,
-            rule: name.to_string(),
-            key: String::new(),
-            found: "no expression".to_string(),
-            message: "the rule has no expression, so it leaves out nothing".to_string(),
-        }]
+        for (key, text) in self.expressions() {
+            let Ok((mut expr, _)) = prepare(text, &Zone::utc()) else { continue };
+            if let Expr::Const(value) = &expr {
+                if is_one(value) {
+                    let message = "this is true for every row, so all of them are left out";
+                    add(LintKind::BlocksAll, key, text, message);
+                } else {
+                    let message = "this is true for no row, so none is left out";
+                    add(LintKind::NeverMatches, key, text, message);
+                }
+            } else if compares_with_null(&mut expr) {
+                let message = "a comparison with NULL is never true; write IS NULL, IS NOT NULL \
+                               or <=> instead";
+                add(LintKind::NeverMatches, key, text, message);
+            }
+        }
+        lints
     }
+}
+
+/// True when `= NULL` or the like stands anywhere in an expression.
+fn compares_with_null(expr: &mut Expr) -> bool {
+    let null = |e: &Expr| matches!(e, Expr::Const(value) if value.is_null());
+    let here = match expr {
+        Expr::Compare(op, a, b) => *op != Compare::NullSafeEq && (null(a) || null(b)),
+        _ => false,
+    };
+    here || expr.children_mut().into_iter().any(compares_with_null)
 }
 
 #[derive(Debug)]
@@ -345,6 +372,18 @@ mod tests {
         assert_eq!(kinds(&rule("a REGEXP '('", "", "")), [ExpressionGrammar]);
         let nowhere = ExpressionRule { schema: String::new(), ..rule("", "", "a") };
         assert_eq!(kinds(&nowhere), [ExpressionTable]);
+    }
+
+    #[test]
+    fn doubtful_expressions_are_pointed_out() {
+        let lints = |text: &str| -> Vec<LintKind> {
+            rule(text, "", "").lint("r").into_iter().map(|l| l.kind).collect()
+        };
+        assert_eq!(lints("a = NULL OR b = 1"), [LintKind::NeverMatches]);
+        assert_eq!(lints("1 = 1"), [LintKind::BlocksAll]);
+        assert_eq!(lints("'yes'"), [LintKind::NeverMatches]);
+        assert_eq!(lints("a <=> NULL OR a IS NULL OR COALESCE(a, NULL) = 1"), []);
+        assert_eq!(lints(""), [LintKind::NeverMatches]);
     }
 
     #[test]
