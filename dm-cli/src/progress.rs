@@ -116,10 +116,18 @@ impl Progress {
             Unit::Load => {
                 let c = &source.copy;
                 let left = c.rows_estimated.saturating_sub(c.rows);
-                let eta = if rate > 1.0 { format!(", {} left", span(left as f64 / rate)) } else { String::new() };
+                let eta = if rate > 1.0 {
+                    format!(", {} left", span(left as f64 / rate))
+                } else {
+                    String::new()
+                };
                 format!(
                     "copy: {}/{} tables, {} of about {} rows, {}, {rate:.0} rows/s{eta}",
-                    c.tables_done, c.tables, c.rows, c.rows_estimated, bytes(c.bytes)
+                    c.tables_done,
+                    c.tables,
+                    c.rows,
+                    c.rows_estimated,
+                    bytes(c.bytes)
                 )
             }
             Unit::Sync => {

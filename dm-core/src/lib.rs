@@ -22,5 +22,7 @@ mod testing_docs;
 pub use dm_filter as filter;
 pub use dm_router as router;
 pub use error::{Error, Result};
-pub use migration::{Control, Migration, MigrationBuilder, Outcome, SourceStatus, TaskStatus, Unit};
+pub use migration::{
+    Control, Migration, MigrationBuilder, Outcome, SourceStatus, TaskStatus, Unit,
+};
 pub use pipeline::{CopyCounts, StreamCounts, Until};

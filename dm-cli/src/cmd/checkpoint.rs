@@ -32,7 +32,13 @@ fn show(dir: &Path, task: &str) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn set(dir: &Path, task: &str, source: &str, position: &str, flavor: &str) -> Result<ExitCode, Failure> {
+fn set(
+    dir: &Path,
+    task: &str,
+    source: &str,
+    position: &str,
+    flavor: &str,
+) -> Result<ExitCode, Failure> {
     let to = parse(position, flavor)?;
     // Opening for writing takes the owner's lock: a running task refuses.
     let state = StateStore::open(dir, task)?;

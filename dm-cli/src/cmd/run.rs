@@ -33,7 +33,8 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     let result = std::thread::scope(|scope| {
         let progress = Progress::new(args.json, control.clone());
         let watcher = {
-            let (done, interrupts, control) = (Arc::clone(&done), Arc::clone(&interrupts), control.clone());
+            let (done, interrupts, control) =
+                (Arc::clone(&done), Arc::clone(&interrupts), control.clone());
             scope.spawn(move || progress.watch(&done, &interrupts, &control))
         };
         let result = migration.run();

@@ -10,6 +10,7 @@ use crate::config::{
 };
 use crate::error::{Error, Result, codes};
 use crate::pipeline::{BatchLimit, CopySettings, Creator, StreamSettings};
+use crate::sink::sqlite::SqliteSink;
 use crate::sink::{MysqlSink, MysqlSinkOptions, OnDuplicate, Sink};
 use crate::source::Source;
 use crate::source::mysql::{MySqlSource, ReadOptions, SnapshotOptions, StreamOptions};
@@ -50,8 +51,9 @@ pub(super) fn sink(plan: &TaskPlan) -> Result<Arc<dyn Sink>> {
                 stop_on_missing: stop,
                 marked: true,
             };
-            Ok(Arc::new(MysqlSink::new(conn.clone(), &options)))
+            Ok(Arc::new(MysqlSink::new((**conn).clone(), &options)))
         }
+        TargetPlan::Sqlite(path) => Ok(Arc::new(SqliteSink::open(path)?)),
         other => Err(Error::new(
             &codes::CONFIG_NOT_YET,
             format!("a target of this kind is not written yet: {other:?}"),

@@ -17,8 +17,8 @@ use std::sync::Arc;
 use dm_filter::{Chain, Filter};
 
 pub use self::control::Control;
-pub use self::status::{SourceStatus, TaskStatus, Unit};
 use self::source::SourceRun;
+pub use self::status::{SourceStatus, TaskStatus, Unit};
 use crate::config::TaskPlan;
 use crate::error::{Error, Result, codes};
 use crate::event::SourceId;
@@ -188,7 +188,7 @@ impl Migration {
             let creator = Creator {
                 source: id.clone(),
                 filter: Arc::new(chain),
-                router: Arc::clone(&source_plan.router),
+                router: source_plan.router.clone(),
                 select: source_plan.dump.select.clone(),
                 merged: Arc::default(),
             };
@@ -216,7 +216,6 @@ impl Migration {
                 settings: build::settings(plan, source_plan),
                 meta: source_plan.meta.clone(),
                 resume: source_plan.resume,
-                flavor: None,
                 source,
                 sink: Arc::clone(sink),
                 state: Arc::clone(state),

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::Outcome;
 use super::build::Settings;
 use super::control::Control;
 use super::status::Unit;
-use super::Outcome;
 use crate::config::{ResumePlan, StartPoint, TaskPlan};
 use crate::error::{Error, Result, codes};
 use crate::event::LaneId;
@@ -14,7 +14,7 @@ use crate::pipeline::{
     Copy, CopyStats, Creator, Ended, StreamContext, StreamReport, StreamStats, Until, begin_lane,
     follow,
 };
-use crate::position::{BinlogPos, Flavor, GtidSet, Position};
+use crate::position::{BinlogPos, GtidSet, Position};
 use crate::sink::Sink;
 use crate::source::{Source, SourceInfo};
 use crate::state::{CopyState, Stage, StateStore};
@@ -29,7 +29,6 @@ pub(super) struct SourceRun {
     pub settings: Settings,
     pub meta: Option<StartPoint>,
     pub resume: ResumePlan,
-    pub flavor: Option<Flavor>,
     pub source: Arc<dyn Source>,
     pub sink: Arc<dyn Sink>,
     pub state: Arc<StateStore>,

@@ -22,9 +22,9 @@ mod memory;
 mod mysql;
 pub mod sqlite;
 
-pub use crate::event::ApplyMode;
 pub use self::mysql::MysqlSink;
 pub(crate) use self::mysql::MysqlSinkOptions;
+pub use crate::event::ApplyMode;
 pub use memory::{Cell, MemorySink};
 
 /// What a sink promises after a crash.

@@ -234,19 +234,8 @@ fn table_map(types: &[u8], meta: &[u8], nulls: u8, optional: &[u8]) -> Vec<u8> {
 }
 
 fn schema(columns: &[(&str, TypeKind)], key: bool) -> TableSchema {
-    let column = |(name, kind): &(&str, TypeKind)| Column {
-        name: (*name).to_owned(),
-        ty: ColumnType::new(*kind),
-        nullable: true,
-        default: None,
-        on_update: None,
-        generated: None,
-        auto_increment: false,
-        invisible: false,
-        comment: String::new(),
-    };
-    let (name, kind) = ("PRIMARY".to_owned(), KeyKind::Primary);
-    let primary = Key { name, kind, parts: Vec::new(), invisible: false };
+    let column = |(name, kind): &(&str, TypeKind)| Column::new(*name, ColumnType::new(*kind));
+    let primary = Key::new("PRIMARY", KeyKind::Primary, Vec::new());
     TableSchema {
         columns: columns.iter().map(column).collect(),
         keys: if key { vec![primary] } else { Vec::new() },

@@ -135,9 +135,7 @@ pub(super) fn create_table(sql: &str) -> Option<(String, TableSchema)> {
 
 fn primary_key(schema: &mut TableSchema, name: &str) {
     let part = KeyPart::Column { name: name.to_owned(), prefix: None, descending: false };
-    let name = "PRIMARY".to_owned();
-    let kind = KeyKind::Primary;
-    schema.keys.push(Key { name, kind, parts: vec![part], invisible: false });
+    schema.keys.push(Key::new("PRIMARY", KeyKind::Primary, vec![part]));
 }
 
 /// `ALTER TABLE t ADD COLUMN c type ... AFTER x`: the table, the column, and its place.
@@ -210,7 +208,6 @@ fn column(definition: &str) -> Column {
     }
     let expression = upper.find(" AS (");
     Column {
-        name: name.trim_matches('`').to_owned(),
         nullable: !upper.contains("NOT NULL") && !upper.contains("PRIMARY KEY"),
         default: None,
         on_update: None,
@@ -220,8 +217,7 @@ fn column(definition: &str) -> Column {
         }),
         auto_increment: upper.contains("AUTO_INCREMENT"),
         invisible: upper.contains("INVISIBLE"),
-        comment: String::new(),
-        ty,
+        ..Column::new(name.trim_matches('`'), ty)
     }
 }
 

@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
 
-pub(crate) use self::recover::begin_lane;
 use self::group::Group;
+pub(crate) use self::recover::begin_lane;
 use self::xa::Held;
 use super::create::Creator;
 use super::dispatch::{Dispatcher, Queue};
@@ -85,7 +85,6 @@ pub(crate) struct StreamReport {
     pub bytes_under_way: usize,
     pub txns_under_way: usize,
     pub oldest_at: Option<u32>,
-    pub queues: Vec<usize>,
 }
 
 /// Why following the binlog ended without an error.
@@ -185,7 +184,12 @@ pub(super) struct Stream<'c> {
 }
 
 impl<'c> Stream<'c> {
-    fn new(ctx: &'c StreamContext, start: Start, progress: Arc<Progress>, queues: Vec<Queue>) -> Self {
+    fn new(
+        ctx: &'c StreamContext,
+        start: Start,
+        progress: Arc<Progress>,
+        queues: Vec<Queue>,
+    ) -> Self {
         Self {
             ctx,
             dispatcher: Some(Dispatcher::new(queues.clone(), Arc::clone(&progress))),
@@ -304,7 +308,6 @@ impl<'c> Stream<'c> {
             bytes_under_way: bytes,
             txns_under_way: txns,
             oldest_at: self.progress.oldest_at(),
-            queues: self.queues.iter().map(|q| q.length.load(Ordering::Relaxed)).collect(),
         });
     }
 
@@ -336,12 +339,7 @@ enum Took {
     End,
 }
 
-fn located(
-    error: Error,
-    start: &BinlogPos,
-    end: &BinlogPos,
-    executed: Option<&GtidSet>,
-) -> Error {
+fn located(error: Error, start: &BinlogPos, end: &BinlogPos, executed: Option<&GtidSet>) -> Error {
     if error.location().is_some() || error.is_transient() {
         return error;
     }
