@@ -122,8 +122,8 @@ pub(super) fn create_table(sql: &str) -> Option<(String, TableSchema)> {
         let part = part.trim();
         if part.starts_with("PRIMARY KEY") {
             primary_key(&mut schema, "");
-        } else if !part.starts_with("UNIQUE KEY") {
-            let column = column(part);
+        } else if !part.starts_with("UNIQUE KEY") && !part.starts_with("PERIOD FOR") {
+            let column = define(part);
             if part.contains("PRIMARY KEY") {
                 primary_key(&mut schema, &column.name);
             }
@@ -147,7 +147,7 @@ pub(super) fn add_column(sql: &str, schema: &TableSchema) -> Option<(String, Col
     let definition = split(rest)[0];
     let (definition, after) = definition.split_once(" AFTER ")?;
     let at = schema.column(after.trim()).unwrap().0 + 1;
-    Some((table.to_owned(), column(definition), at))
+    Some((table.to_owned(), define(definition), at))
 }
 
 /// The place of the parenthesis that closes the one at `open`.
@@ -188,7 +188,16 @@ fn split(text: &str) -> Vec<&str> {
     parts
 }
 
-fn column(definition: &str) -> Column {
+/// A nullable column.
+pub(super) fn column(name: &str, ty: ColumnType) -> Column {
+    let plain = serde_json::json!({
+        "name": name, "ty": ty, "nullable": true, "default": null, "on_update": null,
+        "generated": null, "auto_increment": false, "invisible": false, "comment": "",
+    });
+    serde_json::from_value(plain).unwrap()
+}
+
+fn define(definition: &str) -> Column {
     let definition = definition.trim();
     let (name, rest) = definition.split_once(char::is_whitespace).unwrap();
     let end = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
@@ -209,19 +218,15 @@ fn column(definition: &str) -> Column {
         ty.charset = name.to_owned();
     }
     let expression = upper.find(" AS (");
+    let generated = expression.map(|at| Generated {
+        expr: attributes[at..].to_owned(),
+        stored: upper.contains("STORED"),
+    });
     Column {
-        name: name.trim_matches('`').to_owned(),
         nullable: !upper.contains("NOT NULL") && !upper.contains("PRIMARY KEY"),
-        default: None,
-        on_update: None,
-        generated: expression.map(|at| Generated {
-            expr: attributes[at..].to_owned(),
-            stored: upper.contains("STORED"),
-        }),
-        auto_increment: upper.contains("AUTO_INCREMENT"),
+        generated,
         invisible: upper.contains("INVISIBLE"),
-        comment: String::new(),
-        ty,
+        ..column(name.trim_matches('`'), ty)
     }
 }
 
