@@ -2,10 +2,10 @@
 
 use dm_filter::{RowOp, TableName, Value};
 
-use super::sql::column;
+use super::sql::{column, primary_key};
 use crate::binlog::*;
 use crate::position::{Flavor, MySqlGtidSet};
-use crate::schema::{ColumnType, Key, KeyKind, TableSchema, TypeKind};
+use crate::schema::{ColumnType, TableSchema, TypeKind};
 
 /// An event without a checksum.
 fn event(event_type: EventType, flags: u16, body: &[u8]) -> Vec<u8> {
@@ -236,11 +236,9 @@ fn table_map(types: &[u8], meta: &[u8], nulls: u8, optional: &[u8]) -> Vec<u8> {
 
 fn schema(columns: &[(&str, TypeKind)], key: bool) -> TableSchema {
     let column = |(name, kind): &(&str, TypeKind)| column(name, ColumnType::new(*kind));
-    let (name, kind) = ("PRIMARY".to_owned(), KeyKind::Primary);
-    let primary = Key { name, kind, parts: Vec::new(), invisible: false };
     TableSchema {
         columns: columns.iter().map(column).collect(),
-        keys: if key { vec![primary] } else { Vec::new() },
+        keys: if key { vec![primary_key("a")] } else { Vec::new() },
         charset: "utf8mb4".to_owned(),
         ..TableSchema::default()
     }

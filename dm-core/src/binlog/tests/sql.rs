@@ -121,11 +121,11 @@ pub(super) fn create_table(sql: &str) -> Option<(String, TableSchema)> {
     for part in split(&rest[open + 1..matching(rest, open)]) {
         let part = part.trim();
         if part.starts_with("PRIMARY KEY") {
-            primary_key(&mut schema, "");
+            schema.keys.push(primary_key(""));
         } else if !part.starts_with("UNIQUE KEY") && !part.starts_with("PERIOD FOR") {
             let column = define(part);
             if part.contains("PRIMARY KEY") {
-                primary_key(&mut schema, &column.name);
+                schema.keys.push(primary_key(&column.name));
             }
             schema.columns.push(column);
         }
@@ -133,11 +133,14 @@ pub(super) fn create_table(sql: &str) -> Option<(String, TableSchema)> {
     Some((name, schema))
 }
 
-fn primary_key(schema: &mut TableSchema, name: &str) {
-    let part = KeyPart::Column { name: name.to_owned(), prefix: None, descending: false };
-    let name = "PRIMARY".to_owned();
+/// A primary key of one column.
+pub(super) fn primary_key(column: &str) -> Key {
+    let part = KeyPart::Column { name: column.to_owned(), prefix: None, descending: false };
     let kind = KeyKind::Primary;
-    schema.keys.push(Key { name, kind, parts: vec![part], invisible: false });
+    let key = serde_json::json!({
+        "name": "PRIMARY", "kind": kind, "parts": [part], "invisible": false,
+    });
+    serde_json::from_value(key).unwrap()
 }
 
 /// `ALTER TABLE t ADD COLUMN c type ... AFTER x`: the table, the column, and its place.
