@@ -99,38 +99,35 @@ impl<'a> Work<'a> {
         self.out.notes.push(format!("{what} `{name}` is not there"));
     }
 
-    /// Table options: they count for the columns of the same statement.
-    fn options(&mut self) {
-        let options: Vec<&TableOption> = self
-            .specs()
-            .filter_map(|s| if let AlterSpec::Option(o) = s { Some(o) } else { None })
-            .collect();
-        let own: Vec<TableOption> = options.iter().map(|o| (*o).clone()).collect();
-        let (charset, collation) = build::option_charset(&own);
-        let inherited = (self.old.charset.as_str(), self.old.collation.as_str());
-        let mut settled = self.context.defaults.resolve(charset, collation, inherited);
+    /// The table's character set and collation: what an option says goes before CONVERT.
+    fn table_charset(&mut self) -> (String, String) {
+        let defaults = self.context.defaults;
+        let mut settled = (self.old.charset.clone(), self.old.collation.clone());
+        let (mut charset, mut collation) = (None, None);
         for spec in self.specs() {
-            if let AlterSpec::Convert { charset, collation } = spec {
-                let charset = charset.as_deref().or(match collation {
-                    Some(_) => None,
-                    None => Some(self.context.schema.0),
-                });
-                let is_default = charset == Some(self.context.schema.0) && collation.is_none();
-                settled = self.context.defaults.resolve(
-                    charset,
-                    collation.as_deref(),
-                    self.context.schema,
-                );
-                if is_default && matches!(spec, AlterSpec::Convert { charset: None, .. }) {
-                    settled.1 = self.context.schema.1.to_owned();
+            match spec {
+                AlterSpec::Convert { charset: to, collation: with } => {
+                    let schema = self.context.schema;
+                    settled = defaults.resolve(to.as_deref(), with.as_deref(), schema);
+                    self.convert = Some(settled.clone());
                 }
-                self.convert = Some(settled.clone());
+                AlterSpec::Option(TableOption::Charset(c)) => charset = Some(c.as_str()),
+                AlterSpec::Option(TableOption::Collate(c)) => collation = Some(c.as_str()),
+                _ => {}
             }
         }
+        defaults.resolve(charset, collation, (&settled.0, &settled.1))
+    }
+
+    /// Table options: they count for the columns of the same statement.
+    fn options(&mut self) {
+        let settled = self.table_charset();
         (self.builder.charset, self.builder.collation) = settled.clone();
         (self.new.charset, self.new.collation) = settled;
-        for option in options {
-            build::apply_option(&mut self.new, option);
+        for spec in self.specs() {
+            if let AlterSpec::Option(option) = spec {
+                build::apply_option(&mut self.new, option);
+            }
         }
         for clause in self.clauses.clone() {
             match &clause.spec {
@@ -174,7 +171,7 @@ impl<'a> Work<'a> {
                             continue;
                         }
                         let mut column = self.builder.column(def);
-                        self.convert_made(&mut column);
+                        self.convert_made(def, &mut column);
                         made.push((NewColumn { column, old: None }, position.clone()));
                     }
                 }
@@ -194,7 +191,7 @@ impl<'a> Work<'a> {
             return Err(self.conflict(&format!("column `{old}` is not there")));
         };
         let mut column = self.builder.column(def);
-        self.convert_made(&mut column);
+        self.convert_made(def, &mut column);
         self.attributes(&before.name, &mut column);
         if !same_name(old, &def.name) {
             self.out.renamed.push((before.name.clone(), def.name.clone()));
@@ -203,12 +200,14 @@ impl<'a> Work<'a> {
     }
 
     /// CONVERT TO also counts for the columns of the same statement, whatever they say.
-    fn convert_made(&self, column: &mut Column) {
+    fn convert_made(&self, def: &ColumnDef, column: &mut Column) {
         if let Some((charset, collation)) = &self.convert
             && build::is_text(column.ty.kind)
         {
             column.ty.charset.clone_from(charset);
-            column.ty.collation.clone_from(collation);
+            let binary = def.ty.binary && def.ty.collation.is_none();
+            let own = binary.then(|| charset::binary_collation(charset));
+            column.ty.collation = own.unwrap_or_else(|| collation.clone());
         }
     }
 

@@ -49,18 +49,24 @@ fn key_rank(key: &Key, table: &TableSchema) -> (u8, bool, bool) {
     }
 }
 
-/// A prefix as long as its column is no prefix.
+/// A prefix as long as its column is no prefix, and full-text and spatial keys have none.
 fn settle_prefixes(table: &mut TableSchema) {
     let columns = &table.columns;
-    for part in table.keys.iter_mut().flat_map(|k| &mut k.parts) {
+    let parts = table.keys.iter_mut().flat_map(|k| k.parts.iter_mut().map(|p| (k.kind, p)));
+    for (kind, part) in parts {
         let KeyPart::Column { name, prefix, .. } = part else { continue };
+        if matches!(kind, KeyKind::FullText | KeyKind::Spatial) {
+            *prefix = None;
+        }
         let column = columns.iter().find(|c| same_name(&c.name, name));
         let Some(column) = column else { continue };
         // The server prints the column's own spelling.
         name.clone_from(&column.name);
         use TypeKind as T;
         let fixed = matches!(column.ty.kind, T::Char | T::VarChar | T::Binary | T::VarBinary);
-        if fixed && prefix.is_some() && *prefix >= column.ty.length {
+        // Other types have no prefixes; a server takes one that is as long as the whole value.
+        let can = build::is_text(column.ty.kind) || build::is_blob(column.ty.kind) || fixed;
+        if !can || (fixed && prefix.is_some() && *prefix >= column.ty.length) {
             *prefix = None;
         }
     }
