@@ -301,16 +301,19 @@ fn dropped_parts(b: &Bench) -> Check {
     writer.rollback()?;
     b.expect(&b.keyed, &[])?;
     writer.apply_part(&[part(2)])?;
-    ensure!(writer.apply_part(&[part(2)]).is_err(), "a duplicate key was taken");
-    drop(writer);
-    b.expect(&b.keyed, &[])?;
-    let mut writer = b.writer()?;
+    writer.commit_part(&build::mark(&b.lane, 1, 0, 0, &[1]))?;
+    b.expect(&b.keyed, &["2|u2|x"])?;
     writer.apply_part(&[part(3)])?;
+    ensure!(writer.apply_part(&[part(3)]).is_err(), "a duplicate key was taken");
     drop(writer);
-    b.expect(&b.keyed, &[])?;
+    b.expect(&b.keyed, &["2|u2|x"])?;
     let mut writer = b.writer()?;
-    b.apply(&mut *writer, 1, vec![part(4)])?;
-    b.expect(&b.keyed, &["4|u4|x"])
+    writer.apply_part(&[part(4)])?;
+    drop(writer);
+    b.expect(&b.keyed, &["2|u2|x"])?;
+    let mut writer = b.writer()?;
+    b.apply(&mut *writer, 2, vec![part(5)])?;
+    b.expect(&b.keyed, &["2|u2|x", "5|u5|x"])
 }
 
 fn many_rows(b: &Bench) -> Check {

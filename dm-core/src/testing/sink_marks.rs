@@ -91,13 +91,12 @@ fn stream_marks(b: &Bench) -> Check {
     ensure!(nothing.low.is_none() && nothing.applied.is_empty(), "marks out of nothing");
     let mut first = b.sink().writer(&b.slot(0, 3), &running())?;
     let mut second = b.sink().writer(&b.slot(1, 3), &running())?;
-    let mut apply =
-        |writer: &mut dyn Writer, worker, ordinal: i64, low, applied: &[u64]| -> Check {
-            let block = b.exact(vec![insert(keyed(ordinal, "-", "x"))]);
-            let batch = build::batch(&b.lane, vec![build::txn(ordinal as u64, vec![block])]);
-            writer.apply(&batch, &mark(&b.lane, 3, worker, low, applied))?;
-            Ok(())
-        };
+    let apply = |writer: &mut dyn Writer, worker, ordinal: i64, low, applied: &[u64]| -> Check {
+        let block = b.exact(vec![insert(keyed(ordinal, "-", "x"))]);
+        let batch = build::batch(&b.lane, vec![build::txn(ordinal as u64, vec![block])]);
+        writer.apply(&batch, &mark(&b.lane, 3, worker, low, applied))?;
+        Ok(())
+    };
     apply(&mut *first, 0, 2, 0, &[2])?;
     apply(&mut *second, 1, 1, 0, &[1])?;
     apply(&mut *second, 1, 5, 2, &[5])?;

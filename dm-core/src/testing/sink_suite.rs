@@ -14,13 +14,16 @@ use crate::sink::{Sink, Slot, TargetDdl, Writer};
 /// A row as texts in the order of the table's columns; `None` is NULL.
 pub type TextRow = Vec<Option<String>>;
 
+/// Reads all rows of a table.
+pub type ReadRows = Box<dyn Fn(&TableName) -> Vec<TextRow>>;
+
 /// A sink with an empty target behind it.
 pub struct SinkUnderTest {
     /// The sink.
     pub sink: Arc<dyn Sink>,
     /// Reads the committed rows of a table at the target, not through the sink; in any order.
     /// Values are integers and texts.
-    pub rows: Box<dyn Fn(&TableName) -> Vec<TextRow>>,
+    pub rows: ReadRows,
     /// Whatever must live as long as the target does (a temporary directory, a server).
     pub keep: Box<dyn Any>,
 }
