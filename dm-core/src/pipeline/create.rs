@@ -68,8 +68,7 @@ impl Creator {
 
     /// True when other source tables go to the same target table.
     pub fn is_merged(&self, table: &TableName) -> bool {
-        self.target(table)
-            .is_ok_and(|t| self.merged.contains(&TableName::new(t.schema, t.table)))
+        self.target(table).is_ok_and(|t| self.merged.contains(&TableName::new(t.schema, t.table)))
     }
 
     /// Where the copy of a table goes.

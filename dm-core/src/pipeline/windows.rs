@@ -122,7 +122,10 @@ mod tests {
         assert_eq!(w.admit(&t, &pos(201), None), Admission::Apply(ApplyMode::Exact));
         assert!(w.is_empty());
         assert_eq!(w.take_passed(), [t.clone()]);
-        assert_eq!(w.admit(&TableName::new("s", "u"), &pos(1), None), Admission::Apply(ApplyMode::Exact));
+        assert_eq!(
+            w.admit(&TableName::new("s", "u"), &pos(1), None),
+            Admission::Apply(ApplyMode::Exact)
+        );
     }
 
     #[test]

@@ -145,12 +145,7 @@ impl Worker {
         }
     }
 
-    fn open(
-        &self,
-        writer: &mut Option<Box<dyn Writer>>,
-        last: u64,
-        attempt: u32,
-    ) -> Result<Found> {
+    fn open(&self, writer: &mut Option<Box<dyn Writer>>, last: u64, attempt: u32) -> Result<Found> {
         let fresh = writer.insert(self.sink.writer(&self.slot, &self.stop)?);
         // The first connection of a run has no predecessor whose outcome is open.
         if attempt > 0 && self.sink.guarantees().exactly_once && fresh.applied()?.contains(last) {

@@ -218,7 +218,8 @@ impl Stream<'_> {
         } else {
             // Columns that the route adds are the target's own.
             let mut own = (*schema).clone();
-            own.columns.retain(|c| !route.extra.iter().any(|e| e.name.eq_ignore_ascii_case(&c.name)));
+            own.columns
+                .retain(|c| !route.extra.iter().any(|e| e.name.eq_ignore_ascii_case(&c.name)));
             std::sync::Arc::new(own)
         };
         self.tracker.set(table.clone(), std::sync::Arc::clone(&schema), true);
@@ -257,9 +258,7 @@ impl Stream<'_> {
             let slot = super::slot(self.ctx, self.epoch, worker);
             self.large = Some(self.ctx.sink.writer(&slot, &self.ctx.stop)?);
         }
-        self.large
-            .as_mut()
-            .ok_or_else(|| Error::new(&codes::STOPPED, "the stream has been closed"))
+        self.large.as_mut().ok_or_else(|| Error::new(&codes::STOPPED, "the stream has been closed"))
     }
 
     fn commit_large(&mut self, group: &Group, position: Position) -> Result {

@@ -184,7 +184,12 @@ pub(super) struct Stream<'c> {
 }
 
 impl<'c> Stream<'c> {
-    fn new(ctx: &'c StreamContext, start: Start, progress: Arc<Progress>, queues: Vec<Queue>) -> Self {
+    fn new(
+        ctx: &'c StreamContext,
+        start: Start,
+        progress: Arc<Progress>,
+        queues: Vec<Queue>,
+    ) -> Self {
         Self {
             ctx,
             dispatcher: Some(Dispatcher::new(queues.clone(), Arc::clone(&progress))),
@@ -333,12 +338,7 @@ enum Took {
     End,
 }
 
-fn located(
-    error: Error,
-    start: &BinlogPos,
-    end: &BinlogPos,
-    executed: Option<&GtidSet>,
-) -> Error {
+fn located(error: Error, start: &BinlogPos, end: &BinlogPos, executed: Option<&GtidSet>) -> Error {
     if error.location().is_some() || error.is_transient() {
         return error;
     }

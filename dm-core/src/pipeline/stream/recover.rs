@@ -16,13 +16,13 @@ pub(super) fn recover(ctx: &StreamContext) -> Result<Start> {
     let recovered = ctx.sink.recover(&ctx.task, &ctx.lane, &ctx.stop)?;
     let lane = ctx.state.begin_run(&ctx.lane, recovered.epoch)?;
     let checkpoint = lane.checkpoint.ok_or_else(|| {
-        Error::new(&codes::CHECKPOINT_MODE, format!("lane {} has no position to start from", ctx.lane))
+        Error::new(
+            &codes::CHECKPOINT_MODE,
+            format!("lane {} has no position to start from", ctx.lane),
+        )
     })?;
-    let mut low = Low {
-        ordinal: checkpoint.ordinal,
-        position: checkpoint.position,
-        at: checkpoint.event_at,
-    };
+    let mut low =
+        Low { ordinal: checkpoint.ordinal, position: checkpoint.position, at: checkpoint.event_at };
     // The marks may be ahead: the state file is saved less often, or was restored from a backup.
     if let Some((ordinal, text)) = recovered.low {
         if ordinal > low.ordinal {

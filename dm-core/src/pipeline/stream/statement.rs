@@ -22,7 +22,8 @@ use crate::state::{NewDdl, TrackedTable};
 /// Server errors which say that a statement's effect is there already. They count as success
 /// only for a target table into which several source tables are merged: each of them brings the
 /// same statement.
-const ALREADY_SO: &[u16] = &[1007, 1008, 1050, 1051, 1054, 1060, 1061, 1068, 1091, 1146, 1176, 1507, 1517];
+const ALREADY_SO: &[u16] =
+    &[1007, 1008, 1050, 1051, 1054, 1060, 1061, 1068, 1091, 1146, 1176, 1507, 1517];
 
 impl Stream<'_> {
     pub(super) fn query(
@@ -55,7 +56,8 @@ impl Stream<'_> {
             Ok(statement) => statement,
             Err(error) => {
                 // Only rules about texts can speak of a statement that cannot be read.
-                return match self.ctx.creator.filter.decide(&Change::ddl(&[], None, text.as_ref())) {
+                return match self.ctx.creator.filter.decide(&Change::ddl(&[], None, text.as_ref()))
+                {
                     Verdict::Drop | Verdict::Exclude => self.skip("unreadable", in_txn, end),
                     Verdict::Keep | Verdict::Refuse(_) => Err(error),
                 };
@@ -109,7 +111,10 @@ impl Stream<'_> {
         let name = last_word(text);
         let known = self.group.savepoints.iter().rposition(|(n, _)| *n == name);
         let Some(at) = known else {
-            return Err(disorder(start, "a transaction goes back to a savepoint that it does not have"));
+            return Err(disorder(
+                start,
+                "a transaction goes back to a savepoint that it does not have",
+            ));
         };
         if self.group.large {
             return Err(Error::new(
@@ -130,7 +135,10 @@ impl Stream<'_> {
             if self.tables.is_carried(table)? {
                 return Err(Error::new(
                     &codes::SYNC_STATEMENT_FORMAT,
-                    format!("rows of {table} were changed by a logged statement: {}", short(&statement.sql)),
+                    format!(
+                        "rows of {table} were changed by a logged statement: {}",
+                        short(&statement.sql)
+                    ),
                 ));
             }
         }
@@ -261,7 +269,9 @@ impl Stream<'_> {
                 log::warn!("the target does without {:?}: {why}", short(&ddl.sql));
                 self.changes.skipped.push(("not needed by the target".to_owned(), 1));
             }
-            Err(error) if merged && error.server_error().is_some_and(|n| ALREADY_SO.contains(&n)) => {
+            Err(error)
+                if merged && error.server_error().is_some_and(|n| ALREADY_SO.contains(&n)) =>
+            {
                 log::info!("merged target: {:?} is so already: {error}", short(&ddl.sql));
             }
             Err(error) => {
@@ -276,7 +286,12 @@ impl Stream<'_> {
         Ok(())
     }
 
-    fn target_ddl(&self, statement: &Statement, query: &QueryEvent<'_>, at: u32) -> Result<TargetDdl> {
+    fn target_ddl(
+        &self,
+        statement: &Statement,
+        query: &QueryEvent<'_>,
+        at: u32,
+    ) -> Result<TargetDdl> {
         let reread = |text: Option<String>| match text {
             Some(text) => parse(&text, &statement.context),
             None => Ok(statement.clone()),
