@@ -117,7 +117,7 @@ impl MySqlSource {
     ///
     /// # Errors
     ///
-    /// 61010 when the time is behind the end of the binlog; when the server cannot be asked.
+    /// 20057 when the time is behind the end of the binlog; when the server cannot be asked.
     pub fn position_at_time(&self, at: u32) -> Result<TimePosition> {
         time::find(&self.plan, at)
     }

@@ -88,7 +88,7 @@ fn read(
     queue: &Sender<Result<SourceEvent>>,
     shared: &Shared,
 ) {
-    let closed = || Error::new(&codes::SOURCE_STREAM, "the stream was closed");
+    let closed = || Error::new(&codes::SYNC_READ, "the stream was closed");
     let failed = loop {
         let step = dump.next().and_then(|bytes| {
             translator.event(bytes, &mut |event| {
@@ -121,7 +121,7 @@ fn cost(event: &SourceEvent) -> usize {
 
 impl EventStream for MySqlStream {
     fn poll(&mut self, patience: Duration) -> Result<Polled> {
-        let spent = || Error::new(&codes::SOURCE_STREAM, "the stream has failed before");
+        let spent = || Error::new(&codes::SYNC_READ, "the stream has failed before");
         if self.spent {
             return Err(spent());
         }
