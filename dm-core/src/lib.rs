@@ -14,6 +14,7 @@ pub mod sink;
 pub mod source;
 pub mod sql;
 pub mod state;
+pub mod testing;
 #[cfg(test)]
 mod testing_docs;
 
