@@ -18,7 +18,7 @@ mod compile;
 mod convert;
 mod ddl;
 mod default;
-mod gate;
+pub(in crate::sink) mod gate;
 mod layout;
 mod load;
 mod mark;
