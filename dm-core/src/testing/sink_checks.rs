@@ -320,17 +320,16 @@ fn many_rows(b: &Bench) -> Check {
     let mut writer = b.writer()?;
     let wide = "w".repeat(40);
     let name = |n: i64| format!("{n}-{wide}");
-    let inserts = (0..3000).map(|n| insert(keyed(n, &name(n), "x"))).collect();
+    let inserts = (0..1500).map(|n| insert(keyed(n, &name(n), "x"))).collect();
     b.apply(&mut *writer, 1, vec![b.exact(inserts)])?;
     let updates =
-        (0..2000).map(|n| update(keyed(n, &name(n), "x"), keyed(n, &name(n), "y"))).collect();
-    let deletes = (1000..3000)
-        .map(|n| delete(keyed(n, &name(n), if n < 2000 { "y" } else { "x" })))
-        .collect();
+        (0..1000).map(|n| update(keyed(n, &name(n), "x"), keyed(n, &name(n), "y"))).collect();
+    let deletes =
+        (500..1500).map(|n| delete(keyed(n, &name(n), if n < 1000 { "y" } else { "x" }))).collect();
     let stats = b.apply(&mut *writer, 2, vec![b.exact(updates), b.exact(deletes)])?;
     ensure!(stats.missing.is_empty(), "missing rows: {:?}", stats.missing);
     let rows = b.rows(&b.keyed);
-    ensure_eq!(rows.len(), 1000, "rows");
+    ensure_eq!(rows.len(), 500, "rows");
     ensure!(rows.iter().all(|row| row.ends_with("|y")), "an update is lost");
     Ok(())
 }

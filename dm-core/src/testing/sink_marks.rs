@@ -230,7 +230,7 @@ fn slot_fence(b: &Bench) -> Check {
     b.apply(&mut *new, 2, written(2))?;
     // Another slot is free all the time.
     let mut other = b.sink().writer(&b.slot(1, 1), &running())?;
-    b.apply(&mut *other, 3, written(3))?;
+    b.apply_as(1, &mut *other, 3, written(3))?;
     b.apply(&mut *new, 4, written(4))?;
     b.expect(&b.keyed, &["1|-|x", "2|-|x", "3|-|x", "4|-|x"])
 }
@@ -241,7 +241,8 @@ fn recovery_fence(b: &Bench) -> Check {
     }
     let mut old = b.sink().writer(&b.slot(5, 1), &running())?;
     let told = b.sink().recover(TASK, &b.lane, &AtomicBool::new(true));
-    let write = b.apply(&mut *old, 1, vec![b.exact(vec![insert(keyed(1, "-", "x"))])]);
+    let block = b.exact(vec![insert(keyed(1, "-", "x"))]);
+    let write = b.apply_as(5, &mut *old, 1, vec![block]);
     ensure!(told.is_err() || write.is_err(), "a writer of an earlier run writes after recovery");
     drop(old);
     b.sink().recover(TASK, &b.lane, &running())?;

@@ -9,7 +9,7 @@ use dm_filter::{RowOp, TableName, Value};
 use super::check::{Check, conclude, ensure};
 use super::{build, sink_checks, sink_marks};
 use crate::event::{ApplyMode, LaneId, RowBlock, SourceId, TablePlan};
-use crate::sink::{Sink, Slot, TargetDdl, Writer};
+use crate::sink::{ApplyStats, Sink, Slot, TargetDdl, Writer};
 
 /// A row as texts in the order of the table's columns; `None` is NULL.
 pub type TextRow = Vec<Option<String>>;
@@ -146,10 +146,21 @@ impl Bench {
         writer: &mut dyn Writer,
         ordinal: u64,
         blocks: Vec<RowBlock>,
-    ) -> Check<crate::sink::ApplyStats> {
+    ) -> Check<ApplyStats> {
+        self.apply_as(0, writer, ordinal, blocks)
+    }
+
+    /// The same for another worker.
+    pub fn apply_as(
+        &self,
+        worker: u32,
+        writer: &mut dyn Writer,
+        ordinal: u64,
+        blocks: Vec<RowBlock>,
+    ) -> Check<ApplyStats> {
         let batch = build::batch(&self.lane, vec![build::txn(ordinal, blocks)]);
         let applied: Vec<u64> = (1..=ordinal).collect();
-        Ok(writer.apply(&batch, &build::mark(&self.lane, 1, 0, 0, &applied))?)
+        Ok(writer.apply(&batch, &build::mark(&self.lane, 1, worker, 0, &applied))?)
     }
 
     pub fn expect(&self, table: &TableName, rows: &[&str]) -> Check {
