@@ -6,6 +6,8 @@
 //! SKIPPED. The sequences are the files of `fixtures/ddl/sequences`: a statement a line, `--`
 //! comments; a server that refuses a statement leaves it out, so one file serves all of them.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -251,6 +251,8 @@ pub struct CheckDef {
 
 /// What may stand between the parentheses of CREATE TABLE.
 #[derive(Clone, Debug, PartialEq, Eq)]
+// A statement is read once and thrown away: its size does not matter.
+#[allow(clippy::large_enum_variant)]
 pub enum TableElement {
     /// A column.
     Column(ColumnDef),
