@@ -368,6 +368,8 @@ pub enum DropKind {
 /// One clause of ALTER TABLE.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+// A statement is read once and thrown away: its size does not matter.
+#[allow(clippy::large_enum_variant)]
 pub enum AlterSpec {
     /// ADD [COLUMN] c ... [FIRST | AFTER d], or ADD [COLUMN] (c ..., d ..., keys).
     AddColumns {
