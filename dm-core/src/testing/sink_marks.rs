@@ -170,7 +170,7 @@ fn forgotten(b: &Bench) -> Check {
         let batch = build::batch(&b.lane, vec![build::txn(ordinal as u64, vec![block])]);
         writer.apply(&batch, &mark(&b.lane, epoch, 0, 4, &[ordinal as u64]))?;
     }
-    let mut writer = b.writer()?;
+    let mut writer = b.sink().writer(&b.slot(0, 2), &running())?;
     load(b, &mut *writer, &chunk_mark(&b.lane, &b.keyed, 0), "1")?;
     drop(writer);
     b.sink().forget(TASK, &b.lane, 2, false)?;
