@@ -76,6 +76,14 @@ pub(super) fn find(
     Some(hidden)
 }
 
+/// The hidden columns that the names of a map tell, for a table whose structure is not known.
+pub(super) fn named(map: &TableMap) -> Vec<HiddenColumn> {
+    let hash = |c: &ColumnMeta| c.name.is_some() && is_key(c, "DB_ROW_HASH_");
+    let all = map.columns.iter().enumerate().filter(|(_, c)| hash(c));
+    let all = all.filter(|_| map.flavor == Flavor::MariaDb);
+    all.map(|(index, _)| HiddenColumn { index, kind: HiddenKind::UniqueHash }).collect()
+}
+
 /// The key of a table without a primary key: the first or the last column.
 fn added_key(
     map: &TableMap,

@@ -126,7 +126,12 @@ impl DecodePlan {
         }
         let mut infos = Vec::new();
         let mut ops = Vec::new();
-        for column in &map.columns {
+        let hidden = hidden::named(map);
+        for (i, column) in map.columns.iter().enumerate() {
+            if hidden.iter().any(|h| h.index == i) {
+                ops.push(op(column, true, Text::Binary));
+                continue;
+            }
             let collation = column.collation.and_then(charset::by_id);
             infos.push(ColumnInfo {
                 name: column.name.clone().unwrap_or_default(),
@@ -139,7 +144,7 @@ impl DecodePlan {
         }
         let wires = map.columns.iter().map(|c| c.wire).collect();
         let columns = Arc::new(Columns::new(infos));
-        Ok(Self { columns, ops, wires, hidden: Vec::new(), row_end: None })
+        Ok(Self { columns, ops, wires, hidden, row_end: None })
     }
 }
 
