@@ -12,35 +12,12 @@ use std::sync::Arc;
 use dm_filter::{ColumnInfo, Columns, Value};
 
 use super::charset::{self, Text};
+use super::hidden::{self, HiddenColumn};
 use super::op::{How, Op};
 use super::table_map::{ColumnMeta, TableMap, Wire};
 use super::versioning::SystemVersioning;
 use super::{Error, Result, codes};
 use crate::schema::{Column, ColumnType, TableSchema, TypeKind};
-
-/// A column that rows carry and the tracked structure does not have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HiddenColumn {
-    /// Its place in the rows of the binlog.
-    pub index: usize,
-    /// What it is.
-    pub kind: HiddenKind,
-}
-
-/// Columns that a server adds to a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum HiddenKind {
-    /// MySQL's generated invisible primary key `my_row_id`, the first column of a table without a
-    /// primary key.
-    GeneratedInvisiblePrimaryKey,
-    /// The key that some cloud services hide behind the last column, for the same reason.
-    CloudRowId,
-    /// When a row of a system-versioned table came into being.
-    RowStart,
-    /// When it ended.
-    RowEnd,
-}
 
 /// How the rows of one version of a table are decoded.
 #[derive(Clone, Debug)]
@@ -64,7 +41,7 @@ impl DecodePlan {
     /// 36027 when map and structure do not fit each other, or when neither says enough.
     pub fn compile(map: &TableMap, schema: Option<&TableSchema>) -> Result<Self> {
         match schema {
-            Some(schema) => Compiler { map, schema, trailing: 0 }.compile(),
+            Some(schema) => Compiler { map, schema, periods: 0 }.compile(),
             None => Self::from_metadata(map),
         }
     }
@@ -80,10 +57,10 @@ impl DecodePlan {
         schema: &TableSchema,
         period: SystemVersioning<'_>,
     ) -> Result<Self> {
-        let trailing = if period == SystemVersioning::Hidden { 2 } else { 0 };
-        let compiler = Compiler { map, schema, trailing };
+        let periods = if period == SystemVersioning::Hidden { 2 } else { 0 };
+        let compiler = Compiler { map, schema, periods };
         let row_end = match period {
-            SystemVersioning::Hidden => map.columns.len().checked_sub(1),
+            SystemVersioning::Hidden => Some(schema.columns.len() + 1),
             SystemVersioning::EndColumn(name) => schema.column(name).map(|(index, _)| index),
         };
         let meta = row_end.and_then(|index| map.columns.get(index));
@@ -149,7 +126,12 @@ impl DecodePlan {
         }
         let mut infos = Vec::new();
         let mut ops = Vec::new();
-        for column in &map.columns {
+        let hidden = hidden::named(map);
+        for (i, column) in map.columns.iter().enumerate() {
+            if hidden.iter().any(|h| h.index == i) {
+                ops.push(op(column, true, Text::Binary));
+                continue;
+            }
             let collation = column.collation.and_then(charset::by_id);
             infos.push(ColumnInfo {
                 name: column.name.clone().unwrap_or_default(),
@@ -162,7 +144,7 @@ impl DecodePlan {
         }
         let wires = map.columns.iter().map(|c| c.wire).collect();
         let columns = Arc::new(Columns::new(infos));
-        Ok(Self { columns, ops, wires, hidden: Vec::new(), row_end: None })
+        Ok(Self { columns, ops, wires, hidden, row_end: None })
     }
 }
 
@@ -209,8 +191,8 @@ fn op(column: &ColumnMeta, unsigned: bool, text: Text) -> Op {
 struct Compiler<'m> {
     map: &'m TableMap,
     schema: &'m TableSchema,
-    /// Columns at the end that the structure does not have: start and end of a row.
-    trailing: usize,
+    /// How many columns system versioning has put behind those of the structure.
+    periods: usize,
 }
 
 impl Compiler<'_> {
@@ -234,36 +216,12 @@ impl Compiler<'_> {
         Ok(DecodePlan { columns, ops, wires, hidden, row_end: None })
     }
 
-    /// A column more than the structure has is one that a server hides, or a mismatch.
     fn find_hidden(&self) -> Result<Vec<HiddenColumn>> {
-        let (logged, tracked) = (self.map.columns.len(), self.schema.columns.len());
-        if logged == tracked + self.trailing {
-            let kinds = [HiddenKind::RowStart, HiddenKind::RowEnd].into_iter().take(self.trailing);
-            let hidden = (tracked..).zip(kinds).map(|(index, kind)| HiddenColumn { index, kind });
-            return Ok(hidden.collect());
-        }
-        let counts = || self.mismatch(&format!("{logged} columns against {tracked}"));
-        if logged != tracked + 1 || self.schema.primary_key().is_some() {
-            return Err(counts());
-        }
-        let candidates = [
-            (0, HiddenKind::GeneratedInvisiblePrimaryKey, "my_row_id"),
-            (tracked, HiddenKind::CloudRowId, "__#alibaba_rds_row_id#__"),
-        ];
-        let mut found = None;
-        for (index, kind, name) in candidates {
-            let meta = self.map.columns.get(index);
-            let is_key = meta.is_some_and(|c| c.wire == Wire::LongLong && !c.nullable);
-            let named = meta.and_then(|c| c.name.as_deref()).is_none_or(|n| n == name);
-            if is_key && named && self.fits_without(index) {
-                if found.is_some() {
-                    // A table of BIGINTs only: either end could be the one.
-                    return Err(counts());
-                }
-                found = Some(HiddenColumn { index, kind });
-            }
-        }
-        found.map(|hidden| vec![hidden]).ok_or_else(counts)
+        let fits = |hidden| self.fits_without(hidden);
+        hidden::find(self.map, self.schema, self.periods, fits).ok_or_else(|| {
+            let (logged, tracked) = (self.map.columns.len(), self.schema.columns.len());
+            self.mismatch(&format!("{logged} columns against {tracked}"))
+        })
     }
 
     fn fits_without(&self, hidden: usize) -> bool {

@@ -2,7 +2,8 @@
 //!
 //! A rows event keeps its rows as bytes and shares its table map, so it can be stored and decoded
 //! by another thread. Columns that the server left out of an image (`binlog_row_image` MINIMAL or
-//! NOBLOB, or changed within the transaction) are told by two bitmaps of the event itself.
+//! NOBLOB, or changed within the transaction) are told by two bitmaps of the event itself. Where
+//! the image before an update is whole, the one after it comes out whole too.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -125,6 +126,13 @@ impl<'a> RowsEvent<'a> {
     }
 }
 
+/// An image that leaves out what did not change (`binlog_row_image=FULL_NODUP`), with what the
+/// whole image before the change says of it.
+fn completed<'e>(after: Row<'e>, before: &Row<'e>) -> Row<'e> {
+    let cells = after.cells().iter().zip(before.cells());
+    Row::partial(cells.map(|(new, old)| new.as_ref().or(old.as_ref()).cloned()).collect())
+}
+
 /// The rows of an event.
 #[derive(Debug)]
 pub struct Rows<'e> {
@@ -167,7 +175,11 @@ impl<'e> Rows<'e> {
             RowKind::Update if self.event.partial_json => Some(self.partial_update()?),
             RowKind::Update => {
                 let before = self.first()?;
-                let after = self.image(&self.event.second, self.carried[1])?;
+                let mut after = self.image(&self.event.second, self.carried[1])?;
+                let columns = self.plan.ops().len();
+                if self.carried[0] == columns && self.carried[1] < columns {
+                    after.row = completed(after.row, &before.row);
+                }
                 versioning::update(before, after)
             }
         })

@@ -336,6 +336,23 @@ fn hidden_keys_are_recognised_where_there_can_be_no_doubt() {
 }
 
 #[test]
+fn names_alone_tell_hashes() {
+    let mut names = vec![4, 16, 1, b'a', 13];
+    names.extend(b"DB_ROW_HASH_1");
+    names[1] = names.len() as u8 - 2;
+    let bytes = table_map(&[3, 8], &[], 0b10, &names);
+    let EventBody::TableMap(map) = Decoder::new(Flavor::MariaDb).decode(&bytes).unwrap().body
+    else {
+        panic!()
+    };
+    let plan = DecodePlan::compile(&map, None).unwrap();
+    assert_eq!(plan.columns().len(), 1);
+    assert_eq!(plan.hidden()[0].kind, HiddenKind::UniqueHash);
+    // For MySQL it is a column like any other.
+    assert_eq!(DecodePlan::compile(&map_of(&bytes), None).unwrap().columns().len(), 2);
+}
+
+#[test]
 fn hidden_periods_are_never_taken_for_granted() {
     use TypeKind as K;
     let map = |wire| map_of(&table_map(&[3, 17, wire], &[6, 6], 0b001, &[]));

@@ -290,6 +290,16 @@ fn mariadb_system_versioning() {
 }
 
 #[test]
+fn mariadb_hashes_of_long_unique_keys() {
+    let name = "mariadb118-hash-keys";
+    let replay = check(name, false);
+    for table in ["u", "u2", "u4"] {
+        assert_eq!(replay.tables[table].hidden, Some(HiddenKind::UniqueHash), "{table}");
+    }
+    assert_eq!(replay.tables["u3"].hidden, Some(HiddenKind::RowStart));
+}
+
+#[test]
 fn a_generated_invisible_key_is_recognised() {
     let replay = super::replay::replay_hiding("mysql97-events", "gipk", "my_row_id");
     let table = &replay.tables["gipk"];

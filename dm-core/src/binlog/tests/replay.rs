@@ -191,6 +191,7 @@ impl Replay {
                 RowOp::Insert { after } => rows.push(after),
                 RowOp::Delete { before } => drop(rows.remove(find(rows, &before))),
                 RowOp::Update { before, after } => {
+                    assert!(after.is_full() || !before.is_full());
                     let at = find(rows, &before);
                     let cells = rows[at].cells().iter().zip(after.cells());
                     let cells = cells.map(|(old, new)| new.clone().or_else(|| old.clone()));

@@ -122,7 +122,9 @@ pub(super) fn create_table(sql: &str) -> Option<(String, TableSchema)> {
         let part = part.trim();
         if part.starts_with("PRIMARY KEY") {
             schema.keys.push(primary_key(""));
-        } else if !part.starts_with("UNIQUE KEY") && !part.starts_with("PERIOD FOR") {
+        } else if let Some(columns) = part.strip_prefix("UNIQUE KEY") {
+            schema.keys.push(unique_key(columns));
+        } else if !part.starts_with("PERIOD FOR") {
             let column = define(part);
             if part.contains("PRIMARY KEY") {
                 schema.keys.push(primary_key(&column.name));
@@ -131,6 +133,20 @@ pub(super) fn create_table(sql: &str) -> Option<(String, TableSchema)> {
         }
     }
     Some((name, schema))
+}
+
+/// The key of ` name (a, b(10))`.
+fn unique_key(text: &str) -> Key {
+    let open = text.find('(').unwrap();
+    let parts = split(&text[open + 1..matching(text, open)]).into_iter().map(|part| {
+        let (name, prefix) = match part.trim().split_once('(') {
+            Some((name, length)) => (name, Some(length.trim_end_matches(')').parse().unwrap())),
+            None => (part.trim(), None),
+        };
+        KeyPart::Column { name: name.to_owned(), prefix, descending: false }
+    });
+    let parts = parts.collect();
+    Key { kind: KeyKind::Unique, parts, ..primary_key("") }
 }
 
 /// A primary key of one column.
