@@ -251,6 +251,7 @@ pub struct CheckDef {
 
 /// What may stand between the parentheses of CREATE TABLE.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant)] // few live at a time, and patterns stay plain
 pub enum TableElement {
     /// A column.
     Column(ColumnDef),
@@ -365,6 +366,7 @@ pub enum DropKind {
 
 /// One clause of ALTER TABLE.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant)] // few live at a time, and patterns stay plain
 #[non_exhaustive]
 pub enum AlterSpec {
     /// ADD [COLUMN] c ... [FIRST | AFTER d], or ADD [COLUMN] (c ..., d ..., keys).
