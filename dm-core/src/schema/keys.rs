@@ -49,14 +49,15 @@ fn key_rank(key: &Key, table: &TableSchema) -> (u8, bool, bool) {
     }
 }
 
-/// A prefix as long as its column is no prefix, and full-text and spatial keys have none.
+/// A prefix as long as its column is no prefix, and full-text and spatial keys have none and
+/// no order.
 fn settle_prefixes(table: &mut TableSchema) {
     let columns = &table.columns;
     let parts = table.keys.iter_mut().flat_map(|k| k.parts.iter_mut().map(|p| (k.kind, p)));
     for (kind, part) in parts {
-        let KeyPart::Column { name, prefix, .. } = part else { continue };
+        let KeyPart::Column { name, prefix, descending } = part else { continue };
         if matches!(kind, KeyKind::FullText | KeyKind::Spatial) {
-            *prefix = None;
+            (*prefix, *descending) = (None, false);
         }
         let column = columns.iter().find(|c| same_name(&c.name, name));
         let Some(column) = column else { continue };
@@ -98,7 +99,29 @@ pub(super) fn cut_prefixes(table: &mut TableSchema, server: ServerVersion) {
         };
         let per_character = charset::max_bytes(&column.ty.charset);
         if width.is_some_and(|w| u64::from(w) * per_character > most) {
+            let tiny = matches!(column.ty.kind, T::TinyText | T::TinyBlob);
+            let most = if tiny { 255 } else { most };
             *prefix = u32::try_from(most / per_character).ok();
+        }
+    }
+}
+
+/// MariaDB enforces a unique key over whole texts by a hash: such a key has no order.
+pub(super) fn settle_hashed_keys(table: &mut TableSchema) {
+    let columns = &table.columns;
+    let whole_text = |part: &KeyPart| match part {
+        KeyPart::Column { name, prefix: None, .. } => {
+            columns.iter().any(|c| same_name(&c.name, name) && build::is_blob(c.ty.kind))
+        }
+        _ => false,
+    };
+    for key in table.keys.iter_mut().filter(|k| k.kind == KeyKind::Unique) {
+        if key.parts.iter().any(whole_text) {
+            for part in &mut key.parts {
+                if let KeyPart::Column { descending, .. } = part {
+                    *descending = false;
+                }
+            }
         }
     }
 }
