@@ -230,6 +230,17 @@ impl Process {
         line.split_whitespace().next()?.parse().ok()
     }
 
+    /// As [`Process::wait`]; gives also the peak resident memory in KiB.
+    pub fn wait_measuring(mut self, deadline: Duration) -> (Outcome, u64) {
+        let mut peak = 0;
+        let ended = wait::poll(deadline, || {
+            peak = self.peak_memory_kib().map_or(peak, |now| now.max(peak));
+            (!self.is_running()).then_some(())
+        });
+        assert!(ended.is_some(), "dm did not end in {} s:\n{}", deadline.as_secs(), self.stderr());
+        (self.wait(deadline), peak)
+    }
+
     /// Waits for the end; kills it and panics after the deadline.
     pub fn wait(mut self, deadline: Duration) -> Outcome {
         let status = wait::poll(deadline, || self.child.try_wait().expect("our child"));
