@@ -338,7 +338,7 @@ pub fn target_yaml(target: Target<'_>) -> String {
     match target {
         Target::Server(address) => login(address),
         Target::Sqlite(file) => {
-            format!("{{type: sqlite, path: {}}}", quoted(&file.to_string_lossy()))
+            format!("{{sqlite: {}}}", quoted(&file.to_string_lossy()))
         }
     }
 }
