@@ -21,7 +21,7 @@ use support::workload::Load;
 const DB: &str = "w";
 
 fn stage() -> Option<(&'static Server, &'static Server)> {
-    let (from, to) = (Server::shared(Flavor::Mysql, "src")?, Server::shared(Flavor::Mysql, "dst")?);
+    let (from, to) = (Server::shared(Flavor::Mysql, "src")?, Server::target(Flavor::Mysql)?);
     from.clear();
     to.clear();
     from.run("", "CREATE DATABASE w; CREATE TABLE w.t (id INT PRIMARY KEY, v INT); INSERT INTO w.t VALUES (1, 1)");

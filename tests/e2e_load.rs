@@ -15,7 +15,7 @@ const DB: &str = "w";
 
 /// Source and target, empty; the seed is printed for a repetition.
 fn stage(flavor: Flavor) -> Option<(&'static Server, &'static Server, u64)> {
-    let (from, to) = (Server::shared(flavor, "src")?, Server::shared(flavor, "dst")?);
+    let (from, to) = (Server::shared(flavor, "src")?, Server::target(flavor)?);
     from.clear();
     to.clear();
     let seed = Random::seed();
@@ -137,8 +137,8 @@ fn copy_first(from: &Address, to: &Address) {
              AND extra NOT LIKE '%GENERATED%' ORDER BY ordinal_position"
         ));
         let list = columns.iter().map(|c| format!("`{c}`")).collect::<Vec<_>>().join(", ");
-        // FLOAT in full precision; JSON documents of the load hold no types that text loses.
-        let exact = list.replace("`f`", "`f` + 0e0");
+        // FLOAT in full precision, BIT as a number; the load's JSON has no types that text loses.
+        let exact = list.replace("`f`", "`f` + 0e0").replace("`bits`", "`bits` + 0");
         let mut conn = from.conn();
         let rows: Vec<mysql::Row> = mysql::prelude::Queryable::exec(
             &mut conn,

@@ -11,6 +11,11 @@
 //!
 //! With `Ignore` or `Error`, a yes to either question stops the event. With `Do`, a no to either
 //! one does: such a rule is an allow-list, so one without `events` lets nothing pass.
+//!
+//! Where `Do` rules of both levels match, those of the level that is asked about stand for all:
+//! the rules about tables when it is a table, the rules about schemas when it is a schema. DM's
+//! manual pairs a `Do` rule for the statements of a schema with one for its tables, and means it
+//! so; DM itself asks both rules and then drops every row of the manual's own example.
 
 mod event_type;
 mod lint;
@@ -91,6 +96,7 @@ impl fmt::Display for Judgement<'_> {
 #[derive(Clone, Debug)]
 struct Rule {
     name: String,
+    about_tables: bool,
     events: Vec<EventSelector>,
     sql: Option<RegexSet>,
     action: EventAction,
@@ -169,8 +175,7 @@ impl EventFilter {
     ///
     /// `sql` is the full original statement; empty for row changes.
     pub fn judge(&self, name: &TableName, event: Option<EventType>, sql: &str) -> Judgement<'_> {
-        let matching = self.index.matches(&name.schema, &name.table);
-        self.judge_by(&matching, event, sql)
+        self.judge_by(&self.asked(name), event, sql)
     }
 
     /// Asks the rules about a statement that could not be read, so that neither its tables nor its
@@ -180,17 +185,33 @@ impl EventFilter {
         self.judge(&TableName::default(), None, sql)
     }
 
-    /// The names of all rules whose patterns match, in the order in which they are asked.
+    /// The names of the rules that are asked about a table, in their order.
     pub fn rules_of(&self, name: &TableName) -> Vec<&str> {
-        let matching = self.index.matches(&name.schema, &name.table);
-        matching.iter().filter_map(|i| self.rules.get(*i)).map(|r| r.name.as_str()).collect()
+        let asked = self.asked(name);
+        asked.iter().filter_map(|i| self.rules.get(*i)).map(|r| r.name.as_str()).collect()
     }
 
     /// Every kind of event that does not pass for a table, whatever its text, with the judgement.
     pub fn explain(&self, name: &TableName) -> Vec<(EventType, Judgement<'_>)> {
-        let matching = self.index.matches(&name.schema, &name.table);
-        let judged = EventType::ALL.iter().map(|e| (*e, self.judge_by(&matching, Some(*e), "")));
+        let asked = self.asked(name);
+        let judged = EventType::ALL.iter().map(|e| (*e, self.judge_by(&asked, Some(*e), "")));
         judged.filter(|(_, j)| j.action != EventAction::Do).collect()
+    }
+
+    /// The rules that are asked about a name, in their order: all that match, but of the `Do`
+    /// rules only those of the right level, if it has any.
+    fn asked(&self, name: &TableName) -> Vec<usize> {
+        let mut matching = self.index.matches(&name.schema, &name.table);
+        let is_do = |i: &usize, about_tables: bool| {
+            self.rules
+                .get(*i)
+                .is_some_and(|r| r.action == EventAction::Do && r.about_tables == about_tables)
+        };
+        let about_tables = !name.table.is_empty();
+        if !name.schema.is_empty() && matching.iter().any(|i| is_do(i, about_tables)) {
+            matching.retain(|i| !is_do(i, !about_tables));
+        }
+        matching
     }
 
     fn judge_by(&self, matching: &[usize], event: Option<EventType>, sql: &str) -> Judgement<'_> {
@@ -207,7 +228,7 @@ impl EventFilter {
         if let Some(known) = self.rows.read().unwrap_or_else(PoisonError::into_inner).get(name) {
             return *known;
         }
-        let matching = self.index.matches(&name.schema, &name.table);
+        let matching = self.asked(name);
         let answers = [EventType::Insert, EventType::Update, EventType::Delete].map(|event| {
             let stops = |i: &&usize| {
                 self.rules.get(**i).is_some_and(|r| r.stops(Some(event), "").is_some())
@@ -343,7 +364,8 @@ fn compile_rule(
     match (schema, action) {
         (Some(schema), Ok(action)) if errors.len() == before => {
             let name = name.to_string();
-            Some((PairPattern { schema, table }, Rule { name, events, sql, action }))
+            let about_tables = table.is_some();
+            Some((PairPattern { schema, table }, Rule { name, about_tables, events, sql, action }))
         }
         _ => None,
     }

@@ -64,14 +64,15 @@ impl ColumnInfo {
     }
 }
 
-/// The header that all rows of one table version share.
+/// The header that all rows of one table version share. A copy is cheap, and so is comparing a
+/// header with its copy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Columns(Vec<ColumnInfo>);
+pub struct Columns(Arc<[ColumnInfo]>);
 
 impl Columns {
     /// A header made of these columns, in table order.
     pub fn new(columns: Vec<ColumnInfo>) -> Self {
-        Self(columns)
+        Self(columns.into())
     }
 
     /// A header of which only the names matter.
@@ -101,9 +102,14 @@ impl Columns {
 
     /// The index of a column; MySQL compares column names without regard to case.
     pub fn index_of(&self, name: &str) -> Option<usize> {
-        self.0.iter().position(|c| {
-            c.name.eq_ignore_ascii_case(name) || c.name.to_lowercase() == name.to_lowercase()
-        })
+        let is_same = |s: &str| {
+            s.eq_ignore_ascii_case(name)
+                || (!s.is_ascii()
+                    && s.chars()
+                        .flat_map(char::to_lowercase)
+                        .eq(name.chars().flat_map(char::to_lowercase)))
+        };
+        self.0.iter().position(|c| is_same(&c.name))
     }
 }
 

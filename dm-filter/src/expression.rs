@@ -13,6 +13,7 @@
 //! * Only a result of exactly 1 is true. NULL, 0, 2 and text leave the row in.
 
 mod ast;
+mod cast;
 mod collation;
 mod decimal;
 mod error;
@@ -20,12 +21,15 @@ mod eval;
 mod filter;
 mod functions;
 mod json;
+#[cfg(test)]
+mod laws;
 mod lexer;
 mod parser;
 mod temporal;
 mod value;
 
 use ast::{Expr, Pattern};
+use collation::Collation;
 use decimal::Decimal;
 use parser::ColumnName;
 use value::Val;
@@ -49,8 +53,8 @@ pub use temporal::{UnknownZone, Zone};
 #[derive(Clone, Debug)]
 pub struct CompiledExpr {
     expr: Expr,
-    /// For each column of the expression, its place in the row.
-    places: Vec<usize>,
+    /// For each column of the expression, its place in the row and how its text compares.
+    places: Vec<(usize, Collation)>,
     zone: Zone,
 }
 
@@ -62,14 +66,15 @@ impl CompiledExpr {
     /// [`ExprError`]; an unknown column is told apart from an expression that cannot be read,
     /// because the next DDL may add it.
     pub fn compile(text: &str, columns: &Columns, zone: &Zone) -> Result<Self, ExprError> {
-        let (mut expr, names) = parser::parse(text, zone)?;
+        let (expr, names) = prepare(text, zone)?;
         let place = |name: &ColumnName| {
-            columns
-                .index_of(&name.column)
-                .ok_or_else(|| ExprError::UnknownColumn(name.column.clone()))
+            let index = columns.index_of(&name.column)?;
+            Some((index, Collation::named(&columns.get(index)?.collation)))
+        };
+        let place = |name: &ColumnName| {
+            place(name).ok_or_else(|| ExprError::UnknownColumn(name.column.clone()))
         };
         let places = names.iter().map(place).collect::<Result<Vec<_>, _>>()?;
-        fold(&mut expr, zone)?;
         Ok(Self { expr, places, zone: zone.clone() })
     }
 
@@ -84,13 +89,7 @@ impl CompiledExpr {
     pub fn is_true(&self, row: &Row<'_>, columns: &Columns) -> Result<bool, EvalError> {
         let context =
             eval::Context { row: Some((row, columns)), places: &self.places, zone: &self.zone };
-        Ok(match context.eval(&self.expr)? {
-            Val::Int(v) => v == 1,
-            Val::UInt(v) => v == 1,
-            Val::Dec(v) => v == Decimal::from(1i64),
-            Val::Real(v) => v == 1.0,
-            _ => false,
-        })
+        Ok(is_one(&context.eval(&self.expr)?))
     }
 
     /// The value of the expression as text, `None` for NULL: for messages and tests.
@@ -107,6 +106,24 @@ impl CompiledExpr {
             eval::Context { row: Some((row, columns)), places: &self.places, zone: &self.zone };
         Ok(context.eval(&self.expr)?.to_text().map(std::borrow::Cow::into_owned))
     }
+}
+
+/// True for a number that is exactly 1, the only value that DM takes for true.
+fn is_one(value: &Val<'_>) -> bool {
+    match value {
+        Val::Int(v) => *v == 1,
+        Val::UInt(v) => *v == 1,
+        Val::Dec(v) => *v == Decimal::from(1i64),
+        Val::Real(v) => *v == 1.0,
+        _ => false,
+    }
+}
+
+/// Reads an expression and computes what needs no row.
+fn prepare(text: &str, zone: &Zone) -> Result<(Expr, Vec<ColumnName>), ExprError> {
+    let (mut expr, names) = parser::parse(text, zone)?;
+    fold(&mut expr, zone)?;
+    Ok((expr, names))
 }
 
 /// Computes what needs no row, from the leaves up.

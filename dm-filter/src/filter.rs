@@ -180,3 +180,65 @@ where
         (self.0)(change)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::Table;
+
+    fn verdicts() -> impl Strategy<Value = Verdict> {
+        prop_oneof![
+            Just(Verdict::Keep),
+            Just(Verdict::Drop),
+            Just(Verdict::Exclude),
+            Just(Verdict::Refuse(Refusal { rule: "r".into(), reason: "no".into() })),
+        ]
+    }
+
+    fn interests() -> impl Strategy<Value = Interest> {
+        prop_oneof![
+            Just(Interest::Skip),
+            Just(Interest::All),
+            Just(Interest::Rows),
+            Just(Interest::Ddl)
+        ]
+    }
+
+    struct Fixed(Interest, Verdict);
+
+    impl Filter for Fixed {
+        fn interest(&self, _: &TableName) -> Interest {
+            self.0.clone()
+        }
+        fn decide(&self, _: &Change<'_>) -> Verdict {
+            self.1.clone()
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_a_chain_does_not_matter(
+            filters in prop::collection::vec((interests(), verdicts()), 0..6),
+            turn in 0usize..6,
+        ) {
+            let chain = |list: &[(Interest, Verdict)]| {
+                let mut chain = Chain::new();
+                for (interest, verdict) in list {
+                    chain.push(Fixed(interest.clone(), verdict.clone()));
+                }
+                chain
+            };
+            let mut turned = filters.clone();
+            turned.rotate_left(turn % filters.len().max(1));
+            let (one, other) = (chain(&filters), chain(&turned));
+            let table = Table::new("s", "t", ["id"]);
+            let change = table.insert([1]);
+            prop_assert_eq!(one.decide(&change), other.decide(&change));
+            prop_assert_eq!(one.interest(&table.name), other.interest(&table.name));
+            let strongest = filters.iter().fold(Verdict::Keep, |v, (_, w)| v.max(w.clone()));
+            prop_assert_eq!(one.decide(&change), strongest);
+        }
+    }
+}

@@ -2,7 +2,17 @@
 //!
 //! This crate owns the words that it judges ([`Change`], [`Row`], [`Value`], [`TableName`]) and
 //! the [`Filter`] trait. It knows no positions, connections or SQL statements, so a filter and its
-//! test need nothing else.
+//! test need nothing else; [`testing`] shows one.
+//!
+//! | filter | judges | rules |
+//! |---|---|---|
+//! | [`BlockAllowList`] | schemas and tables | [`BlockAllowRules`] |
+//! | [`EventFilter`] | kinds of statements and row changes | [`EventRule`] |
+//! | [`ExpressionFilter`] | rows, by an SQL expression | [`ExpressionRule`] |
+//! | [`from_fn`], or a type of your own | anything | |
+//!
+//! Rules are read with serde from the YAML of a task, checked by `validate`, looked at for doubtful
+//! places by `lint`, and compiled into filters. A [`Chain`] makes one filter of several.
 
 mod binlog_event;
 mod block_allow;

@@ -21,6 +21,21 @@ struct Case {
     doubts: Vec<String>,
 }
 
+/// Long lists are asked by hashing, not one after the other: 40 million comparisons would take
+/// minutes here.
+#[test]
+fn twenty_thousand_tables_are_found_at_once() {
+    let pair = |i: usize| PairPattern {
+        schema: NamePattern::new(&format!("shop_{}", i % 50), false).unwrap(),
+        table: Some(NamePattern::new(&format!("table_{i}"), false).unwrap()),
+    };
+    let index = PatternIndex::new((0..20_000).map(pair).collect());
+    for i in (0..20_000).step_by(10) {
+        assert_eq!(index.first(&format!("SHOP_{}", i % 50), &format!("Table_{i}")), Some(i));
+        assert_eq!(index.first("shop_50", &format!("table_{i}")), None);
+    }
+}
+
 #[test]
 fn the_fixture_file_holds() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/filter/pattern.yaml");

@@ -50,6 +50,19 @@ pub enum ColumnChoice {
     Exclude(Vec<String>),
 }
 
+impl ColumnChoice {
+    /// True when a column of the source is carried; names compare without regard to case.
+    pub fn carries(&self, column: &str) -> bool {
+        let lower = column.to_lowercase();
+        let listed = |list: &[String]| list.iter().any(|c| c.to_lowercase() == lower);
+        match self {
+            Self::All => true,
+            Self::Include(list) => listed(list),
+            Self::Exclude(list) => !listed(list),
+        }
+    }
+}
+
 /// Why a table has no single target.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -83,5 +96,19 @@ pub struct Unrouted;
 impl Router for Unrouted {
     fn route(&self, _source: &str, schema: &str, table: &str) -> Result<Target, RouteError> {
         Ok(Target::new(schema, table))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_of_columns_ignores_case() {
+        let list = vec!["Id".to_string()];
+        assert!(ColumnChoice::Include(list.clone()).carries("ID"));
+        assert!(!ColumnChoice::Include(list.clone()).carries("x"));
+        assert!(!ColumnChoice::Exclude(list).carries("iD"));
+        assert!(ColumnChoice::All.carries("x"));
     }
 }

@@ -116,9 +116,10 @@ impl Dm {
         dm
     }
 
-    /// A command of `dm` in this directory.
+    /// A command of `dm` in this directory: the one just built, or the one that `DM_TEST_BINARY` names.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_dm"));
+        let built = || env!("CARGO_BIN_EXE_dm").to_owned();
+        let mut command = Command::new(std::env::var("DM_TEST_BINARY").unwrap_or_else(|_| built()));
         command.args(args).current_dir(&self.path).stdin(Stdio::null());
         command
     }

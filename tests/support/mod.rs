@@ -40,6 +40,11 @@ pub fn skip(what: &str, why: &str) {
     assert!(!in_ci(), "{what} was skipped in CI: {why}");
 }
 
+/// Says that a test does not run with the external target, and why. No failure, also in CI.
+pub fn leave_out(what: &str, why: &str) {
+    let _ = writeln!(std::io::stderr(), "  left out: {what}: {why}");
+}
+
 /// One end-to-end test at a time: the servers of a binary are shared, and two cores are few.
 pub fn serial() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());

@@ -2,7 +2,7 @@
 //! or refuse. One thread per direction of a connection.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -39,8 +39,8 @@ impl Proxy {
     pub fn start(host: &str, port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let local = listener.local_addr().expect("an address");
-        let upstream: SocketAddr =
-            format!("{host}:{port}").parse().expect("an IP address and port");
+        let mut found = (host, port).to_socket_addrs().expect("a host that resolves");
+        let upstream = found.next().expect("an address");
         let control = Arc::new(Control::default());
         let shared = Arc::clone(&control);
         std::thread::spawn(move || accept(&listener, upstream, &shared));

@@ -124,7 +124,7 @@ impl Address {
         self.rows(
             "SELECT schema_name FROM information_schema.schemata WHERE LOWER(schema_name) NOT IN \
              ('mysql', 'sys', 'information_schema', 'performance_schema', 'metrics_schema', \
-             'inspection_schema', 'lightning_task_info', 'test') ORDER BY 1",
+             'inspection_schema', 'lightning_task_info', 'test', 'dm_test_owned') ORDER BY 1",
         )
     }
 
@@ -159,6 +159,8 @@ pub struct Server {
     pub name: String,
     /// How to reach it.
     pub address: Address,
+    /// True for a target that this process did not start and cannot stop.
+    pub external: bool,
     options: Vec<String>,
 }
 
@@ -188,6 +190,7 @@ impl Server {
                     password: PASSWORD.to_owned(),
                     flavor,
                 },
+                external: false,
                 options: options.iter().map(|&o| o.to_owned()).collect(),
             };
             // Somebody else may have taken the port in between.
@@ -220,7 +223,33 @@ impl Server {
         Some(server)
     }
 
+    /// The target of the tests: a server of this flavor, or the one that `DM_TEST_TARGET` names.
+    ///
+    /// An external target must be empty at first. A database `dm_test_owned` then says that these
+    /// tests may drop what they find there.
+    pub fn target(flavor: Flavor) -> Option<&'static Self> {
+        static EXTERNAL: OnceLock<Option<Server>> = OnceLock::new();
+        let external = EXTERNAL.get_or_init(|| {
+            let address = external_target()?;
+            let owned = "SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = 'dm_test_owned'";
+            if address.value::<u64>(owned) == 0 {
+                let found = address.databases();
+                assert!(found.is_empty(), "DM_TEST_TARGET is not empty: it has {found:?}");
+                address.run("", "CREATE DATABASE dm_test_owned");
+            }
+            let name = "external".to_owned();
+            Some(Self { name, address, external: true, options: Vec::new() })
+        });
+        external.as_ref().map_or_else(|| Self::shared(flavor, "dst"), Some)
+    }
+
+    /// True for a TiDB.
+    pub fn is_tidb(&self) -> bool {
+        self.value::<String>("SELECT VERSION()").contains("TiDB")
+    }
+
     fn launch(&self) -> Result<(), String> {
+        assert!(!self.external, "an external server is not ours to start");
         let port = self.port.to_string();
         let mut args = vec!["start", &self.name, self.flavor.word(), &port];
         args.extend(self.options.iter().map(String::as_str));
@@ -299,7 +328,7 @@ impl Drop for Globals<'_> {
     }
 }
 
-/// The servers that an external target needs: `DM_TEST_TARGET=mysql://user:password@host:port`.
+/// The target in the place of our own: `DM_TEST_TARGET=mysql://user:password@host:port`.
 pub fn external_target() -> Option<Address> {
     let url = std::env::var("DM_TEST_TARGET").ok().filter(|u| !u.is_empty())?;
     Some(

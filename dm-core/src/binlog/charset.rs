@@ -167,9 +167,9 @@ impl Text {
                 .is_ascii()
                 .then(|| std::str::from_utf8(bytes).ok().map(Cow::Borrowed))
                 .flatten(),
-            Self::Latin1 => Some(encoding_rs::mem::decode_latin1(bytes)).map(|text| match text {
-                Cow::Borrowed(_) => text,
-                Cow::Owned(_) => Cow::Owned(bytes.iter().copied().map(latin1).collect()),
+            Self::Latin1 => Some(match std::str::from_utf8(bytes) {
+                Ok(text) if bytes.is_ascii() => Cow::Borrowed(text),
+                _ => Cow::Owned(bytes.iter().copied().map(latin1).collect()),
             }),
             Self::Utf16 { big, .. } => utf16(bytes, big).map(Cow::Owned),
             Self::Utf32 => utf32(bytes).map(Cow::Owned),

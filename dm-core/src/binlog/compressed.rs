@@ -23,7 +23,7 @@ pub(crate) fn inflate(bytes: &[u8]) -> Result<Vec<u8>> {
     read_exactly(ZlibDecoder::new(b.rest()), length)
 }
 
-/// Unpacks a value of a COMPRESSED column: a byte `method << 4 | n`, n little-endian bytes of the
+/// Unpacks a value of a COMPRESSED column: a byte `method << 4 | n`, n big-endian bytes of the
 /// original length, and the data. Method 0 is no compression, 8 is zlib; bit 3 of the first byte
 /// says that the zlib stream has no header.
 pub(crate) fn column(bytes: &[u8]) -> Result<std::borrow::Cow<'_, [u8]>> {
@@ -35,7 +35,7 @@ pub(crate) fn column(bytes: &[u8]) -> Result<std::borrow::Cow<'_, [u8]>> {
     match head >> 4 {
         0 => Ok(std::borrow::Cow::Borrowed(b.rest())),
         8 => {
-            let length = b.uint_le(usize::from(head & 0x7))?;
+            let length = uint_be(b.take(usize::from(head & 0x7))?);
             if length > u64::from(u32::MAX) {
                 return Err(malformed("a compressed column is too long"));
             }

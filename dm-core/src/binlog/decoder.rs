@@ -198,7 +198,7 @@ impl Decoder {
         Ok(EventBody::Rotate(Rotate { file: lossy(b.rest()).into_owned(), position }))
     }
 
-    fn table_map<'a>(&mut self, body: &'a [u8]) -> Result<Arc<TableMap>> {
+    fn table_map(&mut self, body: &[u8]) -> Result<Arc<TableMap>> {
         let id_bytes = self.table_id_bytes(EventType::TABLE_MAP);
         let id = Bytes(body).uint_le(id_bytes)?;
         if let Some(known) = self.tables.get(&id)

@@ -21,6 +21,13 @@ pub struct Event<'a> {
     pub body: EventBody<'a>,
 }
 
+impl Event<'_> {
+    /// The same event, owning its data: fit to be sent to another thread.
+    pub fn into_owned(self) -> Event<'static> {
+        Event { header: self.header, body: self.body.into_owned() }
+    }
+}
+
 /// What an event says.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -74,6 +81,39 @@ pub enum EventBody<'a> {
     Checkpoint(Cow<'a, str>),
     /// An event that a reader may skip, told by its header's type.
     Ignored,
+}
+
+impl EventBody<'_> {
+    /// The same, owning its data.
+    pub fn into_owned(self) -> EventBody<'static> {
+        use EventBody as B;
+        let text = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        match self {
+            B::FormatDescription(e) => B::FormatDescription(e),
+            B::Rotate(e) => B::Rotate(e),
+            B::Stop => B::Stop,
+            B::Query(e) => B::Query(e.into_owned()),
+            B::Xid(e) => B::Xid(e),
+            B::Gtid(e) => B::Gtid(e),
+            B::MariaDbGtid(e) => B::MariaDbGtid(e),
+            B::PreviousGtids(e) => B::PreviousGtids(e),
+            B::GtidList(e) => B::GtidList(e),
+            B::RowsQuery(e) => B::RowsQuery(text(e)),
+            B::TableMap(e) => B::TableMap(e),
+            B::Rows(e) => B::Rows(e.into_owned()),
+            B::TransactionPayload(e) => B::TransactionPayload(e.into_owned()),
+            B::XaPrepare(e) => B::XaPrepare(e),
+            B::Heartbeat(e) => B::Heartbeat(e),
+            B::Incident(e) => B::Incident(Incident { number: e.number, message: text(e.message) }),
+            B::IntVar => B::IntVar,
+            B::Rand => B::Rand,
+            B::UserVar(e) => B::UserVar(text(e)),
+            B::LoadBlock { file_id } => B::LoadBlock { file_id },
+            B::ExecuteLoadQuery(e) => B::ExecuteLoadQuery(e.into_owned()),
+            B::Checkpoint(e) => B::Checkpoint(text(e)),
+            B::Ignored => B::Ignored,
+        }
+    }
 }
 
 /// How the events of a file look.

@@ -36,6 +36,7 @@ mod query;
 mod rows;
 mod table_map;
 mod value;
+mod versioning;
 
 pub use checksum::Checksum;
 pub use decoder::Decoder;
@@ -51,6 +52,7 @@ pub use plan::{DecodePlan, HiddenColumn, HiddenKind};
 pub use query::{QueryEvent, QueryVars, SessionCharset};
 pub use rows::{Rows, RowsEvent};
 pub use table_map::{ColumnMeta, TableMap, Wire};
+pub use versioning::SystemVersioning;
 
 use crate::error::{Error, Result, codes};
 

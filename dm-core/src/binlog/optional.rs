@@ -5,18 +5,23 @@ use super::bytes::{Bytes, bit_msb};
 use super::charset;
 use super::table_map::{ColumnMeta, TableMap, Wire};
 use super::{Result, malformed};
+use crate::position::Flavor;
+
+/// Which columns a list is about, at the servers of a flavor.
+type Wanted = (fn(Wire, Flavor) -> bool, Flavor);
 
 pub(crate) fn parse(map: &mut TableMap, mut b: Bytes<'_>) -> Result<()> {
     // Labels can only be read once the character sets are known, which come later.
     let (mut enum_labels, mut set_labels) = (None, None);
+    let flavor = map.flavor;
     while !b.is_empty() {
         let field = b.u8()?;
         let value = Bytes(b.lenenc_bytes()?);
         let columns = &mut map.columns;
         match field {
             1 => signedness(columns, value),
-            2 => default_charset(columns, value, Wire::is_character)?,
-            3 => column_charsets(columns, value, Wire::is_character)?,
+            2 => default_charset(columns, value, (Wire::is_character, flavor))?,
+            3 => column_charsets(columns, value, (Wire::is_character, flavor))?,
             4 => names(columns, value)?,
             5 => set_labels = Some(value),
             6 => enum_labels = Some(value),
@@ -30,8 +35,8 @@ pub(crate) fn parse(map: &mut TableMap, mut b: Bytes<'_>) -> Result<()> {
             )?,
             8 => map.primary_key = Some(primary_key(value, columns.len(), false)?),
             9 => map.primary_key = Some(primary_key(value, columns.len(), true)?),
-            10 => default_charset(columns, value, Wire::is_enum_or_set)?,
-            11 => column_charsets(columns, value, Wire::is_enum_or_set)?,
+            10 => default_charset(columns, value, (Wire::is_enum_or_set, flavor))?,
+            11 => column_charsets(columns, value, (Wire::is_enum_or_set, flavor))?,
             12 => {
                 for (i, column) in columns.iter_mut().enumerate() {
                     column.visible = Some(bit_msb(value.0, i));
@@ -56,7 +61,10 @@ pub(crate) fn parse(map: &mut TableMap, mut b: Bytes<'_>) -> Result<()> {
 fn signedness(columns: &mut [ColumnMeta], value: Bytes<'_>) {
     let numeric = columns.iter_mut().filter(|c| c.wire.is_numeric());
     for (i, column) in numeric.enumerate() {
-        column.unsigned = Some(bit_msb(value.0, i));
+        // A year has a bit, and is unsigned to the server, but never says so.
+        if column.wire != Wire::Year {
+            column.unsigned = Some(bit_msb(value.0, i));
+        }
     }
 }
 
@@ -66,13 +74,9 @@ fn collation(b: &mut Bytes<'_>) -> Result<u16> {
 
 /// One collation for all columns of a kind, and the exceptions as pairs of number among these
 /// columns and collation.
-fn default_charset(
-    columns: &mut [ColumnMeta],
-    mut b: Bytes<'_>,
-    wanted: fn(Wire) -> bool,
-) -> Result<()> {
+fn default_charset(columns: &mut [ColumnMeta], mut b: Bytes<'_>, wanted: Wanted) -> Result<()> {
     let default = collation(&mut b)?;
-    let mut of_kind: Vec<_> = columns.iter_mut().filter(|c| wanted(c.wire)).collect();
+    let mut of_kind: Vec<_> = columns.iter_mut().filter(|c| wanted.0(c.wire, wanted.1)).collect();
     of_kind.iter_mut().for_each(|c| c.collation = Some(default));
     while !b.is_empty() {
         let (index, collation) = (b.lenenc()?, collation(&mut b)?);
@@ -83,12 +87,8 @@ fn default_charset(
     Ok(())
 }
 
-fn column_charsets(
-    columns: &mut [ColumnMeta],
-    mut b: Bytes<'_>,
-    wanted: fn(Wire) -> bool,
-) -> Result<()> {
-    for column in columns.iter_mut().filter(|c| wanted(c.wire)) {
+fn column_charsets(columns: &mut [ColumnMeta], mut b: Bytes<'_>, wanted: Wanted) -> Result<()> {
+    for column in columns.iter_mut().filter(|c| wanted.0(c.wire, wanted.1)) {
         if b.is_empty() {
             break;
         }

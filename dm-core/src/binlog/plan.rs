@@ -14,6 +14,7 @@ use dm_filter::{ColumnInfo, Columns, Value};
 use super::charset::{self, Text};
 use super::op::{How, Op};
 use super::table_map::{ColumnMeta, TableMap, Wire};
+use super::versioning::SystemVersioning;
 use super::{Error, Result, codes};
 use crate::schema::{Column, ColumnType, TableSchema, TypeKind};
 
@@ -26,14 +27,19 @@ pub struct HiddenColumn {
     pub kind: HiddenKind,
 }
 
-/// Columns that a server adds to tables without a primary key.
+/// Columns that a server adds to a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HiddenKind {
-    /// MySQL's generated invisible primary key `my_row_id`, the first column.
+    /// MySQL's generated invisible primary key `my_row_id`, the first column of a table without a
+    /// primary key.
     GeneratedInvisiblePrimaryKey,
-    /// The key that some cloud services hide behind the last column.
+    /// The key that some cloud services hide behind the last column, for the same reason.
     CloudRowId,
+    /// When a row of a system-versioned table came into being.
+    RowStart,
+    /// When it ended.
+    RowEnd,
 }
 
 /// How the rows of one version of a table are decoded.
@@ -42,7 +48,9 @@ pub struct DecodePlan {
     columns: Arc<Columns>,
     ops: Vec<Op>,
     wires: Vec<Wire>,
-    hidden: Option<HiddenColumn>,
+    hidden: Vec<HiddenColumn>,
+    /// The column that says when a row of a system-versioned table ended.
+    row_end: Option<usize>,
 }
 
 impl DecodePlan {
@@ -56,9 +64,34 @@ impl DecodePlan {
     /// 36027 when map and structure do not fit each other, or when neither says enough.
     pub fn compile(map: &TableMap, schema: Option<&TableSchema>) -> Result<Self> {
         match schema {
-            Some(schema) => Compiler { map, schema }.compile(),
+            Some(schema) => Compiler { map, schema, trailing: 0 }.compile(),
             None => Self::from_metadata(map),
         }
+    }
+
+    /// As [`DecodePlan::compile`], for a system-versioned table of MariaDB: the rows that come out
+    /// are the present ones, and what happens to them.
+    ///
+    /// # Errors
+    ///
+    /// 36027 as for any table, and when the columns of the period are not there.
+    pub fn compile_versioned(
+        map: &TableMap,
+        schema: &TableSchema,
+        period: SystemVersioning<'_>,
+    ) -> Result<Self> {
+        let trailing = if period == SystemVersioning::Hidden { 2 } else { 0 };
+        let compiler = Compiler { map, schema, trailing };
+        let row_end = match period {
+            SystemVersioning::Hidden => map.columns.len().checked_sub(1),
+            SystemVersioning::EndColumn(name) => schema.column(name).map(|(index, _)| index),
+        };
+        let meta = row_end.and_then(|index| map.columns.get(index));
+        let end = Wire::Timestamp { decimals: 6 };
+        if !meta.is_some_and(|c| c.wire == end && !c.nullable) {
+            return Err(compiler.mismatch("the period of its system versioning is missing"));
+        }
+        Ok(Self { row_end, ..compiler.compile()? })
     }
 
     /// The columns of the rows that come out.
@@ -66,9 +99,14 @@ impl DecodePlan {
         &self.columns
     }
 
-    /// The column that the rows of the binlog carry and the rows that come out do not.
-    pub fn hidden(&self) -> Option<&HiddenColumn> {
-        self.hidden.as_ref()
+    /// The columns that the rows of the binlog carry and the rows that come out do not.
+    pub fn hidden(&self) -> &[HiddenColumn] {
+        &self.hidden
+    }
+
+    /// The column of the binlog that says when a row ended, of a system-versioned table.
+    pub(crate) fn row_end(&self) -> Option<usize> {
+        self.row_end
     }
 
     /// True when rows of this table map can be decoded with the plan.
@@ -93,7 +131,7 @@ impl DecodePlan {
         index: usize,
         value: Option<Value<'a>>,
     ) {
-        if self.hidden.as_ref().is_none_or(|hidden| hidden.index != index) {
+        if self.hidden.iter().all(|hidden| hidden.index != index) {
             cells.push(value);
         }
     }
@@ -123,7 +161,8 @@ impl DecodePlan {
             ops.push(op(column, column.unsigned.unwrap_or(false), text.unwrap_or(Text::Binary)));
         }
         let wires = map.columns.iter().map(|c| c.wire).collect();
-        Ok(Self { columns: Arc::new(Columns::new(infos)), ops, wires, hidden: None })
+        let columns = Arc::new(Columns::new(infos));
+        Ok(Self { columns, ops, wires, hidden: Vec::new(), row_end: None })
     }
 }
 
@@ -170,6 +209,8 @@ fn op(column: &ColumnMeta, unsigned: bool, text: Text) -> Op {
 struct Compiler<'m> {
     map: &'m TableMap,
     schema: &'m TableSchema,
+    /// Columns at the end that the structure does not have: start and end of a row.
+    trailing: usize,
 }
 
 impl Compiler<'_> {
@@ -179,7 +220,7 @@ impl Compiler<'_> {
         let mut ops = Vec::with_capacity(self.map.columns.len());
         let mut tracked = self.schema.columns.iter();
         for (i, meta) in self.map.columns.iter().enumerate() {
-            if hidden.as_ref().is_some_and(|h| h.index == i) {
+            if hidden.iter().any(|h| h.index == i) {
                 ops.push(op(meta, true, Text::Binary));
                 continue;
             }
@@ -189,14 +230,17 @@ impl Compiler<'_> {
             infos.push(info);
         }
         let wires = self.map.columns.iter().map(|c| c.wire).collect();
-        Ok(DecodePlan { columns: Arc::new(Columns::new(infos)), ops, wires, hidden })
+        let columns = Arc::new(Columns::new(infos));
+        Ok(DecodePlan { columns, ops, wires, hidden, row_end: None })
     }
 
     /// A column more than the structure has is one that a server hides, or a mismatch.
-    fn find_hidden(&self) -> Result<Option<HiddenColumn>> {
+    fn find_hidden(&self) -> Result<Vec<HiddenColumn>> {
         let (logged, tracked) = (self.map.columns.len(), self.schema.columns.len());
-        if logged == tracked {
-            return Ok(None);
+        if logged == tracked + self.trailing {
+            let kinds = [HiddenKind::RowStart, HiddenKind::RowEnd].into_iter().take(self.trailing);
+            let hidden = (tracked..).zip(kinds).map(|(index, kind)| HiddenColumn { index, kind });
+            return Ok(hidden.collect());
         }
         let counts = || self.mismatch(&format!("{logged} columns against {tracked}"));
         if logged != tracked + 1 || self.schema.primary_key().is_some() {
@@ -219,7 +263,7 @@ impl Compiler<'_> {
                 found = Some(HiddenColumn { index, kind });
             }
         }
-        found.map(Some).ok_or_else(counts)
+        found.map(|hidden| vec![hidden]).ok_or_else(counts)
     }
 
     fn fits_without(&self, hidden: usize) -> bool {
@@ -250,6 +294,9 @@ impl Compiler<'_> {
         };
         let collation = match logged {
             Some(collation) if charset != "binary" => collation.name(self.map.flavor).to_owned(),
+            _ if is_text(ty.kind) && ty.charset.is_empty() && ty.collation.is_empty() => {
+                self.schema.collation.clone()
+            }
             _ => ty.collation.clone(),
         };
         let labels = meta.labels.clone().unwrap_or_else(|| ty.labels.clone());
@@ -265,8 +312,8 @@ impl Compiler<'_> {
         }
         let own = [ty.charset.as_str(), charset_of(&ty.collation)];
         let table = [self.schema.charset.as_str(), charset_of(&self.schema.collation)];
-        let named = own.into_iter().chain(table).find(|name| !name.is_empty())?;
-        charset::canonical(named)
+        // MariaDB has collations without a character set in their name: they say nothing.
+        own.into_iter().chain(table).find_map(charset::canonical)
     }
 
     fn mismatch(&self, what: &str) -> Error {

@@ -113,7 +113,7 @@ impl<'a> QueryEvent<'a> {
     /// The statement as UTF-8, converted from the character set of its client.
     pub fn text(&self) -> Result<Cow<'_, str>> {
         if self.sql.is_ascii() {
-            // Every client character set is a superset of ASCII.
+            // Clients cannot use the character sets in which these bytes mean something else.
             return Ok(String::from_utf8_lossy(&self.sql));
         }
         let client = self.vars.charset.map(|c| c.client);

@@ -15,6 +15,7 @@ use super::header::EventType;
 use super::json::{self, JsonDiffs};
 use super::plan::DecodePlan;
 use super::table_map::TableMap;
+use super::versioning::{self, Image};
 use super::{Error, Result, codes, malformed};
 
 /// Which of the rows events it is.
@@ -118,7 +119,9 @@ impl<'a> RowsEvent<'a> {
                 self.table.table
             )));
         }
-        Ok(Rows { event: self, plan, rest: Bytes(&self.rows), failed: false })
+        let carried = |bitmap: &[u8]| (0..plan.ops().len()).filter(|i| bit(bitmap, *i)).count();
+        let carried = [carried(&self.first), carried(&self.second)];
+        Ok(Rows { event: self, plan, carried, rest: Bytes(&self.rows), failed: false })
     }
 }
 
@@ -127,6 +130,8 @@ impl<'a> RowsEvent<'a> {
 pub struct Rows<'e> {
     event: &'e RowsEvent<'e>,
     plan: &'e DecodePlan,
+    /// How many columns each of the two images carries.
+    carried: [usize; 2],
     rest: Bytes<'e>,
     failed: bool,
 }
@@ -135,54 +140,63 @@ impl<'e> Iterator for Rows<'e> {
     type Item = Result<RowOp<'e>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.failed || self.rest.is_empty() {
-            return None;
+        while !self.failed && !self.rest.is_empty() {
+            let before = self.rest.len();
+            let row = self.row();
+            // A row without a single byte would repeat for ever.
+            self.failed = row.is_err() || self.rest.len() == before;
+            match row {
+                // A row of the past of a system-versioned table.
+                Ok(None) => {}
+                Ok(Some(op)) => return Some(Ok(op)),
+                Err(e) => {
+                    let table = &self.event.table.table;
+                    return Some(Err(e.context(format!("a row of {table} in a binlog event"))));
+                }
+            }
         }
-        let before = self.rest.len();
-        let row = self.row().map_err(|e| {
-            e.context(format!("a row of {} in a binlog event", self.event.table.table))
-        });
-        // A row without a single byte would repeat for ever.
-        self.failed = row.is_err() || self.rest.len() == before;
-        Some(row)
+        None
     }
 }
 
 impl<'e> Rows<'e> {
-    fn row(&mut self) -> Result<RowOp<'e>> {
+    fn row(&mut self) -> Result<Option<RowOp<'e>>> {
         Ok(match self.event.kind {
-            RowKind::Insert => RowOp::Insert { after: self.image(&self.event.first)? },
-            RowKind::Delete => RowOp::Delete { before: self.image(&self.event.first)? },
-            RowKind::Update if self.event.partial_json => self.partial_update()?,
-            RowKind::Update => RowOp::Update {
-                before: self.image(&self.event.first)?,
-                after: self.image(&self.event.second)?,
-            },
+            RowKind::Insert => versioning::single(self.first()?, |after| RowOp::Insert { after }),
+            RowKind::Delete => versioning::single(self.first()?, |before| RowOp::Delete { before }),
+            RowKind::Update if self.event.partial_json => Some(self.partial_update()?),
+            RowKind::Update => {
+                let before = self.first()?;
+                let after = self.image(&self.event.second, self.carried[1])?;
+                versioning::update(before, after)
+            }
         })
     }
 
-    fn image(&mut self, present: &'e [u8]) -> Result<Row<'e>> {
-        let nulls = self.null_bitmap(present)?;
+    fn first(&mut self) -> Result<Image<'e>> {
+        self.image(&self.event.first, self.carried[0])
+    }
+
+    /// Starts with one bit for each column that is carried: whether it is NULL.
+    fn image(&mut self, present: &'e [u8], carried: usize) -> Result<Image<'e>> {
+        let nulls = self.rest.take(carried.div_ceil(8))?;
         let mut cells = Vec::with_capacity(self.plan.width());
-        let mut carried = 0;
+        let mut seen = 0;
+        let mut is_present = None;
         for (i, op) in self.plan.ops().iter().enumerate() {
             if !bit(present, i) {
                 self.plan.push(&mut cells, i, None);
                 continue;
             }
-            let null = bit(nulls, carried);
-            carried += 1;
+            let null = bit(nulls, seen);
+            seen += 1;
             let value = if null { dm_filter::Value::Null } else { op.read(&mut self.rest)? };
+            if self.plan.row_end() == Some(i) {
+                is_present = Some(versioning::is_end_of_time(&value));
+            }
             self.plan.push(&mut cells, i, Some(value));
         }
-        Ok(Row::partial(cells))
-    }
-
-    /// One bit for each column that is carried.
-    fn null_bitmap(&mut self, present: &[u8]) -> Result<&'e [u8]> {
-        let columns = self.plan.ops().len();
-        let carried = (0..columns).filter(|i| bit(present, *i)).count();
-        self.rest.take(carried.div_ceil(8))
+        Ok(Image { row: Row::partial(cells), present: is_present })
     }
 
     /// An update whose second image may hold changes of JSON documents: they are applied to the
@@ -190,7 +204,7 @@ impl<'e> Rows<'e> {
     fn partial_update(&mut self) -> Result<RowOp<'e>> {
         let mut documents = vec![None; self.plan.ops().len()];
         let start = self.rest;
-        let before = self.image(&self.event.first)?;
+        let before = self.first()?.row;
         self.documents(start, &mut documents)?;
 
         let options = self.rest.lenenc()?;
@@ -202,7 +216,7 @@ impl<'e> Rows<'e> {
             0 => &[][..],
             _ => self.rest.take(self.event.table.json_columns().div_ceil(8))?,
         };
-        let nulls = self.null_bitmap(&self.event.second)?;
+        let nulls = self.rest.take(self.carried[1].div_ceil(8))?;
         let mut cells = Vec::with_capacity(self.plan.width());
         let (mut carried, mut jsons) = (0, 0);
         for (i, op) in self.plan.ops().iter().enumerate() {
@@ -233,8 +247,7 @@ impl<'e> Rows<'e> {
     fn documents(&self, start: Bytes<'e>, into: &mut [Option<&'e [u8]>]) -> Result<()> {
         let present: &[u8] = &self.event.first;
         let mut b = start;
-        let carried = (0..self.plan.ops().len()).filter(|i| bit(present, *i)).count();
-        let nulls = b.take(carried.div_ceil(8))?;
+        let nulls = b.take(self.carried[0].div_ceil(8))?;
         let mut seen = 0;
         for ((i, op), slot) in self.plan.ops().iter().enumerate().zip(into) {
             if !bit(present, i) {

@@ -130,22 +130,26 @@ impl Wire {
                 | Self::Float
                 | Self::Double
                 | Self::Decimal { .. }
+                | Self::Year
         )
     }
 
-    /// Types that the lists of character sets have an entry for.
-    pub(crate) fn is_character(self) -> bool {
-        matches!(
-            self,
+    /// Types that the lists of character sets have an entry for: text and bytes, and whatever a
+    /// server's code derives from BLOB.
+    pub(crate) fn is_character(self, flavor: Flavor) -> bool {
+        match self {
             Self::VarChar { .. }
-                | Self::Char { .. }
-                | Self::Blob { .. }
-                | Self::VarCharCompressed { .. }
-                | Self::BlobCompressed { .. }
-        )
+            | Self::Char { .. }
+            | Self::Blob { .. }
+            | Self::VarCharCompressed { .. }
+            | Self::BlobCompressed { .. } => true,
+            Self::Vector { .. } => flavor == Flavor::MySql,
+            Self::Geometry { .. } => flavor == Flavor::MariaDb,
+            _ => false,
+        }
     }
 
-    pub(crate) fn is_enum_or_set(self) -> bool {
+    pub(crate) fn is_enum_or_set(self, _: Flavor) -> bool {
         matches!(self, Self::Enum { .. } | Self::Set { .. })
     }
 }

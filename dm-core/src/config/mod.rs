@@ -2,13 +2,27 @@
 //!
 //! Two layers. What was *typed* is read first, completely and strictly, with every mistake noted
 //! at its line. What it *means* comes second: a [`TaskPlan`], built once, from which everything
-//! else is built. Nothing here reads a file, the environment, or a clock.
+//! else is built. Nothing here looks at the environment or a clock, and the only file that is read is a
+//! `password-file`; both are asked for through [`Lookup`].
 
+mod context;
+mod crypt;
+mod defaults;
+mod extra_args;
+#[cfg(test)]
+mod fixture_tests;
+mod keys;
 mod plan;
 mod problem;
+mod raw;
+mod resolve;
+mod scalar;
 mod secret;
 mod select;
 mod yaml;
+
+pub use crypt::{SecretKey, decrypt, encrypt};
+pub use keys::reference;
 
 pub use plan::{
     BinlogFiles, CollationMode, CommitOrder, ConnPlan, Consistency, DumpPlan, Flavor,
@@ -17,5 +31,10 @@ pub use plan::{
     SourceKind, SourcePlan, StartPoint, SyncPlan, TargetPlan, TaskMode, TaskPlan, TlsPlan,
 };
 pub use problem::{Problem, Problems, SourceText, Span, Warning};
+pub use raw::{
+    RawChecker, RawDump, RawInstance, RawLoad, RawMeta, RawPassword, RawPurge, RawRecorded,
+    RawSecurity, RawServer, RawSource, RawSync, RawTarget, RawTask, RawValidator,
+};
+pub use resolve::Lookup;
 pub use secret::Secret;
 pub use select::TableSelector;

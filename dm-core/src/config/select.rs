@@ -73,6 +73,11 @@ impl TableSelector {
         self.regex.as_ref().is_none_or(|p| p.is_match(&format!("{schema}.{table}")))
     }
 
+    /// `--case-sensitive`: for names, and for rules that come after it.
+    pub(super) fn set_case_sensitive(&mut self) {
+        self.case_sensitive = true;
+    }
+
     /// `-B`: these schemas.
     pub(super) fn add_schemas(&mut self, list: &str) {
         self.schemas.extend(split_list(list).map(str::to_owned));

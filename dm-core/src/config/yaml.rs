@@ -449,6 +449,7 @@ mod tests {
         let error = parse("a: 1\nb: [1, 2\nc: 3\n").err().unwrap();
         assert!(error.at.is_some_and(|s| s.line >= 2), "{error:?}");
         assert!(parse("a: *nowhere\n").is_err());
+        assert!(parse("a: &a [*a]\n").is_err(), "an alias inside its own anchor");
         assert!(parse("a:\n\t- b\n").is_err());
     }
 

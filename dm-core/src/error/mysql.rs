@@ -24,7 +24,8 @@ pub enum During {
     Execute,
 }
 
-/// Server errors that may be gone at the next attempt, in the order of numbers.
+/// Server errors that may be gone at the next attempt, in the order of numbers. Not among them: 1153 (a
+/// packet that is too large stays so) and 1317 (somebody interrupted the statement on purpose).
 const TRANSIENT: &[(u16, &str)] = &[
     (
         1020,
@@ -36,11 +37,17 @@ const TRANSIENT: &[(u16, &str)] = &[
     (1079, "the server has shut down"),
     (1080, "the server closes connections while it shuts down"),
     (1152, "the server gave the connection up"),
+    (1154, "the server could not read from a pipe"),
+    (1155, "the server could not wait for the network"),
+    (1156, "the server received packets out of order"),
+    (1157, "the server could not unpack a packet"),
     (1158, "the server could not read from the network"),
     (1159, "the server waited too long for the network"),
     (1160, "the server could not write to the network"),
     (1161, "the server waited too long to write to the network"),
     (1184, "the server gave a new connection up"),
+    (1189, "a server could not read from the network while replicating"),
+    (1190, "a server could not write to the network while replicating"),
     (1203, "too many connections of this user at the moment"),
     (1205, "a lock was not had in time"),
     (1213, "a deadlock; the server rolled this transaction back"),
@@ -48,7 +55,13 @@ const TRANSIENT: &[(u16, &str)] = &[
     (1615, "the structure changed while the statement was prepared"),
     (1637, "too many transactions at the moment"),
     (1689, "the wait for a lock was given up in favour of another session"),
+    (1836, "the server is read-only while it changes over"),
     (1927, "MariaDB: the connection was killed"),
+    (2002, "a proxy could not reach the server"),
+    (2003, "a proxy could not reach the server"),
+    (2006, "a proxy lost the server"),
+    (2013, "a proxy lost the server during a query"),
+    (3032, "the server is offline for the moment"),
     (3101, "the group of servers rolled the transaction back at commit"),
     (4031, "the server closed a connection that was idle for long"),
     (8002, "TiDB: the transaction met a conflict and was rolled back"),
@@ -130,7 +143,7 @@ impl Error {
     pub fn needs_person(&self) -> bool {
         const CODES: &[u32] = &[
             11126, 11129, 24001, 24002, 30001, 30002, 30004, 30005, 30008, 34020, 34021, 36008,
-            36014, 36027, 36067,
+            36014, 36027, 36067, 61001, 61002, 61003, 61004,
         ];
         CODES.binary_search(&self.code().number).is_ok()
             || self.server_error().is_some_and(needs_person_number)

@@ -41,6 +41,8 @@ enum Tag {
     Null,
     Value,
     Sql,
+    /// An expression with its text before it, so many bytes long.
+    SqlText(u32),
 }
 
 /// One cell.
@@ -91,6 +93,14 @@ impl CopyBlock {
         self.end_cell(Tag::Sql);
     }
 
+    /// Appends an SQL expression together with the value as text, in the form of the column's
+    /// [`CellKind`]: for targets that cannot compute MySQL's expressions.
+    pub fn push_sql_text(&mut self, sql: &str, text: &[u8]) {
+        self.data.extend_from_slice(text);
+        self.data.extend_from_slice(sql.as_bytes());
+        self.end_cell(Tag::SqlText(u32::try_from(text.len()).unwrap_or(u32::MAX)));
+    }
+
     fn end_cell(&mut self, tag: Tag) {
         // Blocks are cut far below 4 GiB (a row is at most 1 GiB); saturation would only
         // make a later slice empty, never wrap around.
@@ -115,17 +125,33 @@ impl CopyBlock {
     /// The cell of a row and column; NULL outside of the block.
     pub fn cell(&self, row: usize, column: usize) -> CellRef<'_> {
         let index = row * self.columns.len() + column;
-        let Some(&(tag, end)) = self.cells.get(index) else { return CellRef::Null };
-        let start = match index.checked_sub(1).and_then(|i| self.cells.get(i)) {
-            Some(&(_, start)) => start as usize,
-            None => 0,
-        };
-        let bytes = self.data.get(start..end as usize).unwrap_or_default();
+        let Some((tag, bytes)) = self.stored(index) else { return CellRef::Null };
         match tag {
             Tag::Null => CellRef::Null,
             Tag::Value => CellRef::Value(bytes),
             Tag::Sql => CellRef::Sql(std::str::from_utf8(bytes).unwrap_or_default()),
+            Tag::SqlText(text) => {
+                let sql = bytes.get(text as usize..).unwrap_or_default();
+                CellRef::Sql(std::str::from_utf8(sql).unwrap_or_default())
+            }
         }
+    }
+
+    /// The value as text of a cell that is an SQL expression, if it was given.
+    pub fn sql_text(&self, row: usize, column: usize) -> Option<&[u8]> {
+        match self.stored(row * self.columns.len() + column)? {
+            (Tag::SqlText(text), bytes) => bytes.get(..text as usize),
+            _ => None,
+        }
+    }
+
+    fn stored(&self, index: usize) -> Option<(Tag, &[u8])> {
+        let &(tag, end) = self.cells.get(index)?;
+        let start = match index.checked_sub(1).and_then(|i| self.cells.get(i)) {
+            Some(&(_, start)) => start as usize,
+            None => 0,
+        };
+        Some((tag, self.data.get(start..end as usize).unwrap_or_default()))
     }
 
     /// The cells of a row.
@@ -149,11 +175,16 @@ mod tests {
         block.push_null();
         block.push_sql("CAST(1 AS JSON)");
         block.push_value(b"");
-        assert_eq!(block.rows(), 2);
+        block.push_sql_text("CAST(1.5 AS JSON)", b"1.5");
+        block.push_null();
+        assert_eq!(block.rows(), 3);
+        assert_eq!(block.cell(2, 0), CellRef::Sql("CAST(1.5 AS JSON)"));
+        assert_eq!(block.sql_text(2, 0), Some(&b"1.5"[..]));
+        assert_eq!(block.sql_text(1, 0), None);
         assert_eq!(block.cell(0, 0), CellRef::Value(b"1"));
         assert_eq!(block.cell(0, 1), CellRef::Null);
         assert_eq!(block.cell(1, 0), CellRef::Sql("CAST(1 AS JSON)"));
         assert_eq!(block.cell(1, 1), CellRef::Value(b""));
-        assert_eq!(block.cell(2, 0), CellRef::Null);
+        assert_eq!(block.cell(3, 0), CellRef::Null);
     }
 }

@@ -11,9 +11,10 @@ use ::mysql::prelude::Queryable;
 use ::mysql::{Conn, Opts, OptsBuilder, Row, Value};
 
 use super::tls::Tls;
-use super::{ServerVersion, ident, numbers, text, translate};
+use super::{ServerVersion, ident, is_access_denied, numbers, text, translate};
 use crate::config::ConnPlan;
-use crate::error::{Error, Result, codes};
+use crate::error::During;
+use crate::error::{Error, Result, Scope, codes};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest packet of the protocol's servers; the client crate would otherwise take the
@@ -36,11 +37,22 @@ pub(crate) enum Purpose {
     Stream(Duration),
 }
 
+impl Purpose {
+    /// The side that errors of the connection are counted to.
+    fn scope(self) -> Scope {
+        match self {
+            Self::Target => Scope::Downstream,
+            Self::Control | Self::Reader | Self::Stream(_) => Scope::Upstream,
+        }
+    }
+}
+
 /// A connection to a server.
 pub(crate) struct Connection {
     conn: Conn,
     version: ServerVersion,
     address: String,
+    scope: Scope,
 }
 
 impl Connection {
@@ -50,9 +62,10 @@ impl Connection {
         let doing = format!("connecting to {address}");
         let tls = plan.tls.as_ref().map(Tls::new).transpose()?;
         let opts = options(plan, tls.as_ref(), purpose);
-        let conn = Conn::new(opts).map_err(|e| translate(e, &doing))?;
+        let scope = purpose.scope();
+        let conn = Conn::new(opts).map_err(|e| translate(e, &doing, During::Connect, scope))?;
         let version = ServerVersion::parse("", "");
-        let mut this = Self { conn, version, address };
+        let mut this = Self { conn, version, address, scope };
         let row = this.row("SELECT @@version, @@version_comment")?;
         this.version = ServerVersion::parse(&cell(&row, 0), &cell(&row, 1));
         this.set_up(plan, purpose)?;
@@ -82,6 +95,18 @@ impl Connection {
         self.try_set("sql_select_limit", "DEFAULT")?;
         self.try_set("sql_big_selects", "1")?;
         if self.version.is_mariadb() {
+            // MariaDB lets go of metadata locks at a savepoint only when the session logs nothing.
+            // It needs a right that not every user has; without it DDL waits for the reader.
+            match self.try_set("sql_log_bin", "0") {
+                Err(e) if is_access_denied(&e) => {
+                    log::warn!(
+                        "{}: statements that change tables will wait for the copy to end, because \
+                         the user lacks BINLOG ADMIN",
+                        self.address
+                    );
+                }
+                other => other?,
+            }
             self.try_set("max_statement_time", "0")?;
             self.try_set("idle_transaction_timeout", "0")?;
             self.try_set("idle_readonly_transaction_timeout", "0")
@@ -132,7 +157,8 @@ impl Connection {
 
     /// Runs a statement and drops what it answers.
     pub(crate) fn run(&mut self, sql: &str) -> Result {
-        self.conn.query_drop(sql).map_err(|e| self.failed(e, sql))
+        let done = self.conn.query_drop(sql);
+        done.map_err(|e| self.failed_during(e, sql, During::Execute))
     }
 
     /// All rows of a query, in text form.
@@ -161,10 +187,14 @@ impl Connection {
         }
     }
 
-    /// Translates an error of this connection.
+    /// Translates an error of a query.
     pub(crate) fn failed(&self, error: ::mysql::Error, doing: &str) -> Error {
+        self.failed_during(error, doing, During::Query)
+    }
+
+    fn failed_during(&self, error: ::mysql::Error, doing: &str, during: During) -> Error {
         let short: String = doing.chars().take(200).collect();
-        translate(error, &format!("{}: {short}", self.address))
+        translate(error, &format!("{}: {short}", self.address), during, self.scope)
     }
 }
 

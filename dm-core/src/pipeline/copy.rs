@@ -115,7 +115,7 @@ impl Copy {
         begun: Option<CopyState>,
         wanted: Option<HashSet<TableName>>,
     ) -> Result<(Position, Position)> {
-        let creator = &self.creator;
+        let creator = self.creator.clone();
         let choose = move |t: &TableName| match &wanted {
             Some(wanted) => wanted.contains(t),
             None => creator.wants(t),
@@ -163,7 +163,7 @@ impl Copy {
         for old in copy.tables.iter().filter(|t| !t.is_finished()) {
             let name = &old.copy.info.name;
             let Some(now) = fresh.get(name) else { return Err(gone(name)) };
-            let changed = now.info.create_sql_without_counter() != old.copy.info.create_sql_without_counter();
+            let changed = now.info.schema != old.copy.info.schema;
             if old.chunks_done > 0 && !changed {
                 widened.push(name.clone());
                 tables.push(self.table(&old.copy, old.generation, true)?);
@@ -171,7 +171,9 @@ impl Copy {
             }
             let table = self.table(now, old.generation + 1, false)?;
             if old.chunks_done > 0 {
-                log::warn!("table {name} was changed while the copy stood still: it is copied anew");
+                log::warn!(
+                    "table {name} was changed while the copy stood still: it is copied anew"
+                );
                 self.refuse_merged(name)?;
                 self.sink.empty_table(&self.task, &self.lane, &table.target.table)?;
             }
@@ -203,7 +205,10 @@ impl Copy {
 
     fn table(&self, copy: &TableCopy, generation: u32, mixed: bool) -> Result<Table> {
         let mut target = self.creator.load_target(&copy.info.name, self.settings.on_duplicate)?;
-        if mixed && target.on_duplicate == OnDuplicate::Error && !self.creator.is_merged(&copy.info.name) {
+        if mixed
+            && target.on_duplicate == OnDuplicate::Error
+            && !self.creator.is_merged(&copy.info.name)
+        {
             // A row that moved between chunks since the first snapshot is there twice: the later
             // one wins here, and the stream's window settles the rest.
             target.on_duplicate = OnDuplicate::Replace;
@@ -416,7 +421,12 @@ impl Copy {
                     blocks_in.send(block).map_err(|_| hung_up())
                 })
             });
-            let mut stream = Blocks { blocks: blocks_out, stop: &self.stop, reading: Some(reading), source: None };
+            let mut stream = Blocks {
+                blocks: blocks_out,
+                stop: &self.stop,
+                reading: Some(reading),
+                source: None,
+            };
             let written = writer.load(&table.target, &mut stream, mark);
             let source = stream.end();
             match (written, source) {

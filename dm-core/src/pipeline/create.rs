@@ -10,7 +10,7 @@ use crate::config::TableSelector;
 use crate::ddl::{NameRole, ParseContext, Statement, parse};
 use crate::error::{Error, Result, codes};
 use crate::event::SourceId;
-use crate::schema::{SchemaInfo, TableInfo};
+use crate::schema::{SchemaCopy, TableInfo};
 use crate::sink::{LoadTarget, OnDuplicate, Sink, TargetDdl};
 use crate::sql::{push_ident, quote_ident};
 
@@ -49,7 +49,7 @@ impl Creator {
         match &self.select {
             Some(select) => {
                 !dm_filter::is_system_schema(&table.schema)
-                    && select.allows(&table.schema, &table.table)
+                    && select.selects(&table.schema, &table.table)
             }
             None => self.filter.interest(table) != Interest::Skip,
         }
@@ -68,8 +68,7 @@ impl Creator {
 
     /// True when other source tables go to the same target table.
     pub fn is_merged(&self, table: &TableName) -> bool {
-        self.target(table)
-            .is_ok_and(|t| self.merged.contains(&TableName::new(t.schema, t.table)))
+        self.target(table).is_ok_and(|t| self.merged.contains(&TableName::new(t.schema, t.table)))
     }
 
     /// Where the copy of a table goes.
@@ -92,7 +91,7 @@ impl Creator {
     /// # Errors
     ///
     /// What the target answers.
-    pub fn schemas(&self, sink: &dyn Sink, schemas: &[SchemaInfo]) -> Result {
+    pub fn schemas(&self, sink: &dyn Sink, schemas: &[SchemaCopy]) -> Result {
         for schema in schemas {
             let target = self.target(&TableName::schema_only(&schema.name))?;
             let mut sql = String::from("CREATE DATABASE IF NOT EXISTS ");

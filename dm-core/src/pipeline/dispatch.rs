@@ -142,9 +142,8 @@ impl Dispatcher {
 
     fn idlest(&mut self) -> usize {
         let n = self.queues.len();
-        let length = |i: usize| {
-            self.queues.get(i).map_or(usize::MAX, |q| q.length.load(Ordering::Relaxed))
-        };
+        let length =
+            |i: usize| self.queues.get(i).map_or(usize::MAX, |q| q.length.load(Ordering::Relaxed));
         let best = (0..n).map(|i| (self.next + i) % n).min_by_key(|&i| length(i)).unwrap_or(0);
         self.next = (best + 1) % n.max(1);
         best

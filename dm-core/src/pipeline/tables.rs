@@ -10,9 +10,7 @@ use dm_router::{ColumnChoice, Target};
 use super::create::Creator;
 use crate::binlog::{DecodePlan, RowsEvent, TableMap};
 use crate::error::{Error, Result, codes};
-use crate::event::{
-    ApplyMode, EncodedRows, RowBlock, RowData, SourceTable, TablePlan,
-};
+use crate::event::{ApplyMode, EncodedRows, RowBlock, RowData, SourceTable, TablePlan};
 use crate::schema::TableSchema;
 use crate::sink::Sink;
 use crate::sink::keys::{KeyHash, KeyPlan};
@@ -127,7 +125,10 @@ impl Tables {
         keys: &mut Vec<KeyHash>,
     ) -> Result<Planned> {
         let Some(entry) = self.entries.get_mut(table) else {
-            return Err(Error::new(&codes::SYNC_TABLE_NAME, format!("rows of {table} came unasked")));
+            return Err(Error::new(
+                &codes::SYNC_TABLE_NAME,
+                format!("rows of {table} came unasked"),
+            ));
         };
         let tracked = schema.map_or(0, |(_, v)| v);
         let fits = entry.version.as_ref().is_some_and(|v| {
@@ -139,7 +140,8 @@ impl Tables {
                 }
         });
         if !fits {
-            let version = Version::new(&self.creator, &*self.sink, table, &entry.target, &arrived, schema)?;
+            let version =
+                Version::new(&self.creator, &*self.sink, table, &entry.target, &arrived, schema)?;
             entry.version = Some(version);
         }
         let Some(version) = &entry.version else {
@@ -223,12 +225,8 @@ impl Version {
                 data = RowData::Owned(kept);
             }
         }
-        let block = RowBlock {
-            plan: Arc::clone(&self.plan),
-            data,
-            mode,
-            no_foreign_key_checks: false,
-        };
+        let block =
+            RowBlock { plan: Arc::clone(&self.plan), data, mode, no_foreign_key_checks: false };
         let mut rows = 0;
         block.each(&mut |op| {
             rows += 1;

@@ -33,10 +33,11 @@ pub(crate) struct Windows {
 /// A GTID decides by membership: another server may deliver in another order. Without one, the
 /// place in the file does.
 pub(crate) fn contains(position: &Position, end: &BinlogPos, gtid: Option<&Gtid>) -> bool {
-    if let (Some(set), Some(gtid)) = (&position.gtid, gtid) {
-        if !set.is_empty() && set.flavor() == gtid.flavor() {
-            return set.contains(gtid);
-        }
+    if let (Some(set), Some(gtid)) = (&position.gtid, gtid)
+        && !set.is_empty()
+        && set.flavor() == gtid.flavor()
+    {
+        return set.contains(gtid);
     }
     position.binlog.as_ref().is_some_and(|p| end <= p)
 }
@@ -121,8 +122,11 @@ mod tests {
         assert_eq!(w.admit(&t, &pos(200), None), Admission::Apply(ApplyMode::Idempotent));
         assert_eq!(w.admit(&t, &pos(201), None), Admission::Apply(ApplyMode::Exact));
         assert!(w.is_empty());
-        assert_eq!(w.take_passed(), [t.clone()]);
-        assert_eq!(w.admit(&TableName::new("s", "u"), &pos(1), None), Admission::Apply(ApplyMode::Exact));
+        assert_eq!(w.take_passed(), std::slice::from_ref(&t));
+        assert_eq!(
+            w.admit(&TableName::new("s", "u"), &pos(1), None),
+            Admission::Apply(ApplyMode::Exact)
+        );
     }
 
     #[test]

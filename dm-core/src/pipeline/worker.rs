@@ -14,7 +14,7 @@ use crossbeam_channel::Receiver;
 use super::dispatch::Job;
 use super::progress::Progress;
 use super::stats::StreamStats;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::{Batch, OrdinalSet, StreamMark, Txn};
 use crate::sink::{ApplyStats, Sink, Slot, Writer};
 
@@ -145,12 +145,7 @@ impl Worker {
         }
     }
 
-    fn open(
-        &self,
-        writer: &mut Option<Box<dyn Writer>>,
-        last: u64,
-        attempt: u32,
-    ) -> Result<Found> {
+    fn open(&self, writer: &mut Option<Box<dyn Writer>>, last: u64, attempt: u32) -> Result<Found> {
         let fresh = writer.insert(self.sink.writer(&self.slot, &self.stop)?);
         // The first connection of a run has no predecessor whose outcome is open.
         if attempt > 0 && self.sink.guarantees().exactly_once && fresh.applied()?.contains(last) {

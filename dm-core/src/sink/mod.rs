@@ -20,7 +20,11 @@ use crate::schema::TableSchema;
 pub mod keys;
 mod memory;
 mod mysql;
+pub mod script;
+pub mod sqlite;
 
+pub use self::mysql::MysqlSink;
+pub(crate) use self::mysql::MysqlSinkOptions;
 pub use crate::event::ApplyMode;
 pub use memory::{Cell, MemorySink};
 

@@ -5,6 +5,9 @@
 //! stream is polled by one thread. After an error a stream is spent: the pipeline opens the next
 //! one from the last safe point. Several streams of one source may be open at a time.
 
+pub mod mysql;
+mod translate;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -16,6 +19,8 @@ use crate::error::Result;
 use crate::event::{CopyBlock, SourceId};
 use crate::position::{BinlogPos, Flavor, Gtid, Position};
 pub use crate::schema::{Chunk, SchemaCopy as SchemaInfo, TableCopy, TableInfo};
+
+pub use translate::Translator;
 
 /// What is known of a source's server.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -168,6 +168,30 @@ impl StateStore {
         })
     }
 
+    /// Notes that the rest of some tables is read from a later snapshot: their rows may contain
+    /// changes up to `contained_upto`, or up to the end of the copy when that is `None`.
+    ///
+    /// # Errors
+    ///
+    /// `STATE_MISUSE` for a table that the copy does not have.
+    pub fn widen_tables(
+        &self,
+        lane: &LaneId,
+        tables: &[TableName],
+        contained_upto: Option<&Position>,
+    ) -> Result<()> {
+        self.db.write(|tx| {
+            let lane = lane_id(tx, lane)?;
+            let upto = contained_upto.map(Position::to_text);
+            for name in tables {
+                let (id, _) = table_id(tx, lane, name, "generation")?;
+                tx.prepare_cached("UPDATE copy_table SET contained_upto = ?2 WHERE id = ?1")?
+                    .execute((id, &upto))?;
+            }
+            Ok(())
+        })
+    }
+
     /// Ends a copy: `contained_upto` holds for all tables for which nothing earlier is known, and
     /// what each table contains is kept for the stream until it has passed
     /// ([`super::LaneChanges::passed`]). The single chunks are forgotten.

@@ -121,10 +121,9 @@ impl Collation {
             return a.cmp(b);
         }
         let longest = a.chars().count().max(b.chars().count());
-        let padded = |s: &'_ str| -> Vec<char> {
-            s.chars().chain(std::iter::repeat(' ')).take(longest).collect()
-        };
-        if a.len() == b.len() { a.cmp(b) } else { padded(a).cmp(&padded(b)) }
+        let pad = || std::iter::repeat(' ');
+        let (a, b) = (a.chars().chain(pad()), b.chars().chain(pad()));
+        a.take(longest).cmp(b.take(longest))
     }
 
     /// True when two single characters are equal; LIKE compares one by one, without expansion.

@@ -5,14 +5,14 @@ use std::cmp::Ordering;
 
 use regex::{Regex, RegexBuilder};
 
-use super::ast::{Arith, Bits, CastType, Compare, Expr, Is, Pattern, SpanPart, Unit};
+use super::ast::{Arith, Bits, Compare, Expr, Is, Pattern, SpanPart, Unit};
+use super::cast::cast;
 use super::collation::Collation;
 use super::decimal::Decimal;
 use super::error::EvalError;
 use super::functions::like_match;
-use super::json;
-use super::temporal::{self, Interval, SECOND, Zone, day_number, of_day, time_from_micros};
-use super::value::{Claim, Num, Text, Val, real_text};
+use super::temporal::{self, Interval, SECOND, Zone, of_day, time_from_micros};
+use super::value::{Claim, Num, Text, Val};
 use crate::change::{Columns, Row};
 use crate::value::{DateTime, Time};
 
@@ -22,12 +22,12 @@ type Result<T> = std::result::Result<T, EvalError>;
 pub(super) struct Context<'v> {
     /// The row; without one, columns have no value.
     pub(super) row: Option<(&'v Row<'v>, &'v Columns)>,
-    /// For each column of the expression, its place in the row.
-    pub(super) places: &'v [usize],
+    /// For each column of the expression, its place in the row and how its text compares.
+    pub(super) places: &'v [(usize, Collation)],
     pub(super) zone: &'v Zone,
 }
 
-fn out_of_range(what: &str) -> EvalError {
+pub(super) fn out_of_range(what: &str) -> EvalError {
     EvalError::OutOfRange(what.to_string())
 }
 
@@ -97,8 +97,8 @@ impl<'v> Context<'v> {
     }
 
     fn column(&'v self, slot: usize) -> Result<Val<'v>> {
-        let place = self.places.get(slot).copied().unwrap_or(usize::MAX);
-        let Some((row, columns)) = self.row else {
+        let (Some((row, columns)), Some(&(place, collation))) = (self.row, self.places.get(slot))
+        else {
             return Err(EvalError::MissingColumn(format!("#{slot}")));
         };
         let missing = || {
@@ -106,7 +106,7 @@ impl<'v> Context<'v> {
             EvalError::MissingColumn(name)
         };
         let value = row.get(place).ok_or_else(missing)?;
-        Val::from_cell(value, columns.get(place).ok_or_else(missing)?, self.zone)
+        Val::from_cell(value, columns.get(place).ok_or_else(missing)?, collation, self.zone)
     }
 
     /// AND (`decisive` false) and OR (`decisive` true): one decisive operand settles it, else one
@@ -351,7 +351,7 @@ fn negate<'v>(value: &Val<'_>) -> Result<Val<'v>> {
 }
 
 /// A number as 64 bits, rounded.
-fn bits_of(value: &Val<'_>) -> Option<u64> {
+pub(super) fn bits_of(value: &Val<'_>) -> Option<u64> {
     Some(match value.to_num()? {
         Num::UInt(v) => v,
         Num::Dec(d) if !d.is_negative() => d.to_u64().unwrap_or(u64::MAX),
@@ -457,118 +457,5 @@ fn collate<'v>(value: &Val<'_>, collation: Collation) -> Val<'v> {
             claim: Claim::Explicit,
             ordinal: None,
         }),
-    }
-}
-
-/// CAST: what cannot be converted becomes what the server makes of it with a warning.
-fn cast<'v>(value: Val<'v>, to: CastType, zone: &Zone) -> Result<Val<'v>> {
-    if value.is_null() {
-        return Ok(Val::Null);
-    }
-    let number = value.to_num().unwrap_or(Num::Int(0));
-    Ok(match to {
-        CastType::Signed => match &value {
-            Val::UInt(v) => Val::Int(*v as i64),
-            Val::Text(t) if t.ordinal.is_none() => Val::Int(integer_prefix(&t.text) as i64),
-            _ => Val::Int(number.to_i64()),
-        },
-        CastType::Unsigned => match &value {
-            Val::Text(t) if t.ordinal.is_none() => Val::UInt(integer_prefix(&t.text) as u64),
-            _ => Val::UInt(bits_of(&value).unwrap_or(0)),
-        },
-        CastType::Char(length) => {
-            let most = length.unwrap_or(usize::MAX);
-            let text = value.as_text().unwrap_or_else(|| Text::literal(""));
-            let cut: String = text.text.chars().take(most).collect();
-            Val::Text(Text {
-                text: Cow::Owned(cut),
-                // Bytes that become text compare as text does.
-                collation: if matches!(value, Val::Text(_)) {
-                    text.collation
-                } else {
-                    Collation::DEFAULT
-                },
-                claim: text.claim,
-                ordinal: None,
-            })
-        }
-        CastType::Binary(length) => {
-            let mut bytes = value.to_bytes().unwrap_or_default().into_owned();
-            if let Some(length) = length.filter(|l| *l < 1 << 26) {
-                bytes.resize(length, 0);
-            }
-            Val::Bytes(Cow::Owned(bytes))
-        }
-        CastType::Date => value.to_datetime(zone)?.map_or(Val::Null, |v| Val::Date(v.date)),
-        CastType::DateTime(places) => match value.to_datetime(zone)? {
-            Some(v) => rounded_datetime(v, places).map_or(Val::Null, Val::DateTime),
-            None => Val::Null,
-        },
-        CastType::Time(places) => match value.to_time(zone) {
-            Some(t) => {
-                let micros = round_micros(temporal::time_micros(t), places);
-                Val::Time(time_from_micros(micros, places))
-            }
-            None => Val::Null,
-        },
-        CastType::Decimal(places) => {
-            let text = match &value {
-                Val::Text(t) => t.text.trim().to_string(),
-                _ => String::new(),
-            };
-            let exact = Decimal::parse(&text).or_else(|| number.to_decimal());
-            let exact = exact.or_else(|| Decimal::parse(&real_text(number.to_f64())));
-            let exact = exact.ok_or_else(|| out_of_range("CAST"))?.rounded(places);
-            Val::Dec(exact)
-        }
-        CastType::Double => Val::Real(number.to_f64()),
-        CastType::Json => {
-            let text = value.to_text().unwrap_or_default();
-            match &value {
-                Val::Text(_) if !json::is_valid(&text) => {
-                    return Err(EvalError::Json(text.chars().take(60).collect()));
-                }
-                Val::Text(_)
-                | Val::Json(_)
-                | Val::Int(_)
-                | Val::UInt(_)
-                | Val::Dec(_)
-                | Val::Real(_) => Val::Json(Cow::Owned(text.into_owned())),
-                _ => Val::Json(Cow::Owned(json::quote(&text))),
-            }
-        }
-        CastType::Year => match &value {
-            Val::Date(_) | Val::DateTime(_) => {
-                value.to_datetime(zone)?.map_or(Val::Null, |v| Val::UInt(u64::from(v.date.year)))
-            }
-            _ => Val::UInt(bits_of(&value).filter(|y| (1901..=2155).contains(y)).unwrap_or(0)),
-        },
-    })
-}
-
-/// The integer that a text begins with, cut to 64 bits with or without sign.
-fn integer_prefix(text: &str) -> i128 {
-    let text = text.trim_start();
-    let (sign, digits) = match text.strip_prefix('-') {
-        Some(rest) => (-1, rest),
-        None => (1, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let end = digits.bytes().take_while(u8::is_ascii_digit).count().min(30);
-    let size: i128 = digits.get(..end).and_then(|d| d.parse().ok()).unwrap_or(0);
-    (sign * size).clamp(i128::from(i64::MIN), i128::from(u64::MAX))
-}
-
-/// Rounded to a number of places after the second.
-fn round_micros(micros: i64, places: u8) -> i64 {
-    let unit = 10i64.pow(u32::from(6 - places.min(6)));
-    let half = if micros < 0 { -(unit / 2) } else { unit / 2 };
-    (micros + half) / unit * unit
-}
-
-fn rounded_datetime(value: DateTime, places: u8) -> Option<DateTime> {
-    match day_number(value.date) {
-        // A zero date keeps its parts; there is nothing to carry into.
-        None => Some(DateTime { decimals: places, ..value }),
-        Some(_) => temporal::from_micros(round_micros(temporal::to_micros(value)?, places), places),
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::parser::{self, ColumnName};
-use super::{CompiledExpr, EvalError, ExprError, Zone};
+use super::ast::{Compare, Expr};
+use super::parser::ColumnName;
+use super::{CompiledExpr, EvalError, ExprError, Zone, is_one, prepare};
 use crate::change::{Change, Columns, Row, RowChange, RowKind, RowOp, TableName};
 use crate::config::{ExpressionRule, Lint, LintKind, RuleError, RuleErrorKind};
 use crate::filter::{Filter, Interest, Refusal, Verdict};
@@ -50,7 +51,7 @@ impl ExpressionRule {
             add(RuleErrorKind::MixedExpressions, "", keys.join(", "), expected.into());
         }
         for (key, text) in self.expressions() {
-            let problem = match parser::parse(text, &Zone::utc()) {
+            let problem = match prepare(text, &Zone::utc()) {
                 Err(e) => Some(e.to_string()),
                 Ok((_, columns)) => columns.iter().find_map(|c| self.other_table(c)),
             };
@@ -73,17 +74,43 @@ impl ExpressionRule {
 
     /// What works, but may mean something else than it seems to.
     pub fn lint(&self, name: &str) -> Vec<Lint> {
-        if self.expressions().next().is_some() {
-            return Vec::new();
+        let mut lints = Vec::new();
+        let mut add = |kind, key: &str, found: &str, message: &str| {
+            let (rule, key, found) = (name.to_string(), key.to_string(), found.to_string());
+            lints.push(Lint { kind, rule, key, found, message: message.to_string() });
+        };
+        if self.expressions().next().is_none() {
+            let message = "the rule has no expression, so it leaves out nothing";
+            add(LintKind::NeverMatches, "", "no expression", message);
         }
-        vec![Lint {
-            kind: LintKind::NeverMatches,
-            rule: name.to_string(),
-            key: String::new(),
-            found: "no expression".to_string(),
-            message: "the rule has no expression, so it leaves out nothing".to_string(),
-        }]
+        for (key, text) in self.expressions() {
+            let Ok((mut expr, _)) = prepare(text, &Zone::utc()) else { continue };
+            if let Expr::Const(value) = &expr {
+                if is_one(value) {
+                    let message = "this is true for every row, so all of them are left out";
+                    add(LintKind::BlocksAll, key, text, message);
+                } else {
+                    let message = "this is true for no row, so none is left out";
+                    add(LintKind::NeverMatches, key, text, message);
+                }
+            } else if compares_with_null(&mut expr) {
+                let message = "a comparison with NULL is never true; write IS NULL, IS NOT NULL \
+                               or <=> instead";
+                add(LintKind::NeverMatches, key, text, message);
+            }
+        }
+        lints
     }
+}
+
+/// True when `= NULL` or the like stands anywhere in an expression.
+fn compares_with_null(expr: &mut Expr) -> bool {
+    let null = |e: &Expr| matches!(e, Expr::Const(value) if value.is_null());
+    let here = match expr {
+        Expr::Compare(op, a, b) => *op != Compare::NullSafeEq && (null(a) || null(b)),
+        _ => false,
+    };
+    here || expr.children_mut().into_iter().any(compares_with_null)
 }
 
 #[derive(Debug)]
@@ -310,5 +337,82 @@ impl ExpressionRule {
             .collect();
         kinds.dedup();
         kinds
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Table;
+
+    fn rule(insert: &str, old: &str, delete: &str) -> ExpressionRule {
+        ExpressionRule {
+            schema: "s".into(),
+            table: "t".into(),
+            insert_value_expr: insert.into(),
+            update_old_value_expr: old.into(),
+            delete_value_expr: delete.into(),
+            ..ExpressionRule::default()
+        }
+    }
+
+    fn kinds(rule: &ExpressionRule) -> Vec<RuleErrorKind> {
+        rule.validate("r").into_iter().map(|e| e.kind).collect()
+    }
+
+    #[test]
+    fn wrong_rules_are_told_apart() {
+        use RuleErrorKind::{ExpressionGrammar, ExpressionTable, MixedExpressions};
+        assert_eq!(kinds(&rule("a = 1", "", "")), []);
+        assert_eq!(kinds(&rule("a = 1", "a = 2", "")), [MixedExpressions]);
+        assert_eq!(kinds(&rule("a =", "", "")), [ExpressionGrammar]);
+        assert_eq!(kinds(&rule("other.a = 1", "", "")), [ExpressionGrammar]);
+        assert_eq!(kinds(&rule("S.T.a = 1", "", "")), []);
+        assert_eq!(kinds(&rule("ts > NOW()", "", "")), [ExpressionGrammar]);
+        assert_eq!(kinds(&rule("a REGEXP '('", "", "")), [ExpressionGrammar]);
+        let nowhere = ExpressionRule { schema: String::new(), ..rule("", "", "a") };
+        assert_eq!(kinds(&nowhere), [ExpressionTable]);
+    }
+
+    #[test]
+    fn doubtful_expressions_are_pointed_out() {
+        let lints = |text: &str| -> Vec<LintKind> {
+            rule(text, "", "").lint("r").into_iter().map(|l| l.kind).collect()
+        };
+        assert_eq!(lints("a = NULL OR b = 1"), [LintKind::NeverMatches]);
+        assert_eq!(lints("1 = 1"), [LintKind::BlocksAll]);
+        assert_eq!(lints("'yes'"), [LintKind::NeverMatches]);
+        assert_eq!(lints("a <=> NULL OR a IS NULL OR COALESCE(a, NULL) = 1"), []);
+        assert_eq!(lints(""), [LintKind::NeverMatches]);
+    }
+
+    #[test]
+    fn a_rule_with_an_unknown_column_waits_for_it() {
+        let rule = rule("added = 1", "", "");
+        let filter = ExpressionFilter::compile([("r", &rule)], Zone::utc()).unwrap();
+        let before = Table::new("s", "t", ["id"]);
+        let after = Table::new("s", "t", ["id", "added"]);
+        assert_eq!(filter.decide(&before.insert([1])), Verdict::Keep);
+        let missing = filter.missing_columns(&before.name, &before.columns);
+        assert_eq!(missing, [("r", "added".to_string())]);
+        assert_eq!(filter.decide(&after.insert([1, 1])), Verdict::Drop);
+        assert_eq!(filter.decide(&after.insert([1, 2])), Verdict::Keep);
+        assert!(filter.missing_columns(&after.name, &after.columns).is_empty());
+    }
+
+    #[test]
+    fn a_row_without_an_answer_stops_the_task() {
+        let rule = rule("a + 1 > 0", "", "");
+        let filter = ExpressionFilter::compile([("r", &rule)], Zone::utc()).unwrap();
+        let table = Table::new("s", "t", ["a"]);
+        let Verdict::Refuse(refusal) = filter.decide(&table.insert([i64::MAX])) else {
+            panic!("not refused")
+        };
+        assert_eq!(
+            refusal.to_string(),
+            "r: a row of `s`.`t`, insert-value-expr: the result of + is out of range"
+        );
+        assert_eq!(filter.interest(&table.name), Interest::Rows);
+        assert_eq!(filter.interest(&TableName::new("s", "u")), Interest::All);
     }
 }

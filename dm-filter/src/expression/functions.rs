@@ -174,3 +174,69 @@ const fn lenient(name: &'static str, least: usize, most: usize, run: Run) -> Fun
 
 /// For any number of arguments.
 const ANY: usize = usize::MAX;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expression::decimal::Decimal;
+    use crate::value::{Date, DateTime, Time};
+
+    fn awkward() -> Vec<Val<'static>> {
+        let last = Date { year: 9999, month: 12, day: 31 };
+        vec![
+            Val::Null,
+            Val::text(""),
+            Val::text("xé%_"),
+            Val::text("9999-12-31 23:59:59.999999"),
+            Val::text("-838:59:59"),
+            Val::text(r#"{"a": [1, "x"]}"#),
+            Val::text("$.a[0]"),
+            Val::text("%Y-%m-%d %T %f %b %p"),
+            Val::Int(i64::MIN),
+            Val::Int(2),
+            Val::UInt(u64::MAX),
+            Val::Real(1e308),
+            Val::Dec(Decimal::parse(&format!("-{}.5", "9".repeat(64))).unwrap()),
+            Val::Bytes(vec![0xff, 0].into()),
+            Val::Date(Date::default()),
+            Val::DateTime(DateTime { date: last, hour: 23, ..DateTime::default() }),
+            Val::Time(Time { negative: true, hours: 838, ..Time::default() }),
+        ]
+    }
+
+    /// Every function on every combination of awkward arguments: an answer or an error.
+    #[test]
+    fn no_argument_makes_a_function_panic() {
+        let values = awkward();
+        let zone = Zone::parse("+05:45").unwrap();
+        let mut calls = 0;
+        for function in [text::FUNCTIONS, math::FUNCTIONS, date::FUNCTIONS, json::FUNCTIONS]
+            .into_iter()
+            .flatten()
+        {
+            for count in function.least..=function.most.min(3) {
+                let combinations = values.len().pow(u32::try_from(count).unwrap());
+                for mut number in 0..combinations {
+                    let mut args = Vec::with_capacity(count);
+                    for _ in 0..count {
+                        args.push(values[number % values.len()].reborrow());
+                        number /= values.len();
+                    }
+                    calls += usize::from(function.call(args, &zone).is_ok());
+                }
+            }
+        }
+        assert!(calls > 10_000, "{calls} calls had an answer");
+    }
+
+    #[test]
+    fn names_are_unique_and_upper_case() {
+        let all = [text::FUNCTIONS, math::FUNCTIONS, date::FUNCTIONS, json::FUNCTIONS];
+        let mut names: Vec<&str> = all.into_iter().flatten().map(|f| f.name).collect();
+        assert!(names.iter().all(|n| *n == n.to_uppercase() && !NOT_REPEATABLE.contains(n)));
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}

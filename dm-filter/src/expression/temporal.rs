@@ -262,7 +262,10 @@ pub(super) fn read_time(text: &str, zone: &Zone) -> Option<Time> {
         return read_datetime(body, zone).map(|r| time_of_day(r.value));
     }
     let (days, body) = match body.split_once(' ') {
-        Some((days, rest)) => (days.parse::<i64>().ok()?, rest.trim_start()),
+        Some((days, rest)) => {
+            // More days than a TIME can hold are as good as the longest one.
+            (days.parse::<u32>().ok().map(|d| i64::from(d.min(40)))?, rest.trim_start())
+        }
         None => (0, body),
     };
     let (first, rest) = number(body, 7)?;
@@ -582,6 +585,8 @@ mod tests {
         assert_eq!(read("-00:00:00.5"), Some("-00:00:00.5".into()));
         assert_eq!(read("2021-01-02 03:04:05"), Some("03:04:05".into()));
         assert_eq!(read("900:00:00"), Some("838:59:59".into()));
+        assert_eq!(read("4000000000 1:00"), Some("838:59:59".into()));
+        assert_eq!(read("9999999999999999999 1:00"), None);
         assert_eq!(read("10:61"), None);
     }
 

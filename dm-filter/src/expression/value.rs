@@ -72,8 +72,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    fn column(text: impl Into<Cow<'a, str>>, info: &ColumnInfo, ordinal: Option<u64>) -> Self {
-        let collation = Collation::named(&info.collation);
+    fn column(text: impl Into<Cow<'a, str>>, collation: Collation, ordinal: Option<u64>) -> Self {
         Self { text: text.into(), collation, claim: Claim::Column, ordinal }
     }
 }
@@ -195,6 +194,7 @@ impl<'a> Val<'a> {
     pub(super) fn from_cell(
         value: &'a Value<'_>,
         info: &'a ColumnInfo,
+        collation: Collation,
         zone: &Zone,
     ) -> Result<Self, EvalError> {
         Ok(match value {
@@ -207,8 +207,8 @@ impl<'a> Val<'a> {
                 Decimal::parse(v)
                     .ok_or_else(|| EvalError::OutOfRange(format!("`{}`", info.name)))?,
             ),
-            Value::Text(v) => Self::Text(Text::column(&**v, info, None)),
-            Value::Encoded(v) => Self::Text(Text::column(decode(v)?, info, None)),
+            Value::Text(v) => Self::Text(Text::column(&**v, collation, None)),
+            Value::Encoded(v) => Self::Text(Text::column(decode(v)?, collation, None)),
             Value::Bytes(v) | Value::Geometry(v) | Value::Vector(v) => {
                 Self::Bytes(Cow::Borrowed(v))
             }
@@ -217,13 +217,13 @@ impl<'a> Val<'a> {
             Value::Timestamp(v) => Self::DateTime(zone.local(*v)),
             Value::Time(v) => Self::Time(*v),
             Value::Year(v) => Self::UInt(u64::from(*v)),
-            Value::Enum(0) => Self::Text(Text::column("", info, Some(0))),
+            Value::Enum(0) => Self::Text(Text::column("", collation, Some(0))),
             Value::Enum(v) => {
                 let label = usize::try_from(*v).ok().and_then(|i| info.labels.get(i - 1));
                 let label = label.ok_or_else(|| EvalError::UnknownLabel(info.name.clone()))?;
-                Self::Text(Text::column(label.as_str(), info, Some(u64::from(*v))))
+                Self::Text(Text::column(label.as_str(), collation, Some(u64::from(*v))))
             }
-            Value::Set(v) => Self::Text(Text::column(set_text(*v, info)?, info, Some(*v))),
+            Value::Set(v) => Self::Text(Text::column(set_text(*v, info)?, collation, Some(*v))),
             Value::Json(v) => Self::Json(Cow::Borrowed(&v.text)),
         })
     }

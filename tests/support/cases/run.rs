@@ -27,7 +27,6 @@ struct Stage {
     sources: Vec<Address>,
     target: Option<Address>,
     file: Option<PathBuf>,
-    external: bool,
 }
 
 impl Stage {
@@ -43,41 +42,28 @@ impl Stage {
 /// Runs a case with the servers of one line of its `flavors`; panics when something is not as the
 /// files say.
 pub fn run(case: &Case, line: &Line) -> Ended {
-    let external = external_target().filter(|_| line.target.is_some());
-    if let Some(why) = case.ignored(line, external.is_some()) {
+    let external = external_target().is_some() && line.target.is_some();
+    if let Some(why) = case.ignored(line, external) {
         return Ended::LeftOut(why.to_owned());
     }
     let mut dm = Dm::new();
-    let Some(stage) = set_stage(case, line, external, &dm) else {
+    let Some(stage) = set_stage(case, line, &dm) else {
         return Ended::LeftOut("servers are not installed".to_owned());
     };
     run_scripts(case, &stage, "source");
-    let before = stage.target.as_ref().map(Address::databases).unwrap_or_default();
-    if stage.external
-        && let Some(name) = needed(case, &stage).into_iter().find(|db| before.contains(db))
-    {
-        return Ended::LeftOut(format!("the external target has a database {name} of its own"));
-    }
     if let (Some(target), Some(script)) = (&stage.target, case.read("target.sql")) {
         target.run("", &script);
     }
     write_files(case, &stage, &mut dm);
     perform(case, &stage, &dm);
     check(case, &stage);
-    if let (true, Some(target)) = (stage.external, &stage.target) {
-        target
-            .databases()
-            .iter()
-            .filter(|db| !before.contains(db))
-            .for_each(|db| target.drop_database(db));
-    }
     Ended::Passed
 }
 
 /// Runs the scripts of a case without `dm`: are they right for these servers?
 pub fn rehearse(case: &Case, line: &Line) -> Ended {
     let mut dm = Dm::new();
-    let Some(stage) = set_stage(case, line, None, &dm) else {
+    let Some(stage) = set_stage(case, line, &dm) else {
         return Ended::LeftOut("servers are not installed".to_owned());
     };
     run_scripts(case, &stage, "source");
@@ -90,7 +76,7 @@ pub fn rehearse(case: &Case, line: &Line) -> Ended {
     Ended::Passed
 }
 
-fn set_stage(case: &Case, line: &Line, external: Option<Address>, dm: &Dm) -> Option<Stage> {
+fn set_stage(case: &Case, line: &Line, dm: &Dm) -> Option<Stage> {
     let mut sources = Vec::new();
     for at in 0..case.sources {
         let flavor = line.sources[at % line.sources.len()];
@@ -98,18 +84,13 @@ fn set_stage(case: &Case, line: &Line, external: Option<Address>, dm: &Dm) -> Op
         server.clear();
         sources.push(server.address.clone());
     }
-    let is_external = external.is_some();
-    let target = match (external, line.target) {
-        (Some(address), _) => Some(address),
-        (None, Some(flavor)) => {
-            let server = Server::shared(flavor, "dst")?;
-            server.clear();
-            Some(server.address.clone())
-        }
-        (None, None) => None,
+    let target = match line.target {
+        Some(flavor) => Some(Server::target(flavor)?),
+        None => None,
     };
+    target.inspect(|server| server.clear());
     let file = target.is_none().then(|| dm.path().join("target.db"));
-    Some(Stage { sources, target, file, external: is_external })
+    Some(Stage { sources, target: target.map(|server| server.address.clone()), file })
 }
 
 /// Runs `WHAT.sql` at every source and `WHAT-N.sql` at the N-th.
@@ -122,14 +103,6 @@ fn run_scripts(case: &Case, stage: &Stage, what: &str) {
             }
         }
     }
-}
-
-/// The databases that the case makes at the target.
-fn needed(case: &Case, stage: &Stage) -> Vec<String> {
-    let mut names: Vec<String> = stage.sources.iter().flat_map(Address::databases).collect();
-    names.extend(case.compare.pairs.iter().map(|p| p.schema.clone()));
-    names.push("dm_meta".to_owned());
-    names
 }
 
 /// The YAML files with their placeholders filled in.

@@ -2,7 +2,8 @@
 //!
 //! The text is the server's to the last character (order of keys as stored, `, ` and `: `, its
 //! own way to print a double), so that both sides compare equal. Places that hold an SQL type
-//! which the text cannot say are listed beside it. Partial updates are applied to the binary form
+//! which the text cannot say are listed beside it (not: whether a small number was signed, for
+//! equal numbers of both kinds compare and print the same). Partial updates are applied to the binary form
 //! of the document before, of which only what lies on their paths is taken apart.
 //!
 //! A document comes from elsewhere: nesting is limited, and since parts are found by offsets,
@@ -29,6 +30,3 @@ pub fn json_text(document: &[u8]) -> Result<Json<'static>> {
     printer.view(&View::document(document)?)?;
     Ok(printer.finish())
 }
-
-#[cfg(test)]
-mod tests;

@@ -12,6 +12,9 @@ use super::{Result, malformed};
 /// Fixed notation is used for so many digits before the point, and one zero less after it.
 const FIXED_DIGITS: i32 = 15;
 
+/// The server breaks base64 after 76 characters, which are 57 bytes.
+const BASE64_LINE: usize = 57;
+
 /// A double: the shortest digits that read back to the same number, always with a point or an
 /// exponent.
 pub(super) fn double(value: f64, out: &mut String) -> Result<()> {
@@ -94,6 +97,8 @@ pub(super) fn opaque(sql_type: u8, data: &[u8], out: &mut String) -> Result<Stri
             let (precision, scale) = (b.u8()?, b.u8()?);
             let text = decimal::read(&mut b, precision, scale)?;
             out.push_str(&text);
+            // Whole groups of nine digits count as precision, which may pass the maximum.
+            let precision = precision.min(65);
             Ok(format!("CAST('{text}' AS DECIMAL({precision},{scale}))"))
         }
         7 | 10 | 11 | 12 => {
@@ -107,7 +112,14 @@ pub(super) fn opaque(sql_type: u8, data: &[u8], out: &mut String) -> Result<Stri
             Ok(format!("CAST('{text}' AS {ty})"))
         }
         _ => {
-            let _ = write!(out, "\"base64:type{sql_type}:{}\"", STANDARD.encode(data));
+            let _ = write!(out, "\"base64:type{sql_type}:");
+            for (i, line) in data.chunks(BASE64_LINE).enumerate() {
+                if i > 0 {
+                    out.push_str("\\n");
+                }
+                STANDARD.encode_string(line, out);
+            }
+            out.push('"');
             let mut sql = String::with_capacity(2 * data.len() + 20);
             sql.push_str("CAST(x'");
             for byte in data {

@@ -189,7 +189,7 @@ impl IgnoredChecks {
 #[non_exhaustive]
 pub enum TargetPlan {
     /// A server that speaks MySQL's protocol: MySQL, MariaDB, TiDB.
-    Mysql(ConnPlan),
+    Mysql(Box<ConnPlan>),
     /// `sqlite` (ours): an SQLite file.
     Sqlite(PathBuf),
     /// `script` (ours): statements as text.

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dm_filter::Chain;
-use dm_router::Router;
+use dm_filter::{BlockAllowList, Chain, EventFilter, ExpressionFilter};
+use dm_router::TableRouter;
 
 use super::{ConnPlan, DumpPlan, LoadPlan, SyncPlan};
 
@@ -23,10 +23,16 @@ pub struct SourcePlan {
     pub meta: Option<StartPoint>,
     /// Whether names in rules compare with regard to case: task or source says so.
     pub case_sensitive: bool,
-    /// What of it is migrated: block-allow-list, event filters and expression filters together.
+    /// What of it is migrated: the three that follow as one.
     pub filter: Arc<Chain>,
+    /// Which schemas and tables take part.
+    pub block_allow: Arc<BlockAllowList>,
+    /// Which kinds of events pass, the source's own filters behind the task's.
+    pub events: Arc<EventFilter>,
+    /// Which rows are left out while following.
+    pub expressions: Arc<ExpressionFilter>,
     /// Where its tables go.
-    pub router: Arc<dyn Router>,
+    pub router: Arc<TableRouter>,
     /// How it is read.
     pub dump: DumpPlan,
     /// How the copy is written.

@@ -19,6 +19,12 @@ codes! {
     LOAD_COUNT = 34201 LoadUnit Downstream High "load-count":
         "The target took fewer rows than were sent.",
         "";
+    SYNC_DDL_IN_COPY = 36207 SyncUnit Upstream High "sync-ddl-in-copy":
+        "A statement changed a table while the table was copied.",
+        "Begin the copy anew with `dm reset`, at a time when no structure is changed.";
+    SYNC_DDL_UNKNOWN = 36208 SyncUnit Downstream High "sync-ddl-unknown":
+        "It is not known whether a statement ran at the target before the task died.",
+        "Compare the three structures, bring the target table to the one after the statement by hand, then skip the statement with `dm binlog skip`.";
     TXN_ORDER = 36206 SyncUnit Upstream High "txn-order":
         "The events of a transaction stand in an order that cannot be followed.",
         "Check the binlog at this position with mysqlbinlog; if the file is damaged, copy the tables again.";

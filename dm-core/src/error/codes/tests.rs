@@ -66,7 +66,7 @@ fn render() -> String {
          ```text\n\
          [code=N:class=C:scope=S:level=L], Message: what happened, RawCause: the underlying failure, Workaround: what to do\n\
          ```\n\n\
-         Numbers below 50000 are DM's wherever the meaning is DM's; those from 20201 in the class `config` are ours. The scope\n\
+         Numbers are DM's wherever the meaning is DM's; others of ours have numbers that DM does not use. The scope\n\
          is where such an error usually happens; database errors get theirs (`upstream`, `downstream`) when they happen.\n",
     );
     let mut class = None;

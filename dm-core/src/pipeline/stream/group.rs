@@ -142,10 +142,10 @@ impl Stream<'_> {
         if !self.group.open {
             return Ok(());
         }
-        if self.group.large {
-            if let Some(writer) = self.large.as_mut() {
-                writer.rollback()?;
-            }
+        if self.group.large
+            && let Some(writer) = self.large.as_mut()
+        {
+            writer.rollback()?;
         }
         let (group, position) = self.end_group(end)?;
         self.progress.pass(group.ordinal, position, group.at);
@@ -218,7 +218,8 @@ impl Stream<'_> {
         } else {
             // Columns that the route adds are the target's own.
             let mut own = (*schema).clone();
-            own.columns.retain(|c| !route.extra.iter().any(|e| e.name.eq_ignore_ascii_case(&c.name)));
+            own.columns
+                .retain(|c| !route.extra.iter().any(|e| e.name.eq_ignore_ascii_case(&c.name)));
             std::sync::Arc::new(own)
         };
         self.tracker.set(table.clone(), std::sync::Arc::clone(&schema), true);
@@ -257,9 +258,7 @@ impl Stream<'_> {
             let slot = super::slot(self.ctx, self.epoch, worker);
             self.large = Some(self.ctx.sink.writer(&slot, &self.ctx.stop)?);
         }
-        self.large
-            .as_mut()
-            .ok_or_else(|| Error::new(&codes::STOPPED, "the stream has been closed"))
+        self.large.as_mut().ok_or_else(|| Error::new(&codes::STOPPED, "the stream has been closed"))
     }
 
     fn commit_large(&mut self, group: &Group, position: Position) -> Result {

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::bounded;
 
 use self::group::Group;
+pub(crate) use self::recover::begin_lane;
 use self::xa::Held;
 use super::create::Creator;
 use super::dispatch::{Dispatcher, Queue};
@@ -84,7 +85,6 @@ pub(crate) struct StreamReport {
     pub bytes_under_way: usize,
     pub txns_under_way: usize,
     pub oldest_at: Option<u32>,
-    pub queues: Vec<usize>,
 }
 
 /// Why following the binlog ended without an error.
@@ -184,7 +184,12 @@ pub(super) struct Stream<'c> {
 }
 
 impl<'c> Stream<'c> {
-    fn new(ctx: &'c StreamContext, start: Start, progress: Arc<Progress>, queues: Vec<Queue>) -> Self {
+    fn new(
+        ctx: &'c StreamContext,
+        start: Start,
+        progress: Arc<Progress>,
+        queues: Vec<Queue>,
+    ) -> Self {
         Self {
             ctx,
             dispatcher: Some(Dispatcher::new(queues.clone(), Arc::clone(&progress))),
@@ -303,7 +308,6 @@ impl<'c> Stream<'c> {
             bytes_under_way: bytes,
             txns_under_way: txns,
             oldest_at: self.progress.oldest_at(),
-            queues: self.queues.iter().map(|q| q.length.load(Ordering::Relaxed)).collect(),
         });
     }
 
@@ -314,7 +318,9 @@ impl<'c> Stream<'c> {
             let _ = writer.rollback();
         }
         let deadline = Instant::now() + STOP_PATIENCE;
-        let finished = self.progress.wait_low(self.ordinal, Some(deadline));
+        // A group whose end was not read is not handed out; it is read again.
+        let handed_out = self.ordinal - u64::from(self.group.is_open());
+        let finished = self.progress.wait_low(handed_out, Some(deadline));
         self.progress.stop();
         self.queues.clear();
         self.dispatcher = None;
@@ -333,12 +339,7 @@ enum Took {
     End,
 }
 
-fn located(
-    error: Error,
-    start: &BinlogPos,
-    end: &BinlogPos,
-    executed: Option<&GtidSet>,
-) -> Error {
+fn located(error: Error, start: &BinlogPos, end: &BinlogPos, executed: Option<&GtidSet>) -> Error {
     if error.location().is_some() || error.is_transient() {
         return error;
     }

@@ -8,7 +8,7 @@ use crate::error::{Error, Result, codes};
 use crate::pipeline::progress::Low;
 use crate::pipeline::windows::Windows;
 use crate::position::Position;
-use crate::schema::{Defaults, SchemaDefaults, SchemaInfo, Tracker};
+use crate::schema::{Defaults, SchemaCopy, SchemaInfo, Tracker};
 use crate::state::{Checkpoint, LaneChanges, TrackedTable};
 
 /// Asks target and state file what has arrived. The lane must have a checkpoint.
@@ -16,18 +16,18 @@ pub(super) fn recover(ctx: &StreamContext) -> Result<Start> {
     let recovered = ctx.sink.recover(&ctx.task, &ctx.lane, &ctx.stop)?;
     let lane = ctx.state.begin_run(&ctx.lane, recovered.epoch)?;
     let checkpoint = lane.checkpoint.ok_or_else(|| {
-        Error::new(&codes::CHECKPOINT_MODE, format!("lane {} has no position to start from", ctx.lane))
+        Error::new(
+            &codes::CHECKPOINT_MODE,
+            format!("lane {} has no position to start from", ctx.lane),
+        )
     })?;
-    let mut low = Low {
-        ordinal: checkpoint.ordinal,
-        position: checkpoint.position,
-        at: checkpoint.event_at,
-    };
+    let mut low =
+        Low { ordinal: checkpoint.ordinal, position: checkpoint.position, at: checkpoint.event_at };
     // The marks may be ahead: the state file is saved less often, or was restored from a backup.
-    if let Some((ordinal, text)) = recovered.low {
-        if ordinal > low.ordinal {
-            low = Low { ordinal, position: Position::from_text(&text)?, at: low.at };
-        }
+    if let Some((ordinal, text)) = recovered.low
+        && ordinal > low.ordinal
+    {
+        low = Low { ordinal, position: Position::from_text(&text)?, at: low.at };
     }
     let mut applied = recovered.applied;
     applied.forget_upto(low.ordinal);
@@ -69,8 +69,8 @@ fn defaults(ctx: &StreamContext) -> Defaults {
     defaults
 }
 
-fn schema_defaults(schema: &SchemaInfo) -> SchemaDefaults {
-    SchemaDefaults { charset: schema.charset.clone(), collation: schema.collation.clone() }
+fn schema_defaults(schema: &SchemaCopy) -> SchemaInfo {
+    SchemaInfo { charset: schema.charset.clone(), collation: schema.collation.clone() }
 }
 
 /// Writes the first checkpoint of a lane: where it starts, and the structures that the copy found.
@@ -81,7 +81,7 @@ fn schema_defaults(schema: &SchemaInfo) -> SchemaDefaults {
 pub(crate) fn begin_lane(
     ctx: &StreamContext,
     position: &Position,
-    schemas: &[SchemaInfo],
+    schemas: &[SchemaCopy],
     tables: &[(TableName, std::sync::Arc<crate::schema::TableSchema>)],
 ) -> Result {
     let epoch = ctx.state.begin_run(&ctx.lane, 0)?.epoch;

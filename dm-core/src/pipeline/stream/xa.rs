@@ -33,7 +33,9 @@ impl Stream<'_> {
         if self.group.large || self.xa.values().map(|h| h.bytes).sum::<usize>() > HELD_MAX {
             return Err(Error::new(
                 &codes::SYNC_UNSUPPORTED,
-                format!("the prepared XA transaction {xid} is too large to be held until it is decided"),
+                format!(
+                    "the prepared XA transaction {xid} is too large to be held until it is decided"
+                ),
             )
             .workaround(
                 "Commit or roll it back at the source, then copy the tables it changed again.",
@@ -54,7 +56,13 @@ impl Stream<'_> {
     }
 
     /// `XA COMMIT xid` or `XA ROLLBACK xid`.
-    pub(super) fn xa_decide(&mut self, xid: &str, commit: bool, end: &BinlogPos, at: u32) -> Result {
+    pub(super) fn xa_decide(
+        &mut self,
+        xid: &str,
+        commit: bool,
+        end: &BinlogPos,
+        at: u32,
+    ) -> Result {
         self.begin(None, at);
         let held = self.xa.remove(&normal(xid));
         let skip = self.group.skip;

@@ -97,13 +97,6 @@ impl Marks {
         }
     }
 
-    /// Removes all that the target knows of a task.
-    pub fn remove_task(&self, session: &mut Session, task: &str) -> Result {
-        let s = &self.schema;
-        session.exec(&format!("DELETE FROM {s}.`dm_task` WHERE `task`={}", literal(task)))?;
-        Ok(())
-    }
-
     /// The statement that writes a stream mark.
     pub fn write(&self, task: &str, mark: &StreamMark, connection: u64) -> String {
         format!(
@@ -305,13 +298,14 @@ pub(super) fn take_lock(session: &mut Session, name: &str, stop: &AtomicBool) ->
                 ),
             ));
         }
-        if waited > KILL_AFTER && killed.is_none() {
-            if let Some(id) = session.value(&format!("SELECT IS_USED_LOCK({name})"))? {
-                log::warn!("killing connection {id} at the target: an earlier writer of this task");
-                // It may be gone by now, or not ours to kill: the lock decides.
-                let _ = session.exec(&format!("KILL {id}"));
-                killed = Some(id);
-            }
+        if waited > KILL_AFTER
+            && killed.is_none()
+            && let Some(id) = session.value(&format!("SELECT IS_USED_LOCK({name})"))?
+        {
+            log::warn!("killing connection {id} at the target: an earlier writer of this task");
+            // It may be gone by now, or not ours to kill: the lock decides.
+            let _ = session.exec(&format!("KILL {id}"));
+            killed = Some(id);
         }
     }
 }

@@ -45,12 +45,12 @@ pub(crate) struct MysqlSinkOptions {
 }
 
 /// What all writers of a sink share.
-pub(super) struct Shared {
+struct Shared {
     target: ConnPlan,
-    pub(super) marks: Marks,
-    pub(super) marked: bool,
-    pub(super) statement_bytes: usize,
-    pub(super) stop_on_missing: bool,
+    marks: Marks,
+    marked: bool,
+    statement_bytes: usize,
+    stop_on_missing: bool,
     /// For questions: structures, marks. Never writes rows.
     asking: Mutex<Option<Session>>,
     structures: Mutex<HashMap<TableName, Option<Arc<TableSchema>>>>,
@@ -87,7 +87,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Shared {
     /// Grows with every statement that may have changed a structure.
-    pub(super) fn structure(&self) -> u64 {
+    fn structure(&self) -> u64 {
         self.structure.load(Ordering::Acquire)
     }
 
@@ -133,7 +133,7 @@ impl Shared {
         })
     }
 
-    pub(super) fn describe(&self, table: &TableName) -> Result<Option<Arc<TableSchema>>> {
+    fn describe(&self, table: &TableName) -> Result<Option<Arc<TableSchema>>> {
         if let Some(known) = lock(&self.structures).get(table) {
             return Ok(known.clone());
         }

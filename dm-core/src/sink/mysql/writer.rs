@@ -18,9 +18,9 @@ const PACKET_TEXT: usize = 2 << 20;
 
 /// A writer at a MySQL-compatible target.
 pub(super) struct MysqlWriter {
-    pub(super) session: Session,
-    pub(super) shared: Arc<Shared>,
-    pub(super) slot: Slot,
+    pub session: Session,
+    pub shared: Arc<Shared>,
+    pub slot: Slot,
     plans: HashMap<u64, Arc<WritePlan>>,
     /// The state of the target's structures that `plans` were compiled for.
     structure: u64,

@@ -20,10 +20,13 @@ pub(super) fn plan(conn: &mut Connection, table: &TableCopy, rows: u64) -> Resul
     let (ranges, whole) = match &key {
         None => (vec![String::new()], true),
         Some(key) => {
-            let borders = if key.is_integer() {
-                integer_borders(conn, table, key, rows)?
-            } else {
-                probed_borders(conn, table, key, rows)?
+            let counted = match key.is_integer() {
+                true => integer_borders(conn, table, key, rows)?,
+                false => None,
+            };
+            let borders = match counted {
+                Some(borders) => borders,
+                None => probed_borders(conn, table, key, rows)?,
             };
             let whole = borders.is_empty();
             (key.ranges(&borders), whole)
@@ -39,38 +42,55 @@ pub(super) fn plan(conn: &mut Connection, table: &TableCopy, rows: u64) -> Resul
 }
 
 /// Borders at equal distances where the numbers are dense, by the server's row estimates where
-/// they are not.
+/// they are not; `None` when its estimates are of no use.
 fn integer_borders(
     conn: &mut Connection,
     table: &TableCopy,
     key: &ChunkKey,
     rows: u64,
-) -> Result<Vec<Border>> {
+) -> Result<Option<Vec<Border>>> {
     let from = table_name(&table.info.name);
     let column = key.order();
     let row = conn.row(&format!("SELECT MIN({column}), MAX({column}) FROM {from}"))?;
     let number = |i| opt_cell(&row, i).and_then(|t| t.parse::<i128>().ok());
-    let (Some(low), Some(high)) = (number(0), number(1)) else { return Ok(Vec::new()) };
+    let (Some(low), Some(high)) = (number(0), number(1)) else { return Ok(Some(Vec::new())) };
     let span = high - low + 1;
     let wanted = i128::from(rows);
     if span <= wanted {
-        return Ok(Vec::new());
+        return Ok(Some(Vec::new()));
     }
-    let estimate = i128::from(table.rows.max(1));
-    let borders = if span <= estimate.saturating_mul(2) {
-        even_borders(low, high, (wanted * span / estimate).max(1))
+    let known = i128::from(table.rows.max(1));
+    let borders = if span <= known.saturating_mul(2) {
+        even_borders(low, high, (wanted * span / known).max(1))
     } else {
-        estimated_borders(low, high, wanted, |low, high| {
-            let sql = format!(
-                "EXPLAIN FORMAT=TRADITIONAL SELECT 1 FROM {from} {} \
-                 WHERE {column} >= {low} AND {column} < {high}",
-                key.hint()
-            );
-            let row = conn.row(&sql)?;
-            Ok(named_cell(&row, "rows").and_then(|t| t.parse().ok()).unwrap_or(0))
-        })?
+        let all = estimated_rows(conn, table, key, low, high + 1)?;
+        let useless = all.saturating_mul(4) < known
+            || (all <= wanted && probe(conn, table, key, "", rows.saturating_mul(2))?.is_some());
+        if useless {
+            return Ok(None);
+        }
+        let estimate = |low, high| estimated_rows(conn, table, key, low, high);
+        estimated_borders(low, high, wanted, estimate)?
     };
-    Ok(borders.into_iter().map(|b| vec![b.to_string()]).collect())
+    Ok(Some(borders.into_iter().map(|b| vec![b.to_string()]).collect()))
+}
+
+/// The server's estimate of the rows from `low` to before `high`.
+fn estimated_rows(
+    conn: &mut Connection,
+    table: &TableCopy,
+    key: &ChunkKey,
+    low: i128,
+    high: i128,
+) -> Result<i128> {
+    let row = conn.row(&format!(
+        "EXPLAIN FORMAT=TRADITIONAL SELECT {column} FROM {} {} WHERE {column} BETWEEN {low} AND {}",
+        table_name(&table.info.name),
+        key.soft_hint(),
+        high - 1,
+        column = key.order(),
+    ))?;
+    Ok(named_cell(&row, "rows").and_then(|t| t.parse().ok()).unwrap_or(0))
 }
 
 fn even_borders(low: i128, high: i128, step: i128) -> Vec<i128> {

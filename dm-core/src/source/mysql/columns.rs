@@ -54,11 +54,8 @@ impl Selection {
         version: &ServerVersion,
         options: ReadOptions,
     ) -> Self {
-        let wanted: Vec<&Column> = schema
-            .columns
-            .iter()
-            .filter(|c| c.generated.is_none() || options.generated)
-            .collect();
+        let wanted: Vec<&Column> =
+            schema.columns.iter().filter(|c| c.generated.is_none() || options.generated).collect();
         let mut columns = Vec::new();
         let mut answers = Vec::new();
         let mut list = Vec::new();
@@ -226,17 +223,7 @@ mod tests {
     use crate::event::CellRef;
 
     fn column(name: &str, kind: TypeKind) -> Column {
-        Column {
-            name: name.into(),
-            ty: ColumnType::new(kind),
-            nullable: true,
-            default: None,
-            on_update: None,
-            generated: None,
-            auto_increment: false,
-            invisible: false,
-            comment: String::new(),
-        }
+        Column::new(name, ColumnType::new(kind))
     }
 
     fn select(columns: Vec<Column>, options: ReadOptions) -> Selection {
@@ -252,8 +239,15 @@ mod tests {
         let exact = ReadOptions { generated: false, expressions: true };
         let s = select(vec![column("f", TypeKind::Float), e, column("j", TypeKind::Json)], exact);
         assert!(s.list.starts_with("`f` * 1e0, `e`, `j`, `e` + 0, IF(JSON_TYPE(`s`.`t`.`j`)"));
-        let row: [Option<&[u8]>; 7] =
-            [Some(b"-0"), Some(b""), Some(b"[1.0]"), Some(b"0"), None, None, Some(b"[[1,\"DECIMAL\"]]")];
+        let row: [Option<&[u8]>; 7] = [
+            Some(b"-0"),
+            Some(b""),
+            Some(b"[1.0]"),
+            Some(b"0"),
+            None,
+            None,
+            Some(b"[[1,\"DECIMAL\"]]"),
+        ];
         let mut block = CopyBlock::new(Arc::clone(s.columns()));
         s.push_row(&mut block, |i| row[i], 7).unwrap();
         assert_eq!(block.cell(0, 0), CellRef::Value(b"-0e0"));

@@ -334,7 +334,10 @@ mod tests {
     #[test]
     fn a_scalar_document() {
         let probed = Probed { root: Some(b"DECIMAL"), ..Probed::default() };
-        assert_eq!(expression(b"-0.5", &probed).unwrap(), "CAST(CAST('-0.5' AS DECIMAL(1,1)) AS JSON)");
+        assert_eq!(
+            expression(b"-0.5", &probed).unwrap(),
+            "CAST(CAST('-0.5' AS DECIMAL(1,1)) AS JSON)"
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! floats, whose text is not their value, never. Ranges are half open, the first and the last one
 //! have no outer end, and rows whose key is NULL are a chunk of their own.
 
-use crate::mysql::{ident, push_hex, text};
+use crate::mysql::{ident, text};
 use crate::schema::{Column, Key, KeyKind, KeyPart, TableSchema, TypeKind};
 
 /// How a column compares, and how its values are written.
@@ -74,7 +74,8 @@ impl ChunkKey {
                 break;
             }
         }
-        let integer = integer && columns.len() == 1;
+        // Part of a key has more rows than values, so a span of numbers says nothing of it.
+        let integer = integer && columns.len() == 1 && key.parts.len() == 1;
         let index = key.name.clone();
         (!columns.is_empty()).then_some(Self { index, columns, nullable, integer })
     }
@@ -84,14 +85,14 @@ impl ChunkKey {
         self.integer
     }
 
-    /// True when rows may have no key value.
-    pub(super) fn is_nullable(&self) -> bool {
-        self.nullable
-    }
-
     /// `FORCE INDEX (..)`: with it the optimizer does not read the whole table for one chunk.
     pub(super) fn hint(&self) -> String {
         format!("FORCE INDEX ({})", ident(&self.index))
+    }
+
+    /// `USE INDEX (..)`, for estimates: with FORCE MySQL does not look into the index.
+    pub(super) fn soft_hint(&self) -> String {
+        format!("USE INDEX ({})", ident(&self.index))
     }
 
     /// The columns as they are compared.
@@ -141,8 +142,12 @@ impl ChunkKey {
     /// `(a, b) < (x, y)` written out, because servers before MySQL 8 read the whole index for row
     /// constructors.
     fn compare(&self, border: &[String], outer: &str, last: &str) -> String {
-        let mut pairs: Vec<(String, &str)> =
-            self.columns.iter().map(KeyColumn::compared).zip(border.iter().map(String::as_str)).collect();
+        let mut pairs: Vec<(String, &str)> = self
+            .columns
+            .iter()
+            .map(KeyColumn::compared)
+            .zip(border.iter().map(String::as_str))
+            .collect();
         let Some((column, literal)) = pairs.pop() else { return "TRUE".to_owned() };
         let mut condition = format!("{column} {last} {literal}");
         while let Some((column, literal)) = pairs.pop() {
@@ -232,23 +237,14 @@ fn form(column: &Column) -> Option<Form> {
         K::Bit | K::Year | K::Enum | K::Set => Form::AsNumber,
         K::Date | K::Time | K::DateTime | K::Timestamp => Form::Quoted,
         K::Inet4 | K::Inet6 | K::Uuid => Form::Quoted,
-        K::Char | K::VarChar | K::TinyText | K::Text | K::MediumText | K::LongText => Form::Text {
-            charset: ty.charset.clone(),
-            collation: ty.collation.clone(),
-        },
+        K::Char | K::VarChar | K::TinyText | K::Text | K::MediumText | K::LongText => {
+            Form::Text { charset: ty.charset.clone(), collation: ty.collation.clone() }
+        }
         K::Binary | K::VarBinary | K::TinyBlob | K::Blob | K::MediumBlob | K::LongBlob => {
             Form::Bytes
         }
         _ => return None,
     })
-}
-
-/// A text as a literal in hex, for tests and for conditions of one's own making.
-#[cfg(test)]
-fn hex(bytes: &[u8]) -> String {
-    let mut out = String::new();
-    push_hex(&mut out, bytes);
-    out
 }
 
 #[cfg(test)]
@@ -262,36 +258,26 @@ mod tests {
             ty.charset = "gbk".into();
             ty.collation = "gbk_chinese_ci".into();
         }
-        Column {
-            name: name.into(),
-            ty,
-            nullable,
-            default: None,
-            on_update: None,
-            generated: None,
-            auto_increment: false,
-            invisible: false,
-            comment: String::new(),
-        }
+        let mut column = Column::new(name, ty);
+        column.nullable = nullable;
+        column
     }
 
-    fn schema(columns: &[(&str, TypeKind, bool)], keys: &[(&str, KeyKind, &[&str])]) -> TableSchema {
+    fn schema(
+        columns: &[(&str, TypeKind, bool)],
+        keys: &[(&str, KeyKind, &[&str])],
+    ) -> TableSchema {
         TableSchema {
             columns: columns.iter().map(|(n, k, null)| column(n, *k, *null)).collect(),
             keys: keys
                 .iter()
-                .map(|(name, kind, parts)| Key {
-                    name: (*name).into(),
-                    kind: *kind,
-                    parts: parts
-                        .iter()
-                        .map(|p| KeyPart::Column {
-                            name: (*p).into(),
-                            prefix: None,
-                            descending: false,
-                        })
-                        .collect(),
-                    invisible: false,
+                .map(|(name, kind, parts)| {
+                    let part = |p: &&str| KeyPart::Column {
+                        name: (*p).into(),
+                        prefix: None,
+                        descending: false,
+                    };
+                    Key::new(*name, *kind, parts.iter().map(part).collect())
                 })
                 .collect(),
             ..TableSchema::default()
@@ -305,7 +291,7 @@ mod tests {
             &[("PRIMARY", KeyKind::Primary, &["a", "b"])],
         );
         let key = ChunkKey::choose(&s).unwrap();
-        let border = key.border(&[Some("5".into()), Some(hex(b"x"))]).unwrap();
+        let border = key.border(&[Some("5".into()), Some("78".into())]).unwrap();
         let ranges = key.ranges(&[border]);
         let lit = "_gbk X'78' COLLATE gbk_chinese_ci";
         assert_eq!(
@@ -344,10 +330,7 @@ mod tests {
 
     #[test]
     fn enums_compare_as_numbers() {
-        let s = schema(
-            &[("e", TypeKind::Enum, false)],
-            &[("PRIMARY", KeyKind::Primary, &["e"])],
-        );
+        let s = schema(&[("e", TypeKind::Enum, false)], &[("PRIMARY", KeyKind::Primary, &["e"])]);
         let key = ChunkKey::choose(&s).unwrap();
         assert_eq!((key.order(), key.fetch()), ("(`e` + 0)".into(), "(`e` + 0)".into()));
     }

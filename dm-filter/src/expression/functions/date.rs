@@ -230,7 +230,7 @@ fn str_to_date(args: &Args<'_>) -> Result {
     while let Some(c) = chars.next() {
         let next = match c {
             '%' => match chars.next() {
-                Some(specifier) => read_one(&mut parts, specifier, rest)?,
+                Some(specifier) => read_one(&mut parts, specifier, rest.trim_start())?,
                 None => None,
             },
             c if c.is_whitespace() => Some(rest.trim_start()),
@@ -306,18 +306,7 @@ fn read_one<'t>(
             parts.micro = format!("{found:0<6}").parse().unwrap_or(0);
             (end > 0).then_some(rest)
         }
-        'T' => {
-            let mut rest = Some(text);
-            for (i, part) in ['H', 'i', 's'].into_iter().enumerate() {
-                let Some(at) = rest else { break };
-                let at = if i == 0 { Some(at) } else { at.strip_prefix(':') };
-                rest = match at {
-                    Some(at) => read_one(parts, part, at)?,
-                    None => None,
-                };
-            }
-            rest
-        }
+        'T' => read_clock(parts, text)?,
         'p' => {
             let word = text.get(..2).unwrap_or_default().to_ascii_uppercase();
             parts.afternoon = Some(word == "PM");
@@ -337,4 +326,21 @@ fn read_one<'t>(
         '%' => text.strip_prefix('%'),
         other => return Err(EvalError::Unsupported(format!("STR_TO_DATE with %{other}"))),
     })
+}
+
+/// `%T`: hours, minutes and seconds with colons between.
+fn read_clock<'t>(
+    parts: &mut Parts,
+    text: &'t str,
+) -> std::result::Result<Option<&'t str>, EvalError> {
+    let mut rest = Some(text);
+    for (i, part) in ['H', 'i', 's'].into_iter().enumerate() {
+        let Some(at) = rest else { break };
+        let at = if i == 0 { Some(at) } else { at.strip_prefix(':') };
+        rest = match at {
+            Some(at) => read_one(parts, part, at)?,
+            None => None,
+        };
+    }
+    Ok(rest)
 }

@@ -1,0 +1,30 @@
+//! `dm encrypt` and `dm decrypt`.
+
+use std::io::Read;
+use std::process::ExitCode;
+
+use crate::args::CryptArgs;
+use crate::files::{self, Failure};
+
+fn text(args: &CryptArgs) -> Result<String, Failure> {
+    if let Some(text) = &args.text {
+        return Ok(text.clone());
+    }
+    let mut text = String::new();
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|e| Failure::Usage(format!("cannot read standard input: {e}")))?;
+    Ok(text.trim_end_matches(['\n', '\r']).to_owned())
+}
+
+pub fn encrypt(args: &CryptArgs) -> Result<ExitCode, Failure> {
+    let key = files::key(args.secret_key_path.as_deref())?;
+    println!("{}", dm_core::config::encrypt(&text(args)?, &key));
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn decrypt(args: &CryptArgs) -> Result<ExitCode, Failure> {
+    let key = files::key(args.secret_key_path.as_deref())?;
+    println!("{}", dm_core::config::decrypt(&text(args)?, &key)?.expose());
+    Ok(ExitCode::SUCCESS)
+}

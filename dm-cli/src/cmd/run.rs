@@ -1,0 +1,136 @@
+//! `dm run`: a task in the foreground.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use dm_core::{Migration, Outcome, Until};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use crate::args::RunArgs;
+use crate::files::{self, Failure};
+use crate::progress::Progress;
+
+pub fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
+    let (plan, warnings) = match files::plan(&args.files)? {
+        Ok(plan) => plan,
+        Err(problems) => {
+            eprintln!("{problems}");
+            return Ok(ExitCode::from(super::USAGE));
+        }
+    };
+    for warning in &warnings {
+        eprintln!("warning: {warning}");
+    }
+    let migration = Migration::builder(plan)
+        .state_dir(&args.state.state_dir)
+        .until(until(args.until.as_deref())?)
+        .build();
+    let control = migration.control();
+    let interrupts = Arc::new(AtomicUsize::new(0));
+    watch_signals(&interrupts)?;
+    let done = Arc::new(AtomicBool::new(false));
+    let result = std::thread::scope(|scope| {
+        let progress = Progress::new(args.json, control.clone());
+        let watcher = {
+            let (done, interrupts, control) =
+                (Arc::clone(&done), Arc::clone(&interrupts), control.clone());
+            scope.spawn(move || progress.watch(&done, &interrupts, &control))
+        };
+        let result = migration.run();
+        done.store(true, Ordering::Relaxed);
+        // What the watcher draws is worth less than the result.
+        let _ = watcher.join();
+        result
+    });
+    match result {
+        Ok(Outcome::Stopped) => {
+            eprintln!("stopped; the same command goes on where it stood");
+            Ok(ExitCode::SUCCESS)
+        }
+        Ok(_) => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(Failure::Task(error)),
+    }
+}
+
+/// The first signal asks to stop, the second ends the process at once: marks at the target make
+/// that safe.
+fn watch_signals(count: &Arc<AtomicUsize>) -> Result<(), Failure> {
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])
+        .map_err(|e| Failure::Usage(format!("cannot watch signals: {e}")))?;
+    let count = Arc::clone(count);
+    std::thread::spawn(move || {
+        for _ in signals.forever() {
+            if count.fetch_add(1, Ordering::Relaxed) > 0 {
+                std::process::exit(130);
+            }
+        }
+    });
+    Ok(())
+}
+
+fn until(text: Option<&str>) -> Result<Until, Failure> {
+    let Some(text) = text else { return Ok(Until::Stopped) };
+    if text.eq_ignore_ascii_case("caught-up") {
+        return Ok(Until::CaughtUp);
+    }
+    if let Some(second) = time(text) {
+        return Ok(Until::Time(second));
+    }
+    let position = super::checkpoint::parse(text, "mysql")
+        .or_else(|_| super::checkpoint::parse(text, "mariadb"))
+        .map_err(|_| {
+            Failure::Usage(format!(
+                "--until {text:?} is neither caught-up, nor a position file:offset, nor a GTID \
+                 set, nor a time YYYY-MM-DD HH:MM:SS"
+            ))
+        })?;
+    Ok(Until::Position(position))
+}
+
+/// Seconds since the epoch of `YYYY-MM-DD HH:MM:SS`, UTC.
+fn time(text: &str) -> Option<u32> {
+    let (date, clock) = text.split_once([' ', 'T'])?;
+    let number = |part: Option<&str>| part?.parse::<i64>().ok();
+    let mut date = date.split('-');
+    let (year, month, day) = (number(date.next())?, number(date.next())?, number(date.next())?);
+    let mut clock = clock.split(':');
+    let (hour, minute, second) =
+        (number(clock.next())?, number(clock.next())?, number(clock.next())?);
+    let sound = (1970..2106).contains(&year)
+        && (1..=12).contains(&month)
+        && (1..=31).contains(&day)
+        && (0..24).contains(&hour)
+        && (0..60).contains(&minute)
+        && (0..60).contains(&second);
+    if !sound {
+        return None;
+    }
+    // Days from the civil date, counted from 0000-03-01.
+    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468;
+    u32::try_from(days * 86_400 + hour * 3_600 + minute * 60 + second).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_utc() {
+        assert_eq!(time("1970-01-01 00:00:00"), Some(0));
+        assert_eq!(time("2000-02-29T12:00:01"), Some(951_825_601));
+        assert_eq!(time("2038-01-19 03:14:07"), Some(2_147_483_647));
+        assert_eq!(time("2020-13-01 00:00:00"), None);
+        assert_eq!(time("mysql-bin.000001:4"), None);
+    }
+
+    #[test]
+    fn goals() {
+        assert!(matches!(until(None), Ok(Until::Stopped)));
+        assert!(matches!(until(Some("caught-up")), Ok(Until::CaughtUp)));
+        assert!(matches!(until(Some("mysql-bin.000003:154")), Ok(Until::Position(_))));
+        assert!(matches!(until(Some("0-1-5")), Ok(Until::Position(_))));
+        assert!(until(Some("tomorrow")).is_err());
+    }
+}

@@ -1,0 +1,123 @@
+//! From a plan to its sources, its sink, and their settings.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dm_filter::{Filter, Interest};
+
+use crate::config::{
+    MissingRow, OnDuplicate as PlannedDuplicate, SourceKind, SourcePlan, TargetPlan, TaskPlan,
+};
+use crate::error::{Error, Result, codes};
+use crate::pipeline::{BatchLimit, CopySettings, Creator, StreamSettings};
+use crate::sink::sqlite::SqliteSink;
+use crate::sink::{MysqlSink, MysqlSinkOptions, OnDuplicate, Sink};
+use crate::source::Source;
+use crate::source::mysql::{MySqlSource, ReadOptions, SnapshotOptions, StreamOptions};
+
+/// A statement of rows is meant to be about this long: long enough that the server's work per
+/// statement does not count, short enough to keep the next one in flight.
+const STATEMENT_BYTES: usize = 1 << 20;
+/// Blocks of the copy between reader and writer.
+const BLOCK_BYTES: usize = 1 << 20;
+/// A target transaction of the stream takes no more than this.
+const BATCH_BYTES: usize = 1 << 20;
+/// A source transaction beyond this is applied while it is read.
+const LARGE_BYTES: usize = 8 << 20;
+/// The state file is written at most this often while rows flow.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Settings of a source's copy and stream.
+pub(super) struct Settings {
+    pub copy: CopySettings,
+    pub stream: StreamSettings,
+}
+
+/// The sink that a plan names.
+pub(super) fn sink(plan: &TaskPlan) -> Result<Arc<dyn Sink>> {
+    match &plan.target {
+        TargetPlan::Mysql(conn) => {
+            let statement_bytes = plan
+                .sources
+                .iter()
+                .map(|s| usize::try_from(s.dump.statement_bytes).unwrap_or(STATEMENT_BYTES))
+                .min()
+                .unwrap_or(STATEMENT_BYTES)
+                .clamp(1, STATEMENT_BYTES);
+            let stop = plan.sources.iter().any(|s| s.sync.missing_row == MissingRow::Stop);
+            let options = MysqlSinkOptions {
+                meta_schema: plan.meta_schema.clone(),
+                statement_bytes,
+                stop_on_missing: stop,
+                marked: true,
+            };
+            Ok(Arc::new(MysqlSink::new((**conn).clone(), &options)))
+        }
+        TargetPlan::Sqlite(path) => Ok(Arc::new(SqliteSink::open(path)?)),
+        other => Err(Error::new(
+            &codes::CONFIG_NOT_YET,
+            format!("a target of this kind is not written yet: {other:?}"),
+        )),
+    }
+}
+
+/// The source that a plan names.
+pub(super) fn source(
+    plan: &TaskPlan,
+    source: &SourcePlan,
+    creator: &Creator,
+) -> Result<Arc<dyn Source>> {
+    match &source.kind {
+        SourceKind::Mysql(server) => {
+            let mysql_target = matches!(plan.target, TargetPlan::Mysql(_));
+            let snapshot = SnapshotOptions {
+                consistency: source.dump.consistency,
+                threads: source.dump.threads,
+                condition: source.dump.where_clause.clone(),
+                use_gtid: server.enable_gtid,
+                read: ReadOptions { generated: !mysql_target, expressions: mysql_target },
+            };
+            let filter = Arc::clone(&creator.filter);
+            let stream = StreamOptions {
+                use_gtid: server.enable_gtid,
+                server_id: server.server_id,
+                wanted: Some(Arc::new(move |t| filter.interest(t) != Interest::Skip)),
+            };
+            let id = creator.source.clone();
+            Ok(Arc::new(MySqlSource::new(id, server.conn.clone(), snapshot, stream)))
+        }
+        other => Err(Error::new(
+            &codes::CONFIG_NOT_YET,
+            format!("a source of this kind is not read yet: {other:?}"),
+        )),
+    }
+}
+
+/// The settings of a source's copy and stream.
+pub(super) fn settings(plan: &TaskPlan, source: &SourcePlan) -> Settings {
+    let sources = plan.sources.len().max(1);
+    let max_memory = usize::try_from(plan.limits.max_memory).unwrap_or(usize::MAX);
+    let on_duplicate = match source.load.on_duplicate {
+        PlannedDuplicate::Replace => OnDuplicate::Replace,
+        PlannedDuplicate::Error => OnDuplicate::Error,
+        PlannedDuplicate::Ignore => OnDuplicate::Ignore,
+    };
+    Settings {
+        copy: CopySettings {
+            threads: source.dump.threads,
+            chunk_rows: source.dump.chunk_rows,
+            chunk_bytes: source.dump.chunk_bytes.min(32 << 20),
+            block_bytes: BLOCK_BYTES,
+            on_duplicate,
+        },
+        stream: StreamSettings {
+            workers: source.sync.workers,
+            limit: BatchLimit { rows: source.sync.batch, bytes: BATCH_BYTES },
+            queue: source.sync.queue_size,
+            max_bytes: (max_memory / sources).max(LARGE_BYTES),
+            large_bytes: LARGE_BYTES,
+            checkpoint_interval: source.sync.checkpoint_interval.min(CHECKPOINT_INTERVAL),
+            safe_mode: source.sync.safe_mode,
+        },
+    }
+}

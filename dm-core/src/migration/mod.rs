@@ -1,0 +1,232 @@
+//! The public face: a migration that a service builds, runs, watches and stops.
+//!
+//! A [`Migration`] is built from a [`TaskPlan`] and may be given filters, sources or a sink of the
+//! embedder's own. [`Migration::run`] blocks until it is done, stopped or failed, and may be
+//! called again: it goes on where it stood. The library never prints, exits, installs a signal
+//! handler or a logger, and never reads the environment.
+
+mod build;
+mod control;
+mod source;
+mod status;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use dm_filter::{Chain, Filter};
+
+pub use self::control::Control;
+use self::source::SourceRun;
+pub use self::status::{SourceStatus, TaskStatus, Unit};
+use crate::config::TaskPlan;
+use crate::error::{Error, Result, codes};
+use crate::event::SourceId;
+use crate::pipeline::{Creator, MergedTargets, Until};
+use crate::sink::Sink;
+use crate::source::Source;
+use crate::state::{Stage, StateStore};
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Everything that the task asks for is done: the copy of a full task, the end of recorded
+    /// files, the point that the run was to reach.
+    Finished,
+    /// It was asked to stop; starting it again goes on.
+    Stopped,
+}
+
+/// Builds a [`Migration`].
+pub struct MigrationBuilder {
+    plan: Arc<TaskPlan>,
+    state_dir: Option<PathBuf>,
+    filters: Vec<Arc<dyn Filter>>,
+    sources: HashMap<SourceId, Arc<dyn Source>>,
+    sink: Option<Arc<dyn Sink>>,
+    until: Until,
+}
+
+impl MigrationBuilder {
+    /// Keeps the state in `<dir>/<task>.db`; without it the state lives in memory and a restart
+    /// of the process begins anew.
+    #[must_use]
+    pub fn state_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.state_dir = Some(dir.into());
+        self
+    }
+
+    /// Adds a filter for all sources, beside those of the plan. The strongest verdict wins.
+    #[must_use]
+    pub fn filter(mut self, filter: impl Filter + 'static) -> Self {
+        self.filters.push(Arc::new(filter));
+        self
+    }
+
+    /// Uses this source for an instance of the plan, in place of the one that its file names.
+    #[must_use]
+    pub fn source(mut self, id: impl Into<Arc<str>>, source: Arc<dyn Source>) -> Self {
+        self.sources.insert(SourceId::new(id), source);
+        self
+    }
+
+    /// Uses this sink in place of the one that `target-database` names.
+    #[must_use]
+    pub fn sink(mut self, sink: Arc<dyn Sink>) -> Self {
+        self.sink = Some(sink);
+        self
+    }
+
+    /// How far to run; until it is stopped when nothing is said.
+    #[must_use]
+    pub fn until(mut self, until: Until) -> Self {
+        self.until = until;
+        self
+    }
+
+    /// The migration. Nothing is connected or written yet.
+    pub fn build(self) -> Migration {
+        let control = Control::new(&self.plan);
+        Migration { parts: self, control }
+    }
+}
+
+/// A migration. See the module documentation.
+pub struct Migration {
+    parts: MigrationBuilder,
+    control: Control,
+}
+
+impl Migration {
+    /// Begins to build a migration for a plan.
+    pub fn builder(plan: TaskPlan) -> MigrationBuilder {
+        MigrationBuilder {
+            plan: Arc::new(plan),
+            state_dir: None,
+            filters: Vec::new(),
+            sources: HashMap::new(),
+            sink: None,
+            until: Until::Stopped,
+        }
+    }
+
+    /// The handle to watch and stop it from other threads.
+    pub fn control(&self) -> Control {
+        self.control.clone()
+    }
+
+    /// Runs until everything is done, or it is stopped.
+    ///
+    /// # Errors
+    ///
+    /// What a source failed with for good. The state is kept: running again goes on.
+    pub fn run(&self) -> Result<Outcome> {
+        let plan = &self.parts.plan;
+        let state = Arc::new(match &self.parts.state_dir {
+            Some(dir) => StateStore::open(dir, &plan.name)?,
+            None => StateStore::in_memory(&plan.name)?,
+        });
+        self.control.begin();
+        state.set_started("")?;
+        let result = self.run_with(&state);
+        let stage = match &result {
+            Ok(Outcome::Finished) => Stage::Finished,
+            Ok(Outcome::Stopped) => Stage::Stopped,
+            Err(_) => Stage::Paused,
+        };
+        state.set_actual(stage)?;
+        result
+    }
+
+    fn run_with(&self, state: &Arc<StateStore>) -> Result<Outcome> {
+        let plan = &self.parts.plan;
+        let sink = match &self.parts.sink {
+            Some(sink) => Arc::clone(sink),
+            None => build::sink(plan)?,
+        };
+        sink.prepare(&plan.name, state.identity())?;
+        let runs = self.sources(state, &sink)?;
+        let failure = std::thread::scope(|scope| {
+            let running: Vec<_> = runs
+                .iter()
+                .map(|run| {
+                    scope.spawn(move || {
+                        let result = run.run();
+                        if result.is_err() {
+                            // One source that cannot go on stops the run: what it means for the
+                            // others is for the operator to say.
+                            self.control.stop();
+                        }
+                        result
+                    })
+                })
+                .collect();
+            let mut failure = None;
+            let mut stopped = false;
+            for thread in running {
+                match thread.join() {
+                    Ok(Ok(outcome)) => stopped |= outcome == Outcome::Stopped,
+                    Ok(Err(error)) => failure = failure.or(Some(error)),
+                    Err(_) => failure = failure.or_else(|| Some(panicked())),
+                }
+            }
+            failure.map_or(Ok(stopped), Err)
+        });
+        failure.map(|stopped| if stopped { Outcome::Stopped } else { Outcome::Finished })
+    }
+
+    fn sources(&self, state: &Arc<StateStore>, sink: &Arc<dyn Sink>) -> Result<Vec<SourceRun>> {
+        let plan = &self.parts.plan;
+        let mut parts = Vec::new();
+        for source_plan in plan.sources.iter().filter(|s| s.enabled) {
+            let id = SourceId::new(source_plan.source_id.as_str());
+            let mut chain = Chain::new().with(Arc::clone(&source_plan.filter));
+            for filter in &self.parts.filters {
+                chain.push(Arc::clone(filter));
+            }
+            let creator = Creator {
+                source: id.clone(),
+                filter: Arc::new(chain),
+                router: source_plan.router.clone(),
+                select: source_plan.dump.select.clone(),
+                merged: Arc::default(),
+            };
+            let source = match self.parts.sources.get(&id) {
+                Some(source) => Arc::clone(source),
+                None => build::source(plan, source_plan, &creator)?,
+            };
+            parts.push((source_plan, source, creator));
+        }
+        let mut merged = MergedTargets::default();
+        for (_, source, creator) in &parts {
+            let wanted = creator.clone();
+            for table in source.tables(&move |t| wanted.wants(t))? {
+                let target = creator.target(&table)?;
+                merged.add(dm_filter::TableName::new(target.schema, target.table));
+            }
+        }
+        let merged = Arc::new(merged);
+        Ok(parts
+            .into_iter()
+            .enumerate()
+            .map(|(index, (source_plan, source, creator))| SourceRun {
+                index,
+                plan: Arc::clone(plan),
+                settings: build::settings(plan, source_plan),
+                meta: source_plan.meta.clone(),
+                resume: source_plan.resume,
+                source,
+                sink: Arc::clone(sink),
+                state: Arc::clone(state),
+                creator: Creator { merged: Arc::clone(&merged), ..creator },
+                control: self.control.clone(),
+                until: self.parts.until.clone(),
+            })
+            .collect())
+    }
+}
+
+fn panicked() -> Error {
+    Error::new(&codes::SYNC_PANIC, "the thread of a source ended unexpectedly")
+}

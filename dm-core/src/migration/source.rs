@@ -1,0 +1,278 @@
+//! One source's part of a migration: copy, then stream, and again after passing troubles.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::Outcome;
+use super::build::Settings;
+use super::control::Control;
+use super::status::Unit;
+use crate::config::{ResumePlan, StartPoint, TaskPlan};
+use crate::error::{Error, Result, codes};
+use crate::event::LaneId;
+use crate::pipeline::{
+    Copy, CopyStats, Creator, Ended, StreamContext, StreamReport, StreamStats, Until, begin_lane,
+    follow,
+};
+use crate::position::{BinlogPos, GtidSet, Position};
+use crate::sink::Sink;
+use crate::source::{Source, SourceInfo};
+use crate::state::{CopyState, Stage, StateStore};
+
+/// How often the status document is written for other processes.
+const STATUS_INTERVAL: Duration = Duration::from_millis(500);
+
+/// One source's part of a migration.
+pub(super) struct SourceRun {
+    pub index: usize,
+    pub plan: Arc<TaskPlan>,
+    pub settings: Settings,
+    pub meta: Option<StartPoint>,
+    pub resume: ResumePlan,
+    pub source: Arc<dyn Source>,
+    pub sink: Arc<dyn Sink>,
+    pub state: Arc<StateStore>,
+    pub creator: Creator,
+    pub control: Control,
+    pub until: Until,
+}
+
+impl SourceRun {
+    /// Runs until all is done, it is stopped, or it failed for good. What passes by itself
+    /// (a server that restarts, a broken connection) is waited for.
+    pub fn run(&self) -> Result<Outcome> {
+        let mut wait = self.resume.backoff_min;
+        let mut worked = false;
+        loop {
+            let began = Instant::now();
+            self.stage(Stage::Running, None)?;
+            let error = match self.once(&mut worked) {
+                Ok(outcome) => {
+                    let stage = match outcome {
+                        Outcome::Finished => Stage::Finished,
+                        Outcome::Stopped => Stage::Stopped,
+                    };
+                    self.stage(stage, None)?;
+                    return Ok(outcome);
+                }
+                Err(error) => error,
+            };
+            if self.control.is_stopped() && error.code() == &codes::STOPPED {
+                self.stage(Stage::Stopped, None)?;
+                return Ok(Outcome::Stopped);
+            }
+            // What fails before anything has worked is most likely a wrong address or password.
+            let again = error.is_transient() && worked && self.resume.enabled;
+            if !again || self.control.is_stopped() {
+                self.stage(Stage::Paused, Some(&error))?;
+                return Err(error.context(format!("source {}", self.creator.source)));
+            }
+            if began.elapsed() >= self.resume.backoff_rollback {
+                wait = (wait / 2).max(self.resume.backoff_min);
+            }
+            log::warn!(
+                "source {}: goes on in {:.1} s after: {error}",
+                self.creator.source,
+                wait.as_secs_f64()
+            );
+            self.stage(Stage::Paused, Some(&error))?;
+            self.pause(wait);
+            wait = (wait * 2).min(self.resume.backoff_max);
+        }
+    }
+
+    fn pause(&self, wait: Duration) {
+        let until = Instant::now() + wait;
+        while Instant::now() < until && !self.control.is_stopped() {
+            std::thread::sleep(Duration::from_millis(50).min(wait));
+        }
+    }
+
+    fn stage(&self, stage: Stage, error: Option<&Error>) -> Result {
+        self.control.update(self.index, |s| {
+            s.stage = stage;
+            s.error = error.map(ToString::to_string);
+        });
+        let id = &self.creator.source;
+        self.state.set_source_stage(id, None, stage)?;
+        self.state.set_error(id, error)?;
+        self.publish()
+    }
+
+    fn publish(&self) -> Result {
+        let status = self.control.status();
+        match status.sources.get(self.index) {
+            Some(s) => self.state.save_status(&self.creator.source, &s.to_json()),
+            None => Ok(()),
+        }
+    }
+
+    fn once(&self, worked: &mut bool) -> Result<Outcome> {
+        let info = self.source.info()?;
+        let main = LaneId::main(&self.creator.source);
+        let begun = self.state.reader().lane(&main)?.is_some_and(|l| l.checkpoint.is_some());
+        *worked = *worked || begun;
+        if begun {
+            return self.sync(&info, main, worked, None);
+        }
+        let mut start = None;
+        if self.plan.mode.copies() {
+            start = Some(self.load(worked)?);
+            if self.control.is_stopped() {
+                return Ok(Outcome::Stopped);
+            }
+        }
+        if !self.plan.mode.syncs() {
+            return Ok(Outcome::Finished);
+        }
+        let start = match start {
+            Some(position) => position,
+            None => self.start_position(&info)?,
+        };
+        self.sync(&info, main, worked, Some(start))
+    }
+
+    /// The full copy; the position to follow the binlog from.
+    fn load(&self, worked: &mut bool) -> Result<Position> {
+        let stats = Arc::new(CopyStats::default());
+        self.control.update(self.index, |s| s.unit = Unit::Load);
+        let copy = Copy {
+            task: self.plan.name.clone(),
+            lane: LaneId::copy(&self.creator.source),
+            source: Arc::clone(&self.source),
+            sink: Arc::clone(&self.sink),
+            state: Arc::clone(&self.state),
+            creator: self.creator.clone(),
+            stats: Arc::clone(&stats),
+            stop: self.control.stop_flag(),
+            settings: self.settings.copy.clone(),
+        };
+        let done = std::sync::atomic::AtomicBool::new(false);
+        let result = std::thread::scope(|scope| {
+            scope.spawn(|| self.watch_copy(&stats, &done));
+            let result = copy.run();
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            result
+        });
+        *worked = *worked || stats.counts().rows > 0;
+        result
+    }
+
+    fn watch_copy(&self, stats: &CopyStats, done: &std::sync::atomic::AtomicBool) {
+        let mut last = Instant::now();
+        loop {
+            let finished = done.load(std::sync::atomic::Ordering::Relaxed);
+            let counts = stats.counts();
+            self.control.update(self.index, |s| s.copy = counts);
+            if finished || last.elapsed() >= STATUS_INTERVAL {
+                if let Err(error) = self.publish() {
+                    log::warn!("the status is not written: {error}");
+                }
+                last = Instant::now();
+            }
+            if finished {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Where an incremental task starts.
+    fn start_position(&self, info: &SourceInfo) -> Result<Position> {
+        let Some(meta) = &self.meta else {
+            log::warn!(
+                "source {}: no `meta` is given; following starts at the source's present end",
+                self.creator.source
+            );
+            return self.source.end_position();
+        };
+        let binlog = match &meta.binlog {
+            Some((name, pos)) => Some(BinlogPos::new(name.parse()?, *pos)),
+            None => None,
+        };
+        let gtid = match &meta.gtid {
+            Some(text) => Some(GtidSet::parse(info.flavor, text)?),
+            None => None,
+        };
+        Ok(Position { binlog, gtid })
+    }
+
+    fn sync(
+        &self,
+        info: &SourceInfo,
+        lane: LaneId,
+        worked: &mut bool,
+        start: Option<Position>,
+    ) -> Result<Outcome> {
+        let stats = Arc::new(StreamStats::default());
+        self.control.update(self.index, |s| s.unit = Unit::Sync);
+        let (control, index) = (self.control.clone(), self.index);
+        let (state, id) = (Arc::clone(&self.state), self.creator.source.clone());
+        let counts = Arc::clone(&stats);
+        let report = move |r: &StreamReport| {
+            let now = counts.counts();
+            control.update(index, |s| {
+                s.stream = now;
+                s.position = r.low.position.clone();
+                s.bytes_under_way = r.bytes_under_way;
+                s.txns_under_way = r.txns_under_way;
+                s.lag_seconds = r.oldest_at.map_or(0, lag);
+            });
+            let document = control.status().sources.get(index).map(|s| s.to_json());
+            if let Some(Err(error)) = document.map(|d| state.save_status(&id, &d)) {
+                log::warn!("the status is not written: {error}");
+            }
+        };
+        let ctx = StreamContext {
+            task: self.plan.name.clone(),
+            lane,
+            source: Arc::clone(&self.source),
+            info: info.clone(),
+            sink: Arc::clone(&self.sink),
+            state: Arc::clone(&self.state),
+            creator: self.creator.clone(),
+            settings: self.settings.stream.clone(),
+            stats,
+            stop: self.control.stop_flag(),
+            until: self.until.clone(),
+            report: Box::new(report),
+        };
+        if let Some(position) = start {
+            let copy = self.state.reader().copy(&LaneId::copy(&self.creator.source))?;
+            let copy = copy.unwrap_or_else(|| nothing_copied(&position));
+            let tables: Vec<_> = copy
+                .tables
+                .iter()
+                .map(|t| (t.copy.info.name.clone(), Arc::clone(&t.copy.info.schema)))
+                .collect();
+            begin_lane(&ctx, &position, &copy.schemas, &tables)?;
+        }
+        *worked = true;
+        match follow(&ctx)? {
+            Ended::Stopped => Ok(Outcome::Stopped),
+            Ended::Reached => Ok(Outcome::Finished),
+        }
+    }
+}
+
+fn nothing_copied(position: &Position) -> CopyState {
+    CopyState {
+        position: position.clone(),
+        contained_upto: None,
+        means: String::new(),
+        started: 0,
+        finished: None,
+        schemas: Vec::new(),
+        tables: Vec::new(),
+    }
+}
+
+/// Seconds since a second of the epoch.
+fn lag(at: u32) -> u64 {
+    if at == 0 {
+        return 0;
+    }
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |now| now.as_secs().saturating_sub(u64::from(at)))
+}

@@ -1,0 +1,132 @@
+//! How a migration stands.
+
+use serde_json::{Value, json};
+
+use crate::pipeline::{CopyCounts, StreamCounts};
+use crate::position::Position;
+use crate::state::Stage;
+
+/// What a source is doing, in DM's words for the units of a task.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unit {
+    /// Nothing yet.
+    #[default]
+    Check,
+    /// Copying rows. DM has two units for this, Dump and Load; here rows go straight through.
+    Load,
+    /// Following the binlog.
+    Sync,
+}
+
+impl Unit {
+    /// DM's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Check => "Check",
+            Self::Load => "Load",
+            Self::Sync => "Sync",
+        }
+    }
+}
+
+/// How one source stands.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SourceStatus {
+    /// `source-id`.
+    pub source: String,
+    /// Stage of the source's part of the task.
+    pub stage: Stage,
+    /// What it is doing.
+    pub unit: Unit,
+    /// The copy's counters.
+    pub copy: CopyCounts,
+    /// The stream's counters.
+    pub stream: StreamCounts,
+    /// Everything up to here is in the target.
+    pub position: Position,
+    /// Seconds that the target is behind the source; 0 when nothing waits.
+    pub lag_seconds: u64,
+    /// Bytes of rows under way.
+    pub bytes_under_way: usize,
+    /// Transactions under way.
+    pub txns_under_way: usize,
+    /// The error that the source stopped at, or that it is waiting to get over.
+    pub error: Option<String>,
+}
+
+impl SourceStatus {
+    pub(super) fn new(source: &str) -> Self {
+        Self {
+            source: source.to_owned(),
+            stage: Stage::New,
+            unit: Unit::Check,
+            copy: CopyCounts::default(),
+            stream: StreamCounts::default(),
+            position: Position::default(),
+            lag_seconds: 0,
+            bytes_under_way: 0,
+            txns_under_way: 0,
+            error: None,
+        }
+    }
+
+    /// The document that is kept in the state file for other processes.
+    pub fn to_json(&self) -> Value {
+        let place = |p: &Position| {
+            (
+                p.binlog.as_ref().map(ToString::to_string).unwrap_or_default(),
+                p.gtid.as_ref().map(ToString::to_string).unwrap_or_default(),
+            )
+        };
+        let (binlog, gtid) = place(&self.position);
+        let missing: Vec<Value> = self
+            .stream
+            .missing
+            .iter()
+            .map(|(t, n)| json!({"table": t.to_string(), "rows": n}))
+            .collect();
+        json!({
+            "source": self.source,
+            "stage": self.stage.as_str(),
+            "unit": self.unit.as_str(),
+            "load": {
+                "tables": self.copy.tables,
+                "tablesDone": self.copy.tables_done,
+                "estimatedRows": self.copy.rows_estimated,
+                "estimatedBytes": self.copy.bytes_estimated,
+                "finishedRows": self.copy.rows,
+                "finishedBytes": self.copy.bytes,
+                "means": self.copy.means,
+                "seconds": self.copy.seconds,
+            },
+            "sync": {
+                "totalEvents": self.stream.events,
+                "transactions": self.stream.txns,
+                "inserted": self.stream.inserted,
+                "updated": self.stream.updated,
+                "deleted": self.stream.deleted,
+                "ddls": self.stream.ddls,
+                "filtered": self.stream.filtered,
+                "missingRows": missing,
+                "syncerBinlog": binlog,
+                "syncerBinlogGtid": gtid,
+                "secondsBehindMaster": self.lag_seconds,
+                "bytesUnderWay": self.bytes_under_way,
+                "transactionsUnderWay": self.txns_under_way,
+            },
+            "error": self.error,
+        })
+    }
+}
+
+/// How a whole task stands.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TaskStatus {
+    /// Name of the task.
+    pub task: String,
+    /// Its sources, in the order of the task file.
+    pub sources: Vec<SourceStatus>,
+}

@@ -1,0 +1,25 @@
+//! The loops: full copy, stream, and what they share.
+
+mod classify;
+mod copy;
+mod copy_stats;
+mod create;
+mod dispatch;
+mod progress;
+mod stats;
+mod stream;
+mod tables;
+mod until;
+mod windows;
+mod worker;
+
+pub use copy_stats::CopyCounts;
+pub use stats::StreamCounts;
+pub use until::Until;
+
+pub(crate) use copy::{Copy, CopySettings};
+pub(crate) use copy_stats::CopyStats;
+pub(crate) use create::{Creator, MergedTargets};
+pub(crate) use stats::StreamStats;
+pub(crate) use stream::{Ended, StreamContext, StreamReport, StreamSettings, begin_lane, follow};
+pub(crate) use worker::BatchLimit;

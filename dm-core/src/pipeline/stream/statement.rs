@@ -1,0 +1,487 @@
+//! Statements in the stream: what ends a transaction, and what changes structures.
+//!
+//! A statement that changes structures is a barrier: everything before it is in the target when
+//! it runs, nothing behind it is handed out before it is done. Before it runs, the state file
+//! records how the target's tables looked. A restart that meets the statement again compares: as
+//! before means that it did not run, as after means that it did, anything else stops with the
+//! three structures, because only a person can tell.
+
+use dm_filter::{Change, Filter, TableName, Verdict};
+
+use super::Stream;
+use super::group::disorder;
+use crate::binlog::{QueryEvent, charset};
+use crate::ddl::{NameRole, ParseContext, SqlMode, Statement, StatementKind as K, parse};
+use crate::error::{Error, Result, codes};
+use crate::pipeline::classify::event_type;
+use crate::position::{BinlogPos, Position};
+use crate::schema::{Effects, TableSchema, Tracker, differences, parse_create_table};
+use crate::sink::TargetDdl;
+use crate::state::{NewDdl, TrackedTable};
+
+/// Server errors which say that a statement's effect is there already. They count as success
+/// only for a target table into which several source tables are merged: each of them brings the
+/// same statement.
+const ALREADY_SO: &[u16] =
+    &[1007, 1008, 1050, 1051, 1054, 1060, 1061, 1068, 1091, 1146, 1176, 1507, 1517];
+
+impl Stream<'_> {
+    pub(super) fn query(
+        &mut self,
+        query: &QueryEvent<'_>,
+        start: &BinlogPos,
+        end: &BinlogPos,
+        at: u32,
+    ) -> Result {
+        if query.is("BEGIN") {
+            self.begin(None, at);
+            self.group.in_txn = true;
+            return Ok(());
+        }
+        if query.is("COMMIT") {
+            return self.commit(end);
+        }
+        if query.is("ROLLBACK") {
+            return self.roll_back(end);
+        }
+        let text = query.text()?;
+        let in_txn = self.group.in_txn;
+        self.begin(None, at);
+        let context = ParseContext {
+            sql_mode: SqlMode::from_bits(query.vars.sql_mode.unwrap_or(0)),
+            default_schema: query.schema.to_string(),
+            server: Some(self.server),
+        };
+        let statement = match parse(&text, &context) {
+            Ok(statement) => statement,
+            Err(error) => {
+                // Only rules about texts can speak of a statement that cannot be read.
+                return match self.ctx.creator.filter.decide(&Change::ddl(&[], None, text.as_ref()))
+                {
+                    Verdict::Drop | Verdict::Exclude => self.skip("unreadable", in_txn, end),
+                    Verdict::Keep | Verdict::Refuse(_) => Err(error),
+                };
+            }
+        };
+        match statement.kind {
+            K::Xa => self.xa_statement(&text, end, at),
+            K::Savepoint => {
+                let name = last_word(&text);
+                self.group.savepoints.push((name, self.group.blocks.len()));
+                Ok(())
+            }
+            K::Rollback => self.back_to_savepoint(&text, start),
+            kind if kind.is_dml() => self.statement_format(&statement, in_txn, end),
+            kind if !kind.is_ddl() || statement.is_skipped_by_default() => {
+                self.skip(&format!("{kind:?}"), in_txn, end)
+            }
+            _ => self.ddl(&statement, query, start, end, at),
+        }
+    }
+
+    /// A statement of which nothing is carried.
+    fn skip(&mut self, what: &str, in_txn: bool, end: &BinlogPos) -> Result {
+        self.changes.skipped.push((what.to_owned(), 1));
+        if in_txn {
+            return Ok(());
+        }
+        let (group, position) = self.end_group(end)?;
+        self.progress.pass(group.ordinal, position, group.at);
+        Ok(())
+    }
+
+    fn xa_statement(&mut self, text: &str, end: &BinlogPos, at: u32) -> Result {
+        let mut words = text.split_whitespace().skip(1);
+        let verb = words.next().unwrap_or_default().to_ascii_uppercase();
+        let xid: String = words.collect::<Vec<_>>().join(" ");
+        match verb.as_str() {
+            "START" | "BEGIN" => {
+                self.group.in_txn = true;
+                Ok(())
+            }
+            "COMMIT" if xid.to_ascii_uppercase().ends_with("ONE PHASE") => self.commit(end),
+            "COMMIT" => self.xa_decide(&xid, true, end, at),
+            "ROLLBACK" => self.xa_decide(&xid, false, end, at),
+            _ => Ok(()),
+        }
+    }
+
+    /// `ROLLBACK TO name`: what followed the savepoint is undone.
+    fn back_to_savepoint(&mut self, text: &str, start: &BinlogPos) -> Result {
+        let name = last_word(text);
+        let known = self.group.savepoints.iter().rposition(|(n, _)| *n == name);
+        let Some(at) = known else {
+            return Err(disorder(
+                start,
+                "a transaction goes back to a savepoint that it does not have",
+            ));
+        };
+        if self.group.large {
+            return Err(Error::new(
+                &codes::SYNC_UNSUPPORTED,
+                "a transaction that is too large to be held goes back to a savepoint",
+            ));
+        }
+        let blocks = self.group.savepoints.get(at).map_or(0, |(_, blocks)| *blocks);
+        self.group.blocks.truncate(blocks);
+        self.group.savepoints.truncate(at + 1);
+        Ok(())
+    }
+
+    /// A change of rows that is logged as its statement: it cannot be followed, unless nothing
+    /// that it names is carried.
+    fn statement_format(&mut self, statement: &Statement, in_txn: bool, end: &BinlogPos) -> Result {
+        for table in statement.tables() {
+            if self.tables.is_carried(table)? {
+                return Err(Error::new(
+                    &codes::SYNC_STATEMENT_FORMAT,
+                    format!(
+                        "rows of {table} were changed by a logged statement: {}",
+                        short(&statement.sql)
+                    ),
+                ));
+            }
+        }
+        self.skip("statement-format change of excluded tables", in_txn, end)
+    }
+
+    fn ddl(
+        &mut self,
+        statement: &Statement,
+        query: &QueryEvent<'_>,
+        start: &BinlogPos,
+        end: &BinlogPos,
+        at: u32,
+    ) -> Result {
+        let in_txn = self.group.in_txn;
+        let tables = judged(statement);
+        let change = Change::ddl(&tables, event_type(statement), statement.sql.as_str());
+        match self.ctx.creator.filter.decide(&change) {
+            Verdict::Exclude => return self.skip("excluded", in_txn, end),
+            Verdict::Drop => {
+                // The source has changed all the same: rows that follow have the new shape.
+                match self.tracker.apply(statement) {
+                    Ok(effects) => self.track(&effects),
+                    Err(error) => log::warn!("a filtered statement is not tracked: {error}"),
+                }
+                return self.skip("filtered", in_txn, end);
+            }
+            Verdict::Refuse(refusal) => {
+                return Err(Error::new(&codes::SYNC_EVENT_FILTER, refusal.to_string()));
+            }
+            Verdict::Keep => {}
+        }
+        if self.group.skip || self.contained(&tables, end)? {
+            return self.skip("contained in the copy", in_txn, end);
+        }
+        self.run_ddl(statement, query, start, at)?;
+        self.ctx.stats.ddl();
+        if in_txn {
+            // CREATE TABLE ... SELECT: its rows follow in the same group, and so does the end.
+            return Ok(());
+        }
+        let (group, position) = self.end_group(end)?;
+        self.progress.pass(group.ordinal, position, group.at);
+        self.save()
+    }
+
+    /// True when all tables of a statement were copied after it had run. A table that was copied
+    /// while it ran would hold rows of two shapes.
+    fn contained(&mut self, tables: &[TableName], end: &BinlogPos) -> Result<bool> {
+        use crate::event::ApplyMode;
+        use crate::pipeline::windows::Admission;
+        let gtid = self.group.gtid.clone();
+        let mut contained = 0;
+        for table in tables {
+            match self.windows.admit(table, end, gtid.as_ref()) {
+                Admission::Contained => contained += 1,
+                Admission::Apply(ApplyMode::Exact) => {}
+                Admission::Apply(ApplyMode::Idempotent) => {
+                    return Err(Error::new(
+                        &codes::SYNC_DDL_IN_COPY,
+                        format!("table {table} was changed by a statement while it was copied"),
+                    ));
+                }
+            }
+        }
+        if contained > 0 && contained < tables.len() {
+            return Err(Error::new(
+                &codes::SYNC_DDL_IN_COPY,
+                "a statement changes tables of which some were copied before it and some after it",
+            ));
+        }
+        Ok(contained > 0)
+    }
+
+    fn run_ddl(
+        &mut self,
+        statement: &Statement,
+        query: &QueryEvent<'_>,
+        start: &BinlogPos,
+        at: u32,
+    ) -> Result {
+        if !self.xa.is_empty() {
+            return Err(Error::new(
+                &codes::SYNC_UNSUPPORTED,
+                "a structure is changed while a prepared XA transaction waits for its decision",
+            )
+            .workaround("Commit or roll back the prepared transaction at the source (XA RECOVER lists it), then start the task again."));
+        }
+        self.progress.wait_low(self.group.ordinal - 1, None)?;
+        let ddl = self.target_ddl(statement, query, at)?;
+        let record = match self.take_pending() {
+            Some(record) => match self.compare(&record, &ddl)? {
+                Ran::Yes => None,
+                Ran::No => Some(record.id),
+            },
+            None => Some(self.begin_record(&ddl, start)?),
+        };
+        if let Some(id) = record {
+            self.execute(&ddl, id)?;
+        }
+        let effects = self.tracker.apply(statement)?;
+        self.track(&effects);
+        self.tables.forget();
+        Ok(())
+    }
+
+    fn begin_record(&self, ddl: &TargetDdl, start: &BinlogPos) -> Result<i64> {
+        let mut before = Vec::with_capacity(ddl.tables.len());
+        for table in ddl.tables.iter().filter(|t| !t.table.is_empty()) {
+            before.push((table.clone(), self.ctx.sink.show_create(table)?));
+        }
+        self.ctx.state.begin_ddl(
+            &self.ctx.lane,
+            &NewDdl {
+                ordinal: self.group.ordinal,
+                position: Position { binlog: Some(start.clone()), gtid: self.executed.clone() },
+                sql: ddl.sql.clone(),
+                before,
+            },
+        )
+    }
+
+    fn execute(&mut self, ddl: &TargetDdl, record: i64) -> Result {
+        let merged = ddl.tables.iter().any(|t| self.ctx.creator.merged.contains(t));
+        match self.ctx.sink.execute_ddl(ddl) {
+            Ok(crate::sink::DdlOutcome::Done) => {}
+            Ok(crate::sink::DdlOutcome::Skipped(why)) => {
+                log::warn!("the target does without {:?}: {why}", short(&ddl.sql));
+                self.changes.skipped.push(("not needed by the target".to_owned(), 1));
+            }
+            Err(error)
+                if merged && error.server_error().is_some_and(|n| ALREADY_SO.contains(&n)) =>
+            {
+                log::info!("merged target: {:?} is so already: {error}", short(&ddl.sql));
+            }
+            Err(error) => {
+                // A refused statement did not run; after a broken connection nobody knows.
+                if !error.is_transient() {
+                    self.ctx.state.remove_ddl(record)?;
+                }
+                return Err(error);
+            }
+        }
+        self.group.statements.push(record);
+        Ok(())
+    }
+
+    fn target_ddl(
+        &self,
+        statement: &Statement,
+        query: &QueryEvent<'_>,
+        at: u32,
+    ) -> Result<TargetDdl> {
+        let reread_or = |text: Option<String>, otherwise: Statement| match text {
+            Some(text) => parse(&text, &statement.context),
+            None => Ok(otherwise),
+        };
+        let bare = reread_or(statement.without_start_transaction(), statement.clone())?;
+        // As DM does; other statements keep the condition that their author gave them.
+        let conditional = match bare.kind {
+            K::CreateTable | K::DropTable | K::CreateDatabase | K::DropDatabase => {
+                reread_or(bare.with_condition(), bare)?
+            }
+            _ => bare,
+        };
+        let mut tables = Vec::new();
+        for name in judged(statement) {
+            let t = self.ctx.creator.target(&name)?;
+            let target = TableName::new(t.schema, t.table);
+            if !tables.contains(&target) {
+                tables.push(target);
+            }
+        }
+        let vars = &query.vars;
+        let collation = vars.charset.and_then(|c| charset::by_id(c.server));
+        Ok(TargetDdl {
+            sql: self.ctx.creator.splice(&conditional)?,
+            schema: String::new(),
+            tables,
+            at,
+            sql_mode: Some(statement.context.sql_mode.to_string()),
+            time_zone: vars.time_zone.clone(),
+            collation_server: collation.map(|c| c.name(self.ctx.info.flavor).to_owned()),
+        })
+    }
+
+    fn take_pending(&mut self) -> Option<crate::state::DdlRecord> {
+        let at = self.pending.iter().position(|p| p.ddl.ordinal == self.group.ordinal)?;
+        Some(self.pending.remove(at))
+    }
+
+    /// Whether a statement that was under way when the task died has run.
+    fn compare(&mut self, record: &crate::state::DdlRecord, ddl: &TargetDdl) -> Result<Ran> {
+        let before = structures(record.ddl.before.iter().map(|(t, s)| (t, s.clone())))?;
+        let mut now = Vec::new();
+        for (table, _) in &record.ddl.before {
+            now.push((table, self.ctx.sink.show_create(table)?));
+        }
+        let now = structures(now.into_iter())?;
+        let after = expected(&before, &record.ddl.sql)?;
+        if record.ddl.before.is_empty() {
+            // A schema: its statement says IF [NOT] EXISTS.
+            return Ok(Ran::No);
+        }
+        if before == after {
+            // It changes nothing that can be seen. Running it twice is harmless, unless tables
+            // change places.
+            return if ddl.sql.to_ascii_uppercase().contains("RENAME") {
+                Err(ambiguous(&record.ddl.sql, &before, &after, &now))
+            } else {
+                Ok(Ran::No)
+            };
+        }
+        if now == before {
+            return Ok(Ran::No);
+        }
+        if now == after {
+            self.group.statements.push(record.id);
+            return Ok(Ran::Yes);
+        }
+        Err(ambiguous(&record.ddl.sql, &before, &after, &now))
+    }
+
+    /// Notes changed structures for the next checkpoint.
+    fn track(&mut self, effects: &Effects) {
+        for change in &effects.tables {
+            match &change.after {
+                Some(schema) => self.changes.tables.push(TrackedTable {
+                    name: change.name.clone(),
+                    schema: std::sync::Arc::clone(schema),
+                    version: self.tracker.tracked(&change.name).map_or(0, |t| t.version),
+                    assumed: false,
+                }),
+                None => self.changes.removed_tables.push(change.name.clone()),
+            }
+        }
+        for schema in &effects.schemas {
+            match self.tracker.schema(schema) {
+                Some(info) => self.changes.schemas.push(crate::schema::SchemaCopy {
+                    name: schema.clone(),
+                    charset: info.charset.clone(),
+                    collation: info.collation.clone(),
+                }),
+                None => self.changes.removed_schemas.push(schema.clone()),
+            }
+        }
+        for note in &effects.notes {
+            log::debug!("{note}");
+        }
+    }
+}
+
+enum Ran {
+    Yes,
+    No,
+}
+
+type Structures = Vec<(TableName, Option<TableSchema>)>;
+
+fn structures<'t>(
+    texts: impl Iterator<Item = (&'t TableName, Option<String>)>,
+) -> Result<Structures> {
+    texts
+        .map(|(table, text)| {
+            let schema = text.map(|t| parse_create_table(&t, SqlMode::default())).transpose()?;
+            Ok((table.clone(), schema))
+        })
+        .collect()
+}
+
+/// How the target's tables look when the statement has run on them.
+fn expected(before: &Structures, sql: &str) -> Result<Structures> {
+    let mut tracker = Tracker::default();
+    for (table, schema) in before {
+        if let Some(schema) = schema {
+            tracker.set(table.clone(), std::sync::Arc::new(schema.clone()), false);
+        }
+    }
+    let statement = parse(sql, &ParseContext::default())?;
+    tracker.apply(&statement)?;
+    Ok(before
+        .iter()
+        .map(|(table, _)| (table.clone(), tracker.table(table).map(|s| (**s).clone())))
+        .collect())
+}
+
+fn ambiguous(sql: &str, before: &Structures, after: &Structures, now: &Structures) -> Error {
+    let mut text = format!(
+        "the task died while {:?} ran at the target, and the structures do not tell whether it ran",
+        short(sql)
+    );
+    for ((table, now), ((_, before), (_, after))) in now.iter().zip(before.iter().zip(after)) {
+        text.push_str(&format!("; {table}: "));
+        match (now, before, after) {
+            (Some(now), Some(before), Some(after)) => text.push_str(&format!(
+                "now against before [{}], now against after [{}]",
+                differences(before, now).join("; "),
+                differences(after, now).join("; ")
+            )),
+            _ => text.push_str(&format!(
+                "before {}, after {}, now {}",
+                there(before.is_some()),
+                there(after.is_some()),
+                there(now.is_some())
+            )),
+        }
+    }
+    Error::new(&codes::SYNC_DDL_UNKNOWN, text)
+}
+
+fn there(yes: bool) -> &'static str {
+    if yes { "there" } else { "not there" }
+}
+
+/// The names that decide whether a statement is carried.
+fn judged(statement: &Statement) -> Vec<TableName> {
+    let mut tables: Vec<TableName> = Vec::new();
+    for name in &statement.names {
+        let counts = matches!(
+            name.role,
+            NameRole::Table
+                | NameRole::NewName
+                | NameRole::Like
+                | NameRole::Exchange
+                | NameRole::Schema
+                | NameRole::Sequence
+        );
+        if counts && !tables.contains(&name.name) {
+            tables.push(name.name.clone());
+        }
+    }
+    tables
+}
+
+fn last_word(text: &str) -> String {
+    text.split_whitespace().last().unwrap_or_default().trim_matches('`').to_owned()
+}
+
+/// A statement's beginning, for messages.
+fn short(sql: &str) -> String {
+    let mut text: String = sql.chars().take(300).collect();
+    if text.len() < sql.len() {
+        text.push_str(" ...");
+    }
+    text
+}

@@ -1,0 +1,146 @@
+//! Names, structures and sizes of a server's tables.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use dm_filter::TableName;
+
+use crate::config::ConnPlan;
+use crate::ddl::SqlMode;
+use crate::error::{Error, Result, codes};
+use crate::mysql::{Connection, Purpose, cell, numbers, table_name, text};
+use crate::schema::parse_create_table;
+use crate::source::{SchemaInfo, TableChoice, TableInfo};
+
+/// Schemas of the servers' own, never copied nor followed.
+const SYSTEM: &[&str] = &[
+    "information_schema",
+    "inspection_schema",
+    "metrics_schema",
+    "mysql",
+    "performance_schema",
+    "sys",
+];
+
+/// More structures than this are asked for over several connections.
+const MANY: usize = 64;
+const CONNECTIONS: usize = 4;
+
+/// True for a schema of the server's own.
+pub(super) fn is_system(schema: &str) -> bool {
+    SYSTEM.iter().any(|s| s.eq_ignore_ascii_case(schema))
+}
+
+/// The tables that `choose` wants, ordered by name. Views and sequences hold no rows.
+pub(super) fn tables(conn: &mut Connection, choose: &TableChoice) -> Result<Vec<TableName>> {
+    let rows = conn.rows(
+        "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES \
+         WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')",
+    )?;
+    let mut names: Vec<TableName> = rows
+        .iter()
+        .map(|row| TableName::new(cell(row, 0), cell(row, 1)))
+        .filter(|name| !is_system(&name.schema) && choose(name))
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+/// A table's structure; `None` when it does not exist.
+pub(super) fn table(conn: &mut Connection, name: &TableName) -> Result<Option<TableInfo>> {
+    let rows = match conn.rows(&format!("SHOW CREATE TABLE {}", table_name(name))) {
+        Ok(rows) => rows,
+        Err(e) if matches!(e.server_error(), Some(numbers::NO_SUCH_TABLE | numbers::BAD_DB)) => {
+            return Ok(None);
+        }
+        Err(e) => return Err(e),
+    };
+    let Some(row) = rows.first() else { return Ok(None) };
+    let is_table = row.columns_ref().get(1).is_some_and(|c| c.name_str() == "Create Table");
+    if !is_table {
+        return Ok(None);
+    }
+    let create_sql = cell(row, 1);
+    let schema = parse_create_table(&create_sql, SqlMode::default())
+        .map_err(|e| e.context(format!("the structure of {name}")))?;
+    Ok(Some(TableInfo { name: name.clone(), create_sql, schema: Arc::new(schema) }))
+}
+
+/// The structures of many tables; those that are gone meanwhile are left out.
+pub(super) fn all(
+    conn: &mut Connection,
+    plan: &ConnPlan,
+    names: &[TableName],
+) -> Result<Vec<TableInfo>> {
+    if names.len() <= MANY {
+        return names.iter().filter_map(|name| table(conn, name).transpose()).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<Vec<(usize, TableInfo)>> {
+        let mut conn = Connection::open(plan, Purpose::Control)?;
+        let mut found = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(name) = names.get(index) else { return Ok(found) };
+            found.extend(table(&mut conn, name)?.map(|info| (index, info)));
+        }
+    };
+    let parts: Vec<Result<Vec<(usize, TableInfo)>>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..CONNECTIONS).map(|_| scope.spawn(work)).collect();
+        threads
+            .into_iter()
+            .map(|t| {
+                t.join().unwrap_or_else(|_| {
+                    Err(Error::new(&codes::SYNC_PANIC, "reading structures ended unexpectedly"))
+                })
+            })
+            .collect()
+    });
+    let mut found = Vec::with_capacity(names.len());
+    for part in parts {
+        found.extend(part?);
+    }
+    found.sort_by_key(|(index, _)| *index);
+    Ok(found.into_iter().map(|(_, info)| info).collect())
+}
+
+/// Estimated rows and bytes of each table of some schemas.
+pub(super) fn sizes(
+    conn: &mut Connection,
+    names: &[TableName],
+) -> Result<HashMap<TableName, (u64, u64)>> {
+    let rows = conn.rows(&format!(
+        "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_ROWS, DATA_LENGTH FROM information_schema.TABLES \
+         WHERE TABLE_SCHEMA IN ({})",
+        schema_list(names)
+    ))?;
+    let number = |row: &::mysql::Row, i| cell(row, i).parse().unwrap_or(0);
+    Ok(rows
+        .iter()
+        .map(|row| (TableName::new(cell(row, 0), cell(row, 1)), (number(row, 2), number(row, 3))))
+        .collect())
+}
+
+/// The schemas of some tables.
+pub(super) fn schemas(conn: &mut Connection, names: &[TableName]) -> Result<Vec<SchemaInfo>> {
+    let rows = conn.rows(&format!(
+        "SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME \
+         FROM information_schema.SCHEMATA WHERE SCHEMA_NAME IN ({}) ORDER BY SCHEMA_NAME",
+        schema_list(names)
+    ))?;
+    Ok(rows
+        .iter()
+        .map(|row| SchemaInfo {
+            name: cell(row, 0),
+            charset: cell(row, 1),
+            collation: cell(row, 2),
+        })
+        .collect())
+}
+
+fn schema_list(names: &[TableName]) -> String {
+    let schemas: BTreeSet<&str> = names.iter().map(|n| n.schema.as_str()).collect();
+    let list: Vec<String> = schemas.into_iter().map(text).collect();
+    if list.is_empty() { "''".to_owned() } else { list.join(", ") }
+}

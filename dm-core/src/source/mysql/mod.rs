@@ -1,0 +1,215 @@
+//! MySQL and MariaDB servers as sources.
+//!
+//! - [`snapshot`]: a consistent view over several connections and the position that belongs to it;
+//! - [`chunks`], [`key`]: cutting tables; [`columns`], [`read`], [`json`]: reading them exactly;
+//! - [`start`]: whether a stored position still means something on the server;
+//! - [`dump`], [`stream`]: the binlog stream; [`time`]: positions by time, GTID sets of positions.
+
+mod chunks;
+mod columns;
+mod describe;
+mod dump;
+mod json;
+mod key;
+mod position;
+mod read;
+mod snapshot;
+mod start;
+mod stream;
+mod time;
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
+
+use dm_filter::TableName;
+
+use self::dump::Dump;
+use self::stream::MySqlStream;
+use super::translate::{RowChoice, Translator};
+use super::{EventStream, Snapshot, Source, SourceInfo, TableChoice, TableInfo};
+use crate::config::{ConnPlan, Consistency};
+use crate::error::{Error, Result, codes};
+use crate::event::SourceId;
+use crate::mysql::{Connection, Purpose, cell};
+use crate::position::{BinlogPos, GtidSet, Position};
+
+pub use self::columns::ReadOptions;
+pub use self::time::TimePosition;
+
+/// How a snapshot is taken and read.
+#[derive(Clone, Debug)]
+pub struct SnapshotOptions {
+    /// How position and rows are tied together.
+    pub consistency: Consistency,
+    /// Connections that read at the same time; all are opened with the snapshot.
+    pub threads: usize,
+    /// A condition that every row has to fulfil.
+    pub condition: Option<String>,
+    /// Positions may be GTID sets alone.
+    pub use_gtid: bool,
+    /// Which values, in which form.
+    pub read: ReadOptions,
+}
+
+impl Default for SnapshotOptions {
+    /// The best consistency that there is, four threads (DM's default), all rows.
+    fn default() -> Self {
+        Self {
+            consistency: Consistency::Auto,
+            threads: 4,
+            condition: None,
+            use_gtid: false,
+            read: ReadOptions { generated: false, expressions: true },
+        }
+    }
+}
+
+/// How the stream is read.
+#[derive(Clone, Default)]
+pub struct StreamOptions {
+    /// Positions are GTID sets where they have one.
+    pub use_gtid: bool,
+    /// The id to register with; one that is free is chosen when there is none.
+    pub server_id: Option<u32>,
+    /// Rows of other tables are dropped as early as possible.
+    pub wanted: Option<RowChoice>,
+}
+
+impl std::fmt::Debug for StreamOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StreamOptions")
+            .field("use_gtid", &self.use_gtid)
+            .field("server_id", &self.server_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A MySQL or MariaDB server.
+#[derive(Debug)]
+pub struct MySqlSource {
+    id: SourceId,
+    plan: ConnPlan,
+    snapshot: SnapshotOptions,
+    stream: StreamOptions,
+    /// The server that file positions belong to, once it is known.
+    server: Mutex<Option<String>>,
+}
+
+impl MySqlSource {
+    /// A source; nothing is connected yet.
+    pub fn new(
+        id: SourceId,
+        plan: ConnPlan,
+        snapshot: SnapshotOptions,
+        stream: StreamOptions,
+    ) -> Self {
+        Self { id, plan, snapshot, stream, server: Mutex::new(None) }
+    }
+
+    /// Says which server ([`SourceInfo::server`]) stored file positions were taken from: streams
+    /// by file and offset from another one are refused.
+    pub fn expect_server(&self, server: impl Into<String>) {
+        *self.server.lock().unwrap_or_else(PoisonError::into_inner) = Some(server.into());
+    }
+
+    /// The place of the first transaction that began at or after a time (seconds since the
+    /// epoch); where it lies before all files, their beginning.
+    ///
+    /// # Errors
+    ///
+    /// 20057 when the time is behind the end of the binlog; when the server cannot be asked.
+    pub fn position_at_time(&self, at: u32) -> Result<TimePosition> {
+        time::find(&self.plan, at)
+    }
+
+    /// The GTID set that belongs to a place in the binlog. It is asked for on MariaDB and read
+    /// from the file on MySQL.
+    ///
+    /// # Errors
+    ///
+    /// When the file is not there or the server cannot be asked.
+    pub fn gtid_at(&self, pos: &BinlogPos) -> Result<GtidSet> {
+        time::gtid_at(&self.plan, pos)
+    }
+
+    fn control(&self) -> Result<Connection> {
+        Connection::open(&self.plan, Purpose::Control)
+    }
+
+    /// File positions hold on one server only: the first one that is seen, or the one expected.
+    fn check_identity(&self, conn: &mut Connection) -> Result<()> {
+        let now = position::identity(conn)?;
+        let mut known = self.server.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.as_ref() {
+            Some(known) if *known != now => Err(Error::new(
+                &codes::SOURCE_IDENTITY,
+                format!("{} is the server {now}, the position is one of {known}", conn.address()),
+            )),
+            Some(_) => Ok(()),
+            None => {
+                *known = Some(now);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Source for MySqlSource {
+    fn info(&self) -> Result<SourceInfo> {
+        let mut conn = self.control()?;
+        let row = conn.row(
+            "SELECT @@GLOBAL.lower_case_table_names, @@GLOBAL.sql_mode, \
+             @@GLOBAL.character_set_server, @@GLOBAL.collation_server",
+        )?;
+        Ok(SourceInfo {
+            id: self.id.clone(),
+            flavor: conn.version().flavor(),
+            version: conn.version().text.clone(),
+            server: position::identity(&mut conn)?,
+            lower_case_table_names: cell(&row, 0).parse().unwrap_or(0),
+            sql_mode: cell(&row, 1),
+            charset: cell(&row, 2),
+            collation: cell(&row, 3),
+        })
+    }
+
+    fn end_position(&self) -> Result<Position> {
+        position::end(&mut self.control()?)
+    }
+
+    fn snapshot(&self, choose: &TableChoice, stop: &AtomicBool) -> Result<Box<dyn Snapshot>> {
+        // The position of the snapshot belongs to this server.
+        self.check_identity(&mut self.control()?)?;
+        Ok(Box::new(snapshot::open(&self.plan, &self.snapshot, choose, stop)?))
+    }
+
+    fn describe(&self, table: &TableName) -> Result<Option<TableInfo>> {
+        describe::table(&mut self.control()?, table)
+    }
+
+    fn tables(&self, choose: &TableChoice) -> Result<Vec<TableName>> {
+        describe::tables(&mut self.control()?, choose)
+    }
+
+    fn open(&self, from: &Position) -> Result<Box<dyn EventStream>> {
+        let mut conn = self.control()?;
+        let start = start::Start::choose(from, self.stream.use_gtid)?;
+        if !start.is_gtid() {
+            self.check_identity(&mut conn)?;
+        }
+        start.check(&mut conn)?;
+        let server_id = match self.stream.server_id {
+            Some(id) => id,
+            None => start::free_server_id(&mut conn)?,
+        };
+        let first = start.first_place(&mut conn)?;
+        let flavor = conn.version().flavor();
+        let mut translator =
+            Translator::new(flavor, first, true).wanting(self.stream.wanted.clone());
+        if let Some(skip) = start.skip_until() {
+            translator = translator.skipping_until(skip);
+        }
+        let dump = Dump::open(&self.plan, &start, server_id)?;
+        Ok(Box::new(MySqlStream::spawn(self.id.as_str(), dump, translator)?))
+    }
+}

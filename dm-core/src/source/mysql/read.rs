@@ -1,0 +1,160 @@
+//! Reading chunks.
+//!
+//! The connections of a snapshot are opened together, because only then do they see one instant;
+//! a reader borrows one and gives it back. A connection whose result was not read to its end is
+//! thrown away: what is left of the result could be gigabytes.
+//!
+//! Each chunk is read behind a savepoint and rolled back to it. That keeps the view but lets go of
+//! the metadata lock: otherwise an ALTER TABLE of the application would wait for the whole copy,
+//! and every statement on that table behind it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ::mysql::Value;
+use ::mysql::prelude::Queryable;
+use dm_filter::TableName;
+
+use super::columns::{ReadOptions, Selection};
+use super::key::ChunkKey;
+use crate::config::ConnPlan;
+use crate::error::During;
+use crate::error::{Error, Result, Scope, codes};
+use crate::event::CopyBlock;
+use crate::mysql::{Connection, Purpose, translate};
+use crate::source::{Chunk, ChunkReader, TableCopy};
+
+/// More rows than this are never in one block: NULLs have no bytes.
+const BLOCK_ROWS: usize = 65_536;
+
+/// The connections of one snapshot.
+#[derive(Debug)]
+pub(super) struct ReaderPool {
+    free: Mutex<Vec<Connection>>,
+    plan: ConnPlan,
+}
+
+impl ReaderPool {
+    pub(super) fn new(plan: ConnPlan, connections: Vec<Connection>) -> Self {
+        Self { free: Mutex::new(connections), plan }
+    }
+
+    pub(super) fn take(&self) -> Result<Connection> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).pop().ok_or_else(|| {
+            Error::new(
+                &codes::SOURCE_SNAPSHOT_ENDED,
+                "no connection of the snapshot is left: all are in use or broken",
+            )
+        })
+    }
+
+    fn give_back(&self, conn: Connection) {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
+    }
+
+    /// Ends the statement that a connection is running, so that it can be dropped at once.
+    fn kill_query(&self, id: u32) {
+        // Without the kill the rest of the result is read and thrown away: slower, not wrong.
+        if let Ok(mut conn) = Connection::open(&self.plan, Purpose::Control) {
+            let _ = conn.run(&format!("KILL QUERY {id}"));
+        }
+    }
+}
+
+/// Reads chunks over one connection of a snapshot.
+pub(super) struct Reader {
+    pool: Arc<ReaderPool>,
+    conn: Option<Connection>,
+    condition: Arc<str>,
+    options: ReadOptions,
+    selections: HashMap<TableName, Arc<Selection>>,
+}
+
+impl Reader {
+    pub(super) fn new(
+        pool: Arc<ReaderPool>,
+        condition: Arc<str>,
+        options: ReadOptions,
+    ) -> Result<Self> {
+        let conn = pool.take()?;
+        Ok(Self { pool, conn: Some(conn), condition, options, selections: HashMap::new() })
+    }
+
+    fn selection(&mut self, table: &TableCopy, conn: &Connection) -> Arc<Selection> {
+        let make = || {
+            let schema = &table.info.schema;
+            Arc::new(Selection::new(&table.info.name, schema, conn.version(), self.options))
+        };
+        Arc::clone(self.selections.entry(table.info.name.clone()).or_insert_with(make))
+    }
+}
+
+impl ChunkReader for Reader {
+    fn read(
+        &mut self,
+        table: &TableCopy,
+        chunk: &Chunk,
+        block_bytes: usize,
+        out: &mut dyn FnMut(CopyBlock) -> Result<()>,
+    ) -> Result<()> {
+        let mut conn = self.conn.take().ok_or_else(|| {
+            Error::new(&codes::SOURCE_SNAPSHOT_ENDED, "the reader has failed before")
+        })?;
+        let selection = self.selection(table, &conn);
+        let hint = match ChunkKey::choose(&table.info.schema) {
+            Some(key) if !chunk.range.is_empty() => key.hint(),
+            _ => String::new(),
+        };
+        let conditions = [chunk.range.as_str(), &self.condition];
+        let sql = selection.sql(&table.info.name, &hint, &conditions);
+        let id = conn.id();
+        conn.run("SAVEPOINT dm_chunk")?;
+        let mut abandon = || self.pool.kill_query(id);
+        copy(&mut conn, &sql, &selection, block_bytes, out, &mut abandon)
+            .map_err(|e| e.context(format!("reading {}", table.info.name)))?;
+        conn.run("ROLLBACK TO SAVEPOINT dm_chunk")?;
+        self.conn = Some(conn);
+        Ok(())
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if let Some(conn) = self.conn.take() {
+            self.pool.give_back(conn);
+        }
+    }
+}
+
+/// Streams a result into blocks. `abandon` is called before a result is dropped unread.
+fn copy(
+    conn: &mut Connection,
+    sql: &str,
+    selection: &Selection,
+    block_bytes: usize,
+    out: &mut dyn FnMut(CopyBlock) -> Result<()>,
+    abandon: &mut dyn FnMut(),
+) -> Result {
+    let doing = format!("{}: selecting rows", conn.address());
+    let failed = |e| translate(e, &doing, During::Query, Scope::Upstream);
+    let mut block = CopyBlock::new(Arc::clone(selection.columns()));
+    let rows = conn.raw().query_iter(sql).map_err(failed)?;
+    for row in rows {
+        let row = row.map_err(failed)?;
+        let cell = |i: usize| match row.as_ref(i) {
+            Some(Value::Bytes(bytes)) => Some(bytes.as_slice()),
+            _ => None,
+        };
+        let mut step = selection.push_row(&mut block, cell, row.len());
+        if step.is_ok() && (block.bytes() >= block_bytes || block.rows() >= BLOCK_ROWS) {
+            let full =
+                std::mem::replace(&mut block, CopyBlock::new(Arc::clone(selection.columns())));
+            step = out(full);
+        }
+        if let Err(e) = step {
+            abandon();
+            return Err(e);
+        }
+    }
+    if block.is_empty() { Ok(()) } else { out(block) }
+}

@@ -1,0 +1,177 @@
+//! The stream that a pipeline polls: a thread reads and translates, a bounded queue holds.
+//!
+//! The queue is bounded in events and in bytes. When the pipeline stands still the thread stops
+//! reading, then the server stops sending; its timeout for that was raised when the connection was
+//! made. A stream that is dropped ends its thread with the next event or heartbeat.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+
+use super::dump::Dump;
+use crate::error::{Error, Result, codes};
+use crate::source::{Body, EventStream, Polled, RowsBody, SourceEvent, Translator};
+
+/// Events that wait at most.
+const EVENTS: usize = 8_192;
+/// Bytes of rows and statements that wait at most, unless one event alone is larger.
+const BYTES: usize = 16 << 20;
+/// What an event costs beside its rows or text.
+const OVERHEAD: usize = 256;
+
+/// What both sides share: how many bytes wait, and whether anybody still wants them.
+#[derive(Default)]
+struct Shared {
+    waiting: Mutex<usize>,
+    less: Condvar,
+    closed: AtomicBool,
+}
+
+impl Shared {
+    /// Waits for room. False when nobody polls any more.
+    fn acquire(&self, bytes: usize) -> bool {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        while *waiting > 0 && *waiting + bytes > BYTES && !self.is_closed() {
+            waiting = self.less.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+        *waiting += bytes;
+        !self.is_closed()
+    }
+
+    fn release(&self, bytes: usize) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        *waiting = waiting.saturating_sub(bytes);
+        self.less.notify_one();
+    }
+
+    fn close(&self) {
+        // Under the lock, so that a thread about to wait cannot miss it.
+        let _waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        self.closed.store(true, Ordering::Relaxed);
+        self.less.notify_all();
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+}
+
+/// A stream of a server's events.
+pub(super) struct MySqlStream {
+    queue: Receiver<Result<SourceEvent>>,
+    shared: Arc<Shared>,
+    spent: bool,
+}
+
+impl MySqlStream {
+    /// Starts the reading thread.
+    pub(super) fn spawn(name: &str, dump: Dump, translator: Translator) -> Result<Self> {
+        let (sender, queue) = bounded(EVENTS);
+        let shared = Arc::new(Shared::default());
+        let theirs = Arc::clone(&shared);
+        std::thread::Builder::new()
+            .name(format!("dm-binlog-{name}"))
+            .spawn(move || read(dump, translator, &sender, &theirs))
+            .map_err(|e| {
+                Error::new(&codes::SYNC_PANIC, "the thread of a stream could not start").cause(e)
+            })?;
+        Ok(Self { queue, shared, spent: false })
+    }
+}
+
+/// Reads until the stream fails or nobody wants more.
+fn read(
+    mut dump: Dump,
+    mut translator: Translator,
+    queue: &Sender<Result<SourceEvent>>,
+    shared: &Shared,
+) {
+    let closed = || Error::new(&codes::SYNC_READ, "the stream was closed");
+    let failed = loop {
+        let step = dump.next().and_then(|bytes| {
+            translator.event(bytes, &mut |event| {
+                if !shared.acquire(cost(&event)) {
+                    return Err(closed());
+                }
+                queue.send(Ok(event)).map_err(|_| closed())
+            })
+        });
+        if shared.is_closed() {
+            return;
+        }
+        if let Err(e) = step {
+            break e;
+        }
+    };
+    // The receiver may be gone by now; then nobody needs to know.
+    let _ = queue.send(Err(failed));
+}
+
+fn cost(event: &SourceEvent) -> usize {
+    OVERHEAD
+        + match &event.body {
+            Body::Rows(RowsBody::Binlog(rows)) => rows.byte_len(),
+            Body::Query(query) => query.sql.len(),
+            Body::RowsQuery(text) => text.len(),
+            _ => 0,
+        }
+}
+
+impl EventStream for MySqlStream {
+    fn poll(&mut self, patience: Duration) -> Result<Polled> {
+        let spent = || Error::new(&codes::SYNC_READ, "the stream has failed before");
+        if self.spent {
+            return Err(spent());
+        }
+        match self.queue.recv_timeout(patience) {
+            Ok(Ok(event)) => {
+                self.shared.release(cost(&event));
+                Ok(Polled::Event(Box::new(event)))
+            }
+            Ok(Err(e)) => {
+                self.spent = true;
+                Err(e)
+            }
+            Err(RecvTimeoutError::Timeout) => Ok(Polled::Idle),
+            Err(RecvTimeoutError::Disconnected) => {
+                self.spent = true;
+                Err(Error::new(&codes::SYNC_PANIC, "the thread of a stream ended unexpectedly"))
+            }
+        }
+    }
+}
+
+impl Drop for MySqlStream {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_bounded_but_never_too_small_for_one() {
+        let shared = Shared::default();
+        assert!(shared.acquire(BYTES * 2));
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| shared.acquire(1));
+            shared.release(BYTES * 2);
+            assert!(waiter.join().unwrap());
+        });
+    }
+
+    #[test]
+    fn closing_wakes_a_reader_that_waits_for_room() {
+        let shared = Shared::default();
+        assert!(shared.acquire(BYTES));
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| shared.acquire(1));
+            shared.close();
+            assert!(!waiter.join().unwrap());
+        });
+    }
+}

@@ -1,0 +1,191 @@
+//! Snapshots of a scripted source: rows of one instant, cut by their number.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use dm_filter::TableName;
+
+use crate::error::{Error, Result, Scope, codes};
+use crate::event::{CellKind, CopyBlock, CopyColumn};
+use crate::position::Position;
+use crate::schema::{Column, TypeKind};
+use crate::sink::Cell;
+use crate::source::{Chunk, ChunkReader, SchemaInfo, Snapshot, TableCopy, TableInfo};
+
+type Rows = Arc<Vec<(TableName, Vec<Vec<Cell>>)>>;
+
+pub(super) struct ScriptedSnapshot {
+    position: Position,
+    schemas: Vec<SchemaInfo>,
+    tables: Vec<TableCopy>,
+    rows: Rows,
+}
+
+impl ScriptedSnapshot {
+    pub fn new(position: Position, found: Vec<(TableInfo, Vec<Vec<Cell>>)>) -> Self {
+        let mut schemas: Vec<String> =
+            found.iter().map(|(info, _)| info.name.schema.clone()).collect();
+        schemas.dedup();
+        let mut tables = Vec::new();
+        let mut rows = Vec::new();
+        for (info, of_table) in found {
+            rows.push((info.name.clone(), of_table.clone()));
+            let count = of_table.len() as u64;
+            tables.push(TableCopy { info, rows: count, bytes: count * 64 });
+        }
+        tables.sort_by(|a, b| b.rows.cmp(&a.rows).then_with(|| a.info.name.cmp(&b.info.name)));
+        let info = |name| SchemaInfo {
+            name,
+            charset: "utf8mb4".to_owned(),
+            collation: "utf8mb4_0900_ai_ci".to_owned(),
+        };
+        Self {
+            position,
+            schemas: schemas.into_iter().map(info).collect(),
+            tables,
+            rows: Arc::new(rows),
+        }
+    }
+}
+
+fn rows_of<'a>(rows: &'a Rows, table: &TableName) -> Result<&'a [Vec<Cell>]> {
+    match rows.iter().find(|(name, _)| name == table) {
+        Some((_, rows)) => Ok(rows),
+        None => Err(Error::new(&codes::DB_QUERY, format!("table {table} is not in the snapshot"))
+            .scope(Scope::Upstream)
+            .server_number(1146)),
+    }
+}
+
+impl Snapshot for ScriptedSnapshot {
+    fn position(&self) -> &Position {
+        &self.position
+    }
+
+    fn contained_upto(&self) -> Option<&Position> {
+        Some(&self.position)
+    }
+
+    fn means(&self) -> &str {
+        "script"
+    }
+
+    fn schemas(&self) -> &[SchemaInfo] {
+        &self.schemas
+    }
+
+    fn tables(&self) -> &[TableCopy] {
+        &self.tables
+    }
+
+    fn plan(&self, table: &TableName, rows: u64) -> Result<Vec<Chunk>> {
+        let count = rows_of(&self.rows, table)?.len();
+        let size = usize::try_from(rows).unwrap_or(usize::MAX).max(1);
+        let mut chunks = Vec::new();
+        let mut start = 0;
+        while start < count || chunks.is_empty() {
+            let end = start.saturating_add(size).min(count);
+            chunks.push(Chunk {
+                id: chunks.len() as u32,
+                range: format!("{start}..{end}"),
+                rows: (end - start) as u64,
+            });
+            start = end;
+        }
+        Ok(chunks)
+    }
+
+    fn reader(&self) -> Result<Box<dyn ChunkReader>> {
+        Ok(Box::new(ScriptedReader { rows: Arc::clone(&self.rows) }))
+    }
+}
+
+struct ScriptedReader {
+    rows: Rows,
+}
+
+fn range(chunk: &Chunk) -> Option<Range<usize>> {
+    let (start, end) = chunk.range.split_once("..")?;
+    Some(start.parse().ok()?..end.parse().ok()?)
+}
+
+impl ChunkReader for ScriptedReader {
+    fn read(
+        &mut self,
+        table: &TableCopy,
+        chunk: &Chunk,
+        block_bytes: usize,
+        out: &mut dyn FnMut(CopyBlock) -> Result<()>,
+    ) -> Result<()> {
+        let rows = rows_of(&self.rows, &table.info.name)?;
+        let rows = range(chunk).and_then(|range| rows.get(range)).ok_or_else(|| {
+            let text = format!("{} has no chunk {:?}", table.info.name, chunk.range);
+            Error::new(&codes::DB_QUERY, text).scope(Scope::Upstream)
+        })?;
+        let all = &table.info.schema.columns;
+        let carried: Vec<(usize, CellKind)> = all
+            .iter()
+            .enumerate()
+            .filter(|(_, column)| column.generated.is_none())
+            .map(|(i, column)| (i, kind(column)))
+            .collect();
+        let columns: Arc<[CopyColumn]> = carried
+            .iter()
+            .filter_map(|(i, kind)| {
+                Some(CopyColumn { name: all.get(*i)?.name.clone(), kind: kind.clone() })
+            })
+            .collect();
+        let mut block = CopyBlock::new(Arc::clone(&columns));
+        for row in rows {
+            for (i, kind) in &carried {
+                push(&mut block, kind, row.get(*i).unwrap_or(&Cell::Null));
+            }
+            if block.bytes() >= block_bytes {
+                out(std::mem::replace(&mut block, CopyBlock::new(Arc::clone(&columns))))?;
+            }
+        }
+        if block.is_empty() { Ok(()) } else { out(block) }
+    }
+}
+
+fn push(block: &mut CopyBlock, kind: &CellKind, cell: &Cell) {
+    match cell {
+        Cell::Null => block.push_null(),
+        Cell::Sql(sql) => block.push_sql(sql),
+        Cell::Bytes(bytes) => block.push_value(bytes),
+        Cell::Text(text) => match (kind, text.parse::<u64>()) {
+            (CellKind::Bit, Ok(bits)) => block.push_value(&bits.to_be_bytes()),
+            _ => block.push_value(text.as_bytes()),
+        },
+    }
+}
+
+fn kind(column: &Column) -> CellKind {
+    use TypeKind as T;
+    match column.ty.kind {
+        T::TinyInt
+        | T::SmallInt
+        | T::MediumInt
+        | T::Int
+        | T::BigInt
+        | T::Decimal
+        | T::Float
+        | T::Double
+        | T::Year => CellKind::Number,
+        T::Bit => CellKind::Bit,
+        T::Json => CellKind::Json,
+        T::Binary | T::VarBinary | T::TinyBlob | T::Blob | T::MediumBlob | T::LongBlob => {
+            CellKind::Bytes
+        }
+        T::Geometry
+        | T::Point
+        | T::LineString
+        | T::Polygon
+        | T::MultiPoint
+        | T::MultiLineString
+        | T::MultiPolygon
+        | T::GeometryCollection => CellKind::Geometry,
+        T::Vector => CellKind::Vector,
+        _ => CellKind::Text,
+    }
+}
