@@ -102,20 +102,41 @@ fn listed(list: &[(u16, &str)], number: u16) -> bool {
 /// What helps against a server's error, in the order of numbers.
 const ADVICE: &[(u16, &str)] = &[
     (1044, "Grant the user the right to use this database."),
-    (1045, "Check user and password; a password encrypted by DM needs the key it was encrypted with."),
-    (1048, "The target column is NOT NULL and the source's is not: let the target column be NULL, then resume."),
+    (
+        1045,
+        "Check user and password; a password encrypted by DM needs the key it was encrypted with.",
+    ),
+    (
+        1048,
+        "The target column is NOT NULL and the source's is not: let the target column be NULL, then resume.",
+    ),
     (1054, "Bring the columns of the target table to those of the source, then resume."),
-    (1062, "Find out who else writes to the target table, or which other source has a row with this key; remove the row that is wrong, then resume."),
+    (
+        1062,
+        "Find out who else writes to the target table, or which other source has a row with this key; remove the row that is wrong, then resume.",
+    ),
     (1114, "The target's table or disk is full: make room, then resume."),
     (1142, "Grant the user this right on the target table, then resume."),
-    (1146, "Create the table at the target with the structure that it has at the source, then resume."),
-    (1153, "Raise `max_allowed_packet` of the server above the size of the largest row, then resume."),
+    (
+        1146,
+        "Create the table at the target with the structure that it has at the source, then resume.",
+    ),
+    (
+        1153,
+        "Raise `max_allowed_packet` of the server above the size of the largest row, then resume.",
+    ),
     (1227, "Grant the user the right that the message names, then resume."),
     (1264, "Let the target column hold the range of the source's, then resume."),
     (1265, "Let the target column have the type of the source's, then resume."),
-    (1273, "The target does not know this collation: create the target table with one that it knows, then resume."),
+    (
+        1273,
+        "The target does not know this collation: create the target table with one that it knows, then resume.",
+    ),
     (1292, "Let the target column have the type of the source's, then resume."),
-    (1364, "The target column has no default and the source does not have it: give it a default, then resume."),
+    (
+        1364,
+        "The target column has no default and the source does not have it: give it a default, then resume.",
+    ),
     (1366, "Let the target column have the type and character set of the source's, then resume."),
     (1406, "Let the target column be as long as the source's, then resume."),
     (1698, "Check user and password; this account may only connect in another way."),

@@ -100,8 +100,8 @@ pub(super) fn cut_prefixes(table: &mut TableSchema, server: ServerVersion) {
         let per_character = charset::max_bytes(&column.ty.charset);
         if width.is_some_and(|w| u64::from(w) * per_character > most) {
             let tiny = matches!(column.ty.kind, T::TinyText | T::TinyBlob);
-            let most = if tiny { 255 } else { most };
-            *prefix = u32::try_from(most / per_character).ok();
+            let most = most / per_character;
+            *prefix = u32::try_from(if tiny { most.min(255) } else { most }).ok();
         }
     }
 }
