@@ -251,8 +251,7 @@ pub struct CheckDef {
 
 /// What may stand between the parentheses of CREATE TABLE.
 #[derive(Clone, Debug, PartialEq, Eq)]
-// A statement is read once and thrown away: its size does not matter.
-#[allow(clippy::large_enum_variant)]
+#[allow(clippy::large_enum_variant)] // few live at a time, and patterns stay plain
 pub enum TableElement {
     /// A column.
     Column(ColumnDef),
@@ -369,8 +368,6 @@ pub enum DropKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::large_enum_variant)] // few live at a time, and patterns stay plain
 #[non_exhaustive]
-// A statement is read once and thrown away: its size does not matter.
-#[allow(clippy::large_enum_variant)]
 pub enum AlterSpec {
     /// ADD [COLUMN] c ... [FIRST | AFTER d], or ADD [COLUMN] (c ..., d ..., keys).
     AddColumns {
