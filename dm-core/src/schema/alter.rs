@@ -108,7 +108,12 @@ impl<'a> Work<'a> {
             match spec {
                 AlterSpec::Convert { charset: to, collation: with } => {
                     let schema = self.context.schema;
-                    settled = defaults.resolve(to.as_deref(), with.as_deref(), schema);
+                    // DEFAULT is the schema's character set; MariaDB takes the collation that is
+                    // compiled in for it, whatever the schema or the server say.
+                    let compiled = defaults.compiled_collation_of(schema.0);
+                    let mariadb = defaults.server.flavor == Flavor::MariaDb;
+                    let inherited = if mariadb { (schema.0, compiled.as_str()) } else { schema };
+                    settled = defaults.resolve(to.as_deref(), with.as_deref(), inherited);
                     self.convert = Some(settled.clone());
                 }
                 AlterSpec::Option(TableOption::Charset(c)) => charset = Some(c.as_str()),
