@@ -367,7 +367,6 @@ pub enum DropKind {
 
 /// One clause of ALTER TABLE.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(clippy::large_enum_variant)] // few live at a time, and patterns stay plain
 #[non_exhaustive]
 // A statement is read once and thrown away: its size does not matter.
 #[allow(clippy::large_enum_variant)]

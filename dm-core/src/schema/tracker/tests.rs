@@ -87,8 +87,7 @@ fn a_guess_gives_way_to_the_statement() {
 
 #[test]
 fn names_compare_as_the_server_is_set() {
-    let mut defaults = Defaults::default();
-    defaults.lower_case_table_names = 1;
+    let defaults = Defaults { lower_case_table_names: 1, ..Defaults::default() };
     let mut t = Tracker::new(defaults);
     apply(&mut t, "CREATE TABLE T (a INT)").unwrap();
     apply(&mut t, "ALTER TABLE t ADD b INT").unwrap();
