@@ -180,9 +180,9 @@ pub struct ColumnDef {
     pub generated: Option<Generated>,
     /// AUTO_INCREMENT.
     pub auto_increment: bool,
-    /// [PRIMARY] KEY.
+    /// \[PRIMARY\] KEY.
     pub primary: bool,
-    /// UNIQUE [KEY].
+    /// UNIQUE \[KEY\].
     pub unique: bool,
     /// INVISIBLE.
     pub invisible: bool,
@@ -275,9 +275,9 @@ pub enum TableElement {
 /// A table option: upper-case name and the text of its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TableOption {
-    /// [DEFAULT] CHARACTER SET, in lower case.
+    /// \[DEFAULT\] CHARACTER SET, in lower case.
     Charset(String),
-    /// [DEFAULT] COLLATE, in lower case.
+    /// \[DEFAULT\] COLLATE, in lower case.
     Collate(String),
     /// COMMENT.
     Comment(String),
@@ -368,7 +368,7 @@ pub enum DropKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AlterSpec {
-    /// ADD [COLUMN] c ... [FIRST | AFTER d], or ADD [COLUMN] (c ..., d ..., keys).
+    /// ADD \[COLUMN\] c ... [FIRST | AFTER d], or ADD \[COLUMN\] (c ..., d ..., keys).
     AddColumns {
         /// IF NOT EXISTS.
         if_not_exists: bool,
@@ -390,7 +390,7 @@ pub enum AlterSpec {
         /// Where it goes.
         position: Position,
     },
-    /// DROP [COLUMN].
+    /// DROP \[COLUMN\].
     DropColumn {
         /// IF EXISTS.
         if_exists: bool,
@@ -406,7 +406,7 @@ pub enum AlterSpec {
         /// New name.
         new: String,
     },
-    /// ALTER [COLUMN] c SET DEFAULT or DROP DEFAULT (`None`).
+    /// ALTER \[COLUMN\] c SET DEFAULT or DROP DEFAULT (`None`).
     ColumnDefault {
         /// IF EXISTS.
         if_exists: bool,
@@ -415,7 +415,7 @@ pub enum AlterSpec {
         /// The text of the new default.
         default: Option<String>,
     },
-    /// ALTER [COLUMN] c SET VISIBLE or INVISIBLE.
+    /// ALTER \[COLUMN\] c SET VISIBLE or INVISIBLE.
     ColumnVisibility {
         /// The column.
         name: String,
@@ -451,7 +451,7 @@ pub enum AlterSpec {
         /// INVISIBLE or IGNORED.
         invisible: bool,
     },
-    /// ALTER CHECK or CONSTRAINT c [NOT] ENFORCED.
+    /// ALTER CHECK or CONSTRAINT c \[NOT\] ENFORCED.
     Enforce {
         /// The constraint.
         name: String,
@@ -532,8 +532,8 @@ pub struct DatabaseDef {
     pub or_replace: bool,
     /// IF NOT EXISTS.
     pub if_not_exists: bool,
-    /// [DEFAULT] CHARACTER SET, in lower case.
+    /// \[DEFAULT\] CHARACTER SET, in lower case.
     pub charset: Option<String>,
-    /// [DEFAULT] COLLATE, in lower case.
+    /// \[DEFAULT\] COLLATE, in lower case.
     pub collation: Option<String>,
 }

@@ -245,7 +245,7 @@ pub struct Statement {
     pub body: Body,
     /// Every name that it contains, in the order of the text.
     pub names: Vec<NameRef>,
-    /// Where IF [NOT] EXISTS may be put in, when it is not there yet.
+    /// Where IF \[NOT\] EXISTS may be put in, when it is not there yet.
     pub(super) condition_at: Option<usize>,
     /// What it was read with.
     pub context: ParseContext,

@@ -510,7 +510,7 @@ impl<'a> Work<'a> {
     }
 }
 
-/// True for a clause whose IF [NOT] EXISTS makes it do nothing.
+/// True for a clause whose IF \[NOT\] EXISTS makes it do nothing.
 fn is_void(table: &TableSchema, spec: &AlterSpec) -> bool {
     let column = |name: &str| table.column(name).is_some();
     let key = |name: &str| table.keys.iter().any(|k| same_name(&k.name, name));
