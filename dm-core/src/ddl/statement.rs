@@ -272,7 +272,7 @@ impl Statement {
     /// The text with other names.
     ///
     /// `rename` is asked for every name, in the order of the text; `None` leaves it as it is.
-    /// Everything else stays byte for byte. See [`super::splice`].
+    /// Everything else stays byte for byte. See `super::splice`.
     pub fn splice(&self, rename: impl FnMut(&NameRef) -> Option<TableName>) -> String {
         super::splice::splice(self, rename)
     }

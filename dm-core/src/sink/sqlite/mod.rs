@@ -1,15 +1,15 @@
 //! The SQLite sink: a local copy of MySQL schemas in one file.
 //!
 //! Guarantee: exactly once. Rows and the mark that tells of them are one SQLite transaction
-//! ([`mark`]); a crash at any point leaves either both or neither, and the next run reads the marks
+//! (`mark`); a crash at any point leaves either both or neither, and the next run reads the marks
 //! and skips what is there. Statements that change structures are transactions as well. A writer
 //! that was replaced cannot change anything any more, also when it lives in another process
-//! ([`mark`] again). What a restart does: SQLite itself rolls back what was open when the file is
+//! (`mark` again). What a restart does: SQLite itself rolls back what was open when the file is
 //! opened next; nothing else needs repair.
 //!
-//! Names: [`name`]. Types: [`types`]. Keys: [`layout`]. Concurrency: [`gate`] (in the process) and
+//! Names: `name`. Types: `types`. Keys: `layout`. Concurrency: `gate` (in the process) and
 //! SQLite's lock (between processes), both waited for within bounds; one chunk or batch is written
-//! at a time. Readers of the file are never blocked ([`store`]).
+//! at a time. Readers of the file are never blocked (`store`).
 
 mod apply;
 mod catalog;

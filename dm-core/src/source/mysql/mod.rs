@@ -1,9 +1,9 @@
 //! MySQL and MariaDB servers as sources.
 //!
-//! - [`snapshot`]: a consistent view over several connections and the position that belongs to it;
-//! - [`chunks`], [`key`]: cutting tables; [`columns`], [`read`], [`json`]: reading them exactly;
-//! - [`start`]: whether a stored position still means something on the server;
-//! - [`dump`], [`stream`]: the binlog stream; [`time`]: positions by time, GTID sets of positions.
+//! - `snapshot`: a consistent view over several connections and the position that belongs to it;
+//! - `chunks`, `key`: cutting tables; `columns`, `read`, `json`: reading them exactly;
+//! - `start`: whether a stored position still means something on the server;
+//! - `dump`, `stream`: the binlog stream; `time`: positions by time, GTID sets of positions.
 
 mod chunks;
 mod columns;
