@@ -1,6 +1,5 @@
 //! The loops: full copy, stream, and what they share.
 
-mod classify;
 mod copy;
 mod copy_stats;
 mod create;

@@ -6,16 +6,15 @@
 //! before means that it did not run, as after means that it did, anything else stops with the
 //! three structures, because only a person can tell.
 
-use dm_filter::{Change, Filter, TableName, Verdict};
+use dm_filter::{Change, EventType, Filter, TableName, Verdict};
 
 use super::Stream;
 use super::group::disorder;
 use crate::binlog::{QueryEvent, charset};
 use crate::ddl::{NameRole, ParseContext, SqlMode, Statement, StatementKind as K, parse};
 use crate::error::{Error, Result, codes};
-use crate::pipeline::classify::event_type;
 use crate::position::{BinlogPos, Position};
-use crate::schema::{Effects, TableSchema, Tracker, differences, parse_create_table};
+use crate::schema::{Effects, TableSchema, Tracker, differences, event_type, parse_create_table};
 use crate::sink::TargetDdl;
 use crate::state::{NewDdl, TrackedTable};
 
@@ -155,7 +154,7 @@ impl Stream<'_> {
     ) -> Result {
         let in_txn = self.group.in_txn;
         let tables = judged(statement);
-        let change = Change::ddl(&tables, event_type(statement), statement.sql.as_str());
+        let change = Change::ddl(&tables, self.kind_of(statement), statement.sql.as_str());
         match self.ctx.creator.filter.decide(&change) {
             Verdict::Exclude => return self.skip("excluded", in_txn, end),
             Verdict::Drop => {
@@ -183,6 +182,24 @@ impl Stream<'_> {
         let (group, position) = self.end_group(end)?;
         self.progress.pass(group.ordinal, position, group.at);
         self.save()
+    }
+
+    /// Which event of the binlog event filter a statement is. What an ALTER TABLE does to a column
+    /// depends on how the column was.
+    fn kind_of(&self, statement: &Statement) -> Option<EventType> {
+        let table = statement.subject().map(|subject| &subject.name);
+        let before = table.and_then(|t| self.tracker.table(t)).map(std::sync::Arc::clone);
+        let after = match (&before, table) {
+            (Some(before), Some(table)) if statement.kind == K::AlterTable => {
+                let mut one = Tracker::new(self.tracker.defaults().clone());
+                one.set(table.clone(), std::sync::Arc::clone(before), false);
+                // One that does not fit is judged by its text alone, and told when it is applied.
+                let applied = one.apply(statement).is_ok();
+                applied.then(|| one.table(table).map(std::sync::Arc::clone)).flatten()
+            }
+            _ => None,
+        };
+        event_type(statement, before.as_deref(), after.as_deref())
     }
 
     /// True when all tables of a statement were copied after it had run. A table that was copied
