@@ -367,6 +367,7 @@ pub enum DropKind {
 /// One clause of ALTER TABLE.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[allow(clippy::large_enum_variant)] // few live at a time, and patterns stay plain
 pub enum AlterSpec {
     /// ADD \[COLUMN\] c ... [FIRST | AFTER d], or ADD \[COLUMN\] (c ..., d ..., keys).
     AddColumns {

@@ -11,7 +11,7 @@ use dm_filter::{Change, EventType, Filter, TableName, Verdict};
 use super::Stream;
 use super::group::disorder;
 use crate::binlog::{QueryEvent, charset};
-use crate::ddl::{NameRole, ParseContext, SqlMode, Statement, StatementKind as K, parse};
+use crate::ddl::{Body, NameRole, ParseContext, SqlMode, Statement, StatementKind as K, parse};
 use crate::error::{Error, Result, codes};
 use crate::position::{BinlogPos, Position};
 use crate::schema::{Effects, TableSchema, Tracker, differences, event_type, parse_create_table};
@@ -256,10 +256,23 @@ impl Stream<'_> {
         if let Some(id) = record {
             self.execute(&ddl, id)?;
         }
+        self.forget_what_cannot_be(statement);
         let effects = self.tracker.apply(statement)?;
         self.track(&effects);
         self.tables.forget();
         Ok(())
+    }
+
+    /// The source made a table, so it was not there: what is tracked under its name is left over
+    /// from a checkpoint that was saved between a CREATE TABLE ... SELECT and its rows.
+    fn forget_what_cannot_be(&mut self, statement: &Statement) {
+        if let Body::CreateTable(create) = &statement.body
+            && !create.if_not_exists
+            && !create.or_replace
+            && let Some(subject) = statement.subject()
+        {
+            self.tracker.remove(&subject.name);
+        }
     }
 
     fn begin_record(&self, ddl: &TargetDdl, start: &BinlogPos) -> Result<i64> {
