@@ -243,6 +243,7 @@ impl Stream<'_> {
             self.group.large = true;
         }
         let blocks = std::mem::take(&mut self.group.blocks);
+        self.ctx.rate.pay(self.group.rows, self.group.bytes, &self.ctx.stop);
         self.group.bytes = 0;
         self.group.rows = 0;
         self.group.keys.clear();
