@@ -194,13 +194,19 @@ impl fmt::Display for TableFate {
             match &route.columns {
                 ColumnChoice::All => {}
                 ColumnChoice::Include(list) => write!(f, "\n  only columns: {}", list.join(", "))?,
-                ColumnChoice::Exclude(list) => write!(f, "\n  without columns: {}", list.join(", "))?,
+                ColumnChoice::Exclude(list) => {
+                    write!(f, "\n  without columns: {}", list.join(", "))?
+                }
             }
         }
         for stopped in &self.stopped {
             let what = if stopped.is_error { "stop the task" } else { "left out" };
             let events = stopped.events.join(", ");
-            write!(f, "\n  events {what}: {events} (`{}` of filter `{}`)", stopped.key, stopped.rule)?;
+            write!(
+                f,
+                "\n  events {what}: {events} (`{}` of filter `{}`)",
+                stopped.key, stopped.rule
+            )?;
         }
         if self.stopped.is_empty() {
             f.write_str("\n  events left out: none")?;
@@ -360,7 +366,10 @@ pub fn findings(survey: &Survey, advice: &[MergeAdvice]) -> Vec<String> {
     for merge in &survey.merges {
         let target = TableName::new(merge.target.0.as_str(), merge.target.1.as_str());
         let known = advice.iter().find(|a| a.target == target);
-        let words = known.map_or_else(|| MergeAdvice::of(target.clone(), None, &[]).to_string(), |a| a.to_string());
+        let words = known.map_or_else(
+            || MergeAdvice::of(target.clone(), None, &[]).to_string(),
+            |a| a.to_string(),
+        );
         out.push(format!(
             "note: {} tables come together in {target}: {}\n  {words}",
             merge.sources.len(),

@@ -56,9 +56,8 @@ fn judge(schema: &TableSchema, added: &[String]) -> KeyDanger {
     let Some(key) = schema.unique_keys().find(|k| !told(k)) else { return KeyDanger::Told };
     let columns: Vec<String> =
         key.parts.iter().filter_map(|p| p.column()).map(str::to_owned).collect();
-    let counted = columns.iter().find(|c| {
-        schema.column(c).is_some_and(|(_, column)| column.auto_increment)
-    });
+    let counted =
+        columns.iter().find(|c| schema.column(c).is_some_and(|(_, column)| column.auto_increment));
     match counted {
         Some(column) if columns.len() == 1 => KeyDanger::AutoIncrement { column: column.clone() },
         _ => KeyDanger::Key { key: key.name.clone(), columns },

@@ -49,9 +49,7 @@ impl RuleBook {
     /// For programs.
     pub fn to_json(&self) -> Value {
         let rule = |r: &Rule| json!({"group": r.group, "name": r.name, "says": r.says});
-        let of = |i: &InstanceRules| {
-            json!({"source": i.source, "rules": i.rules.iter().map(rule).collect::<Vec<_>>()})
-        };
+        let of = |i: &InstanceRules| json!({"source": i.source, "rules": i.rules.iter().map(rule).collect::<Vec<_>>()});
         Value::Array(self.instances.iter().map(of).collect())
     }
 }
@@ -65,7 +63,9 @@ impl fmt::Display for RuleBook {
             }
             write!(f, "source {}", instance.source)?;
             if instance.rules.is_empty() {
-                f.write_str("\n  no rules: every table but those of system schemas, under its own name")?;
+                f.write_str(
+                    "\n  no rules: every table but those of system schemas, under its own name",
+                )?;
             }
             for rule in &instance.rules {
                 write!(f, "\n  {} `{}`: {}", rule.group, rule.name, rule.says)?;
@@ -104,7 +104,8 @@ fn instance(task: &RawTask, instance: &RawInstance) -> InstanceRules {
     for rule in &instance.filter_rules {
         let Some(Some(filter)) = task.filters.get(rule) else { continue };
         name(&filter.schema_pattern, &filter.table_pattern);
-        let mut says = format!("{} {}", filter.action, pair(&filter.schema_pattern, &filter.table_pattern));
+        let mut says =
+            format!("{} {}", filter.action, pair(&filter.schema_pattern, &filter.table_pattern));
         if !filter.events.is_empty() {
             says.push_str(&format!(", events: {}", filter.events.join(", ")));
         }

@@ -89,11 +89,18 @@ fn extra_args_choose_what_is_copied() {
 
 #[test]
 fn all_tables_together_are_looked_over() {
-    let task = TASK.replace("routes:\n", "routes:\n  also: {schema-pattern: shop_1, table-pattern: 't_9*', target-schema: x}\n");
+    let task = TASK.replace(
+        "routes:\n",
+        "routes:\n  also: {schema-pattern: shop_1, table-pattern: 't_9*', target-schema: x}\n",
+    );
     let plan = plan(&task.replace("[merge, up]", "[merge, up, also]"));
     let tables = [
-        ("a", "shop_1", "t_1"), ("b", "shop_1", "t_1"), ("a", "shop_1", "t_99"), ("a", "up", "x"),
-        ("a", "shop_12", "t_1"), ("a", "shop_1", "log"),
+        ("a", "shop_1", "t_1"),
+        ("b", "shop_1", "t_1"),
+        ("a", "shop_1", "t_99"),
+        ("a", "up", "x"),
+        ("a", "shop_12", "t_1"),
+        ("a", "shop_1", "log"),
     ]
     .map(|(s, d, t)| SourceName::new(s, d, t));
     let survey = look_over(&plan, &tables);

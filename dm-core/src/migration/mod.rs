@@ -119,6 +119,11 @@ impl Migration {
         self.control.clone()
     }
 
+    /// What it was built from.
+    pub fn plan(&self) -> &TaskPlan {
+        &self.parts.plan
+    }
+
     /// A source of the plan, as the migration opens it: for looking at its tables. Nothing is
     /// connected before it is asked something.
     ///

@@ -88,6 +88,22 @@ impl TaskPlan {
     }
 }
 
+impl RawTask {
+    /// Reads a task file as it is written: its form is checked, its meaning is not.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with its form, with file and line.
+    pub fn from_yaml(task: &SourceText<'_>) -> Result<Self, Problems> {
+        let (raw, mut file) = read(task, &TASK, Self::read);
+        file.sort();
+        if file.problems.is_empty() {
+            return Ok(raw);
+        }
+        Err(Problems { problems: file.problems, warnings: file.warnings })
+    }
+}
+
 /// Checks a file's structure and takes its values.
 fn read<T: Default>(
     text: &SourceText<'_>,

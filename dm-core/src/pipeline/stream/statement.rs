@@ -373,23 +373,19 @@ impl Stream<'_> {
             // A schema: its statement says IF [NOT] EXISTS.
             return Ok(Ran::No);
         }
-        if before == after {
+        match ran(&before, &after, &now) {
+            Some(true) => {
+                self.group.statements.push(record.id);
+                Ok(Ran::Yes)
+            }
+            Some(false) => Ok(Ran::No),
             // It changes nothing that can be seen. Running it twice is harmless, unless tables
             // change places.
-            return if ddl.sql.to_ascii_uppercase().contains("RENAME") {
-                Err(ambiguous(&record.ddl.sql, &before, &after, &now))
-            } else {
+            None if same(&before, &after) && !ddl.sql.to_ascii_uppercase().contains("RENAME") => {
                 Ok(Ran::No)
-            };
+            }
+            None => Err(ambiguous(&record.ddl.sql, &before, &after, &now)),
         }
-        if now == before {
-            return Ok(Ran::No);
-        }
-        if now == after {
-            self.group.statements.push(record.id);
-            return Ok(Ran::Yes);
-        }
-        Err(ambiguous(&record.ddl.sql, &before, &after, &now))
     }
 
     /// Notes changed structures for the next checkpoint.
@@ -437,6 +433,35 @@ fn structures<'t>(
             Ok((table.clone(), schema))
         })
         .collect()
+}
+
+/// Whether a statement has run, told by the structures; `None` when they do not tell.
+fn ran(before: &Structures, after: &Structures, now: &Structures) -> Option<bool> {
+    if before == after {
+        return None;
+    }
+    if now == before || now == after {
+        return Some(now == after);
+    }
+    // A server prints a structure in its own words and fills in its defaults.
+    match (same(now, before), same(now, after)) {
+        (true, true) => return None,
+        (before, after) if before || after => return Some(after),
+        _ => {}
+    }
+    // A table that the statement makes or takes away tells by being there.
+    let exist = |s: &Structures| s.iter().map(|(_, s)| s.is_some()).collect::<Vec<_>>();
+    let (before, after, now) = (exist(before), exist(after), exist(now));
+    (before != after && (now == before || now == after)).then(|| now == after)
+}
+
+/// True when two structures are alike in all that decides about rows and keys.
+fn same(left: &Structures, right: &Structures) -> bool {
+    left.len() == right.len()
+        && left.iter().zip(right).all(|((_, left), (_, right))| match (left, right) {
+            (Some(left), Some(right)) => differences(left, right).is_empty(),
+            (left, right) => left.is_none() && right.is_none(),
+        })
 }
 
 /// How the target's tables look when the statement has run on them.
@@ -514,4 +539,52 @@ fn short(sql: &str) -> String {
         text.push_str(" ...");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(tables: &[(&str, &str)]) -> Structures {
+        let schema = |text: &str| {
+            let parsed = |t| parse_create_table(t, SqlMode::default()).unwrap();
+            (!text.is_empty()).then(|| parsed(text))
+        };
+        tables.iter().map(|(name, text)| (TableName::new("d", *name), schema(text))).collect()
+    }
+
+    fn ran_on(tables: &[(&str, &str)], sql: &str, now: &[(&str, &str)]) -> Option<bool> {
+        let before = state(tables);
+        let after = expected(&before, sql).unwrap();
+        ran(&before, &after, &state(now))
+    }
+
+    const PLAIN: &str = "CREATE TABLE t (id int NOT NULL, PRIMARY KEY (id))";
+    const PRINTED: &str = "CREATE TABLE `t` (`id` int(11) NOT NULL, PRIMARY KEY (`id`)) \
+                           ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin";
+
+    #[test]
+    fn a_table_that_is_made_or_dropped_tells_by_being_there() {
+        let create = "CREATE TABLE IF NOT EXISTS d.t (id int primary key)";
+        assert_eq!(ran_on(&[("t", "")], create, &[("t", PRINTED)]), Some(true));
+        assert_eq!(ran_on(&[("t", "")], create, &[("t", "")]), Some(false));
+        let drop = "DROP TABLE IF EXISTS d.t";
+        assert_eq!(ran_on(&[("t", PRINTED)], drop, &[("t", "")]), Some(true));
+        assert_eq!(ran_on(&[("t", PRINTED)], drop, &[("t", PRINTED)]), Some(false));
+        let rename = "RENAME TABLE d.t TO d.u";
+        let (old, new) = ([("t", PRINTED), ("u", "")], [("t", ""), ("u", PRINTED)]);
+        assert_eq!(ran_on(&old, rename, &new), Some(true));
+        assert_eq!(ran_on(&old, rename, &old), Some(false));
+        assert_eq!(ran_on(&old, rename, &[("t", ""), ("u", "")]), None);
+    }
+
+    #[test]
+    fn the_words_of_a_server_do_not_matter() {
+        let add = "ALTER TABLE d.t ADD COLUMN v int";
+        let added = PRINTED.replace(", PRIMARY", ", `v` int(11) DEFAULT NULL, PRIMARY");
+        assert_eq!(ran_on(&[("t", PRINTED)], add, &[("t", &added)]), Some(true));
+        assert_eq!(ran_on(&[("t", PLAIN)], add, &[("t", PLAIN)]), Some(false));
+        let other = PRINTED.replace(", PRIMARY", ", `w` text, PRIMARY");
+        assert_eq!(ran_on(&[("t", PRINTED)], add, &[("t", &other)]), None);
+    }
 }
