@@ -10,9 +10,9 @@ use crate::config::{
 };
 use crate::error::{Error, Result, codes};
 use crate::pipeline::{BatchLimit, CopySettings, Creator, StreamSettings};
+use crate::position::Flavor;
 use crate::sink::sqlite::SqliteSink;
 use crate::sink::{MysqlSink, MysqlSinkOptions, OnDuplicate, Sink};
-use crate::position::Flavor;
 use crate::source::mysql::{MySqlSource, ReadOptions, SnapshotOptions, StreamOptions};
 use crate::source::recorded::{DumpedSource, RecordedOptions, RecordedSource};
 use crate::source::{RowChoice, Source};
@@ -120,6 +120,8 @@ fn wanted(creator: &Creator) -> RowChoice {
 pub(super) fn settings(plan: &TaskPlan, source: &SourcePlan) -> Settings {
     let sources = plan.sources.len().max(1);
     let max_memory = usize::try_from(plan.limits.max_memory).unwrap_or(usize::MAX);
+    // Each source has its share; what does not fit into it goes to the target while it is read.
+    let share = (max_memory / sources).max(1);
     let on_duplicate = match source.load.on_duplicate {
         PlannedDuplicate::Replace => OnDuplicate::Replace,
         PlannedDuplicate::Error => OnDuplicate::Error,
@@ -137,8 +139,8 @@ pub(super) fn settings(plan: &TaskPlan, source: &SourcePlan) -> Settings {
             workers: source.sync.workers,
             limit: BatchLimit { rows: source.sync.batch, bytes: BATCH_BYTES },
             queue: source.sync.queue_size,
-            max_bytes: (max_memory / sources).max(LARGE_BYTES),
-            large_bytes: LARGE_BYTES,
+            max_bytes: share,
+            large_bytes: LARGE_BYTES.min(share / 2),
             checkpoint_interval: source.sync.checkpoint_interval.min(CHECKPOINT_INTERVAL),
             safe_mode: source.sync.safe_mode,
         },

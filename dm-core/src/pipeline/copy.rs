@@ -19,6 +19,7 @@ use dm_filter::TableName;
 
 use super::copy_stats::CopyStats;
 use super::create::Creator;
+use super::rate::Rate;
 use crate::error::{Error, Result, codes};
 use crate::event::{ChunkMark, CopyBlock, LaneId};
 use crate::position::Position;
@@ -44,6 +45,7 @@ pub(crate) struct Copy {
     pub state: Arc<StateStore>,
     pub creator: Creator,
     pub stats: Arc<CopyStats>,
+    pub rate: Arc<Rate>,
     pub stop: Arc<AtomicBool>,
     pub settings: CopySettings,
 }
@@ -423,6 +425,7 @@ impl Copy {
             });
             let mut stream = Blocks {
                 blocks: blocks_out,
+                rate: &self.rate,
                 stop: &self.stop,
                 reading: Some(reading),
                 source: None,
@@ -446,6 +449,7 @@ enum Failure {
 /// The reader thread's blocks as the sink takes them.
 struct Blocks<'s, 'h> {
     blocks: Receiver<CopyBlock>,
+    rate: &'s Rate,
     stop: &'s AtomicBool,
     reading: Option<std::thread::ScopedJoinHandle<'h, Result<()>>>,
     source: Option<Error>,
@@ -473,6 +477,7 @@ impl BlockStream for Blocks<'_, '_> {
             return Err(stopped());
         }
         if let Ok(block) = self.blocks.recv() {
+            self.rate.pay(block.rows(), block.bytes(), self.stop);
             return Ok(Some(block));
         }
         // The end, or the reader failed: then the chunk must not be committed.

@@ -161,6 +161,13 @@ impl Version {
         arrived: &Arrived,
         schema: Option<(&TableSchema, u64)>,
     ) -> Result<Self> {
+        let name = TableName::new(&target.schema, &target.table);
+        let at_target = sink.describe(&name)?.ok_or_else(|| {
+            Error::new(
+                &codes::SYNC_NO_TARGET_TABLE,
+                format!("source table {table} goes to target table {name}, which does not exist"),
+            )
+        })?;
         let structure = schema.map(|(s, _)| s);
         let (decode, columns) = match arrived {
             Arrived::Binlog(event) => {
@@ -170,13 +177,6 @@ impl Version {
             }
             Arrived::Owned { columns, .. } => (None, Arc::new(columns.clone())),
         };
-        let name = TableName::new(&target.schema, &target.table);
-        let at_target = sink.describe(&name)?.ok_or_else(|| {
-            Error::new(
-                &codes::SYNC_NO_TARGET_TABLE,
-                format!("source table {table} goes to target table {name}, which does not exist"),
-            )
-        })?;
         let pick = pick(&columns, &target.columns);
         let mut carried: Vec<_> = match &pick {
             Some(pick) => pick.iter().filter_map(|&i| columns.get(i)).cloned().collect(),

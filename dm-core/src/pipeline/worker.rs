@@ -13,6 +13,7 @@ use crossbeam_channel::Receiver;
 
 use super::dispatch::Job;
 use super::progress::Progress;
+use super::rate::Rate;
 use super::stats::StreamStats;
 use crate::error::Result;
 use crate::event::{Batch, OrdinalSet, StreamMark, Txn};
@@ -39,6 +40,7 @@ pub(crate) struct Worker {
     pub progress: Arc<Progress>,
     pub stats: Arc<StreamStats>,
     pub limit: BatchLimit,
+    pub rate: Arc<Rate>,
     pub stop: Arc<AtomicBool>,
 }
 
@@ -105,6 +107,8 @@ impl Worker {
             low_position: low.position.to_text(),
             applied: with_batch,
         };
+        let (rows, bytes) = txns.iter().fold((0, 0), |(r, b), t| (r + t.rows, b + t.bytes));
+        self.rate.pay(rows, bytes, &self.stop);
         let stats = self.persist(writer, &batch, &mark)?;
         *applied = mark.applied;
         self.stats.applied(txns.len(), &stats);

@@ -20,6 +20,7 @@ use crate::schema::TableSchema;
 pub mod keys;
 mod memory;
 mod mysql;
+pub mod script;
 pub mod sqlite;
 
 pub use self::mysql::MysqlSink;

@@ -96,7 +96,7 @@ fn read(
     queue: &Sender<Result<Option<SourceEvent>>>,
     shared: &Shared,
 ) {
-    let closed = || Error::new(&codes::SOURCE_STREAM, "the stream was closed");
+    let closed = || Error::new(&codes::SYNC_READ, "the stream was closed");
     let last = loop {
         let more = step(&mut |event| {
             if !shared.acquire(cost(&event)) {
@@ -129,7 +129,7 @@ fn cost(event: &SourceEvent) -> usize {
 
 impl EventStream for QueuedStream {
     fn poll(&mut self, patience: Duration) -> Result<Polled> {
-        let spent = || Error::new(&codes::SOURCE_STREAM, "the stream has failed before");
+        let spent = || Error::new(&codes::SYNC_READ, "the stream has failed before");
         if self.spent {
             return Err(spent());
         }

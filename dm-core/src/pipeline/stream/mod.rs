@@ -26,6 +26,7 @@ use self::xa::Held;
 use super::create::Creator;
 use super::dispatch::{Dispatcher, Queue};
 use super::progress::{Low, Progress};
+use super::rate::Rate;
 use super::stats::StreamStats;
 use super::tables::Tables;
 use super::until::Until;
@@ -72,6 +73,7 @@ pub(crate) struct StreamContext {
     pub creator: Creator,
     pub settings: StreamSettings,
     pub stats: Arc<StreamStats>,
+    pub rate: Arc<Rate>,
     pub stop: Arc<AtomicBool>,
     pub until: Until,
     /// Told after each checkpoint: where the stream stands.
@@ -118,6 +120,7 @@ pub(crate) fn follow(ctx: &StreamContext) -> Result<Ended> {
                 progress: Arc::clone(&progress),
                 stats: Arc::clone(&ctx.stats),
                 limit: ctx.settings.limit,
+                rate: Arc::clone(&ctx.rate),
                 stop: Arc::clone(&ctx.stop),
             };
             scope.spawn(move || worker.run());

@@ -63,6 +63,18 @@ pub struct MysqlSink {
 }
 
 impl MysqlSink {
+    /// A sink for a server, for services that build their own pipelines. Marks are kept in
+    /// `meta_schema`, which is created when it is not there. Nothing is connected yet.
+    pub fn connect(target: ConnPlan, meta_schema: &str) -> Self {
+        let options = MysqlSinkOptions {
+            meta_schema: meta_schema.to_owned(),
+            statement_bytes: 1 << 20,
+            stop_on_missing: false,
+            marked: true,
+        };
+        Self::new(target, &options)
+    }
+
     /// A sink for the server that `target` names. Nothing is connected yet.
     pub(crate) fn new(target: ConnPlan, options: &MysqlSinkOptions) -> Self {
         Self {
@@ -222,10 +234,21 @@ impl Sink for MysqlSink {
         self.shared.ask(|session| self.shared.marks.forget(session, task, lane, epoch, chunks))
     }
 
-    fn empty_table(&self, _task: &str, _lane: &LaneId, table: &TableName) -> Result<()> {
-        // Marks of earlier generations may stay: a mark names its generation.
-        self.shared
-            .ask(|session| session.exec(&format!("DELETE FROM {}", quote_table(table))).map(|_| ()))
+    fn empty_table(&self, task: &str, lane: &LaneId, table: &TableName) -> Result<()> {
+        let shared = &self.shared;
+        let mut statements = vec![format!("DELETE FROM {}", quote_table(table))];
+        if shared.marked {
+            statements.push(shared.marks.forget_target(task, lane, table));
+        }
+        let text = format!("BEGIN;{};COMMIT", statements.join(";"));
+        shared.ask(|session| match session.run(&text) {
+            Ok(_) => Ok(()),
+            Err((_, error)) => {
+                // The connection is used again; a broken one is rolled back by the server.
+                let _ = session.exec("ROLLBACK");
+                Err(error)
+            }
+        })
     }
 
     fn writer(&self, slot: &Slot, stop: &AtomicBool) -> Result<Box<dyn Writer>> {

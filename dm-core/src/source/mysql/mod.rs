@@ -1,9 +1,9 @@
 //! MySQL and MariaDB servers as sources.
 //!
-//! - [`snapshot`]: a consistent view over several connections and the position that belongs to it;
-//! - [`chunks`], [`key`]: cutting tables; [`columns`], [`read`], [`json`]: reading them exactly;
-//! - [`start`]: whether a stored position still means something on the server;
-//! - [`dump`]: the binlog stream; [`time`]: positions by time, GTID sets of positions.
+//! - `snapshot`: a consistent view over several connections and the position that belongs to it;
+//! - `chunks`, `key`: cutting tables; `columns`, `read`, `json`: reading them exactly;
+//! - `start`: whether a stored position still means something on the server;
+//! - `dump`: the binlog stream; `time`: positions by time, GTID sets of positions.
 
 mod chunks;
 mod columns;
@@ -116,7 +116,7 @@ impl MySqlSource {
     ///
     /// # Errors
     ///
-    /// 61010 when the time is behind the end of the binlog; when the server cannot be asked.
+    /// 20057 when the time is behind the end of the binlog; when the server cannot be asked.
     pub fn position_at_time(&self, at: u32) -> Result<TimePosition> {
         time::find(&self.plan, at)
     }

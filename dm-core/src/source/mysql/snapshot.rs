@@ -318,8 +318,9 @@ fn may_fall_back(error: &Error) -> bool {
 
 fn not_locked(error: &Error, statement: &str, attempts: u32) -> Error {
     let head: String = statement.chars().take(60).collect();
+    let global = statement.starts_with("FLUSH");
     let mut out = Error::new(
-        &codes::SOURCE_LOCK,
+        if global { &codes::DUMP_GLOBAL_LOCK } else { &codes::SOURCE_LOCK },
         format!(
             "`{head}` failed after {attempts} attempts of {LOCK_SECONDS} s: {}",
             error.message()

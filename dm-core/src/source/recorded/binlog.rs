@@ -99,7 +99,8 @@ impl Files {
                         false => Flavor::MySql,
                     };
                     let flavor = self.flavor.unwrap_or(told);
-                    head = Some(Head { version, flavor, server_id: header.server_id, before: None });
+                    head =
+                        Some(Head { version, flavor, server_id: header.server_id, before: None });
                 }
                 (EventBody::PreviousGtids(set), Some(head)) => {
                     head.before = Some(GtidSet::MySql(set));
@@ -151,7 +152,14 @@ impl Files {
         let start = BinlogPos::new(file.clone(), FIRST_EVENT);
         let mut translator = Translator::new(flavor, start, false).wanting(wanted);
         let reader = open_at(file, path, offset, &mut translator)?;
-        Ok(FileStream { files: self.clone(), index, reader, translator, contained, skipping: false })
+        Ok(FileStream {
+            files: self.clone(),
+            index,
+            reader,
+            translator,
+            contained,
+            skipping: false,
+        })
     }
 
     fn file_of(&self, pos: &BinlogPos) -> Result<usize> {
@@ -242,8 +250,7 @@ fn unreadable(path: &Path, cause: std::io::Error) -> Error {
 /// A reader behind the magic number; `None` for a file that is too short to have one.
 fn open(path: &Path) -> Result<Option<Reader>> {
     let file = File::open(path).map_err(|e| unreadable(path, e))?;
-    FileReader::open(BufReader::with_capacity(1 << 18, file))
-        .map_err(|e| e.context(path.display()))
+    FileReader::open(BufReader::with_capacity(1 << 18, file)).map_err(|e| e.context(path.display()))
 }
 
 /// A reader at an offset. The translator has seen the head of the file and stands there too.
@@ -262,7 +269,9 @@ fn open_at(
                 &codes::SOURCE_POSITION_BEYOND,
                 format!("{pos} is beyond the end of {}: {bytes}", path.display()),
             )
-            .workaround("Take the whole file: it was cut off, or the position is another file's."));
+            .workaround(
+                "Take the whole file: it was cut off, or the position is another file's.",
+            ));
         }
         for _ in 0..HEAD_EVENTS {
             if reader.offset() >= offset {

@@ -133,13 +133,9 @@ impl Field {
         use TypeKind as K;
         let ty = &column.ty;
         let (class, kind) = match ty.kind {
-            K::TinyInt
-            | K::SmallInt
-            | K::MediumInt
-            | K::Int
-            | K::BigInt
-            | K::Decimal
-            | K::Year => (Class::Number, CellKind::Number),
+            K::TinyInt | K::SmallInt | K::MediumInt | K::Int | K::BigInt | K::Decimal | K::Year => {
+                (Class::Number, CellKind::Number)
+            }
             K::Float | K::Double => (Class::Float, CellKind::Number),
             K::Bit => {
                 let bits = ty.length.unwrap_or(1) as usize;
@@ -276,8 +272,8 @@ fn text(
 ) -> Result<(&'static str, &'static str, CellKind), String> {
     let named = column.ty.charset.as_str();
     let stored = if named.is_empty() { Some("utf8mb4") } else { canonical(named) };
-    let stored =
-        stored.ok_or_else(|| format!("column `{}` is in `{named}`, which is unknown", column.name))?;
+    let stored = stored
+        .ok_or_else(|| format!("column `{}` is in `{named}`, which is unknown", column.name))?;
     let file = match strings {
         Strings::In(charset) => charset,
         Strings::AsStored => stored,
@@ -369,7 +365,9 @@ mod tests {
         assert!(one("INT", Kind::Default, b"").contains("DEFAULT"));
         assert!(one("ENUM('a')", Kind::Number, b"2").contains("label"));
         assert!(one("JSON", Kind::Text(None), &[0xFF]).contains("UTF-8"));
-        assert!(one("VARCHAR(5)", Kind::Text(Some("gbk")), &[0xB0, 0xA1]).contains("character set"));
+        assert!(
+            one("VARCHAR(5)", Kind::Text(Some("gbk")), &[0xB0, 0xA1]).contains("character set")
+        );
         let schema = parse_create_table("CREATE TABLE t (a INT)", SqlMode::default()).unwrap();
         let none = Shape::new(&schema, Some(&["b".to_owned()]), UTF8).unwrap_err();
         assert!(none.contains("no column `b`"), "{none}");
@@ -377,7 +375,8 @@ mod tests {
 
     #[test]
     fn strings_are_read_in_the_right_character_set() {
-        let sql = "CREATE TABLE t (a VARCHAR(9) CHARACTER SET latin1, b VARCHAR(9) CHARACTER SET gbk)";
+        let sql =
+            "CREATE TABLE t (a VARCHAR(9) CHARACTER SET latin1, b VARCHAR(9) CHARACTER SET gbk)";
         let both = |strings, a: (Kind, &[u8]), b: (Kind, &[u8])| {
             let block = cells(sql, strings, &[a, b]).unwrap();
             let kinds: Vec<_> = block.columns().iter().map(|c| c.kind.clone()).collect();

@@ -429,7 +429,8 @@ mod tests {
 
     #[test]
     fn the_create_statement_of_a_file() {
-        let text = "/*!40101 SET NAMES binary*/;\n-- x;\nCREATE TABLE `a;b` (`c` INT COMMENT ';');\n";
+        let text =
+            "/*!40101 SET NAMES binary*/;\n-- x;\nCREATE TABLE `a;b` (`c` INT COMMENT ';');\n";
         assert_eq!(create_statement(text), Some("CREATE TABLE `a;b` (`c` INT COMMENT ';')"));
         assert_eq!(create_statement("CREATE TABLE t (a INT)"), None);
         assert_eq!(create_statement("SET x = 1; DROP TABLE t;"), None);

@@ -20,9 +20,7 @@ use crate::error::{Error, Result, codes};
 use crate::event::CopyBlock;
 use crate::position::Position;
 use crate::schema::{TypeKind, parse_create_table, same_name};
-use crate::source::{
-    Chunk, ChunkReader, SchemaInfo, Snapshot, TableChoice, TableCopy, TableInfo,
-};
+use crate::source::{Chunk, ChunkReader, SchemaInfo, Snapshot, TableChoice, TableCopy, TableInfo};
 
 /// More rows than this are never in one block.
 const BLOCK_ROWS: usize = 65_536;
@@ -44,8 +42,7 @@ pub(super) fn info(table: &DumpTable) -> Result<TableInfo> {
 pub(super) fn tables(dir: &DumpDir, choose: &TableChoice) -> Result<Vec<TableName>> {
     complain(&dir.loose, choose, &codes::LOAD_NAME_NO_TABLE, "whose structure is not there")?;
     complain(&dir.homeless, choose, &codes::LOAD_NAME_NO_SCHEMA, "whose schema has no file")?;
-    let wanted =
-        |name: &&TableName| !dm_filter::is_system_schema(&name.schema) && choose(name);
+    let wanted = |name: &&TableName| !dm_filter::is_system_schema(&name.schema) && choose(name);
     Ok(dir.tables.keys().filter(wanted).cloned().collect())
 }
 
@@ -218,8 +215,8 @@ impl FileCopy<'_> {
                     self.begin(&table, columns.as_deref())?;
                 }
                 Item::Row => {
-                    let full = block
-                        .take_if(|b| b.bytes() >= block_bytes || b.rows() >= BLOCK_ROWS);
+                    let full =
+                        block.take_if(|b| b.bytes() >= block_bytes || b.rows() >= BLOCK_ROWS);
                     if let Some(full) = full {
                         out(full)?;
                     }
@@ -285,8 +282,7 @@ impl FileCopy<'_> {
                 .rows
                 .error(&format!("a row has {found} values where {wanted} columns are")));
         }
-        let block =
-            block.get_or_insert_with(|| CopyBlock::new(Arc::clone(shape.columns())));
+        let block = block.get_or_insert_with(|| CopyBlock::new(Arc::clone(shape.columns())));
         for index in 0..row.len() {
             if let Some(literal) = row.get(index) {
                 shape.push(block, index, literal).map_err(|why| self.rows.error(&why))?;

@@ -195,7 +195,10 @@ mod tests {
 
     #[test]
     fn no_position_is_no_error_but_half_a_one_is() {
-        assert_eq!(parse("Started dump at: x\nFinished dump at: y\n").unwrap(), Metadata::default());
+        assert_eq!(
+            parse("Started dump at: x\nFinished dump at: y\n").unwrap(),
+            Metadata::default()
+        );
         assert_eq!(parse("").unwrap(), Metadata::default());
         for text in [
             "SHOW MASTER STATUS:\n\tLog: b.000001\n",

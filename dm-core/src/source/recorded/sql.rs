@@ -317,8 +317,7 @@ impl SqlRows {
     }
 
     fn number(&mut self, row: &mut RawRow) -> Result<Kind> {
-        let stop =
-            |b: u8| !(b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+' | b'e' | b'E'));
+        let stop = |b: u8| !(b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+' | b'e' | b'E'));
         self.scan.take_until(stop, &mut row.data, MAX_VALUE)?;
         Ok(Kind::Number)
     }
@@ -358,8 +357,7 @@ impl SqlRows {
 
     fn charset(&self, name: &str) -> Result<&'static str> {
         charset::canonical(name).ok_or_else(|| {
-            self.scan
-                .error(&codes::LOAD_SQL_PARSE, format!("`{name}` is no known character set"))
+            self.scan.error(&codes::LOAD_SQL_PARSE, format!("`{name}` is no known character set"))
         })
     }
 

@@ -1,5 +1,6 @@
 //! The sink as a whole, through its traits.
 
+mod conformance;
 mod crash;
 mod ddl;
 mod model;
