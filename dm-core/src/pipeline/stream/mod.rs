@@ -232,7 +232,7 @@ impl<'c> Stream<'c> {
             }
             let polled = self.poll(&mut *stream)?;
             if polled == Took::End {
-                return Ok(Ended::Reached);
+                return self.finish();
             }
             if self.saved.elapsed() >= self.ctx.settings.checkpoint_interval {
                 self.save()?;
@@ -246,6 +246,17 @@ impl<'c> Stream<'c> {
                 return Ok(Ended::Reached);
             }
         }
+    }
+
+    /// Recorded files are at their end: what was read of them has to arrive.
+    fn finish(&self) -> Result<Ended> {
+        let handed_out = self.ordinal - u64::from(self.group.is_open());
+        while !self.ctx.stop.load(Ordering::Relaxed) {
+            if self.progress.wait_low(handed_out, Some(Instant::now() + PATIENCE))? {
+                return Ok(Ended::Reached);
+            }
+        }
+        Ok(Ended::Stopped)
     }
 
     fn poll(&mut self, stream: &mut dyn EventStream) -> Result<Took> {
