@@ -33,6 +33,8 @@ const ATTEMPTS: u32 = 5;
 /// A chunk is meant to hold no more rows than this, so that a crash costs little and all readers
 /// have work.
 const CHUNK_ROWS_MAX: u64 = 100_000;
+/// Chunks have marks of their own: all runs of a copy write under one epoch.
+const COPY_EPOCH: u64 = 0;
 /// Chunks noted in one commit of the state file.
 const NOTE_AT_ONCE: usize = 64;
 
@@ -108,7 +110,7 @@ impl Copy {
         };
         self.state.finish_copy(&self.lane, &contained)?;
         // The state file knows all chunks now; their marks are not needed any more.
-        self.sink.forget(&self.task, &self.lane, u64::MAX, true)?;
+        self.sink.forget(&self.task, &self.lane, COPY_EPOCH + 1, true)?;
         Ok(position)
     }
 
@@ -289,8 +291,12 @@ impl Copy {
         tables: &[Table],
         shared: &Shared,
     ) -> Result {
-        let slot =
-            Slot { task: self.task.clone(), lane: self.lane.clone(), worker: number, epoch: 0 };
+        let slot = Slot {
+            task: self.task.clone(),
+            lane: self.lane.clone(),
+            worker: number,
+            epoch: COPY_EPOCH,
+        };
         let mut writer: Option<Box<dyn Writer>> = None;
         let mut reader: Option<Box<dyn ChunkReader>> = None;
         while let Some(work) = shared.take(&self.stop)? {
