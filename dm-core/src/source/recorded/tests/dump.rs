@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use dm_filter::TableName;
@@ -10,8 +11,9 @@ use dm_filter::TableName;
 use super::fixture;
 use crate::error::Result;
 use crate::event::{CellKind, CellRef, SourceId};
-use crate::source::recorded::{RecordedOptions, RecordedSource};
+use crate::source::recorded::{DumpedSource, RecordedOptions, RecordedSource};
 use crate::source::{Snapshot, Source};
+use crate::testing::ScriptedSource;
 
 const HEADER: &str = "/*!40014 SET FOREIGN_KEY_CHECKS=0*/;\n/*!40101 SET NAMES binary*/;\n/*!40103 SET TIME_ZONE='+00:00' */;\n";
 const TABLE: &str = "CREATE TABLE `t` (`id` int NOT NULL, `a` varchar(20), `b` blob, `ts` timestamp NULL, \
@@ -277,4 +279,23 @@ fn dumps_of_real_servers_have_all_their_rows() {
         "{}",
         products[0]
     );
+}
+
+#[test]
+fn a_dump_replaces_the_copy_of_a_server_and_nothing_else() {
+    let dir = dir(&[("d.t.sql", b"INSERT INTO `t` (`id`) VALUES (1);")]);
+    let server = ScriptedSource::new("s");
+    server.ddl("", "CREATE DATABASE other").unwrap();
+    server.ddl("other", "CREATE TABLE u (id INT PRIMARY KEY)").unwrap();
+    let source = DumpedSource::new(dir.path().to_owned(), false, Arc::new(server.clone()));
+    let all = |_: &TableName| true;
+    assert_eq!(source.tables(&all).unwrap(), [TableName::new("d", "t")]);
+    let copied = source.snapshot(&all, &AtomicBool::new(false)).unwrap();
+    assert_eq!(copied.tables().len(), 1);
+    assert_eq!(source.info().unwrap(), server.info().unwrap());
+    assert_eq!(source.end_position().unwrap(), server.end_position().unwrap());
+    assert!(source.describe(&TableName::new("other", "u")).unwrap().is_some());
+    let without = DumpedSource::new(dir.path().to_owned(), true, Arc::new(server));
+    let error = without.snapshot(&all, &AtomicBool::new(false)).err().unwrap();
+    assert_eq!(error.code().number, 11_001);
 }
