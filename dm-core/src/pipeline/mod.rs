@@ -2,6 +2,7 @@
 
 mod classify;
 mod copy;
+mod copy_resume;
 mod copy_stats;
 mod create;
 mod dispatch;
