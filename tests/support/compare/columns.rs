@@ -210,6 +210,18 @@ pub fn compare_structure(
     }
 }
 
+/// A collation names its character set; MySQL prints that, too, for a column that was made with
+/// the words `COLLATE ...` alone.
+fn without_implied_charset(line: &str) -> String {
+    const WORDS: &str = " CHARACTER SET ";
+    let implied = line.find(WORDS).and_then(|at| {
+        let rest = &line[at + WORDS.len()..];
+        let end = rest.find(' ')?;
+        rest[end..].starts_with(" COLLATE ").then(|| format!("{}{}", &line[..at], &rest[end..]))
+    });
+    implied.unwrap_or_else(|| line.to_owned())
+}
+
 /// The lines of SHOW CREATE TABLE without the table's name and the next AUTO_INCREMENT. (The
 /// defaults of TIMESTAMP columns in information_schema are in the zone of the session that made
 /// them; here they are in that of the reader.) Constraints of a table with another name are left
@@ -226,7 +238,7 @@ fn structure(address: &Address, schema: &str, table: &str, renamed: bool) -> Vec
             let words = options.split(' ').filter(|w| !w.starts_with("AUTO_INCREMENT="));
             lines.push(words.collect::<Vec<_>>().join(" "));
         } else if line.starts_with("  `") {
-            lines.push(format!("column {at}{line}"));
+            lines.push(format!("column {at}{}", without_implied_charset(line)));
         } else if !(renamed && line.trim_start().starts_with("CONSTRAINT")) {
             lines.push(line.to_owned());
         }

@@ -183,6 +183,13 @@ fn no_table(table: &TableName, source: &crate::event::SourceTable) -> Error {
     )
 }
 
+impl Drop for MysqlWriter {
+    fn drop(&mut self) {
+        let id = self.session.id();
+        super::lock(&self.shared.writers).retain(|(_, _, open)| *open != id);
+    }
+}
+
 impl Writer for MysqlWriter {
     fn load(
         &mut self,
