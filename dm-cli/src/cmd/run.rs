@@ -1,9 +1,12 @@
 //! `dm run`: a task in the foreground.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use dm_core::config::TargetPlan;
+use dm_core::sink::sqlite::SqliteSink;
 use dm_core::{Migration, Outcome, Until};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -22,6 +25,10 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     for warning in &warnings {
         eprintln!("warning: {warning}");
     }
+    let file = match &plan.target {
+        TargetPlan::Sqlite(file) if !args.json => Some(file.clone()),
+        _ => None,
+    };
     let migration = Migration::builder(plan)
         .state_dir(&args.state.state_dir)
         .until(until(args.until.as_deref())?)
@@ -48,9 +55,31 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
             eprintln!("stopped; the same command goes on where it stood");
             Ok(ExitCode::SUCCESS)
         }
-        Ok(_) => Ok(ExitCode::SUCCESS),
+        Ok(_) => {
+            if let Some(file) = file {
+                summary(&file)?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
         Err(error) => Err(Failure::Task(error)),
     }
+}
+
+/// Says what a file holds now.
+fn summary(file: &Path) -> Result<(), Failure> {
+    /// In larger files counting takes longer than anybody wants to wait for a summary.
+    const COUNTED_BYTES: u64 = 256 << 20;
+    if std::fs::metadata(file).is_ok_and(|m| m.len() > COUNTED_BYTES) {
+        return Ok(());
+    }
+    let sink = SqliteSink::open(file).map_err(Failure::Task)?;
+    let counts = sink.row_counts().map_err(Failure::Task)?;
+    let width = counts.iter().map(|(t, _)| t.to_string().chars().count()).max().unwrap_or(0);
+    println!("{} holds:", file.display());
+    for (table, rows) in counts {
+        println!("  {:width$}  {rows:>8} rows", table.to_string());
+    }
+    Ok(())
 }
 
 /// The first signal asks to stop, the second ends the process at once: marks at the target make

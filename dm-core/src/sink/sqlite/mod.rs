@@ -89,6 +89,26 @@ impl SqliteSink {
         self.store.read(catalog::notes)
     }
 
+    /// The tables of the file and the number of rows of each, which are counted for it.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    pub fn row_counts(&self) -> Result<Vec<(TableName, u64)>> {
+        self.store.read(|conn| {
+            let mut counts = Vec::new();
+            for (table, _) in catalog::notes(conn)? {
+                let Some(entry) = catalog::find(conn, &table)? else { continue };
+                let sql = format!("SELECT count(*) FROM {}", name::quote(&entry.ident));
+                let rows: i64 = conn
+                    .query_row(&sql, [], |row| row.get(0))
+                    .map_err(|e| failed(&format!("the rows of {table} were not counted"), &e))?;
+                counts.push((table, rows.unsigned_abs()));
+            }
+            Ok(counts)
+        })
+    }
+
     /// The name of a table inside of the file; `None` when there is no such table.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
 //! Files that were taken from a server, as a source: a dump directory, binlog files, or both.
 //!
-//! - [`dir`], [`metadata`]: what a dump directory holds, and the position it belongs to;
-//! - [`scan`], [`sql`], [`csv`], [`literal`], [`cell`]: rows out of its files;
-//! - [`dump`]: the directory as a snapshot;
-//! - [`binlog`]: binlog files as a stream.
+//! - `dir`, `metadata`: what a dump directory holds, and the position it belongs to;
+//! - `scan`, `sql`, `csv`, `literal`, `cell`: rows out of its files;
+//! - `dump`: the directory as a snapshot;
+//! - `binlog`: binlog files as a stream.
 //!
 //! A server with a dump directory beside it is [`DumpedSource`]: the copy comes from the files,
 //! and the stream from the server, behind the position in the metadata.
