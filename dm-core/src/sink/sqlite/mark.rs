@@ -338,7 +338,8 @@ pub fn forget(
 ) -> Result<()> {
     conn.execute(
         "DELETE FROM _dm_mark_stream WHERE task = ? AND source = ? AND lane = ? AND epoch < ?",
-        params![task, lane.source.as_str(), lane.name.as_ref(), number(epoch)?],
+        // An epoch beyond all numbers means every mark.
+        params![task, lane.source.as_str(), lane.name.as_ref(), epoch.min(i64::MAX as u64) as i64],
     )
     .map_err(sql)?;
     if chunks {
