@@ -11,7 +11,7 @@ use super::fixture;
 use crate::error::Result;
 use crate::event::{CellKind, CellRef, SourceId};
 use crate::source::recorded::{RecordedOptions, RecordedSource};
-use crate::source::{ChunkReader, Snapshot, Source};
+use crate::source::{Snapshot, Source};
 
 const HEADER: &str = "/*!40014 SET FOREIGN_KEY_CHECKS=0*/;\n/*!40101 SET NAMES binary*/;\n/*!40103 SET TIME_ZONE='+00:00' */;\n";
 const TABLE: &str = "CREATE TABLE `t` (`id` int NOT NULL, `a` varchar(20), `b` blob, `ts` timestamp NULL, \
