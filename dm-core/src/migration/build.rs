@@ -24,8 +24,9 @@ const STATEMENT_BYTES: usize = 1 << 20;
 const BLOCK_BYTES: usize = 1 << 20;
 /// A target transaction of the stream takes no more than this.
 const BATCH_BYTES: usize = 1 << 20;
-/// A source transaction beyond this is applied while it is read.
-const LARGE_BYTES: usize = 8 << 20;
+/// A source transaction beyond this is applied while it is read: then only one such is in memory,
+/// with its text and the client's copies of it about ten times its size.
+const LARGE_BYTES: usize = 4 << 20;
 /// The state file is written at most this often while rows flow.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 

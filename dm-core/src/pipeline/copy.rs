@@ -387,7 +387,7 @@ impl Copy {
         chunk: &Chunk,
         mark: &ChunkMark,
     ) -> Result<LoadStats, Failure> {
-        let (blocks_in, blocks_out) = bounded::<CopyBlock>(2);
+        let (blocks_in, blocks_out) = bounded::<CopyBlock>(0);
         let block_bytes = self.settings.block_bytes;
         std::thread::scope(|scope| {
             let reading = scope.spawn(move || {

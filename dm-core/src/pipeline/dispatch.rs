@@ -82,7 +82,7 @@ impl Dispatcher {
     /// The first failure of a worker, or a stop.
     pub fn dispatch(&mut self, txn: Txn, keys: &[KeyHash]) -> Result {
         let ordinal = txn.ordinal;
-        self.progress.hand_out(ordinal, txn.end.clone(), txn.at, txn.bytes)?;
+        self.progress.hand_out(ordinal, txn.end.clone(), txn.at, weight(txn.bytes))?;
         let mut depends = self.depends(keys);
         let worker = match depends.iter().max_by_key(|o| o.ordinal) {
             Some(owner) => owner.worker,
@@ -170,6 +170,13 @@ fn set(slots: &mut Vec<u64>, workers: usize, owner: Owner) {
     if let Some(slot) = slots.get_mut(owner.worker) {
         *slot = owner.ordinal;
     }
+}
+
+/// What a transaction counts against the bytes under way. Small ones are merged in batches that are
+/// bounded by themselves; of a large one there are its rows, its text and the client's copies.
+fn weight(bytes: usize) -> usize {
+    const LARGE: usize = 1 << 20;
+    if bytes > LARGE { bytes.saturating_mul(8) } else { bytes }
 }
 
 fn gone() -> Error {

@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | integers, YEAR | decimal digits of `c + 0` | same | INTEGER; TEXT beyond 64 bits signed |
 //! | DECIMAL | the server's text | same | TEXT, the same digits |
-//! | FLOAT, DOUBLE | `c * 1e0`: shortest text that gives the double back, with the sign of -0 | same | REAL, the same bits |
+//! | FLOAT, DOUBLE | the bits of `c * 1e0` | same | REAL, the same bits |
 //! | BIT | HEX | same | INTEGER; TEXT with the decimal number for BIT(64) above 63 bits |
 //! | ENUM, SET | number and HEX of the label | same, label in utf8mb4 | TEXT, the label |
 //! | CHAR, VARCHAR, TEXT | HEX of the stored bytes when both charsets agree, else of utf8mb4 | same | TEXT |
@@ -40,9 +40,7 @@ pub enum Way {
     Number,
     /// The server's text.
     Plain,
-    /// `c * 1e0`.
-    Float,
-    /// `c * 1e0`, then the bits of the double.
+    /// `c * 1e0` as JSON, which shows all digits, then the bits of the double.
     FloatBits,
     /// HEX of what is stored.
     Hex,
@@ -61,8 +59,7 @@ impl Way {
         match ours.data_type.as_str() {
             "tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "year" => Self::Number,
             "bit" if sqlite => Self::Number,
-            "float" | "double" if sqlite => Self::FloatBits,
-            "float" | "double" => Self::Float,
+            "float" | "double" => Self::FloatBits,
             "enum" | "set" if sqlite => Self::HexUtf8,
             "enum" | "set" => Self::Label,
             _ if json && (sqlite || theirs.data_type != ours.data_type) => Self::Json,
@@ -88,7 +85,10 @@ impl Way {
     pub fn normalised(self, value: &str) -> String {
         match self {
             _ if value == "NULL" => value.to_owned(),
-            Self::FloatBits => float_bits(value.parse().unwrap_or(f64::NAN)),
+            Self::FloatBits => {
+                let number = value.trim_matches(['[', ']']);
+                float_bits(number.parse().unwrap_or(f64::NAN))
+            }
             Self::Json => json::canonical_hex(value),
             _ => value.to_owned(),
         }
@@ -108,7 +108,8 @@ impl Column {
         match way {
             Way::Number => format!("({column} + 0)"),
             Way::Plain => format!("CAST({column} AS CHAR)"),
-            Way::Float | Way::FloatBits => format!("({column} * 1e0)"),
+            // As an argument of CONCAT the number alone would be cut to 22 characters.
+            Way::FloatBits => format!("IF({column} IS NULL, NULL, JSON_ARRAY({column} * 1e0))"),
             Way::Hex => long(&column, sqlite),
             Way::HexUtf8 => long(&format!("CONVERT({column} USING utf8mb4)"), sqlite),
             Way::Label => {

@@ -33,11 +33,18 @@ pub(super) fn load(
     let mut statement = Insert::new(target, shared.statement_bytes);
     while let Some(block) = rows.next_block()? {
         stats.bytes += block.bytes() as u64;
-        for row in 0..block.rows() {
-            let loose = statement.row(&block, row);
-            if statement.is_full() || loose {
+        let rows = block.rows();
+        let mut loose = false;
+        for row in 0..rows {
+            loose = statement.row(&block, row);
+            if row + 1 < rows && (statement.is_full() || loose) {
                 flush(writer, &mut statement, target, &mut stats, loose)?;
             }
+        }
+        // Its last row may be large: not held while its text is sent.
+        drop(block);
+        if statement.is_full() || loose {
+            flush(writer, &mut statement, target, &mut stats, loose)?;
         }
     }
     flush(writer, &mut statement, target, &mut stats, false)?;

@@ -81,6 +81,14 @@ impl MysqlWriter {
             if packet.text.len() + s.sql.len() > PACKET_TEXT && !packet.is_empty() {
                 self.send(&mut packet, &mut stats)?;
             }
+            if s.sql.len() > PACKET_TEXT && !s.loose {
+                // One large row: not copied into a packet.
+                let reported = self.session.run(&s.sql).map_err(|(_, e)| {
+                    e.context(format!("writing {} at the target", s.table))
+                })?;
+                count(&mut stats, s, reported.first().copied().unwrap_or_default());
+                continue;
+            }
             if s.loose {
                 packet.push(&format!("SET SESSION sql_mode='{LOOSE_SQL_MODE}'"), None);
                 packet.push(&s.sql, Some(s));
