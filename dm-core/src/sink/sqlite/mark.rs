@@ -338,13 +338,7 @@ pub fn forget(
 ) -> Result<()> {
     conn.execute(
         "DELETE FROM _dm_mark_stream WHERE task = ? AND source = ? AND lane = ? AND epoch < ?",
-        // Numbers beyond those of the file mean all of them.
-        params![
-            task,
-            lane.source.as_str(),
-            lane.name.as_ref(),
-            i64::try_from(epoch).unwrap_or(i64::MAX)
-        ],
+        params![task, lane.source.as_str(), lane.name.as_ref(), number(epoch)?],
     )
     .map_err(sql)?;
     if chunks {

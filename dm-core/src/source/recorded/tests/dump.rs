@@ -106,7 +106,7 @@ fn files_of_every_form_in_the_order_of_numbers() {
     let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gz.write_all(b"INSERT INTO `t` VALUES(2,'gz',NULL,NULL,DEFAULT);\n").unwrap();
     let zst = zstd::encode_all(&b"INSERT INTO `t` VALUES(3,'zst',NULL,NULL,3);\n"[..], 1).unwrap();
-    let csv = b"\"id\",\"a\",\"b\",\"ts\"\r\n4,\"a \"\"b\"\" \\\"c\\\" \\\\\",\\N,\\N\r\n5,\"\\N\",\"\",\\N\n";
+    let csv = b"\"id\",\"a\",\"b\",\"ts\"\r\n4,\"a \"\"b\"\" \\\"c\\\" \\\\\",\\N,\\N\r\n5,\"\\\\N\",\"\",\\N\n";
     let dir = dir(&[
         ("d.t.0000000020000.sql.zst", &zst),
         ("d.t.0000000010000.sql.gz", &gz.finish().unwrap()),
