@@ -122,7 +122,8 @@ impl Column {
 /// A floating-point number as `mantissa@exponent` of two. Made into text whole, a number with a long
 /// exponent would lose its last digit: the servers keep to 22 characters inside of expressions.
 fn exact_float(column: &str) -> String {
-    let exponent = format!("FLOOR(LOG2(ABS({column})))");
+    // The logarithm of the largest numbers rounds up to 1024, which is out of range.
+    let exponent = format!("LEAST(1023, FLOOR(LOG2(ABS({column}))))");
     format!(
         "IF({column} = 0, {column} * 1e0, CONCAT({column} / POW(2, {exponent}), '@', {exponent}))"
     )
