@@ -78,7 +78,9 @@ pub(super) fn source(
                 threads: source.dump.threads,
                 condition: source.dump.where_clause.clone(),
                 use_gtid: server.enable_gtid,
-                read: ReadOptions { generated: !mysql_target, expressions: mysql_target },
+                // What the target computes itself is left out where the rows are written: a
+                // target column that is a plain one needs the value.
+                read: ReadOptions { generated: true, expressions: mysql_target },
             };
             let stream = StreamOptions {
                 use_gtid: server.enable_gtid,

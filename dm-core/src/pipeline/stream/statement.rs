@@ -245,7 +245,7 @@ impl Stream<'_> {
             .workaround("Commit or roll back the prepared transaction at the source (XA RECOVER lists it), then start the task again."));
         }
         self.progress.wait_settled(self.group.ordinal - 1, None)?;
-        let ddl = self.target_ddl(statement, query, at)?;
+        let ddl = self.ctx.sink.adapt(self.target_ddl(statement, query, at)?)?;
         let record = match self.take_pending() {
             Some(record) => match self.compare(&record, &ddl)? {
                 Ran::Yes => None,
@@ -398,6 +398,7 @@ impl Stream<'_> {
             sql_mode: Some(statement.context.sql_mode.to_string()),
             time_zone: vars.time_zone.clone(),
             collation_server: collation.map(|c| c.name(self.ctx.info.flavor).to_owned()),
+            from: Some(self.ctx.info.flavor),
         })
     }
 
