@@ -66,9 +66,9 @@ fn a_wrong_task_file_is_reported_whole_before_anything_is_connected() {
     ];
     for (text, code, word) in wrongs {
         dm.write("task.yaml", &text);
-        dm.catch_up().expect_failure(&[&format!("[code={code}:"), word]);
+        dm.catch_up().expect_failure(&[&format!("[code={code}]"), word]);
         dm.other(&["validate", "task.yaml", "--source", "source-1.yaml"])
-            .expect_failure(&[&format!("[code={code}:")]);
+            .expect_failure(&[&format!("[code={code}]")]);
     }
     // Several at once.
     dm.write(

@@ -14,3 +14,5 @@ mod rules;
 mod running;
 #[path = "pipeline/script.rs"]
 mod script;
+#[path = "pipeline/sqlite.rs"]
+mod sqlite;

@@ -132,9 +132,15 @@ pub fn after(source: &ScriptedSource) -> Result<()> {
         .commit(vec![(name("twice"), vec![update(coded(30, 3, "heir"), coded(31, 3, "heir"))])])?;
     source.ddl("db", "ALTER TABLE keyed ADD COLUMN w int NOT NULL DEFAULT 7")?;
     source.commit(vec![(name("keyed"), vec![insert(vec![int(70), text("wide"), int(1)])])])?;
-    // Larger than what the plan allows to hold: applied while it is read.
-    let many = (0..80).map(|i| insert(pair(1000 + i, &"x".repeat(18)))).collect();
-    source.commit(vec![(name("bare"), many)])?;
+    // Larger than what the plan allows to hold: applied in parts, while it is read.
+    let many = |from: i64| -> Vec<RowOp<'static>> {
+        (from..from + 60).map(|i| insert(pair(i, &"x".repeat(18)))).collect()
+    };
+    source.commit(vec![
+        (name("bare"), many(1000)),
+        (name("keyed"), vec![delete(vec![int(60), text("streamed"), int(7)])]),
+        (name("bare"), many(2000)),
+    ])?;
     source.ddl("db", "CREATE TABLE born (id int primary key, v varchar(20))")?;
     source.commit(vec![(name("born"), vec![insert(pair(1, "a")), insert(pair(2, "b"))])])?;
     source.ddl("db", "RENAME TABLE born TO grown")?;

@@ -12,57 +12,65 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::args::RunArgs;
 use crate::files::{self, Failure};
-use crate::progress::Progress;
+use crate::out;
+use crate::progress::{Events, Progress};
+
+/// Exit status of a run that a second signal ended at once: 128 and the number of SIGINT.
+const INTERRUPTED: i32 = 130;
 
 pub fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
-    let (plan, warnings) = match files::plan(&args.files)? {
-        Ok(plan) => plan,
-        Err(problems) => {
-            eprintln!("{problems}");
-            return Ok(ExitCode::from(super::USAGE));
-        }
-    };
+    let until = until(args.until.as_deref())?;
+    let (mut plan, warnings) = files::plan(&args.files)?;
+    plan.limits.max_rows_per_second = args.max_rows_per_second.or(plan.limits.max_rows_per_second);
+    plan.limits.max_bytes_per_second =
+        args.max_bytes_per_second.or(plan.limits.max_bytes_per_second);
+    let events = Events::new(args.json);
+    events.start(&plan);
     for warning in &warnings {
-        eprintln!("warning: {warning}");
+        out::tell(&format!("warning: {warning}"));
+        events.warning(warning);
     }
     let file = match &plan.target {
         TargetPlan::Sqlite(file) if !args.json => Some(file.clone()),
         _ => None,
     };
-    let migration = Migration::builder(plan)
-        .state_dir(&args.state.state_dir)
-        .until(until(args.until.as_deref())?)
-        .build();
-    let control = migration.control();
+    let migration = Migration::builder(plan).state_dir(&args.state.state_dir).until(until).build();
     let interrupts = Arc::new(AtomicUsize::new(0));
     watch_signals(&interrupts)?;
-    let done = Arc::new(AtomicBool::new(false));
-    let result = std::thread::scope(|scope| {
-        let progress = Progress::new(args.json, control.clone());
-        let watcher = {
-            let (done, interrupts, control) =
-                (Arc::clone(&done), Arc::clone(&interrupts), control.clone());
-            scope.spawn(move || progress.watch(&done, &interrupts, &control))
-        };
+    match watched(&migration, args.json, &interrupts) {
+        Ok(outcome) => {
+            events.done(outcome);
+            if outcome == Outcome::Stopped {
+                out::tell("stopped; the same command goes on where it stood");
+            } else if let Some(file) = file {
+                summary(&file)?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            events.error(&error);
+            Err(Failure::Task(error))
+        }
+    }
+}
+
+/// Runs with somebody watching.
+fn watched(
+    migration: &Migration,
+    json: bool,
+    interrupts: &AtomicUsize,
+) -> dm_core::Result<Outcome> {
+    let control = migration.control();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let progress = Progress::new(json, &control);
+        let watcher = scope.spawn(|| progress.watch(&done, interrupts, &control));
         let result = migration.run();
         done.store(true, Ordering::Relaxed);
         // What the watcher draws is worth less than the result.
         let _ = watcher.join();
         result
-    });
-    match result {
-        Ok(Outcome::Stopped) => {
-            eprintln!("stopped; the same command goes on where it stood");
-            Ok(ExitCode::SUCCESS)
-        }
-        Ok(_) => {
-            if let Some(file) = file {
-                summary(&file)?;
-            }
-            Ok(ExitCode::SUCCESS)
-        }
-        Err(error) => Err(Failure::Task(error)),
-    }
+    })
 }
 
 /// Says what a file holds now.
@@ -75,10 +83,11 @@ fn summary(file: &Path) -> Result<(), Failure> {
     let sink = SqliteSink::open(file).map_err(Failure::Task)?;
     let counts = sink.row_counts().map_err(Failure::Task)?;
     let width = counts.iter().map(|(t, _)| t.to_string().chars().count()).max().unwrap_or(0);
-    println!("{} holds:", file.display());
+    let mut text = format!("{} holds:", file.display());
     for (table, rows) in counts {
-        println!("  {:width$}  {rows:>8} rows", table.to_string());
+        text.push_str(&format!("\n  {:width$}  {rows:>8} rows", table.to_string()));
     }
+    out::say(&text)?;
     Ok(())
 }
 
@@ -91,7 +100,7 @@ fn watch_signals(count: &Arc<AtomicUsize>) -> Result<(), Failure> {
     std::thread::spawn(move || {
         for _ in signals.forever() {
             if count.fetch_add(1, Ordering::Relaxed) > 0 {
-                std::process::exit(130);
+                std::process::exit(INTERRUPTED);
             }
         }
     });

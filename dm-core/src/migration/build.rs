@@ -24,8 +24,9 @@ const STATEMENT_BYTES: usize = 1 << 20;
 const BLOCK_BYTES: usize = 1 << 20;
 /// A target transaction of the stream takes no more than this.
 const BATCH_BYTES: usize = 1 << 20;
-/// A source transaction beyond this is applied while it is read.
-const LARGE_BYTES: usize = 8 << 20;
+/// A source transaction beyond this is applied while it is read: then only one such is in memory,
+/// with its text and the client's copies of it about ten times its size.
+const LARGE_BYTES: usize = 4 << 20;
 /// The state file is written at most this often while rows flow.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -77,7 +78,9 @@ pub(super) fn source(
                 threads: source.dump.threads,
                 condition: source.dump.where_clause.clone(),
                 use_gtid: server.enable_gtid,
-                read: ReadOptions { generated: !mysql_target, expressions: mysql_target },
+                // What the target computes itself is left out where the rows are written: a
+                // target column that is a plain one needs the value.
+                read: ReadOptions { generated: true, expressions: mysql_target },
             };
             let stream = StreamOptions {
                 use_gtid: server.enable_gtid,

@@ -27,7 +27,7 @@ use crate::error::{Error, Result, codes};
 use crate::event::SourceId;
 use crate::pipeline::{Creator, MergedTargets, Rate, Until};
 use crate::sink::Sink;
-use crate::source::Source;
+use crate::source::{Source, SourceWants};
 use crate::state::{Stage, StateStore};
 
 /// How a run ended.
@@ -184,8 +184,9 @@ impl Migration {
             Some(sink) => Arc::clone(sink),
             None => build::sink(plan)?,
         };
-        sink.prepare(&plan.name, state.identity())?;
         let runs = self.sources(state, &sink)?;
+        // Only when the sources are as they must be: nothing is written for a task that cannot run.
+        sink.prepare(&plan.name, state.identity())?;
         let failure = std::thread::scope(|scope| {
             let running: Vec<_> = runs
                 .iter()
@@ -247,7 +248,14 @@ impl Migration {
         let mut merged = MergedTargets::default();
         for (_, source, creator) in &parts {
             let wanted = creator.clone();
-            for table in source.tables(&move |t| wanted.wants(t))? {
+            let named = |e: Error| e.context(format!("source {}", creator.source));
+            let wants = SourceWants {
+                copy: plan.mode.copies(),
+                stream: plan.mode.syncs(),
+                ignored: &plan.ignored_checks,
+            };
+            source.check(&wants).map_err(named)?;
+            for table in source.tables(&move |t| wanted.wants(t)).map_err(named)? {
                 let target = creator.target(&table)?;
                 merged.add(dm_filter::TableName::new(target.schema, target.table));
             }

@@ -247,6 +247,8 @@ impl SourceRun {
             let tables: Vec<_> = copy
                 .tables
                 .iter()
+                // A table that was dropped while it was copied.
+                .filter(|t| !t.copy.info.schema.columns.is_empty())
                 .map(|t| (t.copy.info.name.clone(), Arc::clone(&t.copy.info.schema)))
                 .collect();
             begin_lane(&ctx, &position, &copy.schemas, &tables)?;

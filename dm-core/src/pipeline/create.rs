@@ -175,6 +175,8 @@ impl Creator {
 
 fn create(sink: &dyn Sink, sql: String, table: TableName) -> Result {
     let ddl = TargetDdl {
+        lane: None,
+        once: None,
         sql,
         schema: String::new(),
         tables: vec![table],
@@ -183,6 +185,7 @@ fn create(sink: &dyn Sink, sql: String, table: TableName) -> Result {
         sql_mode: Some(String::new()),
         time_zone: None,
         collation_server: None,
+        from: None,
     };
-    sink.execute_ddl(&ddl).map(|_| ())
+    sink.execute_ddl(&sink.adapt(ddl)?).map(|_| ())
 }

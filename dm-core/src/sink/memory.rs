@@ -99,6 +99,8 @@ impl MemorySink {
     ) -> Result<()> {
         statements.into_iter().try_for_each(|sql| {
             let ddl = TargetDdl {
+                lane: None,
+                once: None,
                 sql: sql.to_owned(),
                 schema: schema.to_owned(),
                 tables: Vec::new(),
@@ -106,6 +108,7 @@ impl MemorySink {
                 sql_mode: None,
                 time_zone: None,
                 collation_server: None,
+                from: None,
             };
             self.execute_ddl(&ddl).map(|_| ())
         })

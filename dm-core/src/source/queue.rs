@@ -17,7 +17,7 @@ use crate::error::{Error, Result, codes};
 /// Events that wait at most.
 const EVENTS: usize = 8_192;
 /// Bytes of rows and statements that wait at most, unless one event alone is larger.
-const BYTES: usize = 16 << 20;
+const BYTES: usize = 8 << 20;
 /// What an event costs beside its rows or text.
 const OVERHEAD: usize = 256;
 

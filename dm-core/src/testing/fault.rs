@@ -151,6 +151,14 @@ impl Sink for FaultSink {
         self.plan.call(|| self.inner.execute_ddl(ddl)).0
     }
 
+    fn runs_once(&self, ddl: &TargetDdl) -> bool {
+        self.inner.runs_once(ddl)
+    }
+
+    fn interrupt(&self, task: &str, lane: &LaneId) {
+        self.inner.interrupt(task, lane);
+    }
+
     fn recover(&self, task: &str, lane: &LaneId, stop: &AtomicBool) -> Result<Recovered> {
         self.plan.call(|| self.inner.recover(task, lane, stop)).0
     }

@@ -52,7 +52,8 @@ fn render(head: &str, group: &'static Group, values: &'static [(&str, &str)]) ->
     let mut sample = Sample { out: String::new(), values };
     head.lines().for_each(|line| sample.line("", &format!("# {line}")));
     sample.line("", "# Lines with a `#` before a key say what holds without it.");
-    sample.keys(group, &Place { path: String::new(), indent: String::new(), off: "", item: false });
+    sample
+        .keys(group, &Place { path: String::new(), indent: String::new(), off: None, item: false });
     sample.out
 }
 
@@ -60,10 +61,18 @@ fn render(head: &str, group: &'static Group, values: &'static [(&str, &str)]) ->
 struct Place {
     path: String,
     indent: String,
-    /// `#` inside of what is commented out.
-    off: &'static str,
+    /// Inside of what is commented out: the indent at which the marks stand.
+    off: Option<String>,
     /// The group is an entry of a list: its first key has a dash.
     item: bool,
+}
+
+/// An indent with the mark of what is commented out.
+fn margin(indent: &str, off: Option<&str>) -> String {
+    match off {
+        None => indent.to_owned(),
+        Some(at) => format!("{at}#{}", indent.strip_prefix(at).unwrap_or_default()),
+    }
 }
 
 struct Sample {
@@ -81,8 +90,7 @@ impl Sample {
     fn keys(&mut self, group: &'static Group, place: &Place) {
         let shown = |k: &&Key| k.standing == Standing::Used && !REFUSED.contains(&k.name);
         for (i, key) in group.keys.iter().filter(shown).enumerate() {
-            let top = place.indent.is_empty() && place.off.is_empty();
-            if top || (i > 0 && !key.meaning.is_empty() && place.off.is_empty()) {
+            if place.off.is_none() && (i > 0 || place.path.is_empty()) {
                 self.out.push('\n');
             }
             self.key(key, place, place.item && i == 0);
@@ -92,48 +100,26 @@ impl Sample {
     fn key(&mut self, key: &'static Key, place: &Place, first: bool) {
         let path = super::join(&place.path, key.name);
         let value = self.values.iter().find(|(p, _)| *p == path).map(|(_, v)| *v);
-        let off = if value.is_some() { place.off } else { "#" };
-        let lead = format!("{}{}", place.off, place.indent);
-        let dash = if first {
-            "- "
-        } else if place.item {
-            "  "
-        } else {
-            ""
+        let own = if place.item { format!("{}  ", place.indent) } else { place.indent.clone() };
+        self.meaning(key, &margin(&own, place.off.as_deref()));
+        let (at, dash) = if first { (&place.indent, "- ") } else { (&own, "") };
+        let off = match value {
+            Some(_) => place.off.clone(),
+            None => Some(place.off.clone().unwrap_or_else(|| at.clone())),
         };
-        self.meaning(key, &format!("{lead}{}", if place.item { "  " } else { "" }));
-        let margin = if off == place.off { lead } else { format!("{}#", place.indent) };
-        let inner = match key.kind {
-            // What is written in place is explained where it has a name.
-            Kind::One(_) if key.meaning.starts_with("The same") => None,
-            Kind::One(group) => Some((group, false, false)),
-            Kind::List(group) => Some((group, true, false)),
-            Kind::Named(group) => Some((group, false, true)),
-            _ => None,
+        let before = margin(at, off.as_deref());
+        let Some((group, form)) = inner(key) else {
+            let text = format!("{dash}{}: {}", key.name, value.unwrap_or(placeholder(key)));
+            return self.line(&before, text.trim_end());
         };
-        let Some((group, item, named)) = inner else {
-            let text = match (value, key.kind) {
-                (Some(value), _) => value,
-                (None, Kind::One(_)) => "{}",
-                (None, Kind::Text) if key.default.is_empty() => "\"\"",
-                (None, Kind::Texts) if key.default.is_empty() => "[]",
-                (None, Kind::TextMap) if key.default.is_empty() => "{}",
-                (None, _) => key.default,
-            };
-            let text = format!("{dash}{}: {text}", key.name);
-            return self.line(&margin, text.trim_end());
-        };
-        self.line(&margin, &format!("{dash}{}:", key.name));
-        let deeper = if place.item { "    " } else { "  " };
-        let mut indent = format!("{}{deeper}", place.indent);
-        if named {
-            self.line(&format!("{off}{indent}"), "my-name:");
+        self.line(&before, &format!("{dash}{}:", key.name));
+        // Entries of a list stand below their key, as DM's own files have them.
+        let mut indent = if form == Form::Item { own } else { format!("{own}  ") };
+        if form == Form::Named {
+            self.line(&margin(&indent, off.as_deref()), "my-name:");
             indent.push_str("  ");
-        } else if item {
-            // Entries stand below their key, as DM's own files have them.
-            indent.clone_from(&place.indent);
         }
-        self.keys(group, &Place { path, indent, off, item });
+        self.keys(group, &Place { path, indent, off, item: form == Form::Item });
     }
 
     fn meaning(&mut self, key: &Key, margin: &str) {
@@ -154,6 +140,38 @@ impl Sample {
         if line.len() > 1 {
             self.line(margin, &line);
         }
+    }
+}
+
+/// How the keys of a group stand below theirs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Plain,
+    /// As an entry of a list.
+    Item,
+    /// Under a name of the user's choice.
+    Named,
+}
+
+/// The group inside of a key. What may also be written in place is explained where it has a name.
+fn inner(key: &Key) -> Option<(&'static Group, Form)> {
+    match key.kind {
+        Kind::One(_) if key.meaning.starts_with("The same") => None,
+        Kind::One(group) => Some((group, Form::Plain)),
+        Kind::List(group) => Some((group, Form::Item)),
+        Kind::Named(group) => Some((group, Form::Named)),
+        _ => None,
+    }
+}
+
+/// What stands behind a key that is commented out.
+fn placeholder(key: &Key) -> &'static str {
+    match key.kind {
+        Kind::One(_) => "{}",
+        Kind::Text if key.default.is_empty() => "\"\"",
+        Kind::Texts if key.default.is_empty() => "[]",
+        Kind::TextMap if key.default.is_empty() => "{}",
+        _ => key.default,
     }
 }
 

@@ -10,24 +10,26 @@
 mod group;
 mod load;
 mod marks;
+mod once;
 mod plan;
 mod session;
 mod writer;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use dm_filter::TableName;
 
-use self::marks::{Marks, lock_name, release_lock, take_lock};
+use self::marks::{Earlier, Marks, STATEMENTS, lock_name, release_lock, take_lock};
 use self::session::Session;
 use self::writer::MysqlWriter;
 use super::{DdlOutcome, Guarantees, Recovered, Sink, Slot, TargetDdl, Writer};
 use crate::config::ConnPlan;
 use crate::error::{Error, Result};
 use crate::event::{ChunkMark, LaneId};
-use crate::mysql::{Connection, Purpose};
+use crate::mysql::{Connection, Purpose, ServerVersion};
+use crate::position::Flavor;
 use crate::schema::TableSchema;
 use crate::sql::{push_string, quote_table};
 
@@ -55,6 +57,10 @@ struct Shared {
     asking: Mutex<Option<Session>>,
     structures: Mutex<HashMap<TableName, Option<Arc<TableSchema>>>>,
     structure: AtomicU64,
+    /// The writers that are open: task, lane, connection.
+    writers: Mutex<Vec<(String, LaneId, u64)>>,
+    /// What the server is, as of the first connection.
+    version: OnceLock<crate::ddl::ServerVersion>,
 }
 
 /// The sink for MySQL, MariaDB and TiDB.
@@ -87,9 +93,21 @@ impl MysqlSink {
                 asking: Mutex::new(None),
                 structures: Mutex::new(HashMap::new()),
                 structure: AtomicU64::new(1),
+                writers: Mutex::default(),
+                version: OnceLock::new(),
             }),
         }
     }
+}
+
+/// The version as the reader of statements knows it.
+fn dialect(version: &ServerVersion) -> crate::ddl::ServerVersion {
+    let mut dialect = crate::ddl::ServerVersion::parse(&version.text);
+    if version.is_mariadb() {
+        // Some builds say so in the comment only.
+        dialect.flavor = crate::ddl::Flavor::MariaDb;
+    }
+    dialect
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -105,7 +123,9 @@ impl Shared {
 
     /// A connection that writes rows.
     fn row_session(&self) -> Result<Session> {
-        let mut session = Session::new(Connection::open(&self.target, Purpose::Target)?.into_raw());
+        let conn = Connection::open(&self.target, Purpose::Target)?;
+        self.version.get_or_init(|| dialect(conn.version()));
+        let mut session = Session::new(conn.into_raw());
         match session.exec(&session::row_session()) {
             // 1193: unknown system variable; MySQL before 5.7.20 and MariaDB before 11.1.
             Err(e) if e.server_error() == Some(1193) => {
@@ -116,6 +136,15 @@ impl Shared {
             }
         }
         Ok(session)
+    }
+
+    /// What server it is.
+    fn version(&self) -> Result<crate::ddl::ServerVersion> {
+        if let Some(version) = self.version.get() {
+            return Ok(*version);
+        }
+        self.ask(|_| Ok(()))?;
+        Ok(self.version.get().copied().unwrap_or_default())
     }
 
     /// Asks on the connection for questions; a broken one is replaced once.
@@ -165,6 +194,20 @@ impl Shared {
         Ok(schema)
     }
 
+    /// Runs a statement behind the fence of its lane, and once where that matters.
+    fn run_fenced(&self, session: &mut Session, ddl: &TargetDdl) -> Result {
+        let Some((task, lane)) = ddl.lane.as_ref().filter(|_| self.marked) else {
+            return run_ddl(session, ddl, &ddl.sql);
+        };
+        let name = lock_name(task, lane, STATEMENTS);
+        take_lock(session, &name, Earlier::Waited, &AtomicBool::new(false))?;
+        let Some(number) = ddl.once else { return run_ddl(session, ddl, &ddl.sql) };
+        match once::prepare(session, &self.marks, task, lane, number, &ddl.sql)? {
+            Some(sql) => run_ddl(session, ddl, &sql),
+            None => Ok(()),
+        }
+    }
+
     fn forget_structures(&self) {
         let mut structures = lock(&self.structures);
         structures.clear();
@@ -184,7 +227,12 @@ impl Sink for MysqlSink {
         let marks = &self.shared.marks;
         self.shared.ask(|session| {
             for sql in marks.create() {
-                session.exec(&sql)?;
+                session.exec(&sql).map_err(|e| {
+                    let head: String = sql.chars().take(80).collect();
+                    e.context(format!(
+                        "making the place for the task's marks at the target: {head}"
+                    ))
+                })?;
             }
             marks.claim(session, task, identity)
         })
@@ -198,9 +246,21 @@ impl Sink for MysqlSink {
         self.shared.show_create(table)
     }
 
+    fn adapt(&self, mut ddl: TargetDdl) -> Result<TargetDdl> {
+        use crate::ddl::{Flavor as Dialect, SqlMode, translate};
+        let mode = SqlMode::from_names(ddl.sql_mode.as_deref().unwrap_or_default());
+        let from = ddl.from.map(|flavor| match flavor {
+            Flavor::MariaDb => Dialect::MariaDb,
+            Flavor::MySql => Dialect::MySql,
+        });
+        let sql = translate(&ddl.sql, mode, from, self.shared.version()?)?.into_owned();
+        ddl.sql = sql;
+        Ok(ddl)
+    }
+
     fn execute_ddl(&self, ddl: &TargetDdl) -> Result<DdlOutcome> {
         let mut session = self.shared.row_session()?;
-        let result = run_ddl(&mut session, ddl);
+        let result = self.shared.run_fenced(&mut session, ddl);
         // Also after an error: a lost connection does not tell whether it ran.
         self.shared.forget_structures();
         result.map(|()| DdlOutcome::Done)
@@ -214,9 +274,12 @@ impl Sink for MysqlSink {
         let mut session = self.shared.row_session()?;
         for worker in marks.workers(&mut session, task, lane)? {
             let name = lock_name(task, lane, worker);
-            take_lock(&mut session, &name, stop)?;
+            take_lock(&mut session, &name, Earlier::Killed, stop)?;
             release_lock(&mut session, &name)?;
         }
+        let name = lock_name(task, lane, STATEMENTS);
+        take_lock(&mut session, &name, Earlier::Waited, stop)?;
+        release_lock(&mut session, &name)?;
         marks.recover(&mut session, task, lane)
     }
 
@@ -251,14 +314,33 @@ impl Sink for MysqlSink {
         })
     }
 
+    fn interrupt(&self, task: &str, lane: &LaneId) {
+        let open: Vec<u64> = lock(&self.shared.writers)
+            .iter()
+            .filter(|(t, l, _)| t == task && l == lane)
+            .map(|(_, _, id)| *id)
+            .collect();
+        let Ok(mut session) = self.shared.row_session() else { return };
+        for id in open {
+            // It may have ended meanwhile.
+            let _ = session.exec(&format!("KILL {id}"));
+        }
+    }
+
+    fn runs_once(&self, ddl: &TargetDdl) -> bool {
+        self.shared.marked && ddl.once.is_some() && ddl.lane.is_some()
+    }
+
     fn writer(&self, slot: &Slot, stop: &AtomicBool) -> Result<Box<dyn Writer>> {
         let mut session = self.shared.row_session()?;
         if self.shared.marked {
-            take_lock(&mut session, &lock_name(&slot.task, &slot.lane, slot.worker), stop)?;
+            let name = lock_name(&slot.task, &slot.lane, slot.worker);
+            take_lock(&mut session, &name, Earlier::Killed, stop)?;
             let id = session.id();
             let marks = &self.shared.marks;
             session.exec(&marks.register(&slot.task, &slot.lane, slot.epoch, slot.worker, id))?;
         }
+        lock(&self.shared.writers).push((slot.task.clone(), slot.lane.clone(), session.id()));
         Ok(Box::new(MysqlWriter::new(session, Arc::clone(&self.shared), slot.clone())))
     }
 }
@@ -286,7 +368,7 @@ fn ddl_sql_mode(source: &str) -> String {
     modes.join(",")
 }
 
-fn run_ddl(session: &mut Session, ddl: &TargetDdl) -> Result {
+fn run_ddl(session: &mut Session, ddl: &TargetDdl, sql: &str) -> Result {
     let mut set = |name: &str, value: &str| {
         let mut sql = format!("SET SESSION {name}=");
         push_string(&mut sql, value);
@@ -308,7 +390,7 @@ fn run_ddl(session: &mut Session, ddl: &TargetDdl) -> Result {
         crate::sql::push_ident(&mut sql, &ddl.schema);
         session.exec(&sql)?;
     }
-    session.exec(&ddl.sql).map(|_| ()).map_err(|e: Error| {
+    session.exec(sql).map(|_| ()).map_err(|e: Error| {
         let tables: Vec<String> = ddl.tables.iter().map(ToString::to_string).collect();
         e.context(format!("running {:?} at the target on {}", ddl.sql, tables.join(", ")))
     })

@@ -81,6 +81,15 @@ impl MysqlWriter {
             if packet.text.len() + s.sql.len() > PACKET_TEXT && !packet.is_empty() {
                 self.send(&mut packet, &mut stats)?;
             }
+            if s.sql.len() > PACKET_TEXT && !s.loose {
+                // One large row: not copied into a packet.
+                let reported = self
+                    .session
+                    .run(&s.sql)
+                    .map_err(|(_, e)| e.context(format!("writing {} at the target", s.table)))?;
+                count(&mut stats, s, reported.first().copied().unwrap_or_default());
+                continue;
+            }
             if s.loose {
                 packet.push(&format!("SET SESSION sql_mode='{LOOSE_SQL_MODE}'"), None);
                 packet.push(&s.sql, Some(s));
@@ -181,6 +190,13 @@ fn no_table(table: &TableName, source: &crate::event::SourceTable) -> Error {
         &codes::SYNC_NO_TARGET_TABLE,
         format!("source table {source} goes to target table {table}, which does not exist"),
     )
+}
+
+impl Drop for MysqlWriter {
+    fn drop(&mut self) {
+        let id = self.session.id();
+        super::lock(&self.shared.writers).retain(|(_, _, open)| *open != id);
+    }
 }
 
 impl Writer for MysqlWriter {

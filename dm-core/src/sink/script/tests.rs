@@ -20,6 +20,8 @@ fn name() -> TableName {
 
 fn ddl(sql: &str) -> TargetDdl {
     TargetDdl {
+        lane: None,
+        once: None,
         sql: sql.into(),
         schema: "d".into(),
         tables: vec![name()],
@@ -27,6 +29,7 @@ fn ddl(sql: &str) -> TargetDdl {
         sql_mode: None,
         time_zone: None,
         collation_server: None,
+        from: None,
     }
 }
 

@@ -5,6 +5,7 @@
 //! - `start`: whether a stored position still means something on the server;
 //! - `dump`: the binlog stream; `time`: positions by time, GTID sets of positions.
 
+mod check;
 mod chunks;
 mod columns;
 mod describe;
@@ -25,7 +26,7 @@ use dm_filter::TableName;
 use self::dump::Dump;
 use super::queue::QueuedStream;
 use super::translate::{RowChoice, Translator};
-use super::{EventStream, Snapshot, Source, SourceInfo, TableChoice, TableInfo};
+use super::{EventStream, Snapshot, Source, SourceInfo, SourceWants, TableChoice, TableInfo};
 use crate::config::{ConnPlan, Consistency};
 use crate::error::{Error, Result, codes};
 use crate::event::SourceId;
@@ -170,6 +171,10 @@ impl Source for MySqlSource {
             charset: cell(&row, 2),
             collation: cell(&row, 3),
         })
+    }
+
+    fn check(&self, wants: &SourceWants<'_>) -> Result<()> {
+        check::check(&mut self.control()?, wants)
     }
 
     fn end_position(&self) -> Result<Position> {

@@ -62,6 +62,8 @@ impl Bed {
 
     fn try_ddl(&self, sql: &str) -> Result<DdlOutcome> {
         self.sink.execute_ddl(&TargetDdl {
+            lane: None,
+            once: None,
             sql: sql.into(),
             schema: "d".into(),
             tables: Vec::new(),
@@ -69,6 +71,7 @@ impl Bed {
             sql_mode: None,
             time_zone: Some("+00:00".into()),
             collation_server: None,
+            from: None,
         })
     }
 
