@@ -95,3 +95,8 @@ pub use migration::{
     Control, Migration, MigrationBuilder, Outcome, Running, SourceStatus, TaskStatus, Unit, Waited,
 };
 pub use pipeline::{CopyCounts, StreamCounts, Until};
+
+/// The README's code runs as a test of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

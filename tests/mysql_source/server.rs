@@ -77,6 +77,14 @@ impl Server {
         conn
     }
 
+    /// The same server as a new user without rights.
+    pub fn user(&self, conn: &mut Conn, name: &str) -> Server {
+        conn.query_drop(format!("DROP USER IF EXISTS {name}")).unwrap();
+        conn.query_drop(format!("CREATE USER {name} IDENTIFIED BY 'few'")).unwrap();
+        let plan = ConnPlan::new(&*self.plan.host, self.plan.port, name, Secret::new("few"));
+        Server { name: self.name, plan }
+    }
+
     pub fn source(&self, snapshot: SnapshotOptions, stream: StreamOptions) -> MySqlSource {
         MySqlSource::new(SourceId::new("test"), self.plan.clone(), snapshot, stream)
     }

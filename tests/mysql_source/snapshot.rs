@@ -32,6 +32,18 @@ pub fn ids(snapshot: &dyn Snapshot, reader: &mut dyn ChunkReader, table: &TableC
 
 /// Writes while the snapshot is taken, then compares copy plus stream with the table.
 fn meet(server: &Server, consistency: Consistency, use_gtid: bool, exact: bool) {
+    meet_as(server, server, consistency, use_gtid, exact);
+}
+
+/// The same, reading as another user; gives back how position and rows were tied together.
+fn meet_as(
+    server: &Server,
+    reader: &Server,
+    consistency: Consistency,
+    use_gtid: bool,
+    exact: bool,
+) -> String {
+    let mut means = String::new();
     let schema = format!("dm_meet_{}_{use_gtid}", consistency.as_str());
     let mut conn = server.fresh(&schema);
     conn.query_drop("CREATE TABLE keyed (id BIGINT PRIMARY KEY, v INT)").unwrap();
@@ -58,7 +70,7 @@ fn meet(server: &Server, consistency: Consistency, use_gtid: bool, exact: bool) 
         let options =
             SnapshotOptions { consistency, threads: 3, use_gtid, ..SnapshotOptions::default() };
         let stream = StreamOptions { use_gtid, ..StreamOptions::default() };
-        let source = server.source(options, stream);
+        let source = reader.source(options, stream);
         let choose = only(&schema);
         // The writer has to be at work.
         while conn.query_first::<u64, _>("SELECT COUNT(*) FROM keyed").unwrap() < Some(20) {
@@ -77,6 +89,7 @@ fn meet(server: &Server, consistency: Consistency, use_gtid: bool, exact: bool) 
         let mut stream = source.open(&position).unwrap();
         let events = read_until(stream.as_mut(), &end(&source));
         let changes = replay(&source, &events, &schema, 0);
+        means = snapshot.means().to_owned();
         let same = snapshot.contained_upto() == Some(&position);
         println!("{} {:?}: {}, exact {same}", server.name, consistency, snapshot.means());
         assert!(same || !exact, "{:?} is not exact", snapshot.means());
@@ -103,6 +116,7 @@ fn meet(server: &Server, consistency: Consistency, use_gtid: bool, exact: bool) 
         }
     });
     conn.query_drop(format!("DROP DATABASE {schema}")).unwrap();
+    means
 }
 
 #[test]
@@ -135,6 +149,40 @@ fn waiting_meets_the_stream() {
     let _serial = serial();
     for server in servers() {
         meet(&server, Consistency::None, false, false);
+    }
+}
+
+#[test]
+fn users_with_few_rights_get_what_they_can() {
+    let _serial = serial();
+    for server in servers() {
+        let mut conn = server.connect();
+        let few = server.user(&mut conn, "dm_few");
+        conn.query_drop("GRANT SELECT, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO dm_few")
+            .unwrap();
+        if !server.is_mysql() {
+            conn.query_drop("GRANT REPLICATION SLAVE ADMIN, BINLOG MONITOR ON *.* TO dm_few")
+                .unwrap();
+        }
+        let error = few
+            .source(
+                SnapshotOptions { consistency: Consistency::Flush, ..SnapshotOptions::default() },
+                StreamOptions::default(),
+            )
+            .snapshot(&|_| false, &AtomicBool::new(false))
+            .err()
+            .unwrap();
+        assert_eq!((error.code().number, error.is_transient()), (32004, false), "{error}");
+        // No lock at all: MariaDB's own snapshot, MySQL's executed set, or waiting.
+        let own = "binlog_snapshot_position";
+        let with_gtid = if server.is_mysql() { "gtid_executed" } else { own };
+        let without = if server.is_mysql() { "none (waited for commits)" } else { own };
+        assert_eq!(meet_as(&server, &few, Consistency::Auto, true, false), with_gtid);
+        assert_eq!(meet_as(&server, &few, Consistency::Auto, false, false), without);
+        conn.query_drop("GRANT LOCK TABLES ON *.* TO dm_few").unwrap();
+        let locks = if server.is_mysql() { "lock tables read" } else { own };
+        assert_eq!(meet_as(&server, &few, Consistency::Auto, true, server.is_mysql()), locks);
+        conn.query_drop("DROP USER dm_few").unwrap();
     }
 }
 

@@ -155,7 +155,7 @@ fn positions_by_time() {
         assert!(!found.before_all);
         assert_eq!(found.position, place, "{}", server.name);
         let late = source.position_at_time(now + 1_000_000).unwrap_err();
-        assert_eq!(late.code().number, 61010);
+        assert_eq!(late.code().number, 20057);
         let early = source.position_at_time(1).unwrap();
         assert!(early.before_all);
         assert_eq!(early.position.binlog.as_ref().unwrap().offset, 4);
@@ -179,5 +179,55 @@ fn heartbeats_come_and_a_dropped_stream_leaves_the_server() {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
             assert!((now - started).as_secs() < 20, "no heartbeat from {}", server.name);
         }
+    }
+}
+
+#[test]
+fn purged_files_are_noticed() {
+    let _serial = serial();
+    for server in servers() {
+        let mut conn = server.fresh("dm_purge");
+        let source = by_gtid(&server);
+        let old = source.end_position().unwrap();
+        conn.query_drop("CREATE TABLE t (id INT PRIMARY KEY)").unwrap();
+        conn.query_drop("FLUSH BINARY LOGS").unwrap();
+        conn.query_drop("INSERT INTO t VALUES (1)").unwrap();
+        let file = end(&source).file;
+        conn.query_drop(format!("PURGE BINARY LOGS TO '{file}'")).unwrap();
+        for from in [old.clone(), file_only(&old)] {
+            let error = source.open(&from).err().unwrap();
+            assert_eq!(error.code().number, 61003, "{} {error}", server.name);
+        }
+    }
+}
+
+#[test]
+fn a_cut_connection_is_worth_another_try() {
+    let _serial = serial();
+    for server in servers() {
+        let mut conn = server.fresh("dm_cut");
+        let source = server.plain();
+        let mut stream = source.open(&source.end_position().unwrap()).unwrap();
+        stream.poll(Duration::from_secs(10)).unwrap();
+        let dumps: Vec<u64> = conn
+            .query(
+                "SELECT id FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%'",
+            )
+            .unwrap();
+        for id in dumps {
+            // Threads of streams that were dropped end by themselves meanwhile.
+            let _ = conn.query_drop(format!("KILL {id}"));
+        }
+        let error = loop {
+            match stream.poll(Duration::from_secs(10)) {
+                Ok(_) => {}
+                Err(e) => break e,
+            }
+        };
+        assert!(error.is_transient(), "{error}");
+        assert!(stream.poll(Duration::ZERO).is_err(), "a failed stream is spent");
+        conn.query_drop("CREATE TABLE t (id INT PRIMARY KEY)").unwrap();
+        let again = source.open(&source.end_position().unwrap());
+        assert!(again.is_ok());
     }
 }

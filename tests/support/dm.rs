@@ -116,9 +116,10 @@ impl Dm {
         dm
     }
 
-    /// A command of `dm` in this directory.
+    /// A command of `dm` in this directory: the one just built, or the one that `DM_TEST_BINARY` names.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_dm"));
+        let built = || env!("CARGO_BIN_EXE_dm").to_owned();
+        let mut command = Command::new(std::env::var("DM_TEST_BINARY").unwrap_or_else(|_| built()));
         command.args(args).current_dir(&self.path).stdin(Stdio::null());
         command
     }
@@ -229,6 +230,17 @@ impl Process {
         line.split_whitespace().next()?.parse().ok()
     }
 
+    /// As [`Process::wait`]; gives also the peak resident memory in KiB.
+    pub fn wait_measuring(mut self, deadline: Duration) -> (Outcome, u64) {
+        let mut peak = 0;
+        let ended = wait::poll(deadline, || {
+            peak = self.peak_memory_kib().map_or(peak, |now| now.max(peak));
+            (!self.is_running()).then_some(())
+        });
+        assert!(ended.is_some(), "dm did not end in {} s:\n{}", deadline.as_secs(), self.stderr());
+        (self.wait(deadline), peak)
+    }
+
     /// Waits for the end; kills it and panics after the deadline.
     pub fn wait(mut self, deadline: Duration) -> Outcome {
         let status = wait::poll(deadline, || self.child.try_wait().expect("our child"));
@@ -326,7 +338,7 @@ pub fn target_yaml(target: Target<'_>) -> String {
     match target {
         Target::Server(address) => login(address),
         Target::Sqlite(file) => {
-            format!("{{type: sqlite, path: {}}}", quoted(&file.to_string_lossy()))
+            format!("{{sqlite: {}}}", quoted(&file.to_string_lossy()))
         }
     }
 }

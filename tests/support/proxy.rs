@@ -144,6 +144,8 @@ fn pass(mut from: TcpStream, mut to: TcpStream, control: &Control) {
                 {
                     wait::pass(TICK);
                 }
+                // As it is now: the read may have begun before the limit was set.
+                let limit = control.bytes_per_second.load(Ordering::SeqCst);
                 if limit > 0 {
                     wait::pass(Duration::from_secs_f64(count as f64 / limit as f64));
                 }

@@ -1,9 +1,12 @@
 //! `dm run`: a task in the foreground.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use dm_core::config::TargetPlan;
+use dm_core::sink::sqlite::SqliteSink;
 use dm_core::{Migration, Outcome, Until};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -27,6 +30,10 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         out::tell(&format!("warning: {warning}"));
         events.warning(warning);
     }
+    let file = match &plan.target {
+        TargetPlan::Sqlite(file) if !args.json => Some(file.clone()),
+        _ => None,
+    };
     let migration = Migration::builder(plan).state_dir(&args.state.state_dir).until(until).build();
     let interrupts = Arc::new(AtomicUsize::new(0));
     watch_signals(&interrupts)?;
@@ -35,8 +42,9 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
             events.done(outcome);
             if outcome == Outcome::Stopped {
                 out::tell("stopped; the same command goes on where it stood");
+                return Ok(ExitCode::SUCCESS);
             }
-            Ok(ExitCode::SUCCESS)
+            file.map_or(Ok(ExitCode::SUCCESS), |file| summary(&file))
         }
         Err(error) => {
             events.error(&error);
@@ -62,6 +70,23 @@ fn watched(
         let _ = watcher.join();
         result
     })
+}
+
+/// Says what a file holds now.
+fn summary(file: &Path) -> Result<ExitCode, Failure> {
+    /// In larger files counting takes longer than anybody wants to wait for a summary.
+    const COUNTED_BYTES: u64 = 256 << 20;
+    if std::fs::metadata(file).is_ok_and(|m| m.len() > COUNTED_BYTES) {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let sink = SqliteSink::open(file).map_err(Failure::Task)?;
+    let counts = sink.row_counts().map_err(Failure::Task)?;
+    let width = counts.iter().map(|(t, _)| t.to_string().chars().count()).max().unwrap_or(0);
+    let mut text = format!("{} holds:", file.display());
+    for (table, rows) in counts {
+        text.push_str(&format!("\n  {:width$}  {rows:>8} rows", table.to_string()));
+    }
+    out::say(&text)
 }
 
 /// The first signal asks to stop, the second ends the process at once: marks at the target make

@@ -27,6 +27,7 @@ mod event;
 mod frame;
 mod gtid_event;
 mod header;
+mod hidden;
 mod json;
 mod op;
 mod optional;
@@ -36,6 +37,7 @@ mod query;
 mod rows;
 mod table_map;
 mod value;
+mod versioning;
 
 pub use checksum::Checksum;
 pub use decoder::Decoder;
@@ -45,12 +47,14 @@ pub use event::{
 };
 pub use frame::{FileReader, Framed, MAGIC};
 pub use header::{EventHeader, EventType, HEADER_LEN, MAX_EVENT_LEN};
+pub use hidden::{HiddenColumn, HiddenKind};
 pub use json::json_text;
 pub use payload::{PayloadEvents, TransactionPayload};
-pub use plan::{DecodePlan, HiddenColumn, HiddenKind};
+pub use plan::DecodePlan;
 pub use query::{QueryEvent, QueryVars, SessionCharset};
 pub use rows::{Rows, RowsEvent};
 pub use table_map::{ColumnMeta, TableMap, Wire};
+pub use versioning::SystemVersioning;
 
 use crate::error::{Error, Result, codes};
 

@@ -12,29 +12,12 @@ use std::sync::Arc;
 use dm_filter::{ColumnInfo, Columns, Value};
 
 use super::charset::{self, Text};
+use super::hidden::{self, HiddenColumn};
 use super::op::{How, Op};
 use super::table_map::{ColumnMeta, TableMap, Wire};
+use super::versioning::SystemVersioning;
 use super::{Error, Result, codes};
 use crate::schema::{Column, ColumnType, TableSchema, TypeKind};
-
-/// A column that rows carry and the tracked structure does not have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HiddenColumn {
-    /// Its place in the rows of the binlog.
-    pub index: usize,
-    /// What it is.
-    pub kind: HiddenKind,
-}
-
-/// Columns that a server adds to tables without a primary key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum HiddenKind {
-    /// MySQL's generated invisible primary key `my_row_id`, the first column.
-    GeneratedInvisiblePrimaryKey,
-    /// The key that some cloud services hide behind the last column.
-    CloudRowId,
-}
 
 /// How the rows of one version of a table are decoded.
 #[derive(Clone, Debug)]
@@ -42,7 +25,9 @@ pub struct DecodePlan {
     columns: Arc<Columns>,
     ops: Vec<Op>,
     wires: Vec<Wire>,
-    hidden: Option<HiddenColumn>,
+    hidden: Vec<HiddenColumn>,
+    /// The column that says when a row of a system-versioned table ended.
+    row_end: Option<usize>,
 }
 
 impl DecodePlan {
@@ -56,9 +41,34 @@ impl DecodePlan {
     /// 36027 when map and structure do not fit each other, or when neither says enough.
     pub fn compile(map: &TableMap, schema: Option<&TableSchema>) -> Result<Self> {
         match schema {
-            Some(schema) => Compiler { map, schema }.compile(),
+            Some(schema) => Compiler { map, schema, periods: 0 }.compile(),
             None => Self::from_metadata(map),
         }
+    }
+
+    /// As [`DecodePlan::compile`], for a system-versioned table of MariaDB: the rows that come out
+    /// are the present ones, and what happens to them.
+    ///
+    /// # Errors
+    ///
+    /// 36027 as for any table, and when the columns of the period are not there.
+    pub fn compile_versioned(
+        map: &TableMap,
+        schema: &TableSchema,
+        period: SystemVersioning<'_>,
+    ) -> Result<Self> {
+        let periods = if period == SystemVersioning::Hidden { 2 } else { 0 };
+        let compiler = Compiler { map, schema, periods };
+        let row_end = match period {
+            SystemVersioning::Hidden => Some(schema.columns.len() + 1),
+            SystemVersioning::EndColumn(name) => schema.column(name).map(|(index, _)| index),
+        };
+        let meta = row_end.and_then(|index| map.columns.get(index));
+        let end = Wire::Timestamp { decimals: 6 };
+        if !meta.is_some_and(|c| c.wire == end && !c.nullable) {
+            return Err(compiler.mismatch("the period of its system versioning is missing"));
+        }
+        Ok(Self { row_end, ..compiler.compile()? })
     }
 
     /// The columns of the rows that come out.
@@ -66,9 +76,14 @@ impl DecodePlan {
         &self.columns
     }
 
-    /// The column that the rows of the binlog carry and the rows that come out do not.
-    pub fn hidden(&self) -> Option<&HiddenColumn> {
-        self.hidden.as_ref()
+    /// The columns that the rows of the binlog carry and the rows that come out do not.
+    pub fn hidden(&self) -> &[HiddenColumn] {
+        &self.hidden
+    }
+
+    /// The column of the binlog that says when a row ended, of a system-versioned table.
+    pub(crate) fn row_end(&self) -> Option<usize> {
+        self.row_end
     }
 
     /// True when rows of this table map can be decoded with the plan.
@@ -93,7 +108,7 @@ impl DecodePlan {
         index: usize,
         value: Option<Value<'a>>,
     ) {
-        if self.hidden.as_ref().is_none_or(|hidden| hidden.index != index) {
+        if self.hidden.iter().all(|hidden| hidden.index != index) {
             cells.push(value);
         }
     }
@@ -111,7 +126,12 @@ impl DecodePlan {
         }
         let mut infos = Vec::new();
         let mut ops = Vec::new();
-        for column in &map.columns {
+        let hidden = hidden::named(map);
+        for (i, column) in map.columns.iter().enumerate() {
+            if hidden.iter().any(|h| h.index == i) {
+                ops.push(op(column, true, Text::Binary));
+                continue;
+            }
             let collation = column.collation.and_then(charset::by_id);
             infos.push(ColumnInfo {
                 name: column.name.clone().unwrap_or_default(),
@@ -123,7 +143,8 @@ impl DecodePlan {
             ops.push(op(column, column.unsigned.unwrap_or(false), text.unwrap_or(Text::Binary)));
         }
         let wires = map.columns.iter().map(|c| c.wire).collect();
-        Ok(Self { columns: Arc::new(Columns::new(infos)), ops, wires, hidden: None })
+        let columns = Arc::new(Columns::new(infos));
+        Ok(Self { columns, ops, wires, hidden, row_end: None })
     }
 }
 
@@ -170,6 +191,8 @@ fn op(column: &ColumnMeta, unsigned: bool, text: Text) -> Op {
 struct Compiler<'m> {
     map: &'m TableMap,
     schema: &'m TableSchema,
+    /// How many columns system versioning has put behind those of the structure.
+    periods: usize,
 }
 
 impl Compiler<'_> {
@@ -179,7 +202,7 @@ impl Compiler<'_> {
         let mut ops = Vec::with_capacity(self.map.columns.len());
         let mut tracked = self.schema.columns.iter();
         for (i, meta) in self.map.columns.iter().enumerate() {
-            if hidden.as_ref().is_some_and(|h| h.index == i) {
+            if hidden.iter().any(|h| h.index == i) {
                 ops.push(op(meta, true, Text::Binary));
                 continue;
             }
@@ -189,37 +212,16 @@ impl Compiler<'_> {
             infos.push(info);
         }
         let wires = self.map.columns.iter().map(|c| c.wire).collect();
-        Ok(DecodePlan { columns: Arc::new(Columns::new(infos)), ops, wires, hidden })
+        let columns = Arc::new(Columns::new(infos));
+        Ok(DecodePlan { columns, ops, wires, hidden, row_end: None })
     }
 
-    /// A column more than the structure has is one that a server hides, or a mismatch.
-    fn find_hidden(&self) -> Result<Option<HiddenColumn>> {
-        let (logged, tracked) = (self.map.columns.len(), self.schema.columns.len());
-        if logged == tracked {
-            return Ok(None);
-        }
-        let counts = || self.mismatch(&format!("{logged} columns against {tracked}"));
-        if logged != tracked + 1 || self.schema.primary_key().is_some() {
-            return Err(counts());
-        }
-        let candidates = [
-            (0, HiddenKind::GeneratedInvisiblePrimaryKey, "my_row_id"),
-            (tracked, HiddenKind::CloudRowId, "__#alibaba_rds_row_id#__"),
-        ];
-        let mut found = None;
-        for (index, kind, name) in candidates {
-            let meta = self.map.columns.get(index);
-            let is_key = meta.is_some_and(|c| c.wire == Wire::LongLong && !c.nullable);
-            let named = meta.and_then(|c| c.name.as_deref()).is_none_or(|n| n == name);
-            if is_key && named && self.fits_without(index) {
-                if found.is_some() {
-                    // A table of BIGINTs only: either end could be the one.
-                    return Err(counts());
-                }
-                found = Some(HiddenColumn { index, kind });
-            }
-        }
-        found.map(Some).ok_or_else(counts)
+    fn find_hidden(&self) -> Result<Vec<HiddenColumn>> {
+        let fits = |hidden| self.fits_without(hidden);
+        hidden::find(self.map, self.schema, self.periods, fits).ok_or_else(|| {
+            let (logged, tracked) = (self.map.columns.len(), self.schema.columns.len());
+            self.mismatch(&format!("{logged} columns against {tracked}"))
+        })
     }
 
     fn fits_without(&self, hidden: usize) -> bool {

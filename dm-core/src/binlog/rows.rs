@@ -2,7 +2,8 @@
 //!
 //! A rows event keeps its rows as bytes and shares its table map, so it can be stored and decoded
 //! by another thread. Columns that the server left out of an image (`binlog_row_image` MINIMAL or
-//! NOBLOB, or changed within the transaction) are told by two bitmaps of the event itself.
+//! NOBLOB, or changed within the transaction) are told by two bitmaps of the event itself. Where
+//! the image before an update is whole, the one after it comes out whole too.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use super::header::EventType;
 use super::json::{self, JsonDiffs};
 use super::plan::DecodePlan;
 use super::table_map::TableMap;
+use super::versioning::{self, Image};
 use super::{Error, Result, codes, malformed};
 
 /// Which of the rows events it is.
@@ -124,6 +126,13 @@ impl<'a> RowsEvent<'a> {
     }
 }
 
+/// An image that leaves out what did not change (`binlog_row_image=FULL_NODUP`), with what the
+/// whole image before the change says of it.
+fn completed<'e>(after: Row<'e>, before: &Row<'e>) -> Row<'e> {
+    let cells = after.cells().iter().zip(before.cells());
+    Row::partial(cells.map(|(new, old)| new.as_ref().or(old.as_ref()).cloned()).collect())
+}
+
 /// The rows of an event.
 #[derive(Debug)]
 pub struct Rows<'e> {
@@ -139,41 +148,53 @@ impl<'e> Iterator for Rows<'e> {
     type Item = Result<RowOp<'e>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.failed || self.rest.is_empty() {
-            return None;
+        while !self.failed && !self.rest.is_empty() {
+            let before = self.rest.len();
+            let row = self.row();
+            // A row without a single byte would repeat for ever.
+            self.failed = row.is_err() || self.rest.len() == before;
+            match row {
+                // A row of the past of a system-versioned table.
+                Ok(None) => {}
+                Ok(Some(op)) => return Some(Ok(op)),
+                Err(e) => {
+                    let table = &self.event.table.table;
+                    return Some(Err(e.context(format!("a row of {table} in a binlog event"))));
+                }
+            }
         }
-        let before = self.rest.len();
-        let row = self.row().map_err(|e| {
-            e.context(format!("a row of {} in a binlog event", self.event.table.table))
-        });
-        // A row without a single byte would repeat for ever.
-        self.failed = row.is_err() || self.rest.len() == before;
-        Some(row)
+        None
     }
 }
 
 impl<'e> Rows<'e> {
-    fn row(&mut self) -> Result<RowOp<'e>> {
+    fn row(&mut self) -> Result<Option<RowOp<'e>>> {
         Ok(match self.event.kind {
-            RowKind::Insert => RowOp::Insert { after: self.first()? },
-            RowKind::Delete => RowOp::Delete { before: self.first()? },
-            RowKind::Update if self.event.partial_json => self.partial_update()?,
-            RowKind::Update => RowOp::Update {
-                before: self.first()?,
-                after: self.image(&self.event.second, self.carried[1])?,
-            },
+            RowKind::Insert => versioning::single(self.first()?, |after| RowOp::Insert { after }),
+            RowKind::Delete => versioning::single(self.first()?, |before| RowOp::Delete { before }),
+            RowKind::Update if self.event.partial_json => Some(self.partial_update()?),
+            RowKind::Update => {
+                let before = self.first()?;
+                let mut after = self.image(&self.event.second, self.carried[1])?;
+                let columns = self.plan.ops().len();
+                if self.carried[0] == columns && self.carried[1] < columns {
+                    after.row = completed(after.row, &before.row);
+                }
+                versioning::update(before, after)
+            }
         })
     }
 
-    fn first(&mut self) -> Result<Row<'e>> {
+    fn first(&mut self) -> Result<Image<'e>> {
         self.image(&self.event.first, self.carried[0])
     }
 
     /// Starts with one bit for each column that is carried: whether it is NULL.
-    fn image(&mut self, present: &'e [u8], carried: usize) -> Result<Row<'e>> {
+    fn image(&mut self, present: &'e [u8], carried: usize) -> Result<Image<'e>> {
         let nulls = self.rest.take(carried.div_ceil(8))?;
         let mut cells = Vec::with_capacity(self.plan.width());
         let mut seen = 0;
+        let mut is_present = None;
         for (i, op) in self.plan.ops().iter().enumerate() {
             if !bit(present, i) {
                 self.plan.push(&mut cells, i, None);
@@ -182,9 +203,12 @@ impl<'e> Rows<'e> {
             let null = bit(nulls, seen);
             seen += 1;
             let value = if null { dm_filter::Value::Null } else { op.read(&mut self.rest)? };
+            if self.plan.row_end() == Some(i) {
+                is_present = Some(versioning::is_end_of_time(&value));
+            }
             self.plan.push(&mut cells, i, Some(value));
         }
-        Ok(Row::partial(cells))
+        Ok(Image { row: Row::partial(cells), present: is_present })
     }
 
     /// An update whose second image may hold changes of JSON documents: they are applied to the
@@ -192,7 +216,7 @@ impl<'e> Rows<'e> {
     fn partial_update(&mut self) -> Result<RowOp<'e>> {
         let mut documents = vec![None; self.plan.ops().len()];
         let start = self.rest;
-        let before = self.first()?;
+        let before = self.first()?.row;
         self.documents(start, &mut documents)?;
 
         let options = self.rest.lenenc()?;

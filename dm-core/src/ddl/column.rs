@@ -108,9 +108,9 @@ impl Cursor<'_> {
             column.invisible = true;
         } else if self.eat_kw("VISIBLE") {
             column.invisible = false;
-        } else if self.is_any(&["COLUMN_FORMAT", "STORAGE"]) {
-            column.attributes.push(self.attribute(2)?);
-        } else if self.is_kw("NOT") && self.is_kw_at(1, "SECONDARY") {
+        } else if self.is_any(&["COLUMN_FORMAT", "STORAGE"])
+            || (self.is_kw("NOT") && self.is_kw_at(1, "SECONDARY"))
+        {
             column.attributes.push(self.attribute(2)?);
         } else if self.is_kw("SECONDARY") {
             column.attributes.push(self.attribute(1)?);

@@ -26,9 +26,7 @@ impl Cursor<'_> {
         loop {
             if self.eat_option("DEFINER") {
                 self.account()?;
-            } else if self.eat_option("ALGORITHM") {
-                self.ident()?;
-            } else if self.eat_kws(&["SQL", "SECURITY"]) {
+            } else if self.eat_option("ALGORITHM") || self.eat_kws(&["SQL", "SECURITY"]) {
                 self.ident()?;
             } else if !self.eat_kw("AGGREGATE") {
                 return Ok(());
@@ -398,9 +396,9 @@ impl Cursor<'_> {
             K::Update
         } else if self.eat_kw("DELETE") {
             K::Delete
-        } else if self.is_kw("LOAD") && (self.is_kw_at(1, "DATA") || self.is_kw_at(1, "XML")) {
-            K::LoadData
-        } else if self.is_kw("IMPORT") && self.is_kw_at(1, "INTO") {
+        } else if (self.is_kw("LOAD") && (self.is_kw_at(1, "DATA") || self.is_kw_at(1, "XML")))
+            || (self.is_kw("IMPORT") && self.is_kw_at(1, "INTO"))
+        {
             K::LoadData
         } else {
             return Ok(None);

@@ -99,6 +99,49 @@ fn listed(list: &[(u16, &str)], number: u16) -> bool {
     list.binary_search_by_key(&number, |(n, _)| *n).is_ok()
 }
 
+/// What helps against a server's error, in the order of numbers.
+const ADVICE: &[(u16, &str)] = &[
+    (1044, "Grant the user the right to use this database."),
+    (
+        1045,
+        "Check user and password; a password encrypted by DM needs the key it was encrypted with.",
+    ),
+    (
+        1048,
+        "The target column is NOT NULL and the source's is not: let the target column be NULL, then resume.",
+    ),
+    (1054, "Bring the columns of the target table to those of the source, then resume."),
+    (
+        1062,
+        "Find out who else writes to the target table, or which other source has a row with this key; remove the row that is wrong, then resume.",
+    ),
+    (1114, "The target's table or disk is full: make room, then resume."),
+    (1142, "Grant the user this right on the target table, then resume."),
+    (
+        1146,
+        "Create the table at the target with the structure that it has at the source, then resume.",
+    ),
+    (
+        1153,
+        "Raise `max_allowed_packet` of the server above the size of the largest row, then resume.",
+    ),
+    (1227, "Grant the user the right that the message names, then resume."),
+    (1264, "Let the target column hold the range of the source's, then resume."),
+    (1265, "Let the target column have the type of the source's, then resume."),
+    (
+        1273,
+        "The target does not know this collation: create the target table with one that it knows, then resume.",
+    ),
+    (1292, "Let the target column have the type of the source's, then resume."),
+    (
+        1364,
+        "The target column has no default and the source does not have it: give it a default, then resume.",
+    ),
+    (1366, "Let the target column have the type and character set of the source's, then resume."),
+    (1406, "Let the target column be as long as the source's, then resume."),
+    (1698, "Check user and password; this account may only connect in another way."),
+];
+
 /// True when a server's error with this number may be gone at the next attempt.
 pub fn is_transient_number(number: u16) -> bool {
     listed(TRANSIENT, number)
@@ -143,7 +186,7 @@ impl Error {
     pub fn needs_person(&self) -> bool {
         const CODES: &[u32] = &[
             11126, 11129, 24001, 24002, 30001, 30002, 30004, 30005, 30008, 34020, 34021, 36008,
-            36014, 36027, 36067,
+            36014, 36027, 36067, 61001, 61002, 61003, 61004,
         ];
         CODES.binary_search(&self.code().number).is_ok()
             || self.server_error().is_some_and(needs_person_number)
@@ -167,6 +210,10 @@ fn from_server(error: &mysql::MySqlError, during: During) -> Error {
     let error_ = Error::new(code, what)
         .cause(format_args!("Error {} ({}): {}", error.code, error.state, error.message))
         .server_number(error.code);
+    let error_ = match ADVICE.binary_search_by_key(&error.code, |(n, _)| *n) {
+        Ok(at) => error_.workaround(ADVICE.get(at).map_or("", |(_, advice)| *advice)),
+        Err(_) => error_,
+    };
     if is_transient_number(error.code) { error_.transient() } else { error_ }
 }
 
@@ -222,6 +269,11 @@ mod tests {
             message: "text".into(),
             code,
         })
+    }
+
+    #[test]
+    fn advice_is_sorted() {
+        assert!(ADVICE.is_sorted_by_key(|(n, _)| *n));
     }
 
     #[test]

@@ -6,14 +6,16 @@ use std::time::Duration;
 use dm_filter::{Filter, Interest};
 
 use crate::config::{
-    MissingRow, OnDuplicate as PlannedDuplicate, SourceKind, SourcePlan, TargetPlan, TaskPlan,
+    self, MissingRow, OnDuplicate as PlannedDuplicate, SourceKind, SourcePlan, TargetPlan, TaskPlan,
 };
 use crate::error::{Error, Result, codes};
 use crate::pipeline::{BatchLimit, CopySettings, Creator, StreamSettings};
+use crate::position::Flavor;
 use crate::sink::sqlite::SqliteSink;
 use crate::sink::{MysqlSink, MysqlSinkOptions, OnDuplicate, Sink};
-use crate::source::Source;
 use crate::source::mysql::{MySqlSource, ReadOptions, SnapshotOptions, StreamOptions};
+use crate::source::recorded::{DumpedSource, RecordedOptions, RecordedSource};
+use crate::source::{RowChoice, Source};
 
 /// A statement of rows is meant to be about this long: long enough that the server's work per
 /// statement does not count, short enough to keep the next one in flight.
@@ -77,20 +79,41 @@ pub(super) fn source(
                 use_gtid: server.enable_gtid,
                 read: ReadOptions { generated: !mysql_target, expressions: mysql_target },
             };
-            let filter = Arc::clone(&creator.filter);
             let stream = StreamOptions {
                 use_gtid: server.enable_gtid,
                 server_id: server.server_id,
-                wanted: Some(Arc::new(move |t| filter.interest(t) != Interest::Skip)),
+                wanted: Some(wanted(creator)),
             };
             let id = creator.source.clone();
-            Ok(Arc::new(MySqlSource::new(id, server.conn.clone(), snapshot, stream)))
+            let live = Arc::new(MySqlSource::new(id, server.conn.clone(), snapshot, stream));
+            Ok(match &server.dump_dir {
+                Some(dir) if plan.mode.copies() => {
+                    Arc::new(DumpedSource::new(dir.clone(), plan.mode.syncs(), live))
+                }
+                _ => live,
+            })
         }
-        other => Err(Error::new(
-            &codes::CONFIG_NOT_YET,
-            format!("a source of this kind is not read yet: {other:?}"),
-        )),
+        SourceKind::Recorded(files) => {
+            let options = RecordedOptions {
+                dump_dir: files.dump_dir.clone(),
+                binlog: files.binlog.clone(),
+                flavor: files.flavor.map(|flavor| match flavor {
+                    config::Flavor::Mysql => Flavor::MySql,
+                    config::Flavor::Mariadb => Flavor::MariaDb,
+                }),
+                use_gtid: files.enable_gtid,
+                follow: plan.mode.syncs(),
+                wanted: Some(wanted(creator)),
+            };
+            Ok(Arc::new(RecordedSource::new(creator.source.clone(), options)))
+        }
     }
+}
+
+/// Rows of other tables are dropped while they are read.
+fn wanted(creator: &Creator) -> RowChoice {
+    let filter = Arc::clone(&creator.filter);
+    Arc::new(move |table| filter.interest(table) != Interest::Skip)
 }
 
 /// The settings of a source's copy and stream.

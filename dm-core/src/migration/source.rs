@@ -182,11 +182,12 @@ impl SourceRun {
     /// Where an incremental task starts.
     fn start_position(&self, info: &SourceInfo) -> Result<Position> {
         let Some(meta) = &self.meta else {
+            let start = self.source.default_start()?;
             log::warn!(
-                "source {}: no `meta` is given; following starts at the source's present end",
+                "source {}: no `meta` is given; following starts at {start}",
                 self.creator.source
             );
-            return self.source.end_position();
+            return Ok(start);
         };
         let binlog = match &meta.binlog {
             Some((name, pos)) => Some(BinlogPos::new(name.parse()?, *pos)),
@@ -246,6 +247,8 @@ impl SourceRun {
             let tables: Vec<_> = copy
                 .tables
                 .iter()
+                // A table that was dropped while it was copied.
+                .filter(|t| !t.copy.info.schema.columns.is_empty())
                 .map(|t| (t.copy.info.name.clone(), Arc::clone(&t.copy.info.schema)))
                 .collect();
             begin_lane(&ctx, &position, &copy.schemas, &tables)?;

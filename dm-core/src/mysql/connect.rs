@@ -13,7 +13,8 @@ use ::mysql::{Conn, Opts, OptsBuilder, Row, Value};
 use super::tls::Tls;
 use super::{ServerVersion, ident, is_access_denied, numbers, text, translate};
 use crate::config::ConnPlan;
-use crate::error::{Error, Result, codes};
+use crate::error::During;
+use crate::error::{Error, Result, Scope, codes};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest packet of the protocol's servers; the client crate would otherwise take the
@@ -36,11 +37,22 @@ pub(crate) enum Purpose {
     Stream(Duration),
 }
 
+impl Purpose {
+    /// The side that errors of the connection are counted to.
+    fn scope(self) -> Scope {
+        match self {
+            Self::Target => Scope::Downstream,
+            Self::Control | Self::Reader | Self::Stream(_) => Scope::Upstream,
+        }
+    }
+}
+
 /// A connection to a server.
 pub(crate) struct Connection {
     conn: Conn,
     version: ServerVersion,
     address: String,
+    scope: Scope,
 }
 
 impl Connection {
@@ -50,9 +62,10 @@ impl Connection {
         let doing = format!("connecting to {address}");
         let tls = plan.tls.as_ref().map(Tls::new).transpose()?;
         let opts = options(plan, tls.as_ref(), purpose);
-        let conn = Conn::new(opts).map_err(|e| translate(e, &doing))?;
+        let scope = purpose.scope();
+        let conn = Conn::new(opts).map_err(|e| translate(e, &doing, During::Connect, scope))?;
         let version = ServerVersion::parse("", "");
-        let mut this = Self { conn, version, address };
+        let mut this = Self { conn, version, address, scope };
         let row = this.row("SELECT @@version, @@version_comment")?;
         this.version = ServerVersion::parse(&cell(&row, 0), &cell(&row, 1));
         this.set_up(plan, purpose)?;
@@ -144,7 +157,8 @@ impl Connection {
 
     /// Runs a statement and drops what it answers.
     pub(crate) fn run(&mut self, sql: &str) -> Result {
-        self.conn.query_drop(sql).map_err(|e| self.failed(e, sql))
+        let done = self.conn.query_drop(sql);
+        done.map_err(|e| self.failed_during(e, sql, During::Execute))
     }
 
     /// All rows of a query, in text form.
@@ -173,10 +187,14 @@ impl Connection {
         }
     }
 
-    /// Translates an error of this connection.
+    /// Translates an error of a query.
     pub(crate) fn failed(&self, error: ::mysql::Error, doing: &str) -> Error {
+        self.failed_during(error, doing, During::Query)
+    }
+
+    fn failed_during(&self, error: ::mysql::Error, doing: &str, during: During) -> Error {
         let short: String = doing.chars().take(200).collect();
-        translate(error, &format!("{}: {short}", self.address))
+        translate(error, &format!("{}: {short}", self.address), during, self.scope)
     }
 }
 

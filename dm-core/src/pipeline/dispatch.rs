@@ -9,8 +9,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use crossbeam_channel::Sender;
+use crossbeam_channel::{SendTimeoutError, Sender};
 
 use super::progress::Progress;
 use crate::error::{Error, Result, codes};
@@ -58,6 +59,8 @@ pub(crate) struct Dispatcher {
 }
 
 const PURGE_STEP: usize = 65_536;
+/// How often who waits for room in a queue looks whether all is over.
+const LOOK: Duration = Duration::from_millis(100);
 
 impl Dispatcher {
     /// A dispatcher to these queues.
@@ -90,7 +93,19 @@ impl Dispatcher {
         let job = Job { txn: Arc::new(txn), wait_for: depends.iter().map(|o| o.ordinal).collect() };
         let Some(queue) = self.queues.get(worker) else { return Err(gone()) };
         queue.length.fetch_add(1, Ordering::Relaxed);
-        queue.jobs.send(job).map_err(|_| self.progress.failure().unwrap_or_else(gone))
+        let mut job = job;
+        loop {
+            match queue.jobs.send_timeout(job, LOOK) {
+                Ok(()) => return Ok(()),
+                Err(SendTimeoutError::Timeout(back)) => {
+                    self.progress.check_running()?;
+                    job = back;
+                }
+                Err(SendTimeoutError::Disconnected(_)) => {
+                    return Err(self.progress.failure().unwrap_or_else(gone));
+                }
+            }
+        }
     }
 
     /// The latest transaction per worker that must come first.
@@ -180,7 +195,7 @@ mod tests {
 
     fn setup(workers: usize) -> (Dispatcher, Vec<Receiver<Job>>, Arc<Progress>) {
         let low = Low { ordinal: 0, position: Position::default(), at: 0 };
-        let progress = Arc::new(Progress::new(low, usize::MAX / 2));
+        let progress = Arc::new(Progress::new(low, usize::MAX / 2, Arc::default()));
         let (queues, receivers) = (0..workers)
             .map(|_| {
                 let (tx, rx) = unbounded();

@@ -1,7 +1,7 @@
 //! The loops: full copy, stream, and what they share.
 
-mod classify;
 mod copy;
+mod copy_resume;
 mod copy_stats;
 mod create;
 mod dispatch;

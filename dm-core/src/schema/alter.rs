@@ -99,38 +99,40 @@ impl<'a> Work<'a> {
         self.out.notes.push(format!("{what} `{name}` is not there"));
     }
 
-    /// Table options: they count for the columns of the same statement.
-    fn options(&mut self) {
-        let options: Vec<&TableOption> = self
-            .specs()
-            .filter_map(|s| if let AlterSpec::Option(o) = s { Some(o) } else { None })
-            .collect();
-        let own: Vec<TableOption> = options.iter().map(|o| (*o).clone()).collect();
-        let (charset, collation) = build::option_charset(&own);
-        let inherited = (self.old.charset.as_str(), self.old.collation.as_str());
-        let mut settled = self.context.defaults.resolve(charset, collation, inherited);
+    /// The table's character set and collation: what an option says goes before CONVERT.
+    fn table_charset(&mut self) -> (String, String) {
+        let defaults = self.context.defaults;
+        let mut settled = (self.old.charset.clone(), self.old.collation.clone());
+        let (mut charset, mut collation) = (None, None);
         for spec in self.specs() {
-            if let AlterSpec::Convert { charset, collation } = spec {
-                let charset = charset.as_deref().or(match collation {
-                    Some(_) => None,
-                    None => Some(self.context.schema.0),
-                });
-                let is_default = charset == Some(self.context.schema.0) && collation.is_none();
-                settled = self.context.defaults.resolve(
-                    charset,
-                    collation.as_deref(),
-                    self.context.schema,
-                );
-                if is_default && matches!(spec, AlterSpec::Convert { charset: None, .. }) {
-                    settled.1 = self.context.schema.1.to_owned();
+            match spec {
+                AlterSpec::Convert { charset: to, collation: with } => {
+                    let schema = self.context.schema;
+                    // DEFAULT is the schema's character set; MariaDB takes the collation that is
+                    // compiled in for it, whatever the schema or the server say.
+                    let compiled = defaults.compiled_collation_of(schema.0);
+                    let mariadb = defaults.server.flavor == Flavor::MariaDb;
+                    let inherited = if mariadb { (schema.0, compiled.as_str()) } else { schema };
+                    settled = defaults.resolve(to.as_deref(), with.as_deref(), inherited);
+                    self.convert = Some(settled.clone());
                 }
-                self.convert = Some(settled.clone());
+                AlterSpec::Option(TableOption::Charset(c)) => charset = Some(c.as_str()),
+                AlterSpec::Option(TableOption::Collate(c)) => collation = Some(c.as_str()),
+                _ => {}
             }
         }
+        defaults.resolve(charset, collation, (&settled.0, &settled.1))
+    }
+
+    /// Table options: they count for the columns of the same statement.
+    fn options(&mut self) {
+        let settled = self.table_charset();
         (self.builder.charset, self.builder.collation) = settled.clone();
         (self.new.charset, self.new.collation) = settled;
-        for option in options {
-            build::apply_option(&mut self.new, option);
+        for spec in self.specs() {
+            if let AlterSpec::Option(option) = spec {
+                build::apply_option(&mut self.new, option);
+            }
         }
         for clause in self.clauses.clone() {
             match &clause.spec {
@@ -174,7 +176,7 @@ impl<'a> Work<'a> {
                             continue;
                         }
                         let mut column = self.builder.column(def);
-                        self.convert_made(&mut column);
+                        self.convert_made(def, &mut column);
                         made.push((NewColumn { column, old: None }, position.clone()));
                     }
                 }
@@ -194,7 +196,7 @@ impl<'a> Work<'a> {
             return Err(self.conflict(&format!("column `{old}` is not there")));
         };
         let mut column = self.builder.column(def);
-        self.convert_made(&mut column);
+        self.convert_made(def, &mut column);
         self.attributes(&before.name, &mut column);
         if !same_name(old, &def.name) {
             self.out.renamed.push((before.name.clone(), def.name.clone()));
@@ -203,12 +205,14 @@ impl<'a> Work<'a> {
     }
 
     /// CONVERT TO also counts for the columns of the same statement, whatever they say.
-    fn convert_made(&self, column: &mut Column) {
+    fn convert_made(&self, def: &ColumnDef, column: &mut Column) {
         if let Some((charset, collation)) = &self.convert
             && build::is_text(column.ty.kind)
         {
             column.ty.charset.clone_from(charset);
-            column.ty.collation.clone_from(collation);
+            let binary = def.ty.binary && def.ty.collation.is_none();
+            let own = binary.then(|| charset::binary_collation(charset));
+            column.ty.collation = own.unwrap_or_else(|| collation.clone());
         }
     }
 
@@ -462,6 +466,25 @@ impl<'a> Work<'a> {
         }
     }
 
+    /// New keys need their columns, a name of their own, and there is one primary key.
+    fn check_keys(&self) -> Result {
+        for (n, key) in self.builder.keys.iter().enumerate() {
+            let others = self.new.keys.iter().chain(self.builder.keys.iter().take(n));
+            let taken = |other: &Key| !key.name.is_empty() && same_name(&other.name, &key.name);
+            // A key made for a foreign key goes away when another has its name or serves as well.
+            if !key.generated && others.filter(|k| !k.generated).any(taken) {
+                return Err(self.conflict(&format!("key `{}` is there already", key.name)));
+            }
+            for column in key.parts.iter().filter_map(KeyPart::column) {
+                let period = self.new.periods.iter().any(|p| same_name(&p.0, column));
+                if self.new.column(column).is_none() && !period {
+                    return Err(self.conflict(&format!("key column `{column}` is not there")));
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn finish(mut self) -> Result<(TableSchema, Altered)> {
         let renamed = &self.out.renamed;
         let new_name = |name: &mut String| {
@@ -474,26 +497,20 @@ impl<'a> Work<'a> {
             new_name(start);
             new_name(end);
         }
-        self.new.columns = self.columns.into_iter().map(|c| c.column).collect();
+        self.new.columns =
+            std::mem::take(&mut self.columns).into_iter().map(|c| c.column).collect();
         for column in &mut self.new.columns {
             if let Some(generated) = &mut column.generated {
                 generated.expr = rename_in_expression(&generated.expr, renamed);
             }
         }
-        if self.builder.keys.iter().any(|k| k.kind == KeyKind::Primary)
-            && self.new.keys.iter().any(|k| k.kind == KeyKind::Primary)
-        {
-            return Err(Error::new(
-                &codes::SCHEMA_DDL,
-                format!("table `{}` has a primary key already", self.context.table),
-            ));
-        }
+        self.check_keys()?;
         self.builder.finish(&mut self.new, false);
         Ok((self.new, self.out))
     }
 }
 
-/// True for a clause whose IF [NOT] EXISTS makes it do nothing.
+/// True for a clause whose IF \[NOT\] EXISTS makes it do nothing.
 fn is_void(table: &TableSchema, spec: &AlterSpec) -> bool {
     let column = |name: &str| table.column(name).is_some();
     let key = |name: &str| table.keys.iter().any(|k| same_name(&k.name, name));

@@ -6,7 +6,10 @@
 
 use super::charset::{self, Defaults};
 use super::default;
-use super::keys::{add_invisible_key, cut_prefixes, name_checks, name_foreign_keys, settle_keys};
+use super::keys::{
+    add_invisible_key, cut_prefixes, name_checks, name_foreign_keys, settle_hashed_keys,
+    settle_keys,
+};
 use super::table::{
     Check, Column, ColumnType, ForeignKey, Key, KeyKind, KeyPart, TableSchema, TypeKind,
 };
@@ -113,6 +116,9 @@ impl<'a> Builder<'a> {
         settle_keys(table);
         if !self.shown {
             cut_prefixes(table, self.defaults.server);
+            if self.defaults.server.flavor == Flavor::MariaDb {
+                settle_hashed_keys(table);
+            }
         }
         if let Some(order) = order {
             let at = |key: &Key| order.iter().position(|k| k.name == key.name);

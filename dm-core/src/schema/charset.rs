@@ -88,11 +88,28 @@ impl Defaults {
         }
     }
 
+    /// Takes over MariaDB's `character_set_collations`
+    /// (`utf8mb3=utf8mb3_uca1400_ai_ci,utf8mb4=...`): it replaces the compiled-in list.
+    pub fn set_charset_collations(&mut self, text: &str) {
+        let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
+        self.charset_collations = pairs
+            .map(|(charset, collation)| {
+                let collation = collation.trim().to_ascii_lowercase();
+                (charset.trim().to_ascii_lowercase(), collation)
+            })
+            .collect();
+    }
+
     /// The default collation of a character set.
     pub fn collation_of(&self, charset: &str) -> String {
         if let Some(collation) = self.charset_collations.get(charset) {
             return collation.clone();
         }
+        self.compiled_collation_of(charset)
+    }
+
+    /// The default collation that is compiled in, without what the server's settings say.
+    pub(super) fn compiled_collation_of(&self, charset: &str) -> String {
         if self.server.flavor == Flavor::TiDb && TIDB.contains(&charset) {
             return binary_collation(charset);
         }

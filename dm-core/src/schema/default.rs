@@ -223,12 +223,12 @@ impl Literal {
             Some(decimals) => rounded(text, usize::try_from(decimals).unwrap_or(0)),
             None => text.parse::<f64>().ok().map(|v| v.to_string()),
         };
-        // Without strict mode the number that a text begins with counts.
+        // Without strict mode the number that a text begins with counts, 0 if there is none.
         let sign = text.starts_with(['-', '+']);
         let digits = text.get(usize::from(sign)..).unwrap_or_default();
         let end = digits.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(digits.len());
         let head = text.get(..end + usize::from(sign)).unwrap_or_default();
-        number(text).or_else(|| number(head)).unwrap_or_else(|| quote_string(text))
+        number(text).or_else(|| number(head)).or_else(|| number("0")).unwrap_or_default()
     }
 }
 

@@ -49,18 +49,25 @@ fn key_rank(key: &Key, table: &TableSchema) -> (u8, bool, bool) {
     }
 }
 
-/// A prefix as long as its column is no prefix.
+/// A prefix as long as its column is no prefix, and full-text and spatial keys have none and
+/// no order.
 fn settle_prefixes(table: &mut TableSchema) {
     let columns = &table.columns;
-    for part in table.keys.iter_mut().flat_map(|k| &mut k.parts) {
-        let KeyPart::Column { name, prefix, .. } = part else { continue };
+    let parts = table.keys.iter_mut().flat_map(|k| k.parts.iter_mut().map(|p| (k.kind, p)));
+    for (kind, part) in parts {
+        let KeyPart::Column { name, prefix, descending } = part else { continue };
+        if matches!(kind, KeyKind::FullText | KeyKind::Spatial) {
+            (*prefix, *descending) = (None, false);
+        }
         let column = columns.iter().find(|c| same_name(&c.name, name));
         let Some(column) = column else { continue };
         // The server prints the column's own spelling.
         name.clone_from(&column.name);
         use TypeKind as T;
         let fixed = matches!(column.ty.kind, T::Char | T::VarChar | T::Binary | T::VarBinary);
-        if fixed && prefix.is_some() && *prefix >= column.ty.length {
+        // Other types have no prefixes; a server takes one that is as long as the whole value.
+        let can = build::is_text(column.ty.kind) || build::is_blob(column.ty.kind) || fixed;
+        if !can || (fixed && prefix.is_some() && *prefix >= column.ty.length) {
             *prefix = None;
         }
     }
@@ -92,7 +99,29 @@ pub(super) fn cut_prefixes(table: &mut TableSchema, server: ServerVersion) {
         };
         let per_character = charset::max_bytes(&column.ty.charset);
         if width.is_some_and(|w| u64::from(w) * per_character > most) {
-            *prefix = u32::try_from(most / per_character).ok();
+            let tiny = matches!(column.ty.kind, T::TinyText | T::TinyBlob);
+            let most = most / per_character;
+            *prefix = u32::try_from(if tiny { most.min(255) } else { most }).ok();
+        }
+    }
+}
+
+/// MariaDB enforces a unique key over whole texts by a hash: such a key has no order.
+pub(super) fn settle_hashed_keys(table: &mut TableSchema) {
+    let columns = &table.columns;
+    let whole_text = |part: &KeyPart| match part {
+        KeyPart::Column { name, prefix: None, .. } => {
+            columns.iter().any(|c| same_name(&c.name, name) && build::is_blob(c.ty.kind))
+        }
+        _ => false,
+    };
+    for key in table.keys.iter_mut().filter(|k| k.kind == KeyKind::Unique) {
+        if key.parts.iter().any(whole_text) {
+            for part in &mut key.parts {
+                if let KeyPart::Column { descending, .. } = part {
+                    *descending = false;
+                }
+            }
         }
     }
 }

@@ -149,6 +149,23 @@ fn file_stem(task: &str) -> String {
     stem
 }
 
+/// The way back of [`file_stem`], as far as there is one.
+fn task_of_stem(stem: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(stem.len());
+    let mut rest = stem.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        rest = tail;
+        if first == b'%' {
+            let (hex, tail) = tail.split_at_checked(2)?;
+            bytes.push(u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()?);
+            rest = tail;
+        } else {
+            bytes.push(first);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
 pub(super) fn state_file(dir: &Path, task: &str) -> PathBuf {
     dir.join(format!("{}.db", file_stem(task)))
 }
@@ -167,8 +184,9 @@ pub(super) fn require(dir: &Path, task: &str) -> Result<PathBuf> {
     Err(Error::new(&codes::TASK_MISSING, text))
 }
 
-/// The names of the tasks that have a state file in a directory, sorted. A directory that does not
-/// exist has none. Files of other programs are passed over.
+/// The names of the tasks that have a state file in a directory, sorted, those included whose file
+/// cannot be read. A directory that does not exist has none. Files of other programs are passed
+/// over.
 ///
 /// # Errors
 ///
@@ -183,12 +201,15 @@ pub fn list_tasks(dir: &Path) -> Result<Vec<String>> {
     for entry in entries {
         let entry = entry.map_err(|e| dir_error(dir, "cannot read state directory", &e))?;
         let path = entry.path();
-        // The name stands in the file: a long file name holds only a hash of it.
-        if path.extension().is_some_and(|e| e == "db")
-            && let Ok(db) = super::db::Db::open_existing(&path)
-            && let Ok(name) = db.task_name()
-        {
-            tasks.push(name);
+        if path.extension().is_none_or(|e| e != "db") {
+            continue;
+        }
+        // The name stands in the file: a long file name holds only a hash of it. A file of ours
+        // that cannot be read now (damaged, newer, locked) is still a task that people look for.
+        match super::db::Db::open_existing(&path).and_then(|db| db.task_name()) {
+            Ok(name) => tasks.push(name),
+            Err(e) if *e.code() == codes::STATE_FOREIGN => {}
+            Err(_) => tasks.extend(path.file_stem().and_then(|s| task_of_stem(s.to_str()?))),
         }
     }
     tasks.sort();
@@ -305,7 +326,7 @@ line without a separator
     #[test]
     fn the_innermost_and_last_mount_counts() {
         for (dir, kind) in [
-            ("/home/a", "ext4"),
+            ("/data/a", "ext4"),
             ("/srv", "nfs4"),
             ("/srv/x/y", "nfs4"),
             ("/srv/local disk/dm", "xfs"),
@@ -322,6 +343,10 @@ line without a separator
         assert_eq!(file_stem("a-b_1.c"), "a-b_1.c");
         assert_eq!(file_stem("../x"), "%2E.%2Fx");
         assert_eq!(file_stem("ä%"), "%C3%A4%25");
+        for name in ["a-b_1.c", "../x", "ä%", ""] {
+            assert_eq!(task_of_stem(&file_stem(name)).as_deref(), Some(name));
+        }
+        assert_eq!(task_of_stem("%4"), None);
         let (a, b) = (file_stem(&"x".repeat(300)), file_stem(&"x".repeat(301)));
         assert!(a.len() <= NAME_BYTES_MAX && a != b);
     }

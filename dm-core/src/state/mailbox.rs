@@ -222,7 +222,7 @@ impl StateStore {
         if !self.db.changed()? {
             return Ok(Vec::new());
         }
-        let taken = self.db.read(|conn| queued(conn)).and_then(|letters| {
+        let taken = self.db.read(queued).and_then(|letters| {
             if letters.is_empty() {
                 return Ok(letters);
             }

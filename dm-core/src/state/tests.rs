@@ -131,6 +131,7 @@ fn files_that_are_not_ours_are_refused() {
     drop(newer);
     assert_eq!(open("mine").code(), &codes::STATE_NEWER);
     assert_eq!(StateReader::open(dir, "mine").unwrap_err().code(), &codes::STATE_NEWER);
+    assert_eq!(list_tasks(dir).unwrap(), ["mine", "mine"], "its copy, too");
 }
 
 #[test]

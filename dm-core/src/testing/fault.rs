@@ -58,20 +58,17 @@ struct Plan {
 }
 
 impl Plan {
-    /// Counts a call and makes it, or not; the error is the fault's.
-    fn call<T>(&self, inner: impl FnOnce() -> Result<T>) -> Result<T> {
+    /// Counts a call and makes it, or not; also says whether this was the one that failed.
+    fn call<T>(&self, inner: impl FnOnce() -> Result<T>) -> (Result<T>, bool) {
         let dead = matches!(self.fault, Fault::Die { .. }) && self.happened.load(Ordering::SeqCst);
         if dead {
-            return Err(fault("this process is dead"));
+            return (Err(fault("this process is dead")), false);
         }
         let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
-        let (at, when) = match self.fault {
-            Fault::None => return inner(),
-            Fault::Die { at, when } | Fault::Cut { at, when } => (at, when),
+        let when = match self.fault {
+            Fault::Die { at, when } | Fault::Cut { at, when } if at == number => when,
+            _ => return (inner(), false),
         };
-        if number != at {
-            return inner();
-        }
         self.happened.store(true, Ordering::SeqCst);
         if when == When::After {
             // Whatever the target says, nobody hears it.
@@ -80,7 +77,7 @@ impl Plan {
         if let Some(hook) = &self.hook {
             hook();
         }
-        Err(fault("the connection is gone").transient())
+        (Err(fault("the connection is gone").transient()), true)
     }
 }
 
@@ -139,39 +136,47 @@ impl Sink for FaultSink {
     }
 
     fn prepare(&self, task: &str, identity: &str) -> Result<()> {
-        self.plan.call(|| self.inner.prepare(task, identity))
+        self.plan.call(|| self.inner.prepare(task, identity)).0
     }
 
     fn describe(&self, table: &TableName) -> Result<Option<Arc<TableSchema>>> {
-        self.plan.call(|| self.inner.describe(table))
+        self.plan.call(|| self.inner.describe(table)).0
     }
 
     fn show_create(&self, table: &TableName) -> Result<Option<String>> {
-        self.plan.call(|| self.inner.show_create(table))
+        self.plan.call(|| self.inner.show_create(table)).0
     }
 
     fn execute_ddl(&self, ddl: &TargetDdl) -> Result<DdlOutcome> {
-        self.plan.call(|| self.inner.execute_ddl(ddl))
+        self.plan.call(|| self.inner.execute_ddl(ddl)).0
+    }
+
+    fn runs_once(&self, ddl: &TargetDdl) -> bool {
+        self.inner.runs_once(ddl)
+    }
+
+    fn interrupt(&self, task: &str, lane: &LaneId) {
+        self.inner.interrupt(task, lane);
     }
 
     fn recover(&self, task: &str, lane: &LaneId, stop: &AtomicBool) -> Result<Recovered> {
-        self.plan.call(|| self.inner.recover(task, lane, stop))
+        self.plan.call(|| self.inner.recover(task, lane, stop)).0
     }
 
     fn loaded_chunks(&self, task: &str, lane: &LaneId) -> Result<Vec<ChunkMark>> {
-        self.plan.call(|| self.inner.loaded_chunks(task, lane))
+        self.plan.call(|| self.inner.loaded_chunks(task, lane)).0
     }
 
     fn forget(&self, task: &str, lane: &LaneId, epoch: u64, chunks: bool) -> Result<()> {
-        self.plan.call(|| self.inner.forget(task, lane, epoch, chunks))
+        self.plan.call(|| self.inner.forget(task, lane, epoch, chunks)).0
     }
 
     fn empty_table(&self, task: &str, lane: &LaneId, table: &TableName) -> Result<()> {
-        self.plan.call(|| self.inner.empty_table(task, lane, table))
+        self.plan.call(|| self.inner.empty_table(task, lane, table)).0
     }
 
     fn writer(&self, slot: &Slot, stop: &AtomicBool) -> Result<Box<dyn Writer>> {
-        let inner = self.plan.call(|| self.inner.writer(slot, stop))?;
+        let inner = self.plan.call(|| self.inner.writer(slot, stop)).0?;
         Ok(Box::new(FaultWriter { inner, plan: Arc::clone(&self.plan), broken: false }))
     }
 }
@@ -187,12 +192,9 @@ impl FaultWriter {
         if self.broken {
             return Err(fault("this connection is gone").transient());
         }
-        let before = self.plan.happened.load(Ordering::SeqCst);
         let inner = &mut *self.inner;
-        let result = self.plan.call(|| f(inner));
-        // Another thread's fault at the same moment is told apart by whether our own call failed.
-        let now = self.plan.happened.load(Ordering::SeqCst);
-        self.broken = result.is_err() && !before && now;
+        let (result, cut) = self.plan.call(|| f(inner));
+        self.broken = cut;
         if self.broken {
             // A broken connection has no open transaction at the target.
             let _gone = self.inner.rollback();

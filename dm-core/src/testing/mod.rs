@@ -22,7 +22,7 @@ mod source_suite;
 
 pub use fault::{Fault, FaultSink, When};
 pub use scripted::{ScriptedSource, TableRows};
-pub use sink_suite::{SinkUnderTest, TextRow, sink_conformance};
+pub use sink_suite::{ReadRows, SinkUnderTest, TextRow, sink_conformance};
 pub use source_suite::source_conformance;
 
 #[cfg(test)]

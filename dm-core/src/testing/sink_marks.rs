@@ -91,13 +91,12 @@ fn stream_marks(b: &Bench) -> Check {
     ensure!(nothing.low.is_none() && nothing.applied.is_empty(), "marks out of nothing");
     let mut first = b.sink().writer(&b.slot(0, 3), &running())?;
     let mut second = b.sink().writer(&b.slot(1, 3), &running())?;
-    let mut apply =
-        |writer: &mut dyn Writer, worker, ordinal: i64, low, applied: &[u64]| -> Check {
-            let block = b.exact(vec![insert(keyed(ordinal, "-", "x"))]);
-            let batch = build::batch(&b.lane, vec![build::txn(ordinal as u64, vec![block])]);
-            writer.apply(&batch, &mark(&b.lane, 3, worker, low, applied))?;
-            Ok(())
-        };
+    let apply = |writer: &mut dyn Writer, worker, ordinal: i64, low, applied: &[u64]| -> Check {
+        let block = b.exact(vec![insert(keyed(ordinal, "-", "x"))]);
+        let batch = build::batch(&b.lane, vec![build::txn(ordinal as u64, vec![block])]);
+        writer.apply(&batch, &mark(&b.lane, 3, worker, low, applied))?;
+        Ok(())
+    };
     apply(&mut *first, 0, 2, 0, &[2])?;
     apply(&mut *second, 1, 1, 0, &[1])?;
     apply(&mut *second, 1, 5, 2, &[5])?;
@@ -171,7 +170,7 @@ fn forgotten(b: &Bench) -> Check {
         let batch = build::batch(&b.lane, vec![build::txn(ordinal as u64, vec![block])]);
         writer.apply(&batch, &mark(&b.lane, epoch, 0, 4, &[ordinal as u64]))?;
     }
-    let mut writer = b.writer()?;
+    let mut writer = b.sink().writer(&b.slot(0, 2), &running())?;
     load(b, &mut *writer, &chunk_mark(&b.lane, &b.keyed, 0), "1")?;
     drop(writer);
     b.sink().forget(TASK, &b.lane, 2, false)?;
@@ -231,7 +230,7 @@ fn slot_fence(b: &Bench) -> Check {
     b.apply(&mut *new, 2, written(2))?;
     // Another slot is free all the time.
     let mut other = b.sink().writer(&b.slot(1, 1), &running())?;
-    b.apply(&mut *other, 3, written(3))?;
+    b.apply_as(1, &mut *other, 3, written(3))?;
     b.apply(&mut *new, 4, written(4))?;
     b.expect(&b.keyed, &["1|-|x", "2|-|x", "3|-|x", "4|-|x"])
 }
@@ -242,7 +241,8 @@ fn recovery_fence(b: &Bench) -> Check {
     }
     let mut old = b.sink().writer(&b.slot(5, 1), &running())?;
     let told = b.sink().recover(TASK, &b.lane, &AtomicBool::new(true));
-    let write = b.apply(&mut *old, 1, vec![b.exact(vec![insert(keyed(1, "-", "x"))])]);
+    let block = b.exact(vec![insert(keyed(1, "-", "x"))]);
+    let write = b.apply_as(5, &mut *old, 1, vec![block]);
     ensure!(told.is_err() || write.is_err(), "a writer of an earlier run writes after recovery");
     drop(old);
     b.sink().recover(TASK, &b.lane, &running())?;

@@ -9,10 +9,13 @@ use dm_filter::{RowOp, TableName, Value};
 use super::check::{Check, conclude, ensure};
 use super::{build, sink_checks, sink_marks};
 use crate::event::{ApplyMode, LaneId, RowBlock, SourceId, TablePlan};
-use crate::sink::{Sink, Slot, TargetDdl, Writer};
+use crate::sink::{ApplyStats, Sink, Slot, TargetDdl, Writer};
 
 /// A row as texts in the order of the table's columns; `None` is NULL.
 pub type TextRow = Vec<Option<String>>;
+
+/// Reads all rows of a table.
+pub type ReadRows = Box<dyn Fn(&TableName) -> Vec<TextRow>>;
 
 /// A sink with an empty target behind it.
 pub struct SinkUnderTest {
@@ -20,7 +23,7 @@ pub struct SinkUnderTest {
     pub sink: Arc<dyn Sink>,
     /// Reads the committed rows of a table at the target, not through the sink; in any order.
     /// Values are integers and texts.
-    pub rows: Box<dyn Fn(&TableName) -> Vec<TextRow>>,
+    pub rows: ReadRows,
     /// Whatever must live as long as the target does (a temporary directory, a server).
     pub keep: Box<dyn Any>,
 }
@@ -57,6 +60,8 @@ pub(super) struct Bench {
 
 pub(super) fn ddl(sql: &str, tables: Vec<TableName>) -> TargetDdl {
     TargetDdl {
+        lane: None,
+        once: None,
         sql: sql.to_owned(),
         schema: "dm_check".to_owned(),
         tables,
@@ -75,6 +80,8 @@ impl Bench {
         let sink = &under_test.sink;
         sink.prepare(TASK, "identity-1")?;
         let create = TargetDdl {
+            lane: None,
+            once: None,
             schema: String::new(),
             ..ddl("CREATE DATABASE `dm_check`", vec![TableName::schema_only("dm_check")])
         };
@@ -143,10 +150,21 @@ impl Bench {
         writer: &mut dyn Writer,
         ordinal: u64,
         blocks: Vec<RowBlock>,
-    ) -> Check<crate::sink::ApplyStats> {
+    ) -> Check<ApplyStats> {
+        self.apply_as(0, writer, ordinal, blocks)
+    }
+
+    /// The same for another worker.
+    pub fn apply_as(
+        &self,
+        worker: u32,
+        writer: &mut dyn Writer,
+        ordinal: u64,
+        blocks: Vec<RowBlock>,
+    ) -> Check<ApplyStats> {
         let batch = build::batch(&self.lane, vec![build::txn(ordinal, blocks)]);
         let applied: Vec<u64> = (1..=ordinal).collect();
-        Ok(writer.apply(&batch, &build::mark(&self.lane, 1, 0, 0, &applied))?)
+        Ok(writer.apply(&batch, &build::mark(&self.lane, 1, worker, 0, &applied))?)
     }
 
     pub fn expect(&self, table: &TableName, rows: &[&str]) -> Check {

@@ -1,5 +1,6 @@
 //! What every source must do.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -224,8 +225,10 @@ fn ordered(source: &dyn Source, start: &Position) -> Check {
     let events = until_end(source, start)?;
     for pair in events.windows(2) {
         let [a, b] = pair else { continue };
-        ensure!(a.start <= a.end, "event ends before it starts: {a:?}");
-        ensure!(a.end <= b.end, "{} follows {}", b.end, a.end);
+        let runs = a.start.partial_cmp(&a.end).is_some_and(Ordering::is_le);
+        ensure!(runs, "event ends before it starts: {a:?}");
+        let follows = a.end.partial_cmp(&b.end).is_some_and(Ordering::is_le);
+        ensure!(follows, "{} follows {}", b.end, a.end);
     }
     Ok(())
 }

@@ -1,16 +1,22 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use dm_filter::{TableName, Value};
 
 use super::build::{delete, insert, update};
 use super::*;
-use crate::error::codes;
-use crate::event::{ApplyMode, LaneId};
+use crate::error::{Result, codes};
+use crate::event::{
+    ApplyMode, Batch, ChunkMark, LaneId, OrdinalSet, RowBlock, RowData, StreamMark,
+};
 use crate::position::Position;
-use crate::sink::{Cell, MemorySink, Sink, Slot};
+use crate::schema::TableSchema;
+use crate::sink::{
+    ApplyStats, BlockStream, Cell, DdlOutcome, Guarantees, LoadStats, LoadTarget, MemorySink,
+    Recovered, Sink, Slot, TargetDdl, Writer,
+};
 use crate::source::{Body, Polled, RowsBody, Source};
 
 fn under_test(sink: &MemorySink, as_sink: Arc<dyn Sink>) -> SinkUnderTest {
@@ -42,14 +48,154 @@ fn a_sink_around_a_sink_conforms() {
     });
 }
 
+/// What a sink may get wrong without saying so.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Flaw {
+    /// `recover` knows nothing.
+    Forgets,
+    /// Any state file is welcome.
+    TrustsAll,
+    /// Missing rows are not counted.
+    CountsNothing,
+    /// Chunks are loaded without a mark.
+    MarksNoChunk,
+    /// A failing batch is taken as done.
+    SwallowsErrors,
+    /// A dropped part is committed.
+    KeepsParts,
+    /// Slots are not fenced.
+    SharesSlots,
+    /// The second of two equal rows is passed over.
+    MergesTwins,
+}
+
+struct Flawed {
+    inner: MemorySink,
+    flaw: Flaw,
+    opened: AtomicU32,
+}
+
+struct FlawedWriter {
+    inner: Box<dyn Writer>,
+    flaw: Flaw,
+}
+
+impl Sink for Flawed {
+    fn guarantees(&self) -> Guarantees {
+        self.inner.guarantees()
+    }
+    fn prepare(&self, task: &str, identity: &str) -> Result<()> {
+        let trusts = self.flaw == Flaw::TrustsAll;
+        self.inner.prepare(task, if trusts { "any" } else { identity })
+    }
+    fn describe(&self, table: &TableName) -> Result<Option<Arc<TableSchema>>> {
+        self.inner.describe(table)
+    }
+    fn show_create(&self, table: &TableName) -> Result<Option<String>> {
+        self.inner.show_create(table)
+    }
+    fn execute_ddl(&self, ddl: &TargetDdl) -> Result<DdlOutcome> {
+        self.inner.execute_ddl(ddl)
+    }
+    fn recover(&self, task: &str, lane: &LaneId, stop: &AtomicBool) -> Result<Recovered> {
+        let told = self.inner.recover(task, lane, stop)?;
+        Ok(if self.flaw == Flaw::Forgets { Recovered::default() } else { told })
+    }
+    fn loaded_chunks(&self, task: &str, lane: &LaneId) -> Result<Vec<ChunkMark>> {
+        let told = self.inner.loaded_chunks(task, lane)?;
+        Ok(if self.flaw == Flaw::MarksNoChunk { Vec::new() } else { told })
+    }
+    fn forget(&self, task: &str, lane: &LaneId, epoch: u64, chunks: bool) -> Result<()> {
+        self.inner.forget(task, lane, epoch, chunks)
+    }
+    fn empty_table(&self, task: &str, lane: &LaneId, table: &TableName) -> Result<()> {
+        self.inner.empty_table(task, lane, table)
+    }
+    fn writer(&self, slot: &Slot, _stop: &AtomicBool) -> Result<Box<dyn Writer>> {
+        let mut slot = slot.clone();
+        if self.flaw == Flaw::SharesSlots {
+            slot.worker += 100 * self.opened.fetch_add(1, Ordering::SeqCst);
+        }
+        let inner = self.inner.writer(&slot, &AtomicBool::new(false))?;
+        Ok(Box::new(FlawedWriter { inner, flaw: self.flaw }))
+    }
+}
+
+impl Writer for FlawedWriter {
+    fn load(
+        &mut self,
+        target: &LoadTarget,
+        rows: &mut dyn BlockStream,
+        mark: &ChunkMark,
+    ) -> Result<LoadStats> {
+        self.inner.load(target, rows, mark)
+    }
+    fn apply(&mut self, batch: &Batch, mark: &StreamMark) -> Result<ApplyStats> {
+        let mut batch = batch.clone();
+        if self.flaw == Flaw::MergesTwins {
+            for txn in &mut batch.txns {
+                for block in &mut Arc::make_mut(txn).blocks {
+                    if let RowData::Owned(rows) = &block.data {
+                        let mut rows = rows.to_vec();
+                        rows.dedup();
+                        block.data = RowData::Owned(rows.into());
+                    }
+                }
+            }
+        }
+        let mut result = self.inner.apply(&batch, mark);
+        if self.flaw == Flaw::SwallowsErrors {
+            result = result.or_else(|_| Ok(ApplyStats::default()));
+        }
+        if let (Flaw::CountsNothing, Ok(stats)) = (self.flaw, &mut result) {
+            stats.missing.clear();
+        }
+        result
+    }
+    fn apply_part(&mut self, blocks: &[RowBlock]) -> Result<ApplyStats> {
+        self.inner.apply_part(blocks)
+    }
+    fn commit_part(&mut self, mark: &StreamMark) -> Result<()> {
+        self.inner.commit_part(mark)
+    }
+    fn rollback(&mut self) -> Result<()> {
+        if self.flaw == Flaw::KeepsParts { Ok(()) } else { self.inner.rollback() }
+    }
+    fn applied(&mut self) -> Result<OrdinalSet> {
+        self.inner.applied()
+    }
+    fn is_loaded(&mut self, mark: &ChunkMark) -> Result<bool> {
+        self.inner.is_loaded(mark)
+    }
+    fn connection_id(&self) -> u64 {
+        self.inner.connection_id()
+    }
+}
+
+/// The suite is worth something only if it finds these.
 #[test]
-#[should_panic(expected = "missing rows are counted, never made")]
-fn a_sink_that_loses_calls_does_not_conform() {
-    sink_conformance(&|| {
-        let sink = MemorySink::new();
-        let fault = Fault::Cut { at: 6, when: When::Before };
-        under_test(&sink, Arc::new(FaultSink::new(Arc::new(sink.clone()), fault)))
-    });
+fn flawed_sinks_do_not_conform() {
+    for (flaw, check) in [
+        (Flaw::Forgets, "stream marks of all workers"),
+        (Flaw::TrustsAll, "a target belongs to one state file"),
+        (Flaw::CountsNothing, "missing rows are counted"),
+        (Flaw::MarksNoChunk, "chunk marks tell what is loaded"),
+        (Flaw::SwallowsErrors, "a failed batch leaves nothing"),
+        (Flaw::KeepsParts, "a part that fails or is dropped"),
+        (Flaw::SharesSlots, "two writers of a slot"),
+        (Flaw::MergesTwins, "rows without a key keep their number"),
+    ] {
+        let run = move || {
+            sink_conformance(&|| {
+                let inner = MemorySink::new();
+                let flawed = Flawed { inner: inner.clone(), flaw, opened: AtomicU32::new(0) };
+                under_test(&inner, Arc::new(flawed))
+            });
+        };
+        let failure = std::panic::catch_unwind(run).expect_err(check);
+        let text = failure.downcast_ref::<String>().unwrap();
+        assert!(text.contains(check), "{flaw:?}: {text}");
+    }
 }
 
 fn name(table: &str) -> TableName {

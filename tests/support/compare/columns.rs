@@ -13,6 +13,8 @@
 //! | JSON | HEX of the text, and the types of all leaves | as parsed values | TEXT, as parsed values |
 //! | INET4, INET6, UUID | the server's text | same | TEXT |
 
+use mysql::prelude::Queryable;
+
 use super::super::server::{Address, external_target};
 use super::super::sql::{name, text};
 use super::{Pair, Report, SourceTable, json};
@@ -190,15 +192,16 @@ pub fn compare_names(
     }
 }
 
-/// The definitions of columns and indexes, in order.
+/// The definitions of columns, keys, constraints and options, as the servers show them.
 pub fn compare_structure(
     title: &str,
     source: (&Address, &SourceTable),
     target: (&Address, &Pair),
     report: &mut Report,
 ) {
-    let ours = structure(source.0, &source.1.schema, &source.1.table);
-    let theirs = structure(target.0, &target.1.schema, &target.1.table);
+    let renamed = source.1.schema != target.1.schema || source.1.table != target.1.table;
+    let ours = structure(source.0, &source.1.schema, &source.1.table, renamed);
+    let theirs = structure(target.0, &target.1.schema, &target.1.table, renamed);
     for line in ours.iter().filter(|line| !theirs.contains(line)) {
         report.0.push(format!("{title}: only at the source: {line}"));
     }
@@ -207,23 +210,38 @@ pub fn compare_structure(
     }
 }
 
-fn structure(address: &Address, schema: &str, table: &str) -> Vec<String> {
-    let place = format!(
-        "BINARY table_schema = BINARY {} AND BINARY table_name = BINARY {}",
-        text(schema),
-        text(table)
-    );
-    // Generated expressions name the database in some versions: compared without the name.
-    let columns: Vec<String> = address.rows(&format!(
-        "SELECT CONCAT_WS(' ', 'column', ordinal_position, column_name, column_type, is_nullable, \
-         IFNULL(CONCAT('default ', column_default), ''), IFNULL(collation_name, ''), extra, \
-         IFNULL(generation_expression, '')) FROM information_schema.columns WHERE {place}"
-    ));
-    let indexes: Vec<String> = address.rows(&format!(
-        "SELECT CONCAT_WS(' ', 'index', index_name, IF(non_unique, 'plain', 'unique'), index_type, \
-         GROUP_CONCAT(CONCAT(IFNULL(column_name, '(expression)'), IFNULL(CONCAT('/', sub_part), '')) \
-         ORDER BY seq_in_index)) FROM information_schema.statistics WHERE {place} \
-         GROUP BY index_name, non_unique, index_type"
-    ));
-    columns.into_iter().chain(indexes).collect()
+/// A collation names its character set; MySQL prints that, too, for a column that was made with
+/// the words `COLLATE ...` alone.
+fn without_implied_charset(line: &str) -> String {
+    const WORDS: &str = " CHARACTER SET ";
+    let implied = line.find(WORDS).and_then(|at| {
+        let rest = &line[at + WORDS.len()..];
+        let end = rest.find(' ')?;
+        rest[end..].starts_with(" COLLATE ").then(|| format!("{}{}", &line[..at], &rest[end..]))
+    });
+    implied.unwrap_or_else(|| line.to_owned())
+}
+
+/// The lines of SHOW CREATE TABLE without the table's name and the next AUTO_INCREMENT. (The
+/// defaults of TIMESTAMP columns in information_schema are in the zone of the session that made
+/// them; here they are in that of the reader.) Constraints of a table with another name are left
+/// out: they carry names.
+fn structure(address: &Address, schema: &str, table: &str, renamed: bool) -> Vec<String> {
+    let mut conn = address.conn();
+    let show = format!("SHOW CREATE TABLE {}.{}", name(schema), name(table));
+    conn.query_drop("SET SESSION sql_mode = ''").expect("a session variable");
+    let (_, text): (String, String) = conn.query_first(&show).expect("our table").expect("a row");
+    let mut lines: Vec<String> = Vec::new();
+    for (at, line) in text.lines().enumerate().skip(1) {
+        let line = line.trim_end_matches(',');
+        if let Some(options) = line.strip_prefix(") ") {
+            let words = options.split(' ').filter(|w| !w.starts_with("AUTO_INCREMENT="));
+            lines.push(words.collect::<Vec<_>>().join(" "));
+        } else if line.starts_with("  `") {
+            lines.push(format!("column {at}{}", without_implied_charset(line)));
+        } else if !(renamed && line.trim_start().starts_with("CONSTRAINT")) {
+            lines.push(line.to_owned());
+        }
+    }
+    lines
 }

@@ -46,9 +46,10 @@ fn part(column: &str, paths: &[String]) -> Part {
         .collect();
     let expression = format!("CONCAT_WS(',', {})", types.join(", "));
     Part {
-        label: format!("types in {column} at {}", paths.join(" ")),
+        label: format!("types in {column}"),
         column: column.to_owned(),
         way: Way::Plain,
+        inner: paths.to_vec(),
         source: expression.clone(),
         target: expression,
     }

@@ -25,6 +25,8 @@ use columns::{Column, Way};
 
 /// Differences that are printed per table.
 const SHOWN: usize = 8;
+/// Lines of a report that are printed.
+const LINES: usize = 60;
 /// Between the values of a row; no value's text has it.
 const BETWEEN: char = '|';
 
@@ -81,7 +83,11 @@ pub struct Report(pub Vec<String>);
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "source and target differ:")?;
-        self.0.iter().try_for_each(|line| writeln!(f, "  {line}"))
+        self.0.iter().take(LINES).try_for_each(|line| writeln!(f, "  {line}"))?;
+        if self.0.len() > LINES {
+            writeln!(f, "  ... and {} more lines", self.0.len() - LINES)?;
+        }
+        Ok(())
     }
 }
 
@@ -198,8 +204,28 @@ pub struct Part {
     pub column: String,
     /// How it is compared.
     pub way: Way,
+    /// Names of the values between commas that it is made of, if it is.
+    inner: Vec<String>,
     source: String,
     target: String,
+}
+
+impl Part {
+    /// Lines that show what is not the same.
+    fn show(&self, ours: &str, theirs: &str) -> Vec<String> {
+        let line = |what: &str, ours: &str, theirs: &str| {
+            [
+                format!("    {what}: source {}", shorten(ours)),
+                format!("    {what}: target {}", shorten(theirs)),
+            ]
+        };
+        let pieces = self.inner.iter().zip(ours.split(',').zip(theirs.split(',')));
+        let different = pieces.filter(|(_, (a, b))| a != b).take(SHOWN);
+        let lines: Vec<String> = different
+            .flat_map(|(at, (a, b))| line(&format!("{} {at}", self.label), a, b))
+            .collect();
+        if lines.is_empty() { line(&self.label, ours, theirs).to_vec() } else { lines }
+    }
 }
 
 /// How the rows of a pair are read on both sides.
@@ -230,6 +256,7 @@ impl Plan {
                 label: column.name.clone(),
                 column: other.name.clone(),
                 way,
+                inner: Vec::new(),
                 source: column.expression(way, sqlite),
                 target: other.expression(way, sqlite),
             });
@@ -338,8 +365,7 @@ fn compare_rows(
                     plan.parts.iter().zip(row.split(BETWEEN)).zip(other.split(BETWEEN))
                 {
                     if ours != theirs {
-                        report.0.push(format!("    {}: source {}", part.label, shorten(ours)));
-                        report.0.push(format!("    {}: target {}", part.label, shorten(theirs)));
+                        report.0.extend(part.show(ours, theirs));
                     }
                 }
             }

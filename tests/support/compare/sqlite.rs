@@ -59,9 +59,10 @@ fn value(value: ValueRef<'_>, way: Way) -> String {
     match (value, way) {
         (ValueRef::Null, _) => "NULL".to_owned(),
         (ValueRef::Integer(n), Way::Number) => n.to_string(),
-        (ValueRef::Text(bytes), Way::Number | Way::Plain) => {
+        (ValueRef::Text(bytes), Way::Number) if too_big(bytes) => {
             String::from_utf8_lossy(bytes).into_owned()
         }
+        (ValueRef::Text(bytes), Way::Plain) => String::from_utf8_lossy(bytes).into_owned(),
         (ValueRef::Real(n), Way::FloatBits) => float_bits(n),
         (ValueRef::Text(bytes), Way::Json) => json::canonical(&String::from_utf8_lossy(bytes)),
         (ValueRef::Text(bytes), Way::HexUtf8) | (ValueRef::Blob(bytes), Way::Hex) => digest(bytes),
@@ -70,6 +71,12 @@ fn value(value: ValueRef<'_>, way: Way) -> String {
         (ValueRef::Text(bytes), _) => format!("text {}", hex(bytes)),
         (ValueRef::Blob(bytes), _) => format!("blob {}", hex(bytes)),
     }
+}
+
+/// True for a number that SQLite's signed 64 bits cannot hold.
+fn too_big(digits: &[u8]) -> bool {
+    let number = std::str::from_utf8(digits).ok().and_then(|text| text.parse::<u64>().ok());
+    number.is_some_and(|n| i64::try_from(n).is_err())
 }
 
 fn hex(bytes: &[u8]) -> String {

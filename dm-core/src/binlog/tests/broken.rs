@@ -213,7 +213,7 @@ proptest! {
 fn documents_that_hold_themselves_end() {
     let document = [2, 2, 0, 10, 0, 2, 0, 0, 2, 0, 0];
     let error = json_text(&document).unwrap_err();
-    assert_eq!(error.code().number, codes::SYNC_EVENT.number);
+    assert_eq!(error.code().number, 36064);
     // Many levels, each of which names the next one twice: an exponential number of leaves.
     let levels = 60usize;
     let mut document = vec![2];

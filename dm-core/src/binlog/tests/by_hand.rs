@@ -2,9 +2,10 @@
 
 use dm_filter::{RowOp, TableName, Value};
 
+use super::sql::{column, primary_key};
 use crate::binlog::*;
 use crate::position::{Flavor, MySqlGtidSet};
-use crate::schema::{Column, ColumnType, Key, KeyKind, TableSchema, TypeKind};
+use crate::schema::{ColumnType, TableSchema, TypeKind};
 
 /// An event without a checksum.
 fn event(event_type: EventType, flags: u16, body: &[u8]) -> Vec<u8> {
@@ -234,11 +235,10 @@ fn table_map(types: &[u8], meta: &[u8], nulls: u8, optional: &[u8]) -> Vec<u8> {
 }
 
 fn schema(columns: &[(&str, TypeKind)], key: bool) -> TableSchema {
-    let column = |(name, kind): &(&str, TypeKind)| Column::new(*name, ColumnType::new(*kind));
-    let primary = Key::new("PRIMARY", KeyKind::Primary, Vec::new());
+    let column = |(name, kind): &(&str, TypeKind)| column(name, ColumnType::new(*kind));
     TableSchema {
         columns: columns.iter().map(column).collect(),
-        keys: if key { vec![primary] } else { Vec::new() },
+        keys: if key { vec![primary_key("a")] } else { Vec::new() },
         charset: "utf8mb4".to_owned(),
         ..TableSchema::default()
     }
@@ -320,7 +320,7 @@ fn hidden_keys_are_recognised_where_there_can_be_no_doubt() {
     let hidden = |types: &[u8], nulls: u8, columns: &[_], key: bool| {
         let map = map_of(&table_map(types, &[], nulls, &[]));
         DecodePlan::compile(&map, Some(&schema(columns, key)))
-            .map(|plan| plan.hidden().map(|h| (h.index, h.kind)))
+            .map(|plan| plan.hidden().first().map(|h| (h.index, h.kind)))
             .map_err(|e| e.code().number)
     };
     let ab = [("a", K::Int), ("b", K::TinyInt)];
@@ -333,6 +333,42 @@ fn hidden_keys_are_recognised_where_there_can_be_no_doubt() {
     assert_eq!(hidden(&[3, 1, 8], 0b011, &ab, true), Err(36027));
     assert_eq!(hidden(&[8, 8], 0, &[("a", K::BigInt)], false), Err(36027));
     assert_eq!(hidden(&[3, 1, 3], 0b011, &ab, false), Err(36027));
+}
+
+#[test]
+fn names_alone_tell_hashes() {
+    let mut names = vec![4, 16, 1, b'a', 13];
+    names.extend(b"DB_ROW_HASH_1");
+    names[1] = names.len() as u8 - 2;
+    let bytes = table_map(&[3, 8], &[], 0b10, &names);
+    let EventBody::TableMap(map) = Decoder::new(Flavor::MariaDb).decode(&bytes).unwrap().body
+    else {
+        panic!()
+    };
+    let plan = DecodePlan::compile(&map, None).unwrap();
+    assert_eq!(plan.columns().len(), 1);
+    assert_eq!(plan.hidden()[0].kind, HiddenKind::UniqueHash);
+    // For MySQL it is a column like any other.
+    assert_eq!(DecodePlan::compile(&map_of(&bytes), None).unwrap().columns().len(), 2);
+}
+
+#[test]
+fn hidden_periods_are_never_taken_for_granted() {
+    use TypeKind as K;
+    let map = |wire| map_of(&table_map(&[3, 17, wire], &[6, 6], 0b001, &[]));
+    let tracked = schema(&[("a", K::Int)], true);
+    let error = DecodePlan::compile(&map(17), Some(&tracked)).unwrap_err();
+    assert_eq!(error.code().number, 36027);
+    let versioned =
+        |wire| DecodePlan::compile_versioned(&map(wire), &tracked, SystemVersioning::Hidden);
+    assert_eq!(versioned(17).unwrap().hidden().len(), 2);
+    assert!(
+        DecodePlan::compile_versioned(&map(17), &tracked, SystemVersioning::EndColumn("b"))
+            .is_err()
+    );
+    let map = map_of(&table_map(&[3, 17, 3], &[6], 0b001, &[]));
+    let wrong = DecodePlan::compile_versioned(&map, &tracked, SystemVersioning::Hidden);
+    assert_eq!(wrong.unwrap_err().code().number, 36027);
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub(super) struct Replay {
     plans: HashMap<String, (Arc<TableMap>, Arc<DecodePlan>)>,
     /// Decodes by what the binlog says alone.
     without_schema: bool,
+    /// System-versioned tables, and the column with a row's end where it is not hidden.
+    versioned: HashMap<String, Option<String>>,
     /// A table, and a column that its tracked structure lacks.
     hide: Option<(String, String)>,
 }
@@ -121,6 +123,11 @@ impl Replay {
                 schema.columns.retain(|c| c.name != *column);
                 schema.keys.clear();
             }
+            let text = query.text().unwrap();
+            if text.contains("WITH SYSTEM VERSIONING") {
+                let period = text.split_once("PERIOD FOR SYSTEM_TIME(s,e)").map(|_| "e".to_owned());
+                self.versioned.insert(name.clone(), period);
+            }
             let (columns, rows) = (Arc::default(), Vec::new());
             self.tables.insert(name, Table { columns, schema, rows, hidden: None });
         }
@@ -147,7 +154,7 @@ impl Replay {
         let plan = self.plan(&name, &rows.table);
         if let Some(table) = self.tables.get_mut(&name) {
             table.columns = Arc::clone(plan.columns());
-            table.hidden = plan.hidden().map(|h| h.kind);
+            table.hidden = plan.hidden().first().map(|h| h.kind);
         }
         let decoded = rows.rows(&plan).unwrap();
         self.pending.extend(decoded.map(|op| (name.clone(), op.unwrap().into_owned())));
@@ -160,7 +167,14 @@ impl Replay {
             return Arc::clone(plan);
         }
         let schema = self.tables.get(name).map(|t| &t.schema).filter(|_| !self.without_schema);
-        let plan = Arc::new(DecodePlan::compile(map, schema).unwrap());
+        let period = schema.and_then(|s| self.versioned.get(name).map(|p| (s, p.as_deref())));
+        let plan = Arc::new(match period {
+            None => DecodePlan::compile(map, schema).unwrap(),
+            Some((schema, end)) => {
+                let period = end.map_or(SystemVersioning::Hidden, SystemVersioning::EndColumn);
+                DecodePlan::compile_versioned(map, schema, period).unwrap()
+            }
+        });
         self.plans.insert(name.to_owned(), (Arc::clone(map), Arc::clone(&plan)));
         plan
     }
@@ -177,6 +191,7 @@ impl Replay {
                 RowOp::Insert { after } => rows.push(after),
                 RowOp::Delete { before } => drop(rows.remove(find(rows, &before))),
                 RowOp::Update { before, after } => {
+                    assert!(after.is_full() || !before.is_full());
                     let at = find(rows, &before);
                     let cells = rows[at].cells().iter().zip(after.cells());
                     let cells = cells.map(|(old, new)| new.clone().or_else(|| old.clone()));

@@ -121,11 +121,13 @@ pub(super) fn create_table(sql: &str) -> Option<(String, TableSchema)> {
     for part in split(&rest[open + 1..matching(rest, open)]) {
         let part = part.trim();
         if part.starts_with("PRIMARY KEY") {
-            primary_key(&mut schema, "");
-        } else if !part.starts_with("UNIQUE KEY") {
-            let column = column(part);
+            schema.keys.push(primary_key(""));
+        } else if let Some(columns) = part.strip_prefix("UNIQUE KEY") {
+            schema.keys.push(unique_key(columns));
+        } else if !part.starts_with("PERIOD FOR") {
+            let column = define(part);
             if part.contains("PRIMARY KEY") {
-                primary_key(&mut schema, &column.name);
+                schema.keys.push(primary_key(&column.name));
             }
             schema.columns.push(column);
         }
@@ -133,9 +135,28 @@ pub(super) fn create_table(sql: &str) -> Option<(String, TableSchema)> {
     Some((name, schema))
 }
 
-fn primary_key(schema: &mut TableSchema, name: &str) {
-    let part = KeyPart::Column { name: name.to_owned(), prefix: None, descending: false };
-    schema.keys.push(Key::new("PRIMARY", KeyKind::Primary, vec![part]));
+/// The key of ` name (a, b(10))`.
+fn unique_key(text: &str) -> Key {
+    let open = text.find('(').unwrap();
+    let parts = split(&text[open + 1..matching(text, open)]).into_iter().map(|part| {
+        let (name, prefix) = match part.trim().split_once('(') {
+            Some((name, length)) => (name, Some(length.trim_end_matches(')').parse().unwrap())),
+            None => (part.trim(), None),
+        };
+        KeyPart::Column { name: name.to_owned(), prefix, descending: false }
+    });
+    let parts = parts.collect();
+    Key { kind: KeyKind::Unique, parts, ..primary_key("") }
+}
+
+/// A primary key of one column.
+pub(super) fn primary_key(column: &str) -> Key {
+    let part = KeyPart::Column { name: column.to_owned(), prefix: None, descending: false };
+    let kind = KeyKind::Primary;
+    let key = serde_json::json!({
+        "name": "PRIMARY", "kind": kind, "parts": [part], "invisible": false,
+    });
+    serde_json::from_value(key).unwrap()
 }
 
 /// `ALTER TABLE t ADD COLUMN c type ... AFTER x`: the table, the column, and its place.
@@ -145,7 +166,7 @@ pub(super) fn add_column(sql: &str, schema: &TableSchema) -> Option<(String, Col
     let definition = split(rest)[0];
     let (definition, after) = definition.split_once(" AFTER ")?;
     let at = schema.column(after.trim()).unwrap().0 + 1;
-    Some((table.to_owned(), column(definition), at))
+    Some((table.to_owned(), define(definition), at))
 }
 
 /// The place of the parenthesis that closes the one at `open`.
@@ -186,7 +207,16 @@ fn split(text: &str) -> Vec<&str> {
     parts
 }
 
-fn column(definition: &str) -> Column {
+/// A nullable column.
+pub(super) fn column(name: &str, ty: ColumnType) -> Column {
+    let plain = serde_json::json!({
+        "name": name, "ty": ty, "nullable": true, "default": null, "on_update": null,
+        "generated": null, "auto_increment": false, "invisible": false, "comment": "",
+    });
+    serde_json::from_value(plain).unwrap()
+}
+
+fn define(definition: &str) -> Column {
     let definition = definition.trim();
     let (name, rest) = definition.split_once(char::is_whitespace).unwrap();
     let end = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
@@ -207,17 +237,15 @@ fn column(definition: &str) -> Column {
         ty.charset = name.to_owned();
     }
     let expression = upper.find(" AS (");
+    let generated = expression.map(|at| Generated {
+        expr: attributes[at..].to_owned(),
+        stored: upper.contains("STORED"),
+    });
     Column {
         nullable: !upper.contains("NOT NULL") && !upper.contains("PRIMARY KEY"),
-        default: None,
-        on_update: None,
-        generated: expression.map(|at| Generated {
-            expr: attributes[at..].to_owned(),
-            stored: upper.contains("STORED"),
-        }),
-        auto_increment: upper.contains("AUTO_INCREMENT"),
+        generated,
         invisible: upper.contains("INVISIBLE"),
-        ..Column::new(name.trim_matches('`'), ty)
+        ..column(name.trim_matches('`'), ty)
     }
 }
 

@@ -26,14 +26,16 @@ pub(super) fn instance(
              configuration to the same effect",
         );
     }
-    if dump.where_clause.is_some() && mode.copies() && mode.syncs() {
-        if instance.expression_filters.is_empty() {
-            resolver.file.warn(
-                path,
-                "`where` of the dump configuration holds for the copy only: later changes of all rows are followed. Use \
-                 `expression-filters` to the same effect",
-            );
-        }
+    if dump.where_clause.is_some()
+        && mode.copies()
+        && mode.syncs()
+        && instance.expression_filters.is_empty()
+    {
+        resolver.file.warn(
+            path,
+            "`where` of the dump configuration holds for the copy only: later changes of all rows are followed. Use \
+             `expression-filters` to the same effect",
+        );
     }
     if let Some(router) = router {
         unrouted(resolver, instance, path, router);

@@ -28,10 +28,4 @@ codes! {
     SOURCE_VALUE = 61009 DumpUnit Upstream High "source-value":
         "A value of the source came in a form that cannot be understood.",
         "This is a defect: report the message and the table's structure.";
-    SOURCE_TIME = 61010 SyncUnit Internal High "source-time":
-        "No binlog position belongs to the wanted start time.",
-        "Give a time before the end of the source's binlog.";
-    SOURCE_STREAM = 61011 SyncUnit Upstream High "source-stream":
-        "The source ended the binlog stream.",
-        "";
 }

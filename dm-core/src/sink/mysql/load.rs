@@ -28,7 +28,7 @@ pub(super) fn load(
     let mut stats = LoadStats::default();
     writer.session.exec("BEGIN")?;
     if shared.marked {
-        writer.session.exec(&shared.marks.write_chunk(&writer.slot.task, mark))?;
+        writer.session.exec(&shared.marks.write_chunk(&writer.slot.task, mark, &target.table))?;
     }
     let mut statement = Insert::new(target, shared.statement_bytes);
     while let Some(block) = rows.next_block()? {

@@ -52,10 +52,12 @@ impl Session {
         let mut result = self.conn.query_iter(sql).map_err(|e| fail(0, e))?;
         while let Some(mut set) = result.iter() {
             let at = reported.len();
+            // Asked first: reading to the end of a set is already the step to the next one.
+            let rows = set.affected_rows();
             for row in set.by_ref() {
                 row.map_err(|e| fail(at, e))?;
             }
-            reported.push(Reported { rows: set.affected_rows() });
+            reported.push(Reported { rows });
         }
         Ok(reported)
     }

@@ -338,8 +338,13 @@ pub fn forget(
 ) -> Result<()> {
     conn.execute(
         "DELETE FROM _dm_mark_stream WHERE task = ? AND source = ? AND lane = ? AND epoch < ?",
-        // An epoch beyond all numbers means every mark.
-        params![task, lane.source.as_str(), lane.name.as_ref(), epoch.min(i64::MAX as u64) as i64],
+        // Numbers beyond those of the file mean all of them.
+        params![
+            task,
+            lane.source.as_str(),
+            lane.name.as_ref(),
+            i64::try_from(epoch).unwrap_or(i64::MAX)
+        ],
     )
     .map_err(sql)?;
     if chunks {

@@ -76,7 +76,7 @@ pub fn alter(
         }
         swap_indexes(conn, &old, &new)?;
     } else {
-        rebuild(conn, entry, after, &sources, &old, &new)?;
+        rebuild(conn, entry, after, &sources, stamp, (&old, &new))?;
     }
     Ok(notes)
 }
@@ -184,14 +184,14 @@ fn rebuild(
     entry: &Entry,
     after: &TableSchema,
     sources: &[From<'_>],
-    old: &Layout,
-    new: &Layout,
+    stamp: &Stamp,
+    (old, new): (&Layout, &Layout),
 ) -> Result<()> {
     let others = other_objects(conn, &entry.ident, old)?;
     run(conn, &Layout::named(BUILDING, &entry.ident, after).create)?;
     match plain_copy(entry, after, sources) {
         Some(sql) => run(conn, &sql)?,
-        None => copy_rows(conn, entry, after, sources)?,
+        None => copy_rows(conn, entry, after, sources, stamp)?,
     }
     run(conn, &format!("DROP TABLE {}", quote(&entry.ident)))?;
     run(conn, &format!("ALTER TABLE {} RENAME TO {}", quote(BUILDING), quote(&entry.ident)))?;
@@ -258,6 +258,7 @@ fn copy_rows(
     entry: &Entry,
     after: &TableSchema,
     sources: &[From<'_>],
+    stamp: &Stamp,
 ) -> Result<()> {
     let fail =
         |e: rusqlite::Error| failed(&format!("rows of {} could not be converted", entry.name), &e);
@@ -281,7 +282,7 @@ fn copy_rows(
                 From::Old(old) => {
                     let at = entry.schema.column(&old.name).map_or(0, |(i, _)| i);
                     let cell = Cell::of_ref(row.get_ref(at).map_err(fail)?);
-                    converted(entry, old, column, cell)?
+                    converted(entry, old, column, cell, stamp)?
                 }
             });
         }
@@ -295,11 +296,12 @@ fn converted(
     old: &Column,
     column: &Column,
     cell: Cell<'_>,
+    stamp: &Stamp,
 ) -> Result<Cell<'static>> {
     if matches!(cell, Cell::Null) && !column.nullable && column.generated.is_none() {
         return Ok(implicit_default(column).unwrap_or(Cell::Null));
     }
-    convert(cell, Some(&old.ty), &column.ty, &Stamp::default()).ok_or_else(|| {
+    convert(cell, Some(&old.ty), &column.ty, stamp).ok_or_else(|| {
         Error::new(
             &codes::TARGET_DDL,
             format!(

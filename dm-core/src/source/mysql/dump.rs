@@ -14,7 +14,8 @@ use mysql_common::proto::MySerialize;
 
 use super::start::Start;
 use crate::config::ConnPlan;
-use crate::error::{Error, Result, codes};
+use crate::error::During;
+use crate::error::{Error, Result, Scope, codes};
 use crate::mysql::{Connection, Purpose, numbers, text, translate};
 use crate::position::{GtidSet, MySqlGtidSet};
 
@@ -48,7 +49,7 @@ impl Dump {
         let stream = conn
             .into_raw()
             .get_binlog_stream(request)
-            .map_err(|e| translate(e, &format!("{address}: asking for the binlog")))?;
+            .map_err(|e| failed(e, &address, "asking for the binlog"))?;
         Ok(Self { stream, address, event: Vec::new(), begun: false })
     }
 
@@ -58,7 +59,7 @@ impl Dump {
         let stream = &mut self.stream;
         let next = catch_unwind(AssertUnwindSafe(|| stream.next())).map_err(|_| {
             Error::new(
-                &codes::SOURCE_STREAM,
+                &codes::SYNC_READ,
                 format!("{}: an event does not have the length it says", self.address),
             )
             .transient()
@@ -68,7 +69,7 @@ impl Dump {
             Some(Err(e)) => return Err(self.failed(e)),
             None => {
                 return Err(Error::new(
-                    &codes::SOURCE_STREAM,
+                    &codes::SYNC_READ,
                     format!("{}: the server ended the stream", self.address),
                 )
                 .transient());
@@ -95,14 +96,18 @@ impl Dump {
             ::mysql::Error::MySqlError(e) => Some(e.code),
             _ => None,
         };
-        let plain = translate(error, &format!("{}: reading the binlog", self.address));
+        let plain = failed(error, &self.address, "reading the binlog");
         if number != Some(numbers::MASTER_FATAL_READING_BINLOG) {
             return plain;
         }
-        let ended = Error::new(&codes::SOURCE_STREAM, plain.message())
+        let ended = Error::new(&codes::SYNC_READ, plain.message())
             .server_number(numbers::MASTER_FATAL_READING_BINLOG);
         if self.begun { ended.transient() } else { ended }
     }
+}
+
+fn failed(error: ::mysql::Error, address: &str, doing: &str) -> Error {
+    translate(error, &format!("{address}: {doing}"), During::Query, Scope::Upstream)
 }
 
 const FORMAT_DESCRIPTION: u8 = 15;

@@ -17,11 +17,10 @@ pub(super) fn end(conn: &mut Connection) -> Result<Position> {
 }
 
 fn no_binlog(conn: &Connection) -> Error {
-    Error::new(&codes::SOURCE_UNSUPPORTED, format!("{} writes no binlog", conn.address()))
-        .workaround(
-            "Switch the source's binlog on (log_bin), or use a user that has REPLICATION CLIENT \
+    Error::new(&codes::NO_MASTER_STATUS, format!("{} writes no binlog", conn.address())).workaround(
+        "Switch the source's binlog on (log_bin), or use a user that has REPLICATION CLIENT \
              (BINLOG MONITOR on MariaDB).",
-        )
+    )
 }
 
 /// The words changed with MySQL 8.2; MariaDB kept the old ones.

@@ -18,9 +18,10 @@ use dm_filter::TableName;
 use super::columns::{ReadOptions, Selection};
 use super::key::ChunkKey;
 use crate::config::ConnPlan;
-use crate::error::{Error, Result, codes};
+use crate::error::During;
+use crate::error::{Error, Result, Scope, codes};
 use crate::event::CopyBlock;
-use crate::mysql::{Connection, Purpose};
+use crate::mysql::{Connection, Purpose, translate};
 use crate::source::{Chunk, ChunkReader, TableCopy};
 
 /// More rows than this are never in one block: NULLs have no bytes.
@@ -134,8 +135,8 @@ fn copy(
     out: &mut dyn FnMut(CopyBlock) -> Result<()>,
     abandon: &mut dyn FnMut(),
 ) -> Result {
-    let address = conn.address().to_owned();
-    let failed = |e| crate::mysql::translate(e, &format!("{address}: selecting rows"));
+    let doing = format!("{}: selecting rows", conn.address());
+    let failed = |e| translate(e, &doing, During::Query, Scope::Upstream);
     let mut block = CopyBlock::new(Arc::clone(selection.columns()));
     let rows = conn.raw().query_iter(sql).map_err(failed)?;
     for row in rows {

@@ -34,6 +34,7 @@ use crate::mysql::{
     Connection, Purpose, cell, is_access_denied, is_lock_timeout, numbers, table_name,
 };
 use crate::position::{GtidSet, Position};
+use crate::schema::differences;
 use crate::source::{Chunk, ChunkReader, SchemaInfo, Snapshot, TableChoice, TableCopy, TableInfo};
 
 /// How often a lock is asked for, and how long each time.
@@ -306,7 +307,8 @@ impl<'a> Opening<'a> {
 fn same_structures(a: &[TableInfo], b: &[TableInfo]) -> bool {
     a.len() == b.len()
         && a.iter().zip(b).all(|(a, b)| {
-            a.name == b.name && (a.create_sql == b.create_sql || a.schema == b.schema)
+            a.name == b.name
+                && (a.create_sql == b.create_sql || differences(&a.schema, &b.schema).is_empty())
         })
 }
 
@@ -318,8 +320,9 @@ fn may_fall_back(error: &Error) -> bool {
 
 fn not_locked(error: &Error, statement: &str, attempts: u32) -> Error {
     let head: String = statement.chars().take(60).collect();
+    let global = statement.starts_with("FLUSH");
     let mut out = Error::new(
-        &codes::SOURCE_LOCK,
+        if global { &codes::DUMP_GLOBAL_LOCK } else { &codes::SOURCE_LOCK },
         format!(
             "`{head}` failed after {attempts} attempts of {LOCK_SECONDS} s: {}",
             error.message()

@@ -64,7 +64,7 @@ impl Start {
             Self::Gtid(_) => {
                 let files = position::files(conn)?;
                 let (name, _) = files.first().ok_or_else(|| {
-                    Error::new(&codes::SOURCE_UNSUPPORTED, "the server has no binlog files")
+                    Error::new(&codes::NO_MASTER_STATUS, "the server has no binlog files")
                 })?;
                 // An offset of 0 lets the first event move it forward in any case.
                 Ok(BinlogPos::new(name.parse()?, 0))
@@ -172,7 +172,7 @@ pub(super) fn free_server_id(conn: &mut Connection) -> Result<u32> {
             return Ok(id);
         }
     }
-    Err(Error::new(&codes::SOURCE_UNSUPPORTED, "no free server id was found for the stream")
+    Err(Error::new(&codes::SERVER_ID_TAKEN, "no free server id was found for the stream")
         .workaround("Give one with `server-id` in the source's configuration."))
 }
 

@@ -26,7 +26,7 @@ pub(super) fn find(plan: &ConnPlan, at: u32) -> Result<TimePosition> {
     let starts: Vec<BinlogPos> =
         files.iter().filter_map(|(name, _)| Some(BinlogPos::new(name.parse().ok()?, 4))).collect();
     let first = starts.first().cloned().ok_or_else(|| {
-        Error::new(&codes::SOURCE_UNSUPPORTED, format!("{} has no binlog files", plan.address()))
+        Error::new(&codes::NO_MASTER_STATUS, format!("{} has no binlog files", plan.address()))
     })?;
     // The last file that began before the time: the place is in it or at the start of the next.
     let mut low = 0;
@@ -62,7 +62,7 @@ pub(super) fn find(plan: &ConnPlan, at: u32) -> Result<TimePosition> {
             Ok(TimePosition { position, before_all: false })
         }
         None => Err(Error::new(
-            &codes::SOURCE_TIME,
+            &codes::CONFIG_START_TIME,
             format!("no transaction of {} began at or after the time {at}", plan.address()),
         )),
     }

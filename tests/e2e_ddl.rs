@@ -1,0 +1,224 @@
+//! Statements that change tables while everything else happens: under a load, during the copy,
+//! between a kill and the next start. Structures and rows are equal at the end.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a failing test panics
+
+mod support;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use mysql::prelude::Queryable;
+use support::compare::{Target, assert_databases_equal};
+use support::dm::{Dm, Task};
+use support::random::Random;
+use support::server::{Address, Flavor, Server};
+use support::workload::{Load, big_transaction};
+use support::{env_number, serial, sql, wait};
+
+const DB: &str = "w";
+
+fn stage(flavor: Flavor) -> Option<(&'static Server, &'static Server, u64)> {
+    let (from, to) = (Server::shared(flavor, "src")?, Server::target(flavor)?);
+    from.clear();
+    to.clear();
+    let seed = Random::seed();
+    println!("DM_TEST_SEED={seed}");
+    Load::prepare(from, DB, seed);
+    Some((from, to, seed))
+}
+
+/// A table of its own that statements change again and again, with rows in between.
+const SHAPE: &str = "CREATE TABLE shape (id INT AUTO_INCREMENT PRIMARY KEY, a INT DEFAULT 1, b VARCHAR(20)); \
+                     INSERT INTO shape (a, b) VALUES (1, 'x'), (2, 'y'), (NULL, NULL)";
+
+/// Statements that fit at any time; a column or table that is not there is the server's refusal and
+/// so no event.
+fn statements(random: &mut Random, round: u64) -> Vec<String> {
+    let n = random.below(4);
+    let list: &[String] = &[
+        format!("ALTER TABLE shape ADD COLUMN c{n} INT NOT NULL DEFAULT {round} FIRST"),
+        format!("ALTER TABLE shape ADD COLUMN c{n} VARCHAR(9) DEFAULT 'é' AFTER a"),
+        format!("ALTER TABLE shape DROP COLUMN c{n}"),
+        "ALTER TABLE shape RENAME COLUMN a TO b, RENAME COLUMN b TO a".to_owned(),
+        "ALTER TABLE shape RENAME COLUMN a TO tmp".to_owned(),
+        "ALTER TABLE shape RENAME COLUMN tmp TO a".to_owned(),
+        format!("ALTER TABLE shape ADD INDEX i{n} (a)"),
+        format!("DROP INDEX i{n} ON shape"),
+        "RENAME TABLE shape TO shape2, shape2 TO shape".to_owned(),
+        "RENAME TABLE shape TO shape_old".to_owned(),
+        "RENAME TABLE shape_old TO shape".to_owned(),
+        "RENAME TABLE shape TO x, twin TO shape, x TO twin".to_owned(),
+        "CREATE TABLE twin LIKE shape".to_owned(),
+        "DROP TABLE IF EXISTS twin".to_owned(),
+        "TRUNCATE TABLE shape".to_owned(),
+        format!(
+            "CREATE TABLE made{n} (id INT PRIMARY KEY, v VARCHAR(40) DEFAULT 'shape, ; -- `x`')"
+        ),
+        format!("DROP TABLE made{n}"),
+        format!("INSERT INTO made{n} (id) VALUES ({round})"),
+        format!("ALTER TABLE spare ADD COLUMN extra{n} INT DEFAULT {n}"),
+        format!("ALTER TABLE spare DROP COLUMN extra{n}"),
+    ];
+    let mut chosen = vec![random.pick(list).clone()];
+    chosen.push(format!("INSERT INTO shape (id) VALUES (NULL), ({})", 100_000 + round));
+    chosen.push("UPDATE shape SET b = a".to_owned());
+    chosen
+}
+
+/// Changes tables until it is told to stop; gives the number of statements that the server took.
+fn change_tables(source: &Address, seed: u64, stop: &AtomicBool) -> u64 {
+    let mut conn = source.conn();
+    sql::run(&mut conn, &format!("USE {DB}"));
+    let (mut random, mut done) = (Random::new(seed), 0);
+    for round in 0.. {
+        if stop.load(Ordering::SeqCst) {
+            return done;
+        }
+        for statement in statements(&mut random, round) {
+            // What the server refuses (a table that is away, a value that does not fit) is no change.
+            done += u64::from(conn.query_drop(&statement).is_ok());
+        }
+        wait::pass(Duration::from_millis(40));
+    }
+    done
+}
+
+/// Ends the changes also when the test fails: the scope waits for its thread.
+struct StopOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+fn under_ddl(flavor: Flavor, copied: bool, kills: u64) {
+    let _one = serial();
+    let Some((from, to, seed)) = stage(flavor) else { return };
+    from.run(DB, SHAPE);
+    from.run(DB, &big_transaction(3_000));
+    from.run(DB, "CREATE TABLE spare LIKE loose; INSERT INTO spare SELECT * FROM loose");
+    let sources = [&from.address];
+    let mut task = Task::new("all", &sources, Target::Server(to), &[DB]);
+    (task.instance, task.more) =
+        ("    mydumper-config-name: small\n", "mydumpers:\n  small: {rows: 300, threads: 2}\n");
+    let dm = Dm::set_up(&task);
+    if copied {
+        dm.catch_up().expect_success();
+    }
+    let stop = AtomicBool::new(false);
+    let load = Load::start(from, DB, seed, 2, 150);
+    let mut random = Random::new(seed);
+    std::thread::scope(|scope| {
+        let changes = scope.spawn(|| change_tables(&from.address, seed, &stop));
+        let ended = StopOnDrop(&stop);
+        for _ in 0..kills {
+            let mut process = dm.start(&[]);
+            wait::pass(Duration::from_millis(100 + random.below(1_500)));
+            assert!(process.is_running(), "dm ended by itself:\n{}", process.stderr());
+            process.kill();
+        }
+        dm.catch_up().expect_success();
+        drop(ended);
+        assert!(changes.join().unwrap() > 20, "hardly anything was changed");
+    });
+    load.finish();
+    dm.catch_up().expect_success();
+    assert_databases_equal(from, Target::Server(to), &[DB]);
+    let count = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'w'";
+    assert_eq!(from.value::<u64>(count), to.value::<u64>(count), "a table is only at the target");
+}
+
+#[test]
+fn tables_change_all_the_time_on_mysql() {
+    under_ddl(Flavor::Mysql, true, 0);
+}
+
+#[test]
+fn tables_change_all_the_time_on_mariadb() {
+    under_ddl(Flavor::Mariadb, true, 0);
+}
+
+#[test]
+fn tables_change_and_the_process_is_killed_on_mysql() {
+    under_ddl(Flavor::Mysql, true, env_number("DM_TEST_KILLS", 8));
+}
+
+#[test]
+fn tables_change_and_the_process_is_killed_on_mariadb() {
+    under_ddl(Flavor::Mariadb, true, env_number("DM_TEST_KILLS", 8));
+}
+
+#[test]
+fn tables_change_while_they_are_copied() {
+    under_ddl(Flavor::Mysql, false, 3);
+}
+
+/// The copy is killed half way; while nobody looks, tables are swapped, changed, emptied and made.
+/// What was copied of them is of another time: they are copied again, alone.
+#[test]
+fn tables_that_change_between_a_killed_copy_and_its_resumption_are_copied_again() {
+    let _one = serial();
+    for flavor in [Flavor::Mysql, Flavor::Mariadb] {
+        let Some((from, to, seed)) = stage(flavor) else { return };
+        from.run(DB, &big_transaction(30_000));
+        from.run(
+            DB,
+            "CREATE TABLE t LIKE acct; INSERT INTO t (id, code, nr) SELECT id, code, nr FROM acct; \
+             CREATE TABLE t_new LIKE acct; INSERT INTO t_new (id, code) SELECT id, CONCAT('n', code) FROM acct WHERE id % 2 = 0; \
+             CREATE TABLE u (id BIGINT PRIMARY KEY, v INT); INSERT INTO u SELECT id, id % 5 FROM acct; \
+             CREATE TABLE keyless (a BIGINT, b INT); INSERT INTO keyless SELECT id % 3, 1 FROM acct",
+        );
+        let sources = [&from.address];
+        let mut task = Task::new("all", &sources, Target::Server(to), &[DB]);
+        (task.instance, task.more) =
+            ("    mydumper-config-name: small\n", "mydumpers:\n  small: {rows: 500, threads: 2}\n");
+        let dm = Dm::set_up(&task);
+        let mut random = Random::new(seed);
+        let mut process = dm.start(&[]);
+        let rows = format!(
+            "SELECT IFNULL(SUM(table_rows), 0) FROM information_schema.tables WHERE table_schema = '{DB}'"
+        );
+        wait::until("the copy has begun", support::dm::DEADLINE, || to.value::<f64>(&rows) > 0.0);
+        wait::pass(Duration::from_millis(random.below(400)));
+        process.kill();
+        from.run(
+            DB,
+            "RENAME TABLE t TO t_old, t_new TO t; ALTER TABLE u ADD c INT DEFAULT 9 FIRST; UPDATE u SET c = v; \
+             TRUNCATE TABLE keyless; INSERT INTO keyless VALUES (7, 7), (7, 7); CREATE TABLE w LIKE t; \
+             INSERT INTO w (code) VALUES ('w'); DROP TABLE swap",
+        );
+        dm.catch_up().expect_success();
+        assert_databases_equal(from, Target::Server(to), &[DB]);
+    }
+}
+
+/// A DDL that the target works on for a while is neither run twice nor lost when `dm` is killed.
+#[test]
+fn a_long_statement_survives_the_process_that_sent_it() {
+    let _one = serial();
+    let Some((from, to, _)) = stage(Flavor::Mysql) else { return };
+    from.run(DB, "CREATE TABLE s (a INT PRIMARY KEY, b INT, v INT); INSERT INTO s VALUES (1, 2, 3), (4, 5, 6)");
+    let sources = [&from.address];
+    let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB]));
+    dm.catch_up().expect_success();
+    // Columns that change places: running it twice is no error and is wrong.
+    from.run(DB, "ALTER TABLE s RENAME COLUMN b TO v, RENAME COLUMN v TO b");
+    let mut holder = to.conn();
+    holder.query_drop("BEGIN").unwrap();
+    holder.query_drop("SELECT * FROM w.s").unwrap();
+    let mut process = dm.start(&[]);
+    let waiting =
+        "SELECT COUNT(*) FROM information_schema.processlist WHERE state LIKE '%metadata lock%'";
+    wait::until("the statement waits at the target", support::dm::DEADLINE, || {
+        assert!(process.is_running(), "dm ended by itself:\n{}", process.stderr());
+        to.value::<u64>(waiting) > 0
+    });
+    process.kill();
+    let second = dm.start(&["--until", "caught-up"]);
+    wait::pass(Duration::from_secs(1));
+    holder.query_drop("COMMIT").unwrap();
+    second.wait(support::dm::DEADLINE).expect_success();
+    assert_databases_equal(from, Target::Server(to), &[DB]);
+}
