@@ -42,10 +42,9 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
             events.done(outcome);
             if outcome == Outcome::Stopped {
                 out::tell("stopped; the same command goes on where it stood");
-            } else if let Some(file) = file {
-                summary(&file)?;
+                return Ok(ExitCode::SUCCESS);
             }
-            Ok(ExitCode::SUCCESS)
+            file.map_or(Ok(ExitCode::SUCCESS), |file| summary(&file))
         }
         Err(error) => {
             events.error(&error);
@@ -74,11 +73,11 @@ fn watched(
 }
 
 /// Says what a file holds now.
-fn summary(file: &Path) -> Result<(), Failure> {
+fn summary(file: &Path) -> Result<ExitCode, Failure> {
     /// In larger files counting takes longer than anybody wants to wait for a summary.
     const COUNTED_BYTES: u64 = 256 << 20;
     if std::fs::metadata(file).is_ok_and(|m| m.len() > COUNTED_BYTES) {
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     let sink = SqliteSink::open(file).map_err(Failure::Task)?;
     let counts = sink.row_counts().map_err(Failure::Task)?;
@@ -87,8 +86,7 @@ fn summary(file: &Path) -> Result<(), Failure> {
     for (table, rows) in counts {
         text.push_str(&format!("\n  {:width$}  {rows:>8} rows", table.to_string()));
     }
-    out::say(&text)?;
-    Ok(())
+    out::say(&text)
 }
 
 /// The first signal asks to stop, the second ends the process at once: marks at the target make
