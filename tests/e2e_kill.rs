@@ -289,3 +289,48 @@ fn the_target_freezes_and_thaws() {
         to.thaw();
     });
 }
+
+/// Prepared transactions belong to nobody until they are decided: not to the target, not to the
+/// low-water mark's other side. The process dies in between, twice.
+#[test]
+fn prepared_transactions_survive_kills_until_they_are_decided() {
+    let _one = serial();
+    for flavor in [Flavor::Mysql, Flavor::Mariadb] {
+        let Some((from, to, _)) = stage(flavor) else { return };
+        let sources = [&from.address];
+        let dm = Dm::set_up(&task(&sources, to));
+        dm.catch_up().expect_success();
+        let prepare = |xid: &str, id: u32| {
+            let mut conn = from.conn();
+            for statement in [
+                "USE w".to_owned(),
+                format!("XA START '{xid}'"),
+                format!("INSERT INTO pair VALUES ({id}, 'xa', 1, 'prepared')"),
+                format!("INSERT INTO loose VALUES ({id}, 'xa', NULL)"),
+                format!("XA END '{xid}'"),
+                format!("XA PREPARE '{xid}'"),
+            ] {
+                conn.query_drop(statement).unwrap();
+            }
+            conn
+        };
+        let mut first = prepare("one", 7_000_001);
+        let mut second = prepare("two", 7_000_002);
+        for mark in 1..=2 {
+            let mut process = dm.start(&[]);
+            arrives(&mut process, from, to, mark);
+            process.kill();
+        }
+        // What is not decided is not waited for.
+        dm.catch_up().expect_success();
+        assert_eq!(to.value::<u64>("SELECT COUNT(*) FROM w.loose WHERE b = 'xa'"), 0);
+        first.query_drop("XA COMMIT 'one'").unwrap();
+        second.query_drop("XA ROLLBACK 'two'").unwrap();
+        let mut process = dm.start(&[]);
+        arrives(&mut process, from, to, 3);
+        process.kill();
+        dm.catch_up().expect_success();
+        assert_eq!(to.value::<u64>("SELECT COUNT(*) FROM w.loose WHERE b = 'xa'"), 1);
+        assert_databases_equal(from, Target::Server(to), &[DB]);
+    }
+}
