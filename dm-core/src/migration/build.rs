@@ -6,11 +6,13 @@ use std::time::Duration;
 use dm_filter::{Filter, Interest};
 
 use crate::config::{
-    self, MissingRow, OnDuplicate as PlannedDuplicate, SourceKind, SourcePlan, TargetPlan, TaskPlan,
+    self, MissingRow, OnDuplicate as PlannedDuplicate, ScriptTarget, SourceKind, SourcePlan,
+    TargetPlan, TaskPlan,
 };
-use crate::error::{Error, Result, codes};
+use crate::error::Result;
 use crate::pipeline::{BatchLimit, CopySettings, Creator, StreamSettings};
 use crate::position::Flavor;
+use crate::sink::script::ScriptSink;
 use crate::sink::sqlite::SqliteSink;
 use crate::sink::{MysqlSink, MysqlSinkOptions, OnDuplicate, Sink};
 use crate::source::mysql::{MySqlSource, ReadOptions, SnapshotOptions, StreamOptions};
@@ -57,10 +59,10 @@ pub(super) fn sink(plan: &TaskPlan) -> Result<Arc<dyn Sink>> {
             Ok(Arc::new(MysqlSink::new((**conn).clone(), &options)))
         }
         TargetPlan::Sqlite(path) => Ok(Arc::new(SqliteSink::open(path)?)),
-        other => Err(Error::new(
-            &codes::CONFIG_NOT_YET,
-            format!("a target of this kind is not written yet: {other:?}"),
-        )),
+        TargetPlan::Script(ScriptTarget::File(path)) => Ok(Arc::new(ScriptSink::file(path)?)),
+        TargetPlan::Script(ScriptTarget::Stdout) => {
+            Ok(Arc::new(ScriptSink::stream(Box::new(std::io::stdout()))?))
+        }
     }
 }
 
@@ -72,7 +74,8 @@ pub(super) fn source(
 ) -> Result<Arc<dyn Source>> {
     match &source.kind {
         SourceKind::Mysql(server) => {
-            let mysql_target = matches!(plan.target, TargetPlan::Mysql(_));
+            let script = matches!(plan.target, TargetPlan::Script(_));
+            let mysql_target = script || matches!(plan.target, TargetPlan::Mysql(_));
             let snapshot = SnapshotOptions {
                 consistency: source.dump.consistency,
                 threads: source.dump.threads,
@@ -80,7 +83,7 @@ pub(super) fn source(
                 use_gtid: server.enable_gtid,
                 // What the target computes itself is left out where the rows are written: a
                 // target column that is a plain one needs the value.
-                read: ReadOptions { generated: true, expressions: mysql_target },
+                read: ReadOptions { generated: !script, expressions: mysql_target },
             };
             let stream = StreamOptions {
                 use_gtid: server.enable_gtid,
