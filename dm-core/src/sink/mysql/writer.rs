@@ -81,9 +81,10 @@ impl MysqlWriter {
             }
             if s.sql.len() > PACKET_TEXT && !s.loose {
                 // One large row: not copied into a packet.
-                let reported = self.session.run(&s.sql).map_err(|(_, e)| {
-                    e.context(format!("writing {} at the target", s.table))
-                })?;
+                let reported = self
+                    .session
+                    .run(&s.sql)
+                    .map_err(|(_, e)| e.context(format!("writing {} at the target", s.table)))?;
                 count(&mut stats, s, reported.first().copied().unwrap_or_default());
                 continue;
             }
