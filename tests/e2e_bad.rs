@@ -66,9 +66,9 @@ fn a_wrong_task_file_is_reported_whole_before_anything_is_connected() {
     ];
     for (text, code, word) in wrongs {
         dm.write("task.yaml", &text);
-        dm.catch_up().expect_failure(&[&format!("[code={code}:"), word]);
+        dm.catch_up().expect_failure(&[&format!("[code={code}]"), word]);
         dm.other(&["validate", "task.yaml", "--source", "source-1.yaml"])
-            .expect_failure(&[&format!("[code={code}:")]);
+            .expect_failure(&[&format!("[code={code}]")]);
     }
     // Several at once.
     dm.write(
@@ -349,4 +349,24 @@ fn another_server_behind_the_same_address_is_noticed() {
     dm.write("source-1.yaml", &source_yaml(1, from, false));
     dm.catch_up().expect_success();
     assert_databases_equal(from, Target::Server(to), &[DB]);
+}
+
+#[test]
+fn a_type_that_the_target_lacks_is_refused_by_column_and_type() {
+    let _one = serial();
+    let Some(from) = Server::shared(Flavor::MariadbNew, "src") else { return };
+    let Some(to) = Server::shared(Flavor::Mysql, "dst") else { return };
+    from.clear();
+    to.clear();
+    from.run("", "CREATE DATABASE w; CREATE TABLE w.t (id INT PRIMARY KEY, v INT)");
+    let sources = [&from.address];
+    let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB]));
+    dm.catch_up().expect_success();
+    from.run("w", "INSERT INTO t VALUES (1, 1); ALTER TABLE t ADD address INET6");
+    dm.catch_up().expect_failure(&["`address`", "INET6", "Workaround:"]);
+    assert_eq!(to.value::<u64>("SELECT COUNT(*) FROM w.t"), 1, "what came before is there");
+    let mut task = Task::new("full", &sources, Target::Server(to), &[DB]);
+    task.name = "anew";
+    to.run("", "DROP DATABASE w");
+    Dm::set_up(&task).catch_up().expect_failure(&["`address`", "INET6", "Workaround:"]);
 }

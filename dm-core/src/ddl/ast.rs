@@ -370,7 +370,6 @@ pub enum DropKind {
 #[allow(clippy::large_enum_variant)] // few live at a time, and patterns stay plain
 #[non_exhaustive]
 // A statement is read once and thrown away: its size does not matter.
-#[allow(clippy::large_enum_variant)]
 pub enum AlterSpec {
     /// ADD [COLUMN] c ... [FIRST | AFTER d], or ADD [COLUMN] (c ..., d ..., keys).
     AddColumns {

@@ -14,6 +14,7 @@ mod ast;
 mod class;
 mod column;
 mod cursor;
+mod dialect;
 mod key;
 mod lexer;
 mod other;
@@ -31,6 +32,7 @@ pub use ast::{
     DropIndex, DropKind, ForeignKeyDef, Generated, KeyDef, KeyKind, KeyPart, PartitionOp, Position,
     TableElement, TableOption, TypeKind, TypeSpec,
 };
+pub use dialect::translate;
 pub use lexer::{
     Comments, Lexed, Region, RegionKind, Token, TokenKind, lex, quote_ident, quote_string,
     unquote_ident, unquote_string,

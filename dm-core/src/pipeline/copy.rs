@@ -20,6 +20,7 @@ use dm_filter::TableName;
 
 use super::copy_stats::CopyStats;
 use super::create::Creator;
+use super::rate::Rate;
 use crate::error::{Error, Result, codes};
 use crate::event::{ChunkMark, CopyBlock, LaneId};
 use crate::position::Position;
@@ -35,8 +36,8 @@ const ROUNDS: u32 = 50;
 /// A chunk is meant to hold no more rows than this, so that a crash costs little and all readers
 /// have work.
 const CHUNK_ROWS_MAX: u64 = 100_000;
-/// No run of a lane has a greater number; it fits every store's integers.
-const ALL_EPOCHS: u64 = i64::MAX as u64;
+/// Chunks have marks of their own: all runs of a copy write under one epoch.
+const COPY_EPOCH: u64 = 0;
 /// Chunks noted in one commit of the state file.
 const NOTE_AT_ONCE: usize = 64;
 
@@ -49,6 +50,7 @@ pub(crate) struct Copy {
     pub state: Arc<StateStore>,
     pub creator: Creator,
     pub stats: Arc<CopyStats>,
+    pub rate: Arc<Rate>,
     pub stop: Arc<AtomicBool>,
     pub settings: CopySettings,
 }
@@ -124,7 +126,7 @@ impl Copy {
         };
         self.state.finish_copy(&self.lane, &contained)?;
         // The state file knows all chunks now; their marks are not needed any more.
-        self.sink.forget(&self.task, &self.lane, ALL_EPOCHS, true)?;
+        self.sink.forget(&self.task, &self.lane, COPY_EPOCH + 1, true)?;
         Ok(position)
     }
 
@@ -255,8 +257,12 @@ impl Copy {
         tables: &[Table],
         shared: &Shared,
     ) -> Result {
-        let slot =
-            Slot { task: self.task.clone(), lane: self.lane.clone(), worker: number, epoch: 0 };
+        let slot = Slot {
+            task: self.task.clone(),
+            lane: self.lane.clone(),
+            worker: number,
+            epoch: COPY_EPOCH,
+        };
         let mut writer: Option<Box<dyn Writer>> = None;
         let mut reader: Option<Box<dyn ChunkReader>> = None;
         while let Some(work) = shared.take(&self.stop)? {
@@ -391,6 +397,7 @@ impl Copy {
             });
             let mut stream = Blocks {
                 blocks: blocks_out,
+                rate: &self.rate,
                 stop: &self.stop,
                 reading: Some(reading),
                 source: None,
@@ -414,6 +421,7 @@ enum Failure {
 /// The reader thread's blocks as the sink takes them.
 struct Blocks<'s, 'h> {
     blocks: Receiver<CopyBlock>,
+    rate: &'s Rate,
     stop: &'s AtomicBool,
     reading: Option<std::thread::ScopedJoinHandle<'h, Result<()>>>,
     source: Option<Error>,
@@ -441,6 +449,7 @@ impl BlockStream for Blocks<'_, '_> {
             return Err(stopped());
         }
         if let Ok(block) = self.blocks.recv() {
+            self.rate.pay(block.rows(), block.bytes(), self.stop);
             return Ok(Some(block));
         }
         // The end, or the reader failed: then the chunk must not be committed.

@@ -158,6 +158,7 @@ impl Copy {
                 tables: vec![target],
                 lane: None,
                 once: None,
+                from: None,
                 at: 0,
                 sql_mode: Some(String::new()),
                 time_zone: None,

@@ -185,6 +185,7 @@ fn create(sink: &dyn Sink, sql: String, table: TableName) -> Result {
         sql_mode: Some(String::new()),
         time_zone: None,
         collation_server: None,
+        from: None,
     };
-    sink.execute_ddl(&ddl).map(|_| ())
+    sink.execute_ddl(&sink.adapt(ddl)?).map(|_| ())
 }

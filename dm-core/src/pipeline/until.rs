@@ -81,7 +81,7 @@ fn here(stream: &Stream<'_>) -> Position {
 }
 
 /// True when everything in `target` is in `position`.
-pub(super) fn covers(position: &Position, target: &Position) -> bool {
+pub(crate) fn covers(position: &Position, target: &Position) -> bool {
     if let (Some(have), Some(want)) = (&position.gtid, &target.gtid) {
         return want.is_subset(have);
     }

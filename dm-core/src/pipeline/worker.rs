@@ -14,6 +14,7 @@ use crossbeam_channel::Receiver;
 
 use super::dispatch::Job;
 use super::progress::Progress;
+use super::rate::Rate;
 use super::stats::StreamStats;
 use crate::error::{Error, Result, codes};
 use crate::event::{Batch, OrdinalSet, StreamMark, Txn};
@@ -40,6 +41,7 @@ pub(crate) struct Worker {
     pub progress: Arc<Progress>,
     pub stats: Arc<StreamStats>,
     pub limit: BatchLimit,
+    pub rate: Arc<Rate>,
 }
 
 impl Worker {
@@ -111,6 +113,8 @@ impl Worker {
             low_position: low.position.to_text(),
             applied: with_batch,
         };
+        let (rows, bytes) = txns.iter().fold((0, 0), |(r, b), t| (r + t.rows, b + t.bytes));
+        self.rate.pay(rows, bytes, self.progress.over());
         let stats = self.persist(writer, &batch, &mark)?;
         *applied = mark.applied;
         self.stats.applied(txns.len(), &stats);

@@ -108,6 +108,7 @@ impl MemorySink {
                 sql_mode: None,
                 time_zone: None,
                 collation_server: None,
+                from: None,
             };
             self.execute_ddl(&ddl).map(|_| ())
         })

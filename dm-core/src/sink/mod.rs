@@ -15,6 +15,7 @@ use dm_filter::TableName;
 
 use crate::error::Result;
 use crate::event::{Batch, ChunkMark, CopyBlock, LaneId, OrdinalSet, RowBlock, StreamMark};
+use crate::position::Flavor;
 use crate::schema::TableSchema;
 
 pub mod keys;
@@ -147,6 +148,8 @@ pub struct TargetDdl {
     pub time_zone: Option<String>,
     /// Server collation of the source's session, for CREATE DATABASE without a charset.
     pub collation_server: Option<String>,
+    /// The family of the server that wrote the statement; `None` for a structure as it was printed.
+    pub from: Option<Flavor>,
 }
 
 /// What became of a statement.
@@ -209,6 +212,15 @@ pub trait Sink: Send + Sync {
     ///
     /// When the target cannot be asked.
     fn show_create(&self, table: &TableName) -> Result<Option<String>>;
+
+    /// The statement in the words of this target, where its dialect is another than the source's.
+    ///
+    /// # Errors
+    ///
+    /// When it uses something that the target does not have.
+    fn adapt(&self, ddl: TargetDdl) -> Result<TargetDdl> {
+        Ok(ddl)
+    }
 
     /// Runs a statement that changes structures and forgets what was known of its tables.
     ///

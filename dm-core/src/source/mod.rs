@@ -6,6 +6,8 @@
 //! one from the last safe point. Several streams of one source may be open at a time.
 
 pub mod mysql;
+mod queue;
+pub mod recorded;
 mod translate;
 
 use std::sync::Arc;
@@ -15,12 +17,13 @@ use std::time::Duration;
 use dm_filter::{Columns, RowOp, TableName};
 
 use crate::binlog::{QueryEvent, RowsEvent};
+use crate::config::IgnoredChecks;
 use crate::error::Result;
 use crate::event::{CopyBlock, SourceId};
 use crate::position::{BinlogPos, Flavor, Gtid, Position};
 pub use crate::schema::{Chunk, SchemaCopy as SchemaInfo, TableCopy, TableInfo};
 
-pub use translate::Translator;
+pub use translate::{RowChoice, Translator};
 
 /// What is known of a source's server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +65,25 @@ pub trait Source: Send + Sync {
     /// When the server cannot be asked, or writes no binlog.
     fn end_position(&self) -> Result<Position>;
 
+    /// Where following begins when nobody says where. A server is followed from its present end;
+    /// recorded files from their beginning.
+    ///
+    /// # Errors
+    ///
+    /// As [`Source::end_position`].
+    fn default_start(&self) -> Result<Position> {
+        self.end_position()
+    }
+
+    /// Verifies, before anything is written, that the source can be copied and followed.
+    ///
+    /// # Errors
+    ///
+    /// 26005 naming what is missing; when the server cannot be asked.
+    fn check(&self, _wants: &SourceWants<'_>) -> Result<()> {
+        Ok(())
+    }
+
     /// Opens a consistent view of the tables that `choose` wants.
     ///
     /// # Errors
@@ -90,6 +112,17 @@ pub trait Source: Send + Sync {
     ///
     /// When the server cannot be reached or the position is purged or unknown there.
     fn open(&self, from: &Position) -> Result<Box<dyn EventStream>>;
+}
+
+/// What a task wants of a source.
+#[derive(Clone, Copy, Debug)]
+pub struct SourceWants<'a> {
+    /// Its rows are copied.
+    pub copy: bool,
+    /// Its binlog is followed.
+    pub stream: bool,
+    /// Checks that are not to be made (`ignore-checking-items`).
+    pub ignored: &'a IgnoredChecks,
 }
 
 /// A consistent view of a source.

@@ -69,6 +69,7 @@ pub(super) fn ddl(sql: &str, tables: Vec<TableName>) -> TargetDdl {
         sql_mode: None,
         time_zone: None,
         collation_server: None,
+        from: None,
     }
 }
 

@@ -2,9 +2,9 @@
 //!
 //! | column | shown as | between different servers | against SQLite |
 //! |---|---|---|---|
-//! | integers, YEAR | decimal digits of `c + 0` | same | INTEGER; TEXT beyond 64 bits signed |
+//! | integers, YEAR | decimal digits of `c + 0` | same | INTEGER; TEXT of 20 digits beyond 64 bits signed |
 //! | DECIMAL | the server's text | same | TEXT, the same digits |
-//! | FLOAT, DOUBLE | the bits of `c * 1e0` | same | REAL, the same bits |
+//! | FLOAT, DOUBLE | mantissa and exponent of two, exactly, with the sign of -0 | same | REAL, the same bits |
 //! | BIT | HEX | same | INTEGER; TEXT with the decimal number for BIT(64) above 63 bits |
 //! | ENUM, SET | number and HEX of the label | same, label in utf8mb4 | TEXT, the label |
 //! | CHAR, VARCHAR, TEXT | HEX of the stored bytes when both charsets agree, else of utf8mb4 | same | TEXT |
@@ -40,7 +40,9 @@ pub enum Way {
     Number,
     /// The server's text.
     Plain,
-    /// `c * 1e0` as JSON, which shows all digits, then the bits of the double.
+    /// Mantissa and exponent.
+    Float,
+    /// Mantissa and exponent, then the bits of the double.
     FloatBits,
     /// HEX of what is stored.
     Hex,
@@ -59,7 +61,8 @@ impl Way {
         match ours.data_type.as_str() {
             "tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "year" => Self::Number,
             "bit" if sqlite => Self::Number,
-            "float" | "double" => Self::FloatBits,
+            "float" | "double" if sqlite => Self::FloatBits,
+            "float" | "double" => Self::Float,
             "enum" | "set" if sqlite => Self::HexUtf8,
             "enum" | "set" => Self::Label,
             _ if json && (sqlite || theirs.data_type != ours.data_type) => Self::Json,
@@ -85,10 +88,7 @@ impl Way {
     pub fn normalised(self, value: &str) -> String {
         match self {
             _ if value == "NULL" => value.to_owned(),
-            Self::FloatBits => {
-                let number = value.trim_matches(['[', ']']);
-                float_bits(number.parse().unwrap_or(f64::NAN))
-            }
+            Self::FloatBits => float_bits(read_float(value)),
             Self::Json => json::canonical_hex(value),
             _ => value.to_owned(),
         }
@@ -108,8 +108,7 @@ impl Column {
         match way {
             Way::Number => format!("({column} + 0)"),
             Way::Plain => format!("CAST({column} AS CHAR)"),
-            // As an argument of CONCAT the number alone would be cut to 22 characters.
-            Way::FloatBits => format!("IF({column} IS NULL, NULL, JSON_ARRAY({column} * 1e0))"),
+            Way::Float | Way::FloatBits => exact_float(&column),
             Way::Hex => long(&column, sqlite),
             Way::HexUtf8 => long(&format!("CONVERT({column} USING utf8mb4)"), sqlite),
             Way::Label => {
@@ -118,6 +117,25 @@ impl Column {
             Way::Json => format!("HEX(CONVERT({column} USING utf8mb4))"),
         }
     }
+}
+
+/// A floating-point number as `mantissa@exponent` of two. Made into text whole, a number with a long
+/// exponent would lose its last digit: the servers keep to 22 characters inside of expressions.
+fn exact_float(column: &str) -> String {
+    // The logarithm of the largest numbers rounds up to 1024, which is out of range.
+    let exponent = format!("LEAST(1023, FLOOR(LOG2(ABS({column}))))");
+    format!(
+        "IF({column} = 0, {column} * 1e0, CONCAT({column} / POW(2, {exponent}), '@', {exponent}))"
+    )
+}
+
+/// The double that [`exact_float`] shows.
+fn read_float(text: &str) -> f64 {
+    let (mantissa, exponent) = text.split_once('@').unwrap_or((text, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(i32::MAX);
+    let half = exponent / 2;
+    // In two steps, neither of which leaves the range.
+    mantissa.parse().unwrap_or(f64::NAN) * 2_f64.powi(half) * 2_f64.powi(exponent - half)
 }
 
 fn long(value: &str, sqlite: bool) -> String {
@@ -211,16 +229,16 @@ pub fn compare_structure(
     }
 }
 
-/// A collation names its character set; MySQL prints that, too, for a column that was made with
-/// the words `COLLATE ...` alone.
+/// Without the character set where a collation of it follows: MySQL shows it only if it was
+/// written, and a collation that its own text names counts as written.
 fn without_implied_charset(line: &str) -> String {
     const WORDS: &str = " CHARACTER SET ";
-    let implied = line.find(WORDS).and_then(|at| {
-        let rest = &line[at + WORDS.len()..];
-        let end = rest.find(' ')?;
-        rest[end..].starts_with(" COLLATE ").then(|| format!("{}{}", &line[..at], &rest[end..]))
-    });
-    implied.unwrap_or_else(|| line.to_owned())
+    let Some((head, rest)) = line.split_once(WORDS) else { return line.to_owned() };
+    let charset = rest.split(' ').next().unwrap_or_default();
+    match rest.strip_prefix(charset) {
+        Some(tail) if tail.starts_with(&format!(" COLLATE {charset}_")) => format!("{head}{tail}"),
+        _ => line.to_owned(),
+    }
 }
 
 /// The lines of SHOW CREATE TABLE without the table's name and the next AUTO_INCREMENT. (The

@@ -59,8 +59,8 @@ fn value(value: ValueRef<'_>, way: Way) -> String {
     match (value, way) {
         (ValueRef::Null, _) => "NULL".to_owned(),
         (ValueRef::Integer(n), Way::Number) => n.to_string(),
-        (ValueRef::Text(bytes), Way::Number) if too_big(bytes) => {
-            String::from_utf8_lossy(bytes).into_owned()
+        (ValueRef::Text(bytes), Way::Number) if bytes.len() == 20 && too_big(bytes).is_some() => {
+            too_big(bytes).unwrap_or_default().to_string()
         }
         (ValueRef::Text(bytes), Way::Plain) => String::from_utf8_lossy(bytes).into_owned(),
         (ValueRef::Real(n), Way::FloatBits) => float_bits(n),
@@ -73,10 +73,11 @@ fn value(value: ValueRef<'_>, way: Way) -> String {
     }
 }
 
-/// True for a number that SQLite's signed 64 bits cannot hold.
-fn too_big(digits: &[u8]) -> bool {
+/// A number that SQLite's signed 64 bits cannot hold. It is text of 20 digits, so that such texts
+/// are ordered as their numbers are.
+fn too_big(digits: &[u8]) -> Option<u64> {
     let number = std::str::from_utf8(digits).ok().and_then(|text| text.parse::<u64>().ok());
-    number.is_some_and(|n| i64::try_from(n).is_err())
+    number.filter(|n| i64::try_from(*n).is_err())
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -66,6 +66,11 @@ impl Stream<'_> {
                 if self.group.open && self.group.in_txn {
                     return Err(disorder(&start, "a new group begins inside of a transaction"));
                 }
+                if self.group.open {
+                    // A group of which nothing was to be seen: an event that readers skip.
+                    let (group, position) = self.end_group(&start)?;
+                    self.progress.pass(group.ordinal, position, group.at);
+                }
                 let mariadb = matches!(gtid, Some(Gtid::MariaDb(_)));
                 self.begin(gtid, at);
                 // MariaDB's GTID event stands for BEGIN, too.
@@ -90,9 +95,6 @@ impl Stream<'_> {
     /// Opens a group, unless one is open.
     pub(super) fn begin(&mut self, gtid: Option<Gtid>, at: u32) {
         if self.group.open {
-            if gtid.is_some() {
-                self.group.gtid = gtid;
-            }
             return;
         }
         self.ordinal += 1;
@@ -286,6 +288,7 @@ impl Stream<'_> {
             self.group.large = true;
         }
         let blocks = std::mem::take(&mut self.group.blocks);
+        self.ctx.rate.pay(self.group.rows, self.group.bytes, &self.ctx.stop);
         self.group.bytes = 0;
         self.group.rows = 0;
         (self.group.keys, self.group.distinct) = (Vec::new(), 0);

@@ -28,6 +28,7 @@ use self::xa::Held;
 use super::create::Creator;
 use super::dispatch::{Dispatcher, Queue};
 use super::progress::{Low, Progress};
+use super::rate::Rate;
 use super::stats::StreamStats;
 use super::tables::Tables;
 use super::until::Until;
@@ -77,6 +78,7 @@ pub(crate) struct StreamContext {
     pub creator: Creator,
     pub settings: StreamSettings,
     pub stats: Arc<StreamStats>,
+    pub rate: Arc<Rate>,
     pub stop: Arc<AtomicBool>,
     pub until: Until,
     /// Told after each checkpoint: where the stream stands.
@@ -151,6 +153,7 @@ fn start_workers(
                 progress: Arc::clone(progress),
                 stats: Arc::clone(&ctx.stats),
                 limit: ctx.settings.limit,
+                rate: Arc::clone(&ctx.rate),
             },
             alive.clone(),
         );
@@ -278,7 +281,7 @@ impl<'c> Stream<'c> {
             }
             let polled = self.poll(&mut *stream)?;
             if polled == Took::End {
-                return Ok(Ended::Reached);
+                return self.finish();
             }
             if self.saved.elapsed() >= self.ctx.settings.checkpoint_interval {
                 self.save()?;
@@ -292,6 +295,17 @@ impl<'c> Stream<'c> {
                 return Ok(Ended::Reached);
             }
         }
+    }
+
+    /// Recorded files are at their end: what was read of them has to arrive.
+    fn finish(&self) -> Result<Ended> {
+        let handed_out = self.ordinal - u64::from(self.group.is_open());
+        while !self.ctx.stop.load(Ordering::Relaxed) {
+            if self.progress.wait_settled(handed_out, Some(Instant::now() + PATIENCE))? {
+                return Ok(Ended::Reached);
+            }
+        }
+        Ok(Ended::Stopped)
     }
 
     fn poll(&mut self, stream: &mut dyn EventStream) -> Result<Took> {
@@ -362,7 +376,9 @@ impl<'c> Stream<'c> {
 
     /// Ends the run: what was handed out gets a moment to finish, then the workers end.
     fn close(&mut self) -> Result {
-        if let Some(mut writer) = self.large.take() {
+        if let Some(mut writer) = self.large.take()
+            && self.group.large
+        {
             // A part that is open is rolled back by the server when the connection is gone.
             let _ = writer.rollback();
         }

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use super::session::{LOOSE_SQL_MODE, ROW_SQL_MODE};
 use super::writer::MysqlWriter;
 use crate::error::{Error, Result, codes};
-use crate::event::{CellRef, ChunkMark, CopyBlock};
+use crate::event::{CellKind, CellRef, ChunkMark, CopyBlock, CopyColumn};
+use crate::schema::{TableSchema, TypeKind};
 use crate::sink::{BlockStream, LoadStats, LoadTarget, OnDuplicate};
 use crate::sql::{push_cell, push_ident, push_string, push_table};
 
@@ -28,10 +29,14 @@ pub(super) fn load(
     let mut stats = LoadStats::default();
     writer.session.exec("BEGIN")?;
     if shared.marked {
-        writer.session.exec(&shared.marks.write_chunk(&writer.slot.task, mark))?;
+        writer.session.exec(&shared.marks.write_chunk(&writer.slot.task, mark, &target.table))?;
     }
     let mut statement = Insert::new(target, shared.statement_bytes);
     while let Some(block) = rows.next_block()? {
+        if statement.places.is_none() {
+            let table = shared.describe(&target.table)?;
+            statement.places = Some(places(&block, table.as_deref()));
+        }
         stats.bytes += block.bytes() as u64;
         let rows = block.rows();
         let mut loose = false;
@@ -89,8 +94,38 @@ fn flush(
     Ok(())
 }
 
+/// What becomes of a column of the blocks at the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// The target computes the value itself and takes none.
+    Computed,
+    /// The value as text: the target keeps JSON in a column of text, where an expression that
+    /// builds a document has no meaning.
+    PlainText,
+    /// The value, as exactly as it came.
+    Exact,
+}
+
+fn places(block: &CopyBlock, table: Option<&TableSchema>) -> Vec<Place> {
+    let place = |column: &CopyColumn| {
+        let Some((_, at_target)) = table.and_then(|t| t.column(&column.name)) else {
+            return Place::Exact;
+        };
+        if at_target.generated.is_some() {
+            Place::Computed
+        } else if column.kind == CellKind::Json && at_target.ty.kind != TypeKind::Json {
+            Place::PlainText
+        } else {
+            Place::Exact
+        }
+    };
+    block.columns().iter().map(place).collect()
+}
+
 /// An INSERT that grows row by row.
 struct Insert {
+    /// By column of the blocks; set with the first block.
+    places: Option<Vec<Place>>,
     verb: &'static str,
     table: String,
     extra_names: String,
@@ -116,7 +151,16 @@ impl Insert {
             OnDuplicate::Replace => "REPLACE INTO ",
             OnDuplicate::Ignore => "INSERT IGNORE INTO ",
         };
-        Self { verb, table, extra_names, extra_values, text: String::new(), rows: 0, max }
+        Self {
+            places: None,
+            verb,
+            table,
+            extra_names,
+            extra_values,
+            text: String::new(),
+            rows: 0,
+            max,
+        }
     }
 
     /// Appends a row; true when it holds a value that a strict session refuses.
@@ -128,12 +172,18 @@ impl Insert {
         }
         let mut loose = false;
         self.text.push('(');
+        let mut first = true;
         for (i, (column, cell)) in block.row(row).enumerate() {
-            if i > 0 {
+            let place = self.place(i);
+            if place == Place::Computed {
+                continue;
+            }
+            if !std::mem::take(&mut first) {
                 self.text.push(',');
             }
             loose |= matches!(cell, CellRef::Sql("0"));
-            push_cell(&mut self.text, &column.kind, cell);
+            let text = block.sql_text(row, i).filter(|_| place == Place::PlainText);
+            push_cell(&mut self.text, &column.kind, text.map_or(cell, CellRef::Value));
         }
         self.text.push_str(&self.extra_values);
         self.text.push(')');
@@ -145,14 +195,23 @@ impl Insert {
         self.text.push_str(self.verb);
         self.text.push_str(&self.table);
         self.text.push_str(" (");
+        let mut first = true;
         for (i, column) in block.columns().iter().enumerate() {
-            if i > 0 {
+            if self.place(i) == Place::Computed {
+                continue;
+            }
+            if !std::mem::take(&mut first) {
                 self.text.push(',');
             }
             push_ident(&mut self.text, &column.name);
         }
         self.text.push_str(&self.extra_names);
         self.text.push_str(") VALUES ");
+    }
+
+    fn place(&self, column: usize) -> Place {
+        let place = self.places.as_ref().and_then(|places| places.get(column));
+        place.copied().unwrap_or(Place::Exact)
     }
 
     fn is_full(&self) -> bool {

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use xxhash_rust::xxh3::xxh3_128;
 
+use dm_filter::TableName;
+
 use super::session::Session;
 use crate::error::{Error, Result, codes};
 use crate::event::{ChunkMark, LaneId, OrdinalSet, StreamMark};
@@ -78,7 +80,7 @@ impl Marks {
             format!(
                 "CREATE TABLE IF NOT EXISTS {s}.`dm_chunk_mark` (`lane` {name}, \
                  `db` {ident}, `tbl` {ident}, `generation` INT UNSIGNED NOT NULL, \
-                 `chunk` INT UNSIGNED NOT NULL, PRIMARY KEY (`lane`,`db`,`tbl`,`generation`,`chunk`))"
+                 `chunk` INT UNSIGNED NOT NULL, `target_db` {ident}, `target_tbl` {ident}, PRIMARY KEY (`lane`,`db`,`tbl`,`generation`,`chunk`))"
             ),
         ]
     }
@@ -210,15 +212,28 @@ impl Marks {
     }
 
     /// The statement that marks a chunk; it fails with a duplicate key when the chunk is there.
-    pub fn write_chunk(&self, task: &str, mark: &ChunkMark) -> String {
+    pub fn write_chunk(&self, task: &str, mark: &ChunkMark, target: &TableName) -> String {
         format!(
-            "INSERT INTO {}.`dm_chunk_mark` VALUES ({},{},{},{},{})",
+            "INSERT INTO {}.`dm_chunk_mark` VALUES ({},{},{},{},{},{},{})",
             self.schema,
             literal(&lane_key(task, &mark.lane)),
             literal(&mark.schema),
             literal(&mark.table),
             mark.generation,
             mark.chunk,
+            literal(&target.schema),
+            literal(&target.table),
+        )
+    }
+
+    /// The statement that removes the marks of a target table's chunks.
+    pub fn forget_target(&self, task: &str, lane: &LaneId, target: &TableName) -> String {
+        format!(
+            "DELETE FROM {}.`dm_chunk_mark` WHERE `lane`={} AND `target_db`={} AND `target_tbl`={}",
+            self.schema,
+            literal(&lane_key(task, lane)),
+            literal(&target.schema),
+            literal(&target.table),
         )
     }
 

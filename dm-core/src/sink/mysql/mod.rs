@@ -17,7 +17,7 @@ mod writer;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use dm_filter::TableName;
 
@@ -28,7 +28,8 @@ use super::{DdlOutcome, Guarantees, Recovered, Sink, Slot, TargetDdl, Writer};
 use crate::config::ConnPlan;
 use crate::error::{Error, Result};
 use crate::event::{ChunkMark, LaneId};
-use crate::mysql::{Connection, Purpose};
+use crate::mysql::{Connection, Purpose, ServerVersion};
+use crate::position::Flavor;
 use crate::schema::TableSchema;
 use crate::sql::{push_string, quote_table};
 
@@ -58,6 +59,8 @@ struct Shared {
     structure: AtomicU64,
     /// The writers that are open: task, lane, connection.
     writers: Mutex<Vec<(String, LaneId, u64)>>,
+    /// What the server is, as of the first connection.
+    version: OnceLock<crate::ddl::ServerVersion>,
 }
 
 /// The sink for MySQL, MariaDB and TiDB.
@@ -66,6 +69,18 @@ pub struct MysqlSink {
 }
 
 impl MysqlSink {
+    /// A sink for a server, for services that build their own pipelines. Marks are kept in
+    /// `meta_schema`, which is created when it is not there. Nothing is connected yet.
+    pub fn connect(target: ConnPlan, meta_schema: &str) -> Self {
+        let options = MysqlSinkOptions {
+            meta_schema: meta_schema.to_owned(),
+            statement_bytes: 1 << 20,
+            stop_on_missing: false,
+            marked: true,
+        };
+        Self::new(target, &options)
+    }
+
     /// A sink for the server that `target` names. Nothing is connected yet.
     pub(crate) fn new(target: ConnPlan, options: &MysqlSinkOptions) -> Self {
         Self {
@@ -79,9 +94,20 @@ impl MysqlSink {
                 structures: Mutex::new(HashMap::new()),
                 structure: AtomicU64::new(1),
                 writers: Mutex::default(),
+                version: OnceLock::new(),
             }),
         }
     }
+}
+
+/// The version as the reader of statements knows it.
+fn dialect(version: &ServerVersion) -> crate::ddl::ServerVersion {
+    let mut dialect = crate::ddl::ServerVersion::parse(&version.text);
+    if version.is_mariadb() {
+        // Some builds say so in the comment only.
+        dialect.flavor = crate::ddl::Flavor::MariaDb;
+    }
+    dialect
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -97,7 +123,9 @@ impl Shared {
 
     /// A connection that writes rows.
     fn row_session(&self) -> Result<Session> {
-        let mut session = Session::new(Connection::open(&self.target, Purpose::Target)?.into_raw());
+        let conn = Connection::open(&self.target, Purpose::Target)?;
+        self.version.get_or_init(|| dialect(conn.version()));
+        let mut session = Session::new(conn.into_raw());
         match session.exec(&session::row_session()) {
             // 1193: unknown system variable; MySQL before 5.7.20 and MariaDB before 11.1.
             Err(e) if e.server_error() == Some(1193) => {
@@ -108,6 +136,15 @@ impl Shared {
             }
         }
         Ok(session)
+    }
+
+    /// What server it is.
+    fn version(&self) -> Result<crate::ddl::ServerVersion> {
+        if let Some(version) = self.version.get() {
+            return Ok(*version);
+        }
+        self.ask(|_| Ok(()))?;
+        Ok(self.version.get().copied().unwrap_or_default())
     }
 
     /// Asks on the connection for questions; a broken one is replaced once.
@@ -190,7 +227,12 @@ impl Sink for MysqlSink {
         let marks = &self.shared.marks;
         self.shared.ask(|session| {
             for sql in marks.create() {
-                session.exec(&sql)?;
+                session.exec(&sql).map_err(|e| {
+                    let head: String = sql.chars().take(80).collect();
+                    e.context(format!(
+                        "making the place for the task's marks at the target: {head}"
+                    ))
+                })?;
             }
             marks.claim(session, task, identity)
         })
@@ -202,6 +244,18 @@ impl Sink for MysqlSink {
 
     fn show_create(&self, table: &TableName) -> Result<Option<String>> {
         self.shared.show_create(table)
+    }
+
+    fn adapt(&self, mut ddl: TargetDdl) -> Result<TargetDdl> {
+        use crate::ddl::{Flavor as Dialect, SqlMode, translate};
+        let mode = SqlMode::from_names(ddl.sql_mode.as_deref().unwrap_or_default());
+        let from = ddl.from.map(|flavor| match flavor {
+            Flavor::MariaDb => Dialect::MariaDb,
+            Flavor::MySql => Dialect::MySql,
+        });
+        let sql = translate(&ddl.sql, mode, from, self.shared.version()?)?.into_owned();
+        ddl.sql = sql;
+        Ok(ddl)
     }
 
     fn execute_ddl(&self, ddl: &TargetDdl) -> Result<DdlOutcome> {
@@ -243,10 +297,21 @@ impl Sink for MysqlSink {
         self.shared.ask(|session| self.shared.marks.forget(session, task, lane, epoch, chunks))
     }
 
-    fn empty_table(&self, _task: &str, _lane: &LaneId, table: &TableName) -> Result<()> {
-        // Marks of earlier generations may stay: a mark names its generation.
-        self.shared
-            .ask(|session| session.exec(&format!("DELETE FROM {}", quote_table(table))).map(|_| ()))
+    fn empty_table(&self, task: &str, lane: &LaneId, table: &TableName) -> Result<()> {
+        let shared = &self.shared;
+        let mut statements = vec![format!("DELETE FROM {}", quote_table(table))];
+        if shared.marked {
+            statements.push(shared.marks.forget_target(task, lane, table));
+        }
+        let text = format!("BEGIN;{};COMMIT", statements.join(";"));
+        shared.ask(|session| match session.run(&text) {
+            Ok(_) => Ok(()),
+            Err((_, error)) => {
+                // The connection is used again; a broken one is rolled back by the server.
+                let _ = session.exec("ROLLBACK");
+                Err(error)
+            }
+        })
     }
 
     fn interrupt(&self, task: &str, lane: &LaneId) {

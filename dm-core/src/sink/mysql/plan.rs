@@ -8,7 +8,7 @@ use crate::error::{Error, Result, codes};
 use crate::event::TablePlan;
 use crate::schema::{Column, Key, KeyPart, TableSchema, TypeKind};
 use crate::sink::keys::KeyPlan;
-use crate::sql::{push_hex, push_ident, push_value, quote_table};
+use crate::sql::{push_hex, push_ident, push_string, push_value, quote_table};
 
 /// The statements' fixed parts for one table version.
 #[derive(Debug)]
@@ -130,7 +130,7 @@ impl WritePlan {
             match row.get(i) {
                 Some(value) => {
                     loose |= needs_loose(value);
-                    push_value(out, value, self.infos.get(i));
+                    self.push_value(out, i, value);
                 }
                 None => out.push_str("DEFAULT"),
             }
@@ -157,7 +157,7 @@ impl WritePlan {
             out.push_str(self.names.get(i).map_or("", String::as_str));
             out.push('=');
             loose |= needs_loose(value);
-            push_value(out, value, self.infos.get(i));
+            self.push_value(out, i, value);
         }
         loose
     }
@@ -223,6 +223,18 @@ impl WritePlan {
         })
     }
 
+    /// Appends a value for a column. A target that keeps JSON as text gets the text.
+    fn push_value(&self, out: &mut String, i: usize, value: &Value<'_>) {
+        match value {
+            Value::Json(json) if !self.is_json(i) => push_string(out, &json.text),
+            value => push_value(out, value, self.infos.get(i)),
+        }
+    }
+
+    fn is_json(&self, i: usize) -> bool {
+        self.columns.get(i).is_some_and(|c| c.ty.kind == TypeKind::Json)
+    }
+
     fn push_key(&self, out: &mut String, columns: &[usize], row: &Row<'_>) {
         for (n, &i) in columns.iter().enumerate() {
             if n > 0 {
@@ -241,7 +253,7 @@ impl WritePlan {
                 }
                 value => {
                     out.push('=');
-                    push_value(out, value, self.infos.get(i));
+                    self.push_value(out, i, value);
                 }
             }
         }
@@ -251,22 +263,19 @@ impl WritePlan {
     /// rule or a rounding calls equal.
     fn push_exact(&self, out: &mut String, i: usize, value: &Value<'_>) {
         let name = self.names.get(i).map_or("", String::as_str);
-        let info = self.infos.get(i);
         match value {
             Value::Null => {
                 let _ = write!(out, "{name} IS NULL");
             }
-            Value::Text(_) | Value::Encoded(_) => {
-                let _ = write!(out, "CAST(CONVERT({name} USING utf8mb4) AS BINARY)=CAST(CONVERT(");
-                push_value(out, value, info);
-                out.push_str(" USING utf8mb4) AS BINARY)");
-            }
-            Value::Json(json)
-                if self.columns.get(i).is_some_and(|c| c.ty.kind == TypeKind::Json) =>
-            {
+            Value::Json(json) if self.is_json(i) => {
                 let _ = write!(out, "{name}=CAST(");
                 crate::sql::push_json(out, json);
                 out.push_str(" AS JSON)");
+            }
+            Value::Text(_) | Value::Encoded(_) | Value::Json(_) => {
+                let _ = write!(out, "CAST(CONVERT({name} USING utf8mb4) AS BINARY)=CAST(CONVERT(");
+                self.push_value(out, i, value);
+                out.push_str(" USING utf8mb4) AS BINARY)");
             }
             Value::Bytes(bytes) => {
                 let _ = write!(out, "CAST({name} AS BINARY)=");
@@ -286,7 +295,7 @@ impl WritePlan {
             value => {
                 out.push_str(name);
                 out.push('=');
-                push_value(out, value, info);
+                self.push_value(out, i, value);
             }
         }
     }

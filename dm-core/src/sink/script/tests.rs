@@ -29,6 +29,7 @@ fn ddl(sql: &str) -> TargetDdl {
         sql_mode: None,
         time_zone: None,
         collation_server: None,
+        from: None,
     }
 }
 

@@ -338,7 +338,8 @@ pub fn forget(
 ) -> Result<()> {
     conn.execute(
         "DELETE FROM _dm_mark_stream WHERE task = ? AND source = ? AND lane = ? AND epoch < ?",
-        params![task, lane.source.as_str(), lane.name.as_ref(), number(epoch)?],
+        // The largest number means all of them.
+        params![task, lane.source.as_str(), lane.name.as_ref(), number(epoch).unwrap_or(i64::MAX)],
     )
     .map_err(sql)?;
     if chunks {

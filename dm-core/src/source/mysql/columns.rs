@@ -20,8 +20,8 @@ use crate::schema::{Column, ColumnType, TableSchema, TypeKind};
 pub struct ReadOptions {
     /// Read generated columns too, for targets that do not compute them.
     pub generated: bool,
-    /// Give values that have no exact text as MySQL expressions; for targets that are MySQL or
-    /// TiDB. Other targets get the text.
+    /// Give values that have no exact text as MySQL expressions beside their text; for targets
+    /// that speak SQL of MySQL's kind. Costs the server a look into each JSON document.
     pub expressions: bool,
 }
 
@@ -144,11 +144,11 @@ fn push<'a>(
         // As a literal, `-0` is an integer and loses its sign.
         Answer::Float if value == b"-0" => block.push_value(b"-0e0"),
         Answer::Float => block.push_value(value),
-        Answer::Enum if value.is_empty() => block.push_sql("0"),
+        Answer::Enum if value.is_empty() => block.push_sql_text("0", value),
         Answer::Enum => block.push_value(value),
         Answer::EnumWithEmptyLabel(number) => {
             if value.is_empty() && cell(*number) == Some(b"0") {
-                block.push_sql("0");
+                block.push_sql_text("0", value);
             } else {
                 block.push_value(value);
             }
@@ -159,7 +159,7 @@ fn push<'a>(
             if probed.is_plain() {
                 block.push_value(value);
             } else {
-                block.push_sql(&json::expression(value, &probed)?);
+                block.push_sql_text(&json::expression(value, &probed)?, value);
             }
         }
     }

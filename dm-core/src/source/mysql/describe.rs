@@ -122,13 +122,21 @@ pub(super) fn sizes(
         .collect())
 }
 
-/// The schemas of some tables.
-pub(super) fn schemas(conn: &mut Connection, names: &[TableName]) -> Result<Vec<SchemaInfo>> {
-    let rows = conn.rows(&format!(
+/// The schemas of some tables, and those that `choose` wants although they hold no table yet: the
+/// stream may create one in them.
+pub(super) fn schemas(
+    conn: &mut Connection,
+    names: &[TableName],
+    choose: &TableChoice,
+) -> Result<Vec<SchemaInfo>> {
+    let filled: BTreeSet<&str> = names.iter().map(|n| n.schema.as_str()).collect();
+    let rows = conn.rows(
         "SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME \
-         FROM information_schema.SCHEMATA WHERE SCHEMA_NAME IN ({}) ORDER BY SCHEMA_NAME",
-        schema_list(names)
-    ))?;
+         FROM information_schema.SCHEMATA ORDER BY SCHEMA_NAME",
+    )?;
+    let wanted = |name: &str| {
+        filled.contains(name) || (!is_system(name) && choose(&TableName::schema_only(name)))
+    };
     Ok(rows
         .iter()
         .map(|row| SchemaInfo {
@@ -136,6 +144,7 @@ pub(super) fn schemas(conn: &mut Connection, names: &[TableName]) -> Result<Vec<
             charset: cell(row, 1),
             collation: cell(row, 2),
         })
+        .filter(|schema| wanted(&schema.name))
         .collect())
 }
 

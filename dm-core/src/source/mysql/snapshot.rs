@@ -352,10 +352,10 @@ pub(super) struct MySqlSnapshot {
 
 impl MySqlSnapshot {
     fn new(opening: Opening<'_>, tied: Tied, infos: Vec<TableInfo>) -> Result<Self> {
-        let Opening { plan, options, mut control, readers, .. } = opening;
+        let Opening { plan, options, choose, mut control, readers, .. } = opening;
         let names: Vec<TableName> = infos.iter().map(|t| t.name.clone()).collect();
         let sizes = describe::sizes(&mut control, &names)?;
-        let schemas = describe::schemas(&mut control, &names)?;
+        let schemas = describe::schemas(&mut control, &names, choose)?;
         let mut tables: Vec<TableCopy> = infos
             .into_iter()
             .map(|info| {

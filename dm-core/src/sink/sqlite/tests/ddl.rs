@@ -202,6 +202,7 @@ fn structures_changed_by_another_process_are_noticed() {
         sql_mode: None,
         time_zone: None,
         collation_server: None,
+        from: None,
     };
     there.execute_ddl(&ddl).unwrap();
     let error = writer.apply(&bed.batch(vec![again]), &bed.mark(0)).unwrap_err();

@@ -71,6 +71,7 @@ impl Bed {
             sql_mode: None,
             time_zone: Some("+00:00".into()),
             collation_server: None,
+            from: None,
         })
     }
 
