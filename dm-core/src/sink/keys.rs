@@ -121,12 +121,15 @@ impl KeyPlan {
         if let Some(index) = self.whole {
             out.push(KeyHash::Plain { index, hash: 0 });
         }
+        // Repetitions are looked for among the keys of this row alone: `out` may hold those of a
+        // whole transaction.
+        let own = out.len();
         match op {
-            RowOp::Insert { after } => self.row(after, None, out),
-            RowOp::Delete { before } => self.row(before, None, out),
+            RowOp::Insert { after } => self.row(after, None, own, out),
+            RowOp::Delete { before } => self.row(before, None, own, out),
             RowOp::Update { before, after } => {
-                self.row(before, None, out);
-                self.row(after, Some(before), out);
+                self.row(before, None, own, out);
+                self.row(after, Some(before), own, out);
             }
         }
     }
@@ -143,7 +146,7 @@ impl KeyPlan {
         })
     }
 
-    fn row(&self, row: &Row<'_>, fallback: Option<&Row<'_>>, out: &mut Vec<KeyHash>) {
+    fn row(&self, row: &Row<'_>, fallback: Option<&Row<'_>>, own: usize, out: &mut Vec<KeyHash>) {
         let mut buffer = Vec::with_capacity(64);
         for index in &self.indexes {
             buffer.clear();
@@ -154,7 +157,7 @@ impl KeyPlan {
                     KeyHash::Plain { index: index.id, hash: xxh3_64_with_seed(&buffer, index.id) }
                 }
             };
-            if !out.contains(&key) {
+            if !out.iter().skip(own).any(|k| *k == key) {
                 out.push(key);
             }
         }

@@ -26,6 +26,8 @@ pub(crate) struct Group {
     pub skip: bool,
     pub blocks: Vec<RowBlock>,
     pub keys: Vec<KeyHash>,
+    /// How many keys there were after repeated ones were last removed.
+    distinct: usize,
     pub rows: usize,
     pub bytes: usize,
     /// Parts of it have been sent.
@@ -37,6 +39,18 @@ pub(crate) struct Group {
 }
 
 impl Group {
+    /// Removes repeated keys, seldom enough that a long transaction takes linear time.
+    fn tidy_keys(&mut self) {
+        if self.large {
+            // It runs alone: nobody asks what it touches.
+            self.keys.clear();
+        } else if self.keys.len() > 2 * self.distinct + 256 {
+            self.keys.sort_unstable_by_key(key_order);
+            self.keys.dedup();
+            self.distinct = self.keys.len();
+        }
+    }
+
     /// True between the first event of a group and its end.
     pub fn is_open(&self) -> bool {
         self.open
@@ -203,8 +217,7 @@ impl Stream<'_> {
         if planned.rows > 0 {
             self.group.blocks.push(planned.block);
         }
-        self.group.keys.sort_unstable_by_key(key_order);
-        self.group.keys.dedup();
+        self.group.tidy_keys();
         if self.group.bytes > self.ctx.settings.large_bytes {
             self.send_part()?;
         }
@@ -278,7 +291,7 @@ impl Stream<'_> {
         self.ctx.rate.pay(self.group.rows, self.group.bytes, &self.ctx.stop);
         self.group.bytes = 0;
         self.group.rows = 0;
-        self.group.keys.clear();
+        (self.group.keys, self.group.distinct) = (Vec::new(), 0);
         if blocks.is_empty() {
             return Ok(());
         }
