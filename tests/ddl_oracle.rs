@@ -427,7 +427,8 @@ fn is_odd(sql: &str, column: &str) -> bool {
         || has(format!(", {column} "))
         || has(format!(" {column}, ADD"));
     let touches = has(format!("DROP {column},")) || sql.ends_with(&format!("DROP {column}"));
-    let changes = ["MODIFY", "CHANGE", "ALTER"].iter().any(|w| has(format!("{w} {column} ")));
+    let changes =
+        has("CHANGE ".into()) || ["MODIFY", "ALTER"].iter().any(|w| has(format!("{w} {column} ")));
     let converts = sql.contains("CONVERT") && (has("MODIFY".into()) || has("CHANGE".into()));
     converts || (adds && (touches || changes))
 }

@@ -29,6 +29,15 @@ fn stage(flavor: Flavor) -> Option<(&'static Server, &'static Server, u64)> {
 fn all_under_load(flavor: Flavor, gtid: bool, consistency: &str) {
     let _one = serial();
     let Some((from, to, seed)) = stage(flavor) else { return };
+    if matches!(consistency, "none" | "snapshot") {
+        // Without a lock the rows may hold more than the position says. Without a key such changes
+        // cannot be applied a second time: `dm` refuses them (36201) instead of doubling rows.
+        from.run(
+            DB,
+            "ALTER TABLE loose ADD COLUMN loose_id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT INVISIBLE \
+             PRIMARY KEY",
+        );
+    }
     let sources = [&from.address];
     let mut task = Task::new("all", &sources, Target::Server(to), &[DB]);
     task.gtid = gtid;
@@ -240,7 +249,11 @@ fn ctrl_c_stops_at_a_safe_point_and_says_how_to_go_on() {
     process.interrupt();
     let outcome = process.wait(std::time::Duration::from_secs(30));
     assert!(outcome.status.code().is_some(), "ended by the signal itself: {}", outcome.stderr);
-    assert!(outcome.stderr.contains("dm run"), "it should say how to go on:\n{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("the same command"),
+        "it should say how to go on:\n{}",
+        outcome.stderr
+    );
     load.finish();
     dm.catch_up().expect_success();
     assert_databases_equal(from, Target::Server(to), &[DB]);

@@ -10,15 +10,18 @@ use std::path::{Path, PathBuf};
 /// Modules of dm-core from low to high. A module may use those of lower rows; modules of one row
 /// do not know each other. Modules that are not named here may be used by nobody below `pipeline`.
 const ROWS: &[&[&str]] = &[
-    &["event", "position"],
+    &["position"],
     &["error"],
-    &["sql", "binlog", "ddl"],
+    &["event"],
+    &["sql", "ddl"],
     &["schema"],
+    &["binlog"],
     &["config"],
+    &["mysql"],
     &["state"],
     &["source", "sink", "shard", "online_ddl"],
     &["pipeline"],
-    &["check", "status", "migration"],
+    &["check", "status", "migration", "explain"],
 ];
 
 /// What every module may use: the leaves' words under their names in dm-core.
@@ -133,6 +136,10 @@ fn lower_modules_of_the_core_do_not_look_up() {
     let mut wrong = Vec::new();
     for file in rust_files(&src) {
         let inside = file.strip_prefix(&src).expect("under src");
+        // Tests may use whatever helps them.
+        if inside.components().any(|c| c.as_os_str().to_string_lossy().starts_with("tests")) {
+            continue;
+        }
         let first = inside
             .components()
             .next()

@@ -1,8 +1,13 @@
 //! What can be typed.
 
+mod help;
+mod values;
+
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+pub use self::values::TableArg;
 
 /// Migrate MySQL and MariaDB databases into TiDB, MySQL, MariaDB or SQLite, from DM's own task files.
 ///
@@ -11,6 +16,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 /// the same command goes on where it stood, without losing or doubling a row.
 #[derive(Debug, Parser)]
 #[command(name = "dm", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = help::DM)]
 pub struct Args {
     /// What goes to the log on standard error: off, error, warn, info, debug, trace.
     #[arg(long, global = true, default_value = "warn", env = "DM_LOG")]
@@ -27,30 +33,70 @@ pub enum Command {
     /// Run a task in the foreground: copy, then follow the binlog.
     ///
     /// Ctrl-C stops at a safe point and says how to go on; twice stops at once (nothing is lost
-    /// then either). Exit status: 0 done or stopped as asked, 1 the task failed, 2 wrong usage or
-    /// configuration.
+    /// then either).
+    #[command(after_help = help::RUN)]
     Run(RunArgs),
     /// Check task and source files without touching a server.
+    ///
+    /// All mistakes are told at once, each with file, line and key, what was found and what was
+    /// expected; so are settings that work and may not do what was meant.
+    #[command(after_help = help::VALIDATE)]
     Validate(FileArgs),
+    /// Say what a task does to its tables: which are migrated, by which rule, to where.
+    ///
+    /// With --table nothing is connected: the answer comes from the rules. Without it the sources
+    /// are asked for their tables, and what deserves attention in all of them together is told.
+    #[command(after_help = help::EXPLAIN)]
+    Explain(ExplainArgs),
     /// Show how a task stands, whether it runs or not.
+    #[command(after_help = help::QUERY_STATUS)]
     QueryStatus(StatusArgs),
     /// Show or move the stored positions of a stopped task.
+    #[command(after_help = help::CHECKPOINT)]
     Checkpoint {
         /// What to do.
         #[command(subcommand)]
         command: CheckpointCommand,
     },
     /// Encrypt a password for a task or source file, as DM does.
+    #[command(after_help = help::ENCRYPT)]
     Encrypt(CryptArgs),
     /// Decrypt a password of a task or source file.
+    #[command(after_help = help::DECRYPT)]
     Decrypt(CryptArgs),
+    /// Print a commented file to begin with.
+    #[command(after_help = help::SAMPLE)]
+    Sample {
+        /// Which file.
+        kind: SampleKind,
+    },
+    /// Say what an error code means and what to do about it.
+    #[command(after_help = help::EXPLAIN_ERROR)]
+    ExplainError {
+        /// The number behind `code=` in a message, or the code's name.
+        code: String,
+    },
     /// Print completions for a shell.
+    #[command(after_help = help::COMPLETIONS)]
     Completions {
         /// bash, elvish, fish, powershell or zsh.
         shell: clap_complete::Shell,
     },
-    /// Print the manual page.
-    Man,
+    /// Print the manual page, of everything or of one command.
+    #[command(after_help = help::MAN)]
+    Man {
+        /// The command; the page of `dm` itself when it is not given.
+        command: Option<String>,
+    },
+}
+
+/// The files that `dm sample` knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SampleKind {
+    /// What to migrate (task.yaml).
+    Task,
+    /// Where one source is (source.yaml).
+    Source,
 }
 
 /// A task and its sources.
@@ -93,7 +139,36 @@ pub struct RunArgs {
     #[arg(long, value_name = "WHEN")]
     pub until: Option<String>,
 
+    /// Most rows written to the target in a second, over all sources; goes before the task file.
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_rows_per_second: Option<u64>,
+
+    /// Most bytes written to the target in a second (`10MiB`); goes before the task file.
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    pub max_bytes_per_second: Option<u64>,
+
     /// Print events as JSON lines on standard output in place of progress.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `dm explain`.
+#[derive(Debug, ClapArgs)]
+pub struct ExplainArgs {
+    /// Task and sources.
+    #[command(flatten)]
+    pub files: FileArgs,
+
+    /// A table to explain, `schema.table`; repeat it for more. It need not exist. Names with dots
+    /// are written in back quotes: '`a.b`.c'.
+    #[arg(short, long = "table", value_name = "TABLE")]
+    pub tables: Vec<TableArg>,
+
+    /// Connect to nothing: list the rules and the tables that they name.
+    #[arg(long)]
+    pub offline: bool,
+
+    /// Print one JSON document.
     #[arg(long)]
     pub json: bool,
 }
@@ -149,4 +224,23 @@ pub struct CryptArgs {
     /// File with the key (64 hexadecimal digits); DM's built-in key when it is not given.
     #[arg(long, value_name = "FILE")]
     pub secret_key_path: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_sound() {
+        super::Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_teaches_by_example() {
+        for command in super::Args::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let name = command.get_name();
+            assert!(help.contains(&format!("dm {name}")), "{name} has no example");
+        }
+    }
 }

@@ -1,25 +1,53 @@
-//! Reading task and source files.
+//! Reading task and source files, and what keeps a command from being carried out.
 
 use std::fs;
 use std::path::Path;
+use std::process::ExitCode;
 
 use dm_core::config::{Lookup, Problems, SecretKey, SourceText, TaskPlan, Warning};
+use dm_core::error::Class;
 
 use crate::args::FileArgs;
 
+/// Exit status for a task that failed.
+const FAILED: u8 = 1;
+/// Exit status for wrong usage and wrong configuration, the same that the argument parser uses.
+const USAGE: u8 = 2;
+
 /// What keeps a command from being carried out, ready to be printed.
 pub enum Failure {
-    /// The files cannot be read or used.
+    /// The command line or a file that it names cannot be used.
     Usage(String),
+    /// The configuration is wrong.
+    Config(Problems),
+    /// What was given cannot be used.
+    Input(dm_core::Error),
     /// The task failed.
     Task(dm_core::Error),
+}
+
+impl Failure {
+    /// The exit status.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Usage(_) | Self::Config(_) | Self::Input(_) => ExitCode::from(USAGE),
+            Self::Task(error) if error.code().class == Class::Config => ExitCode::from(USAGE),
+            Self::Task(_) => ExitCode::from(FAILED),
+        }
+    }
 }
 
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Usage(text) => f.write_str(text),
-            Self::Task(error) => write!(f, "{error}"),
+            Self::Config(problems) => {
+                for warning in &problems.warnings {
+                    writeln!(f, "warning: {warning}")?;
+                }
+                write!(f, "{problems}")
+            }
+            Self::Input(error) | Self::Task(error) => write!(f, "{error}"),
         }
     }
 }
@@ -27,6 +55,12 @@ impl std::fmt::Display for Failure {
 impl From<dm_core::Error> for Failure {
     fn from(error: dm_core::Error) -> Self {
         Self::Task(error)
+    }
+}
+
+impl From<Problems> for Failure {
+    fn from(problems: Problems) -> Self {
+        Self::Config(problems)
     }
 }
 
@@ -45,7 +79,7 @@ pub fn key(path: Option<&Path>) -> Result<SecretKey, Failure> {
 }
 
 /// Reads and resolves the files of a task.
-pub fn plan(args: &FileArgs) -> Result<Result<(TaskPlan, Vec<Warning>), Problems>, Failure> {
+pub fn plan(args: &FileArgs) -> Result<(TaskPlan, Vec<Warning>), Failure> {
     let task = read(&args.task)?;
     let task_name = args.task.display().to_string();
     let mut sources = Vec::new();
@@ -58,5 +92,5 @@ pub fn plan(args: &FileArgs) -> Result<Result<(TaskPlan, Vec<Warning>), Problems
     let file = |path: &str| fs::read_to_string(path);
     let lookup = Lookup { env: &env, file: &file, key: key(args.secret_key_path.as_deref())? };
     let task = SourceText { name: &task_name, text: &task };
-    Ok(TaskPlan::from_yaml_with(&task, &texts, &lookup))
+    Ok(TaskPlan::from_yaml_with(&task, &texts, &lookup)?)
 }

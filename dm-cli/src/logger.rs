@@ -1,8 +1,14 @@
 //! The log: a line per record on standard error.
 
 use std::io::Write;
+use std::sync::OnceLock;
+
+use indicatif::MultiProgress;
 
 struct Stderr;
+
+/// Bars that a line must not run into.
+static BARS: OnceLock<MultiProgress> = OnceLock::new();
 
 impl log::Log for Stderr {
     fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
@@ -11,10 +17,17 @@ impl log::Log for Stderr {
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        if self.enabled(record.metadata()) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let print = || {
             let mut err = std::io::stderr().lock();
             // Nobody can be told when standard error itself is gone.
             let _ = writeln!(err, "[{}] {}", record.level(), record.args());
+        };
+        match BARS.get() {
+            Some(bars) => bars.suspend(print),
+            None => print(),
         }
     }
 
@@ -28,4 +41,10 @@ pub fn install(level: log::LevelFilter) {
     // Only `main` installs one, once.
     let _ = log::set_logger(&LOGGER);
     log::set_max_level(level);
+}
+
+/// From now on the bars make room for every line.
+pub fn beside(bars: MultiProgress) {
+    // There is one run in a process, so there are no others.
+    let _ = BARS.set(bars);
 }

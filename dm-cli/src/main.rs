@@ -4,6 +4,7 @@ mod args;
 mod cmd;
 mod files;
 mod logger;
+mod out;
 mod progress;
 
 use std::process::ExitCode;
@@ -13,11 +14,8 @@ use clap::Parser;
 fn main() -> ExitCode {
     let args = args::Args::parse();
     logger::install(args.log_level);
-    match cmd::dispatch(args) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::from(1)
-        }
-    }
+    cmd::dispatch(args).unwrap_or_else(|failure| {
+        out::fail(&failure);
+        failure.exit_code()
+    })
 }

@@ -5,10 +5,11 @@ use std::process::ExitCode;
 
 use dm_core::event::{LaneId, SourceId};
 use dm_core::position::{Flavor, GtidSet, Position};
-use dm_core::state::{StateReader, StateStore};
+use dm_core::state::{LaneState, StateReader, StateStore};
 
 use crate::args::CheckpointCommand;
 use crate::files::Failure;
+use crate::out;
 
 pub fn run(command: &CheckpointCommand) -> Result<ExitCode, Failure> {
     match command {
@@ -20,16 +21,18 @@ pub fn run(command: &CheckpointCommand) -> Result<ExitCode, Failure> {
 }
 
 fn show(dir: &Path, task: &str) -> Result<ExitCode, Failure> {
+    let mut lines = Vec::new();
     for lane in StateReader::open(dir, task)?.lanes()? {
-        match &lane.checkpoint {
-            Some(c) => println!("{}: {}", lane.lane, c.position),
-            None => println!("{}: no position yet", lane.lane),
-        }
-        if let Some(until) = &lane.idempotent_until {
-            println!("{}: applied idempotently until {until}", lane.lane);
-        }
+        lines.push(match &lane.checkpoint {
+            Some(c) => format!("{}: {}", lane.lane, c.position),
+            None => format!("{}: no position yet", lane.lane),
+        });
+        lines.extend(idempotent(&lane));
     }
-    Ok(ExitCode::SUCCESS)
+    if lines.is_empty() {
+        lines.push("no position yet".to_owned());
+    }
+    out::say(&lines.join("\n"))
 }
 
 fn set(
@@ -44,11 +47,14 @@ fn set(
     let state = StateStore::open(dir, task)?;
     let lane = LaneId::main(&SourceId::new(source));
     let moved = state.move_checkpoint(&lane, &to)?;
-    println!("{lane}: {to}");
-    if let Some(until) = moved.idempotent_until {
-        println!("{lane}: applied idempotently until {until}");
-    }
-    Ok(ExitCode::SUCCESS)
+    let mut lines = vec![format!("{lane}: {to}")];
+    lines.extend(idempotent(&moved));
+    out::say(&lines.join("\n"))
+}
+
+fn idempotent(lane: &LaneState) -> Option<String> {
+    let until = lane.idempotent_until.as_ref()?;
+    Some(format!("{}: applied idempotently until {until}", lane.lane))
 }
 
 /// A position as people write it: `file:offset`, or a GTID set.

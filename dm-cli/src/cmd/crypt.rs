@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::args::CryptArgs;
 use crate::files::{self, Failure};
+use crate::out;
 
 fn text(args: &CryptArgs) -> Result<String, Failure> {
     if let Some(text) = &args.text {
@@ -19,12 +20,11 @@ fn text(args: &CryptArgs) -> Result<String, Failure> {
 
 pub fn encrypt(args: &CryptArgs) -> Result<ExitCode, Failure> {
     let key = files::key(args.secret_key_path.as_deref())?;
-    println!("{}", dm_core::config::encrypt(&text(args)?, &key));
-    Ok(ExitCode::SUCCESS)
+    out::say(&dm_core::config::encrypt(&text(args)?, &key))
 }
 
 pub fn decrypt(args: &CryptArgs) -> Result<ExitCode, Failure> {
     let key = files::key(args.secret_key_path.as_deref())?;
-    println!("{}", dm_core::config::decrypt(&text(args)?, &key)?.expose());
-    Ok(ExitCode::SUCCESS)
+    let plain = dm_core::config::decrypt(&text(args)?, &key).map_err(Failure::Input)?;
+    out::say(plain.expose())
 }

@@ -1,56 +1,92 @@
 //! `dm run`: a task in the foreground.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use dm_core::config::TargetPlan;
+use dm_core::sink::sqlite::SqliteSink;
 use dm_core::{Migration, Outcome, Until};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::args::RunArgs;
 use crate::files::{self, Failure};
-use crate::progress::Progress;
+use crate::out;
+use crate::progress::{Events, Progress};
+
+/// Exit status of a run that a second signal ended at once: 128 and the number of SIGINT.
+const INTERRUPTED: i32 = 130;
 
 pub fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
-    let (plan, warnings) = match files::plan(&args.files)? {
-        Ok(plan) => plan,
-        Err(problems) => {
-            eprintln!("{problems}");
-            return Ok(ExitCode::from(super::USAGE));
-        }
-    };
+    let until = until(args.until.as_deref())?;
+    let (mut plan, warnings) = files::plan(&args.files)?;
+    plan.limits.max_rows_per_second = args.max_rows_per_second.or(plan.limits.max_rows_per_second);
+    plan.limits.max_bytes_per_second =
+        args.max_bytes_per_second.or(plan.limits.max_bytes_per_second);
+    let events = Events::new(args.json);
+    events.start(&plan);
     for warning in &warnings {
-        eprintln!("warning: {warning}");
+        out::tell(&format!("warning: {warning}"));
+        events.warning(warning);
     }
-    let migration = Migration::builder(plan)
-        .state_dir(&args.state.state_dir)
-        .until(until(args.until.as_deref())?)
-        .build();
-    let control = migration.control();
+    let file = match &plan.target {
+        TargetPlan::Sqlite(file) if !args.json => Some(file.clone()),
+        _ => None,
+    };
+    let migration = Migration::builder(plan).state_dir(&args.state.state_dir).until(until).build();
     let interrupts = Arc::new(AtomicUsize::new(0));
     watch_signals(&interrupts)?;
-    let done = Arc::new(AtomicBool::new(false));
-    let result = std::thread::scope(|scope| {
-        let progress = Progress::new(args.json, control.clone());
-        let watcher = {
-            let (done, interrupts, control) =
-                (Arc::clone(&done), Arc::clone(&interrupts), control.clone());
-            scope.spawn(move || progress.watch(&done, &interrupts, &control))
-        };
+    match watched(&migration, args.json, &interrupts) {
+        Ok(outcome) => {
+            events.done(outcome);
+            if outcome == Outcome::Stopped {
+                out::tell("stopped; the same command goes on where it stood");
+                return Ok(ExitCode::SUCCESS);
+            }
+            file.map_or(Ok(ExitCode::SUCCESS), |file| summary(&file))
+        }
+        Err(error) => {
+            events.error(&error);
+            Err(Failure::Task(error))
+        }
+    }
+}
+
+/// Runs with somebody watching.
+fn watched(
+    migration: &Migration,
+    json: bool,
+    interrupts: &AtomicUsize,
+) -> dm_core::Result<Outcome> {
+    let control = migration.control();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let progress = Progress::new(json, &control);
+        let watcher = scope.spawn(|| progress.watch(&done, interrupts, &control));
         let result = migration.run();
         done.store(true, Ordering::Relaxed);
         // What the watcher draws is worth less than the result.
         let _ = watcher.join();
         result
-    });
-    match result {
-        Ok(Outcome::Stopped) => {
-            eprintln!("stopped; the same command goes on where it stood");
-            Ok(ExitCode::SUCCESS)
-        }
-        Ok(_) => Ok(ExitCode::SUCCESS),
-        Err(error) => Err(Failure::Task(error)),
+    })
+}
+
+/// Says what a file holds now.
+fn summary(file: &Path) -> Result<ExitCode, Failure> {
+    /// In larger files counting takes longer than anybody wants to wait for a summary.
+    const COUNTED_BYTES: u64 = 256 << 20;
+    if std::fs::metadata(file).is_ok_and(|m| m.len() > COUNTED_BYTES) {
+        return Ok(ExitCode::SUCCESS);
     }
+    let sink = SqliteSink::open(file).map_err(Failure::Task)?;
+    let counts = sink.row_counts().map_err(Failure::Task)?;
+    let width = counts.iter().map(|(t, _)| t.to_string().chars().count()).max().unwrap_or(0);
+    let mut text = format!("{} holds:", file.display());
+    for (table, rows) in counts {
+        text.push_str(&format!("\n  {:width$}  {rows:>8} rows", table.to_string()));
+    }
+    out::say(&text)
 }
 
 /// The first signal asks to stop, the second ends the process at once: marks at the target make
@@ -62,7 +98,7 @@ fn watch_signals(count: &Arc<AtomicUsize>) -> Result<(), Failure> {
     std::thread::spawn(move || {
         for _ in signals.forever() {
             if count.fetch_add(1, Ordering::Relaxed) > 0 {
-                std::process::exit(130);
+                std::process::exit(INTERRUPTED);
             }
         }
     });

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::args::StatusArgs;
 use crate::files::Failure;
+use crate::out;
 
 pub fn run(args: &StatusArgs) -> Result<ExitCode, Failure> {
     let dir = &args.state.state_dir;
@@ -19,7 +20,7 @@ pub fn run(args: &StatusArgs) -> Result<ExitCode, Failure> {
         all.push(one(dir, &task)?);
     }
     let text = json!({ "result": true, "msg": "", "tasks": all });
-    super::say(&format!("{text:#}"))
+    out::say(&format!("{text:#}"))
 }
 
 fn one(dir: &std::path::Path, task: &str) -> Result<Value, Failure> {

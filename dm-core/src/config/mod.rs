@@ -22,7 +22,7 @@ mod select;
 mod yaml;
 
 pub use crypt::{SecretKey, decrypt, encrypt};
-pub use keys::reference;
+pub use keys::{reference, sample_source, sample_task};
 
 pub use plan::{
     BinlogFiles, CollationMode, CommitOrder, ConnPlan, Consistency, DumpPlan, Flavor,

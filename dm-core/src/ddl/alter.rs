@@ -8,7 +8,7 @@ use super::statement::NameRole;
 use crate::error::Result;
 
 impl Cursor<'_> {
-    /// ALTER [ONLINE] [IGNORE] TABLE has been read.
+    /// ALTER \[ONLINE\] \[IGNORE\] TABLE has been read.
     pub(super) fn alter_table(&mut self) -> Result<AlterTable> {
         let if_exists = self.if_exists();
         let name = self.name(NameRole::Table)?;

@@ -81,7 +81,7 @@ impl Cursor<'_> {
         self.other_statement()
     }
 
-    /// Notes where IF [NOT] EXISTS could stand, and takes it if it stands there.
+    /// Notes where IF \[NOT\] EXISTS could stand, and takes it if it stands there.
     fn condition(&mut self, found: &mut Found, not: bool) -> bool {
         let here = self.offset();
         let there = if not { self.if_not_exists() } else { self.if_exists() };

@@ -245,7 +245,7 @@ pub struct Statement {
     pub body: Body,
     /// Every name that it contains, in the order of the text.
     pub names: Vec<NameRef>,
-    /// Where IF [NOT] EXISTS may be put in, when it is not there yet.
+    /// Where IF \[NOT\] EXISTS may be put in, when it is not there yet.
     pub(super) condition_at: Option<usize>,
     /// What it was read with.
     pub context: ParseContext,
@@ -272,7 +272,7 @@ impl Statement {
     /// The text with other names.
     ///
     /// `rename` is asked for every name, in the order of the text; `None` leaves it as it is.
-    /// Everything else stays byte for byte. See [`super::splice`].
+    /// Everything else stays byte for byte. See `super::splice`.
     pub fn splice(&self, rename: impl FnMut(&NameRef) -> Option<TableName>) -> String {
         super::splice::splice(self, rename)
     }

@@ -50,7 +50,7 @@ const VALUED: &[&str] = &[
 ];
 
 impl Cursor<'_> {
-    /// CREATE [OR REPLACE] [TEMPORARY] TABLE has been read.
+    /// CREATE \[OR REPLACE\] \[TEMPORARY\] TABLE has been read.
     pub(super) fn create_table(
         &mut self,
         or_replace: bool,

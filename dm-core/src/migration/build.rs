@@ -6,14 +6,16 @@ use std::time::Duration;
 use dm_filter::{Filter, Interest};
 
 use crate::config::{
-    MissingRow, OnDuplicate as PlannedDuplicate, SourceKind, SourcePlan, TargetPlan, TaskPlan,
+    self, MissingRow, OnDuplicate as PlannedDuplicate, SourceKind, SourcePlan, TargetPlan, TaskPlan,
 };
 use crate::error::{Error, Result, codes};
 use crate::pipeline::{BatchLimit, CopySettings, Creator, StreamSettings};
+use crate::position::Flavor;
 use crate::sink::sqlite::SqliteSink;
 use crate::sink::{MysqlSink, MysqlSinkOptions, OnDuplicate, Sink};
-use crate::source::Source;
 use crate::source::mysql::{MySqlSource, ReadOptions, SnapshotOptions, StreamOptions};
+use crate::source::recorded::{DumpedSource, RecordedOptions, RecordedSource};
+use crate::source::{RowChoice, Source};
 
 /// A statement of rows is meant to be about this long: long enough that the server's work per
 /// statement does not count, short enough to keep the next one in flight.
@@ -22,8 +24,9 @@ const STATEMENT_BYTES: usize = 1 << 20;
 const BLOCK_BYTES: usize = 1 << 20;
 /// A target transaction of the stream takes no more than this.
 const BATCH_BYTES: usize = 1 << 20;
-/// A source transaction beyond this is applied while it is read.
-const LARGE_BYTES: usize = 8 << 20;
+/// A source transaction beyond this is applied while it is read: then only one such is in memory,
+/// with its text and the client's copies of it about ten times its size.
+const LARGE_BYTES: usize = 4 << 20;
 /// The state file is written at most this often while rows flow.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -79,26 +82,49 @@ pub(super) fn source(
                 // target column that is a plain one needs the value.
                 read: ReadOptions { generated: true, expressions: mysql_target },
             };
-            let filter = Arc::clone(&creator.filter);
             let stream = StreamOptions {
                 use_gtid: server.enable_gtid,
                 server_id: server.server_id,
-                wanted: Some(Arc::new(move |t| filter.interest(t) != Interest::Skip)),
+                wanted: Some(wanted(creator)),
             };
             let id = creator.source.clone();
-            Ok(Arc::new(MySqlSource::new(id, server.conn.clone(), snapshot, stream)))
+            let live = Arc::new(MySqlSource::new(id, server.conn.clone(), snapshot, stream));
+            Ok(match &server.dump_dir {
+                Some(dir) if plan.mode.copies() => {
+                    Arc::new(DumpedSource::new(dir.clone(), plan.mode.syncs(), live))
+                }
+                _ => live,
+            })
         }
-        other => Err(Error::new(
-            &codes::CONFIG_NOT_YET,
-            format!("a source of this kind is not read yet: {other:?}"),
-        )),
+        SourceKind::Recorded(files) => {
+            let options = RecordedOptions {
+                dump_dir: files.dump_dir.clone(),
+                binlog: files.binlog.clone(),
+                flavor: files.flavor.map(|flavor| match flavor {
+                    config::Flavor::Mysql => Flavor::MySql,
+                    config::Flavor::Mariadb => Flavor::MariaDb,
+                }),
+                use_gtid: files.enable_gtid,
+                follow: plan.mode.syncs(),
+                wanted: Some(wanted(creator)),
+            };
+            Ok(Arc::new(RecordedSource::new(creator.source.clone(), options)))
+        }
     }
+}
+
+/// Rows of other tables are dropped while they are read.
+fn wanted(creator: &Creator) -> RowChoice {
+    let filter = Arc::clone(&creator.filter);
+    Arc::new(move |table| filter.interest(table) != Interest::Skip)
 }
 
 /// The settings of a source's copy and stream.
 pub(super) fn settings(plan: &TaskPlan, source: &SourcePlan) -> Settings {
     let sources = plan.sources.len().max(1);
     let max_memory = usize::try_from(plan.limits.max_memory).unwrap_or(usize::MAX);
+    // Each source has its share; what does not fit into it goes to the target while it is read.
+    let share = (max_memory / sources).max(1);
     let on_duplicate = match source.load.on_duplicate {
         PlannedDuplicate::Replace => OnDuplicate::Replace,
         PlannedDuplicate::Error => OnDuplicate::Error,
@@ -116,8 +142,8 @@ pub(super) fn settings(plan: &TaskPlan, source: &SourcePlan) -> Settings {
             workers: source.sync.workers,
             limit: BatchLimit { rows: source.sync.batch, bytes: BATCH_BYTES },
             queue: source.sync.queue_size,
-            max_bytes: (max_memory / sources).max(LARGE_BYTES),
-            large_bytes: LARGE_BYTES,
+            max_bytes: share,
+            large_bytes: LARGE_BYTES.min(share / 2),
             checkpoint_interval: source.sync.checkpoint_interval.min(CHECKPOINT_INTERVAL),
             safe_mode: source.sync.safe_mode,
         },

@@ -2,11 +2,13 @@
 //!
 //! A [`Migration`] is built from a [`TaskPlan`] and may be given filters, sources or a sink of the
 //! embedder's own. [`Migration::run`] blocks until it is done, stopped or failed, and may be
-//! called again: it goes on where it stood. The library never prints, exits, installs a signal
-//! handler or a logger, and never reads the environment.
+//! called again: it goes on where it stood. [`Migration::spawn`] does the same in a thread of its
+//! own. A [`Control`] watches and stops it from anywhere. The library never prints, exits,
+//! installs a signal handler or a logger, and never reads the environment.
 
 mod build;
 mod control;
+mod running;
 mod source;
 mod status;
 
@@ -16,13 +18,14 @@ use std::sync::Arc;
 
 use dm_filter::{Chain, Filter};
 
-pub use self::control::Control;
+pub use self::control::{Control, Waited};
+pub use self::running::Running;
 use self::source::SourceRun;
 pub use self::status::{SourceStatus, TaskStatus, Unit};
-use crate::config::TaskPlan;
+use crate::config::{SourcePlan, TaskPlan};
 use crate::error::{Error, Result, codes};
 use crate::event::SourceId;
-use crate::pipeline::{Creator, MergedTargets, Until};
+use crate::pipeline::{Creator, MergedTargets, Rate, Until};
 use crate::sink::Sink;
 use crate::source::{Source, SourceWants};
 use crate::state::{Stage, StateStore};
@@ -116,18 +119,54 @@ impl Migration {
         self.control.clone()
     }
 
+    /// What it was built from.
+    pub fn plan(&self) -> &TaskPlan {
+        &self.parts.plan
+    }
+
+    /// A source of the plan, as the migration opens it: for looking at its tables. Nothing is
+    /// connected before it is asked something.
+    ///
+    /// # Errors
+    ///
+    /// When the plan has no such source, or it is of a kind that cannot be opened.
+    pub fn source(&self, id: &str) -> Result<Arc<dyn Source>> {
+        let sources = &self.parts.plan.sources;
+        let Some(plan) = sources.iter().find(|s| s.source_id == id) else {
+            let text = format!("the task has no source {id:?}");
+            return Err(Error::new(&codes::SUBTASK_MISSING, text));
+        };
+        self.open(plan, &self.creator(plan))
+    }
+
     /// Runs until everything is done, or it is stopped.
     ///
     /// # Errors
     ///
     /// What a source failed with for good. The state is kept: running again goes on.
     pub fn run(&self) -> Result<Outcome> {
+        self.control.begin();
+        let result = self.run_once();
+        self.control.end();
+        result
+    }
+
+    /// Runs in a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no thread to give; what the run itself fails with, [`Running::join`]
+    /// tells.
+    pub fn spawn(self) -> Result<Running> {
+        Running::start(self)
+    }
+
+    fn run_once(&self) -> Result<Outcome> {
         let plan = &self.parts.plan;
         let state = Arc::new(match &self.parts.state_dir {
             Some(dir) => StateStore::open(dir, &plan.name)?,
             None => StateStore::in_memory(&plan.name)?,
         });
-        self.control.begin();
         state.set_started("")?;
         let result = self.run_with(&state);
         let stage = match &result {
@@ -177,26 +216,33 @@ impl Migration {
         failure.map(|stopped| if stopped { Outcome::Stopped } else { Outcome::Finished })
     }
 
+    fn creator(&self, plan: &SourcePlan) -> Creator {
+        let mut chain = Chain::new().with(Arc::clone(&plan.filter));
+        for filter in &self.parts.filters {
+            chain.push(Arc::clone(filter));
+        }
+        Creator {
+            source: SourceId::new(plan.source_id.as_str()),
+            filter: Arc::new(chain),
+            router: plan.router.clone(),
+            select: plan.dump.select.clone(),
+            merged: Arc::default(),
+        }
+    }
+
+    fn open(&self, plan: &SourcePlan, creator: &Creator) -> Result<Arc<dyn Source>> {
+        match self.parts.sources.get(&creator.source) {
+            Some(source) => Ok(Arc::clone(source)),
+            None => build::source(&self.parts.plan, plan, creator),
+        }
+    }
+
     fn sources(&self, state: &Arc<StateStore>, sink: &Arc<dyn Sink>) -> Result<Vec<SourceRun>> {
         let plan = &self.parts.plan;
         let mut parts = Vec::new();
         for source_plan in plan.sources.iter().filter(|s| s.enabled) {
-            let id = SourceId::new(source_plan.source_id.as_str());
-            let mut chain = Chain::new().with(Arc::clone(&source_plan.filter));
-            for filter in &self.parts.filters {
-                chain.push(Arc::clone(filter));
-            }
-            let creator = Creator {
-                source: id.clone(),
-                filter: Arc::new(chain),
-                router: source_plan.router.clone(),
-                select: source_plan.dump.select.clone(),
-                merged: Arc::default(),
-            };
-            let source = match self.parts.sources.get(&id) {
-                Some(source) => Arc::clone(source),
-                None => build::source(plan, source_plan, &creator)?,
-            };
+            let creator = self.creator(source_plan);
+            let source = self.open(source_plan, &creator)?;
             parts.push((source_plan, source, creator));
         }
         let mut merged = MergedTargets::default();
@@ -215,6 +261,7 @@ impl Migration {
             }
         }
         let merged = Arc::new(merged);
+        let rate = Arc::new(Rate::new(&plan.limits));
         Ok(parts
             .into_iter()
             .enumerate()
@@ -228,6 +275,7 @@ impl Migration {
                 sink: Arc::clone(sink),
                 state: Arc::clone(state),
                 creator: Creator { merged: Arc::clone(&merged), ..creator },
+                rate: Arc::clone(&rate),
                 control: self.control.clone(),
                 until: self.parts.until.clone(),
             })

@@ -11,8 +11,8 @@ use crate::config::{ResumePlan, StartPoint, TaskPlan};
 use crate::error::{Error, Result, codes};
 use crate::event::LaneId;
 use crate::pipeline::{
-    Copy, CopyStats, Creator, Ended, StreamContext, StreamReport, StreamStats, Until, begin_lane,
-    follow,
+    Copy, CopyStats, Creator, Ended, Rate, StreamContext, StreamReport, StreamStats, Until,
+    begin_lane, follow,
 };
 use crate::position::{BinlogPos, GtidSet, Position};
 use crate::sink::Sink;
@@ -33,6 +33,7 @@ pub(super) struct SourceRun {
     pub sink: Arc<dyn Sink>,
     pub state: Arc<StateStore>,
     pub creator: Creator,
+    pub rate: Arc<Rate>,
     pub control: Control,
     pub until: Until,
 }
@@ -144,6 +145,7 @@ impl SourceRun {
             state: Arc::clone(&self.state),
             creator: self.creator.clone(),
             stats: Arc::clone(&stats),
+            rate: Arc::clone(&self.rate),
             stop: self.control.stop_flag(),
             settings: self.settings.copy.clone(),
         };
@@ -180,11 +182,12 @@ impl SourceRun {
     /// Where an incremental task starts.
     fn start_position(&self, info: &SourceInfo) -> Result<Position> {
         let Some(meta) = &self.meta else {
+            let start = self.source.default_start()?;
             log::warn!(
-                "source {}: no `meta` is given; following starts at the source's present end",
+                "source {}: no `meta` is given; following starts at {start}",
                 self.creator.source
             );
-            return self.source.end_position();
+            return Ok(start);
         };
         let binlog = match &meta.binlog {
             Some((name, pos)) => Some(BinlogPos::new(name.parse()?, *pos)),
@@ -233,6 +236,7 @@ impl SourceRun {
             creator: self.creator.clone(),
             settings: self.settings.stream.clone(),
             stats,
+            rate: Arc::clone(&self.rate),
             stop: self.control.stop_flag(),
             until: self.until.clone(),
             report: Box::new(report),
@@ -243,6 +247,8 @@ impl SourceRun {
             let tables: Vec<_> = copy
                 .tables
                 .iter()
+                // A table that was dropped while it was copied.
+                .filter(|t| !t.copy.info.schema.columns.is_empty())
                 .map(|t| (t.copy.info.name.clone(), Arc::clone(&t.copy.info.schema)))
                 .collect();
             begin_lane(&ctx, &position, &copy.schemas, &tables)?;

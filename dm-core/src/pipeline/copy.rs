@@ -9,7 +9,8 @@
 //! snapshot, so that its window is empty. A chunk's mark commits with its rows: a restart asks the
 //! target which chunks it has before it reads the others.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,19 +20,24 @@ use dm_filter::TableName;
 
 use super::copy_stats::CopyStats;
 use super::create::Creator;
+use super::rate::Rate;
 use crate::error::{Error, Result, codes};
 use crate::event::{ChunkMark, CopyBlock, LaneId};
 use crate::position::Position;
 use crate::schema::{Chunk, TableCopy};
 use crate::sink::{BlockStream, LoadStats, LoadTarget, OnDuplicate, Sink, Slot, Writer};
 use crate::source::{ChunkReader, Snapshot, Source};
-use crate::state::{ChunkDone, CopyBegin, CopyState, StateStore};
+use crate::state::{ChunkDone, CopyBegin, CopyState, CopyTable, StateStore};
 
 /// Attempts to write one chunk before the copy is given up (and resumed from outside).
 const ATTEMPTS: u32 = 5;
+/// How often a copy goes on with a new snapshot because tables were changed meanwhile.
+const ROUNDS: u32 = 50;
 /// A chunk is meant to hold no more rows than this, so that a crash costs little and all readers
 /// have work.
 const CHUNK_ROWS_MAX: u64 = 100_000;
+/// Chunks have marks of their own: all runs of a copy write under one epoch.
+const COPY_EPOCH: u64 = 0;
 /// Chunks noted in one commit of the state file.
 const NOTE_AT_ONCE: usize = 64;
 
@@ -44,6 +50,7 @@ pub(crate) struct Copy {
     pub state: Arc<StateStore>,
     pub creator: Creator,
     pub stats: Arc<CopyStats>,
+    pub rate: Arc<Rate>,
     pub stop: Arc<AtomicBool>,
     pub settings: CopySettings,
 }
@@ -58,10 +65,10 @@ pub(crate) struct CopySettings {
     pub on_duplicate: OnDuplicate,
 }
 
-struct Table {
-    copy: TableCopy,
-    generation: u32,
-    target: LoadTarget,
+pub(super) struct Table {
+    pub copy: TableCopy,
+    pub generation: u32,
+    pub target: LoadTarget,
     /// Done chunks were read from an earlier snapshot.
     mixed: bool,
 }
@@ -84,6 +91,21 @@ impl Copy {
     ///
     /// What source, target or state file fail with; calling again goes on.
     pub fn run(&self) -> Result<Position> {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            match self.round() {
+                // A statement changed a table after the view was opened: what is left is read
+                // from a new one, which finds out what was changed.
+                Err(error) if is_changed(&error) && attempt < ROUNDS => {
+                    log::info!("the copy goes on with a new snapshot after: {error}");
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn round(&self) -> Result<Position> {
         let reader = self.state.reader();
         let begun = reader.copy(&self.lane)?;
         if let Some(copy) = begun.as_ref().filter(|c| c.finished.is_some()) {
@@ -93,33 +115,25 @@ impl Copy {
             self.note_marked(copy)?;
         }
         let begun = reader.copy(&self.lane)?;
-        let wanted: Option<HashSet<TableName>> = begun.as_ref().map(|c| {
-            c.tables.iter().filter(|t| !t.is_finished()).map(|t| t.copy.info.name.clone()).collect()
-        });
-        let finished_before = wanted.as_ref().is_some_and(HashSet::is_empty);
+        let finished_before =
+            begun.as_ref().is_some_and(|c| c.tables.iter().all(CopyTable::is_finished));
         let (position, contained) = if finished_before {
             let copy = begun.ok_or_else(stopped)?;
             let end = copy.contained_upto.clone().map_or_else(|| self.source.end_position(), Ok)?;
             (copy.position, end)
         } else {
-            self.copy_rest(begun, wanted)?
+            self.copy_rest(begun)?
         };
         self.state.finish_copy(&self.lane, &contained)?;
         // The state file knows all chunks now; their marks are not needed any more.
-        self.sink.forget(&self.task, &self.lane, u64::MAX, true)?;
+        self.sink.forget(&self.task, &self.lane, COPY_EPOCH + 1, true)?;
         Ok(position)
     }
 
-    fn copy_rest(
-        &self,
-        begun: Option<CopyState>,
-        wanted: Option<HashSet<TableName>>,
-    ) -> Result<(Position, Position)> {
+    fn copy_rest(&self, begun: Option<CopyState>) -> Result<(Position, Position)> {
         let creator = self.creator.clone();
-        let choose = move |t: &TableName| match &wanted {
-            Some(wanted) => wanted.contains(t),
-            None => creator.wants(t),
-        };
+        // When it goes on, too: which tables it is about depends on what happened since.
+        let choose = move |t: &TableName| creator.wants(t);
         let snapshot = self.source.snapshot(&choose, &self.stop)?;
         self.stats.means(snapshot.means());
         let tables = match &begun {
@@ -153,57 +167,7 @@ impl Copy {
         snapshot.tables().iter().map(|t| self.table(t, 1, false)).collect()
     }
 
-    /// Goes on with a new snapshot: tables of which nothing is done move to it, those that are
-    /// done in part keep their chunks and get a window.
-    fn resume(&self, copy: &CopyState, snapshot: &dyn Snapshot) -> Result<Vec<Table>> {
-        let fresh: HashMap<&TableName, &TableCopy> =
-            snapshot.tables().iter().map(|t| (&t.info.name, t)).collect();
-        let mut tables = Vec::new();
-        let mut widened = Vec::new();
-        for old in copy.tables.iter().filter(|t| !t.is_finished()) {
-            let name = &old.copy.info.name;
-            let Some(now) = fresh.get(name) else { return Err(gone(name)) };
-            let changed = now.info.schema != old.copy.info.schema;
-            if old.chunks_done > 0 && !changed {
-                widened.push(name.clone());
-                tables.push(self.table(&old.copy, old.generation, true)?);
-                continue;
-            }
-            let table = self.table(now, old.generation + 1, false)?;
-            if old.chunks_done > 0 {
-                log::warn!(
-                    "table {name} was changed while the copy stood still: it is copied anew"
-                );
-                self.refuse_merged(name)?;
-                self.sink.empty_table(&self.task, &self.lane, &table.target.table)?;
-            }
-            self.state.restart_table(
-                &self.lane,
-                now,
-                snapshot.position(),
-                snapshot.contained_upto(),
-            )?;
-            tables.push(table);
-        }
-        self.state.widen_tables(&self.lane, &widened, snapshot.contained_upto())?;
-        Ok(tables)
-    }
-
-    fn refuse_merged(&self, name: &TableName) -> Result {
-        if self.creator.is_merged(name) {
-            return Err(Error::new(
-                &codes::LOAD_FAILED,
-                format!(
-                    "table {name} was changed while its copy stood still, and other tables are \
-                     copied into the same target table: it cannot be emptied for this one alone"
-                ),
-            )
-            .workaround("Empty the target table, then begin the copy anew with `dm reset`."));
-        }
-        Ok(())
-    }
-
-    fn table(&self, copy: &TableCopy, generation: u32, mixed: bool) -> Result<Table> {
+    pub(super) fn table(&self, copy: &TableCopy, generation: u32, mixed: bool) -> Result<Table> {
         let mut target = self.creator.load_target(&copy.info.name, self.settings.on_duplicate)?;
         if mixed
             && target.on_duplicate == OnDuplicate::Error
@@ -228,6 +192,8 @@ impl Copy {
 
     /// Notes the chunks that are at the target although the state file does not know it.
     fn note_marked(&self, copy: &CopyState) -> Result {
+        // A chunk that an earlier process left under way may still be committed: first the fence.
+        self.sink.recover(&self.task, &self.lane, &self.stop)?;
         let generations: HashMap<&TableName, u32> =
             copy.tables.iter().map(|t| (&t.copy.info.name, t.generation)).collect();
         let done: Vec<ChunkDone> = self
@@ -249,7 +215,7 @@ impl Copy {
         Ok(())
     }
 
-    fn check_stop(&self) -> Result {
+    pub(super) fn check_stop(&self) -> Result {
         if self.stop.load(Ordering::Relaxed) { Err(stopped()) } else { Ok(()) }
     }
 
@@ -267,8 +233,12 @@ impl Copy {
             for worker in 0..self.settings.threads.max(1) {
                 let (shared, worker) = (&shared, worker as u32);
                 scope.spawn(move || {
-                    if let Err(error) = self.worker(worker, snapshot, tables, shared) {
-                        shared.fail(error);
+                    let work = AssertUnwindSafe(|| self.worker(worker, snapshot, tables, shared));
+                    match catch_unwind(work) {
+                        Ok(Ok(())) => {}
+                        Ok(Err(error)) => shared.fail(error),
+                        Err(_) => shared
+                            .fail(Error::new(&codes::SYNC_PANIC, "a thread of the copy panicked")),
                     }
                 });
             }
@@ -287,8 +257,12 @@ impl Copy {
         tables: &[Table],
         shared: &Shared,
     ) -> Result {
-        let slot =
-            Slot { task: self.task.clone(), lane: self.lane.clone(), worker: number, epoch: 0 };
+        let slot = Slot {
+            task: self.task.clone(),
+            lane: self.lane.clone(),
+            worker: number,
+            epoch: COPY_EPOCH,
+        };
         let mut writer: Option<Box<dyn Writer>> = None;
         let mut reader: Option<Box<dyn ChunkReader>> = None;
         while let Some(work) = shared.take(&self.stop)? {
@@ -413,7 +387,7 @@ impl Copy {
         chunk: &Chunk,
         mark: &ChunkMark,
     ) -> Result<LoadStats, Failure> {
-        let (blocks_in, blocks_out) = bounded::<CopyBlock>(2);
+        let (blocks_in, blocks_out) = bounded::<CopyBlock>(0);
         let block_bytes = self.settings.block_bytes;
         std::thread::scope(|scope| {
             let reading = scope.spawn(move || {
@@ -423,6 +397,7 @@ impl Copy {
             });
             let mut stream = Blocks {
                 blocks: blocks_out,
+                rate: &self.rate,
                 stop: &self.stop,
                 reading: Some(reading),
                 source: None,
@@ -446,6 +421,7 @@ enum Failure {
 /// The reader thread's blocks as the sink takes them.
 struct Blocks<'s, 'h> {
     blocks: Receiver<CopyBlock>,
+    rate: &'s Rate,
     stop: &'s AtomicBool,
     reading: Option<std::thread::ScopedJoinHandle<'h, Result<()>>>,
     source: Option<Error>,
@@ -473,6 +449,7 @@ impl BlockStream for Blocks<'_, '_> {
             return Err(stopped());
         }
         if let Ok(block) = self.blocks.recv() {
+            self.rate.pay(block.rows(), block.bytes(), self.stop);
             return Ok(Some(block));
         }
         // The end, or the reader failed: then the chunk must not be committed.
@@ -557,14 +534,9 @@ fn hung_up() -> Error {
     Error::new(&codes::STOPPED, "the writer of this chunk has ended")
 }
 
-fn gone(table: &TableName) -> Error {
-    Error::new(
-        &codes::DUMP_FAILED,
-        format!("table {table} was copied in part and is not at the source any more"),
-    )
-    .scope(crate::error::Scope::Upstream)
-    .workaround(
-        "The table was dropped or renamed while the copy stood still. Empty the task's target \
-         tables, then begin the copy anew with `dm reset`.",
-    )
+/// True for errors of the source which say that a statement changed a table after the view was
+/// opened: an unknown column, no such table, no such database, a changed definition.
+fn is_changed(error: &Error) -> bool {
+    error.error_scope() == crate::error::Scope::Upstream
+        && matches!(error.server_error(), Some(1049 | 1054 | 1146 | 1412))
 }

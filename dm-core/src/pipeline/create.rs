@@ -175,6 +175,8 @@ impl Creator {
 
 fn create(sink: &dyn Sink, sql: String, table: TableName) -> Result {
     let ddl = TargetDdl {
+        lane: None,
+        once: None,
         sql,
         schema: String::new(),
         tables: vec![table],

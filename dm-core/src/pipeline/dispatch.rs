@@ -9,8 +9,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use crossbeam_channel::Sender;
+use crossbeam_channel::{SendTimeoutError, Sender};
 
 use super::progress::Progress;
 use crate::error::{Error, Result, codes};
@@ -58,6 +59,8 @@ pub(crate) struct Dispatcher {
 }
 
 const PURGE_STEP: usize = 65_536;
+/// How often who waits for room in a queue looks whether all is over.
+const LOOK: Duration = Duration::from_millis(100);
 
 impl Dispatcher {
     /// A dispatcher to these queues.
@@ -79,7 +82,7 @@ impl Dispatcher {
     /// The first failure of a worker, or a stop.
     pub fn dispatch(&mut self, txn: Txn, keys: &[KeyHash]) -> Result {
         let ordinal = txn.ordinal;
-        self.progress.hand_out(ordinal, txn.end.clone(), txn.at, txn.bytes)?;
+        self.progress.hand_out(ordinal, txn.end.clone(), txn.at, weight(txn.bytes))?;
         let mut depends = self.depends(keys);
         let worker = match depends.iter().max_by_key(|o| o.ordinal) {
             Some(owner) => owner.worker,
@@ -90,7 +93,19 @@ impl Dispatcher {
         let job = Job { txn: Arc::new(txn), wait_for: depends.iter().map(|o| o.ordinal).collect() };
         let Some(queue) = self.queues.get(worker) else { return Err(gone()) };
         queue.length.fetch_add(1, Ordering::Relaxed);
-        queue.jobs.send(job).map_err(|_| self.progress.failure().unwrap_or_else(gone))
+        let mut job = job;
+        loop {
+            match queue.jobs.send_timeout(job, LOOK) {
+                Ok(()) => return Ok(()),
+                Err(SendTimeoutError::Timeout(back)) => {
+                    self.progress.check_running()?;
+                    job = back;
+                }
+                Err(SendTimeoutError::Disconnected(_)) => {
+                    return Err(self.progress.failure().unwrap_or_else(gone));
+                }
+            }
+        }
     }
 
     /// The latest transaction per worker that must come first.
@@ -157,6 +172,13 @@ fn set(slots: &mut Vec<u64>, workers: usize, owner: Owner) {
     }
 }
 
+/// What a transaction counts against the bytes under way. Small ones are merged in batches that are
+/// bounded by themselves; of a large one there are its rows, its text and the client's copies.
+fn weight(bytes: usize) -> usize {
+    const LARGE: usize = 1 << 20;
+    if bytes > LARGE { bytes.saturating_mul(8) } else { bytes }
+}
+
 fn gone() -> Error {
     Error::new(&codes::SYNC_PANIC, "a worker ended without saying why")
 }
@@ -180,7 +202,7 @@ mod tests {
 
     fn setup(workers: usize) -> (Dispatcher, Vec<Receiver<Job>>, Arc<Progress>) {
         let low = Low { ordinal: 0, position: Position::default(), at: 0 };
-        let progress = Arc::new(Progress::new(low, usize::MAX / 2));
+        let progress = Arc::new(Progress::new(low, usize::MAX / 2, Arc::default()));
         let (queues, receivers) = (0..workers)
             .map(|_| {
                 let (tx, rx) = unbounded();

@@ -1,11 +1,12 @@
 //! The loops: full copy, stream, and what they share.
 
-mod classify;
 mod copy;
+mod copy_resume;
 mod copy_stats;
 mod create;
 mod dispatch;
 mod progress;
+mod rate;
 mod stats;
 mod stream;
 mod tables;
@@ -20,6 +21,8 @@ pub use until::Until;
 pub(crate) use copy::{Copy, CopySettings};
 pub(crate) use copy_stats::CopyStats;
 pub(crate) use create::{Creator, MergedTargets};
+pub(crate) use rate::Rate;
 pub(crate) use stats::StreamStats;
 pub(crate) use stream::{Ended, StreamContext, StreamReport, StreamSettings, begin_lane, follow};
+pub(crate) use until::covers;
 pub(crate) use worker::BatchLimit;

@@ -3,11 +3,11 @@
 //!
 //! The reader hands transactions out in ordinal order and waits here when too many bytes are
 //! under way; workers report here when a batch is committed, in any order. Nobody holds the lock
-//! while talking to a server.
+//! while talking to a server. Who waits here also hears of a stop.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result, codes};
@@ -35,6 +35,9 @@ struct Pending {
 struct Inner {
     low: Low,
     done: OrdinalSet,
+    /// Prepared XA transactions: they wait for their decision and hold the low-water mark, but
+    /// nobody waits for them.
+    parked: HashSet<u64>,
     pending: VecDeque<Pending>,
     bytes: usize,
     failure: Option<Error>,
@@ -47,16 +50,22 @@ pub(crate) struct Progress {
     changed: Condvar,
     low: AtomicU64,
     max_bytes: usize,
+    stop: Arc<AtomicBool>,
+    over: Arc<AtomicBool>,
 }
 
+/// How often who waits looks whether a stop was asked for.
+const LOOK: Duration = Duration::from_millis(100);
+
 impl Progress {
-    /// Nothing under way behind `low`; at most `max_bytes` may be.
-    pub fn new(low: Low, max_bytes: usize) -> Self {
+    /// Nothing under way behind `low`; at most `max_bytes` may be. `stop` ends waiting.
+    pub fn new(low: Low, max_bytes: usize, stop: Arc<AtomicBool>) -> Self {
         Self {
             low: AtomicU64::new(low.ordinal),
             inner: Mutex::new(Inner {
                 low,
                 done: OrdinalSet::new(),
+                parked: HashSet::new(),
                 pending: VecDeque::new(),
                 bytes: 0,
                 failure: None,
@@ -64,6 +73,8 @@ impl Progress {
             }),
             changed: Condvar::new(),
             max_bytes,
+            stop,
+            over: Arc::default(),
         }
     }
 
@@ -80,15 +91,22 @@ impl Progress {
     pub fn hand_out(&self, ordinal: u64, end: Position, at: u32, bytes: usize) -> Result {
         let mut inner = self.lock();
         loop {
-            inner.check()?;
+            self.check(&inner)?;
             if inner.bytes == 0 || inner.bytes + bytes <= self.max_bytes {
                 break;
             }
-            inner = self.wait(inner, Duration::from_secs(1));
+            inner = self.wait(inner, LOOK);
         }
         inner.bytes += bytes;
         inner.pending.push_back(Pending { ordinal, end, at, bytes });
         Ok(())
+    }
+
+    /// Registers a prepared transaction: done when it is decided.
+    pub fn park(&self, ordinal: u64, end: Position, at: u32) {
+        let mut inner = self.lock();
+        inner.parked.insert(ordinal);
+        inner.pending.push_back(Pending { ordinal, end, at, bytes: 0 });
     }
 
     /// Registers a transaction of which nothing is to be written.
@@ -103,6 +121,7 @@ impl Progress {
     pub fn done(&self, ordinals: impl IntoIterator<Item = u64>) {
         let mut inner = self.lock();
         for ordinal in ordinals {
+            inner.parked.remove(&ordinal);
             inner.done.insert(ordinal);
         }
         self.advance(&mut inner);
@@ -143,35 +162,41 @@ impl Progress {
         (inner.bytes, inner.pending.len())
     }
 
-    /// Waits until an ordinal is in the target.
+    /// Waits until an ordinal is in the target. For workers: what was handed out may finish when a
+    /// stop was asked for, until [`Progress::stop`].
     ///
     /// # Errors
     ///
-    /// The first failure of a worker, or a stop.
+    /// The first failure of a worker, or the end of the run.
     pub fn wait_done(&self, ordinal: u64) -> Result {
         let mut inner = self.lock();
         while inner.low.ordinal < ordinal && !inner.done.contains(ordinal) {
-            inner.check()?;
-            inner = self.wait(inner, Duration::from_secs(1));
+            match &inner.failure {
+                Some(failure) => return Err(failure.clone()),
+                None if inner.stopped => return Err(stopped()),
+                None => inner = self.wait(inner, Duration::from_secs(1)),
+            }
         }
         Ok(())
     }
 
-    /// Waits until everything up to an ordinal is in the target, at most until `deadline`; false
-    /// when it is not.
+    /// Waits until everything up to an ordinal is in the target, except what is parked; at most
+    /// until `deadline`; false when it is not. With a deadline a stop does not end the wait.
     ///
     /// # Errors
     ///
-    /// The first failure of a worker.
-    pub fn wait_low(&self, ordinal: u64, deadline: Option<Instant>) -> Result<bool> {
+    /// The first failure of a worker; a stop.
+    pub fn wait_settled(&self, ordinal: u64, deadline: Option<Instant>) -> Result<bool> {
         let mut inner = self.lock();
-        while inner.low.ordinal < ordinal {
+        while !inner.is_settled(ordinal) {
             if let Some(failure) = &inner.failure {
                 return Err(failure.clone());
             }
             let patience = match deadline {
-                None if inner.stopped => return Err(stopped()),
-                None => Duration::from_secs(1),
+                None => {
+                    self.check(&inner)?;
+                    LOOK
+                }
                 Some(deadline) => match deadline.checked_duration_since(Instant::now()) {
                     Some(left) if !left.is_zero() => left,
                     _ => return Ok(false),
@@ -188,13 +213,40 @@ impl Progress {
         if inner.failure.is_none() {
             inner.failure = Some(error);
         }
+        self.over.store(true, Ordering::SeqCst);
         self.changed.notify_all();
     }
 
     /// Asks everybody who waits for more room or for other workers to stop.
     pub fn stop(&self) {
         self.lock().stopped = true;
+        self.over.store(true, Ordering::SeqCst);
         self.changed.notify_all();
+    }
+
+    /// True when nothing more is to be begun: after a failure or the end of the run.
+    pub fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+
+    /// The flag behind [`Progress::is_over`].
+    pub fn over(&self) -> &AtomicBool {
+        &self.over
+    }
+
+    /// # Errors
+    ///
+    /// The first failure of a worker, or a stop.
+    pub fn check_running(&self) -> Result {
+        self.check(&self.lock())
+    }
+
+    fn check(&self, inner: &Inner) -> Result {
+        match &inner.failure {
+            Some(failure) => Err(failure.clone()),
+            None if inner.stopped || self.stop.load(Ordering::Relaxed) => Err(stopped()),
+            None => Ok(()),
+        }
     }
 
     /// The first failure, if there was one.
@@ -211,12 +263,14 @@ impl Progress {
 }
 
 impl Inner {
-    fn check(&self) -> Result {
-        match &self.failure {
-            Some(failure) => Err(failure.clone()),
-            None if self.stopped => Err(stopped()),
-            None => Ok(()),
-        }
+    fn is_settled(&self, ordinal: u64) -> bool {
+        self.low.ordinal >= ordinal
+            || (!self.parked.is_empty()
+                && self
+                    .pending
+                    .iter()
+                    .take_while(|p| p.ordinal <= ordinal)
+                    .all(|p| self.done.contains(p.ordinal) || self.parked.contains(&p.ordinal)))
     }
 }
 
@@ -229,7 +283,11 @@ mod tests {
     use super::*;
 
     fn start() -> Progress {
-        Progress::new(Low { ordinal: 10, position: Position::default(), at: 0 }, 100)
+        Progress::new(
+            Low { ordinal: 10, position: Position::default(), at: 0 },
+            100,
+            Arc::default(),
+        )
     }
 
     #[test]
@@ -268,7 +326,7 @@ mod tests {
         p.hand_out(11, Position::default(), 0, 1).unwrap();
         p.fail(Error::new(&codes::LOAD_COUNT, "x"));
         assert!(p.wait_done(11).is_err());
-        assert!(p.wait_low(11, None).is_err());
+        assert!(p.wait_settled(11, None).is_err());
         assert!(p.hand_out(12, Position::default(), 0, 1).is_err());
     }
 
@@ -279,8 +337,36 @@ mod tests {
         p.stop();
         assert!(p.hand_out(12, Position::default(), 0, 1).is_err());
         let soon = Instant::now() + Duration::from_millis(1);
-        assert!(!p.wait_low(11, Some(soon)).unwrap());
+        assert!(!p.wait_settled(11, Some(soon)).unwrap());
         p.done([11]);
-        assert!(p.wait_low(11, Some(soon)).unwrap());
+        assert!(p.wait_settled(11, Some(soon)).unwrap());
+    }
+
+    #[test]
+    fn a_stop_from_outside_ends_all_waiting() {
+        let stop = Arc::new(AtomicBool::new(false));
+        let low = Low { ordinal: 10, position: Position::default(), at: 0 };
+        let p = Progress::new(low, 100, Arc::clone(&stop));
+        p.hand_out(11, Position::default(), 0, 100).unwrap();
+        stop.store(true, Ordering::Relaxed);
+        assert!(p.hand_out(12, Position::default(), 0, 1).is_err());
+        assert!(p.wait_settled(11, None).is_err());
+        p.stop();
+        assert!(p.wait_done(11).is_err());
+    }
+
+    #[test]
+    fn a_parked_transaction_holds_the_mark_but_nobody_waits_for_it() {
+        let p = start();
+        p.park(11, Position::default(), 11);
+        p.pass(12, Position::default(), 12);
+        p.hand_out(13, Position::default(), 13, 1).unwrap();
+        assert!(p.wait_settled(12, None).unwrap());
+        assert!(!p.wait_settled(13, Some(Instant::now())).unwrap());
+        p.done([13]);
+        assert!(p.wait_settled(13, None).unwrap());
+        assert_eq!(p.low().ordinal, 10);
+        p.done([11]);
+        assert_eq!(p.low().ordinal, 13);
     }
 }

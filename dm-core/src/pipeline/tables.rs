@@ -8,7 +8,7 @@ use dm_filter::{Change, Columns, Filter, Interest, RowOp, TableName, Value, Verd
 use dm_router::{ColumnChoice, Target};
 
 use super::create::Creator;
-use crate::binlog::{DecodePlan, RowsEvent, TableMap};
+use crate::binlog::{DecodePlan, RowsEvent, SystemVersioning, TableMap};
 use crate::error::{Error, Result, codes};
 use crate::event::{ApplyMode, EncodedRows, RowBlock, RowData, SourceTable, TablePlan};
 use crate::schema::TableSchema;
@@ -268,8 +268,17 @@ impl Version {
     }
 }
 
+/// System-versioned tables of MariaDB log their history, too: what comes out is the present rows.
 fn compile(map: &TableMap, structure: Option<&TableSchema>) -> Result<DecodePlan> {
-    DecodePlan::compile(map, structure)
+    let Some(schema) = structure.filter(|s| s.system_versioned) else {
+        return DecodePlan::compile(map, structure);
+    };
+    let own = schema.periods.iter().find(|(name, _, _)| name.eq_ignore_ascii_case("SYSTEM_TIME"));
+    let period = match own {
+        Some((_, _, end)) => SystemVersioning::EndColumn(end),
+        None => SystemVersioning::Hidden,
+    };
+    DecodePlan::compile_versioned(map, schema, period)
 }
 
 fn pick(columns: &Columns, choice: &ColumnChoice) -> Option<Vec<usize>> {

@@ -1,6 +1,7 @@
 //! How far a stream is to run.
 
 use std::cmp::Ordering;
+use std::time::{Duration, Instant};
 
 use super::stream::Stream;
 use crate::error::Result;
@@ -14,7 +15,8 @@ pub enum Until {
     /// Until it is stopped.
     #[default]
     Stopped,
-    /// Until the target has everything that the source has.
+    /// Until the target has everything that the source has. A source that is written all the time
+    /// moves on meanwhile: its end is asked anew as long as the distance shrinks.
     CaughtUp,
     /// Until this position is reached or passed.
     Position(Position),
@@ -23,13 +25,16 @@ pub enum Until {
 }
 
 /// Rounds of asking a busy source anew where it ends.
-const ROUNDS: u32 = 10;
+const ROUNDS: u32 = 5;
 
 /// The point that a run is to reach.
 pub(super) struct Goal {
     until: Until,
     target: Option<Position>,
     rounds: u32,
+    asked: Instant,
+    /// How long the last round took.
+    took: Duration,
 }
 
 impl Until {
@@ -39,7 +44,8 @@ impl Until {
             Self::Position(position) => Some(position.clone()),
             Self::Stopped | Self::Time(_) => None,
         };
-        Ok(Goal { until: self.clone(), target, rounds: ROUNDS })
+        let (asked, took) = (Instant::now(), Duration::MAX);
+        Ok(Goal { until: self.clone(), target, rounds: ROUNDS, asked, took })
     }
 }
 
@@ -60,10 +66,13 @@ impl Goal {
             return Ok(true);
         }
         self.rounds = self.rounds.saturating_sub(1);
+        let took = self.asked.elapsed();
+        let nearer = took < self.took / 2;
+        (self.asked, self.took) = (Instant::now(), took);
         let end = source.end_position()?;
         let reached = covers(&here(stream), &end);
         self.target = Some(end);
-        Ok(reached || self.rounds == 0)
+        Ok(reached || self.rounds == 0 || !nearer)
     }
 }
 
@@ -72,7 +81,7 @@ fn here(stream: &Stream<'_>) -> Position {
 }
 
 /// True when everything in `target` is in `position`.
-pub(super) fn covers(position: &Position, target: &Position) -> bool {
+pub(crate) fn covers(position: &Position, target: &Position) -> bool {
     if let (Some(have), Some(want)) = (&position.gtid, &target.gtid) {
         return want.is_subset(have);
     }

@@ -5,16 +5,18 @@
 //! the worker opens a new connection, which waits until the old one can write no more, and reads
 //! its own mark: the batch is in, or it is sent again. A restart does the same with all marks.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 
 use super::dispatch::Job;
 use super::progress::Progress;
+use super::rate::Rate;
 use super::stats::StreamStats;
-use crate::error::Result;
+use crate::error::{Error, Result, codes};
 use crate::event::{Batch, OrdinalSet, StreamMark, Txn};
 use crate::sink::{ApplyStats, Sink, Slot, Writer};
 
@@ -39,15 +41,18 @@ pub(crate) struct Worker {
     pub progress: Arc<Progress>,
     pub stats: Arc<StreamStats>,
     pub limit: BatchLimit,
-    pub stop: Arc<AtomicBool>,
+    pub rate: Arc<Rate>,
 }
 
 impl Worker {
     /// Works until the queue is closed. A failure is reported to the others.
     pub fn run(self) {
         let progress = Arc::clone(&self.progress);
-        if let Err(error) = self.work() {
-            progress.fail(error);
+        // A panic is a fault of ours; it must not leave the others waiting for this worker.
+        match catch_unwind(AssertUnwindSafe(|| self.work())) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => progress.fail(error),
+            Err(_) => progress.fail(Error::new(&codes::SYNC_PANIC, "a worker panicked")),
         }
     }
 
@@ -56,6 +61,9 @@ impl Worker {
         let mut applied = OrdinalSet::new();
         let mut next: Option<Job> = None;
         while let Some(first) = next.take().or_else(|| self.jobs.recv().ok()) {
+            if self.progress.is_over() {
+                return Ok(());
+            }
             // What others must commit first; nothing uncommitted is held here.
             for &ordinal in &first.wait_for {
                 self.progress.wait_done(ordinal)?;
@@ -105,6 +113,8 @@ impl Worker {
             low_position: low.position.to_text(),
             applied: with_batch,
         };
+        let (rows, bytes) = txns.iter().fold((0, 0), |(r, b), t| (r + t.rows, b + t.bytes));
+        self.rate.pay(rows, bytes, self.progress.over());
         let stats = self.persist(writer, &batch, &mark)?;
         *applied = mark.applied;
         self.stats.applied(txns.len(), &stats);
@@ -135,7 +145,7 @@ impl Worker {
                 Err(error) => error,
             };
             attempt += 1;
-            if !error.is_transient() || attempt >= ATTEMPTS || self.stop.load(Ordering::Relaxed) {
+            if !error.is_transient() || attempt >= ATTEMPTS || self.progress.is_over() {
                 return Err(error);
             }
             log::warn!("a batch is applied again after: {error}");
@@ -146,7 +156,13 @@ impl Worker {
     }
 
     fn open(&self, writer: &mut Option<Box<dyn Writer>>, last: u64, attempt: u32) -> Result<Found> {
-        let fresh = writer.insert(self.sink.writer(&self.slot, &self.stop)?);
+        let fresh = self.sink.writer(&self.slot, self.progress.over())?;
+        // The next run may have asked the marks while this connection was made: it then counts
+        // on this worker writing no more. Behind the fence the order of the two is certain.
+        if self.progress.is_over() {
+            return Err(Error::new(&codes::STOPPED, "the run of this worker is over"));
+        }
+        let fresh = writer.insert(fresh);
         // The first connection of a run has no predecessor whose outcome is open.
         if attempt > 0 && self.sink.guarantees().exactly_once && fresh.applied()?.contains(last) {
             return Ok(Found::Applied);
@@ -160,7 +176,7 @@ impl Worker {
         let wait = Duration::from_millis(50 << attempt.min(6));
         let step = Duration::from_millis(50);
         let mut left = wait;
-        while !left.is_zero() && !self.stop.load(Ordering::Relaxed) {
+        while !left.is_zero() && !self.progress.is_over() {
             std::thread::sleep(left.min(step));
             left = left.saturating_sub(step);
         }

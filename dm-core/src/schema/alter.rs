@@ -108,7 +108,12 @@ impl<'a> Work<'a> {
             match spec {
                 AlterSpec::Convert { charset: to, collation: with } => {
                     let schema = self.context.schema;
-                    settled = defaults.resolve(to.as_deref(), with.as_deref(), schema);
+                    // DEFAULT is the schema's character set; MariaDB takes the collation that is
+                    // compiled in for it, whatever the schema or the server say.
+                    let compiled = defaults.compiled_collation_of(schema.0);
+                    let mariadb = defaults.server.flavor == Flavor::MariaDb;
+                    let inherited = if mariadb { (schema.0, compiled.as_str()) } else { schema };
+                    settled = defaults.resolve(to.as_deref(), with.as_deref(), inherited);
                     self.convert = Some(settled.clone());
                 }
                 AlterSpec::Option(TableOption::Charset(c)) => charset = Some(c.as_str()),
@@ -461,6 +466,25 @@ impl<'a> Work<'a> {
         }
     }
 
+    /// New keys need their columns, a name of their own, and there is one primary key.
+    fn check_keys(&self) -> Result {
+        for (n, key) in self.builder.keys.iter().enumerate() {
+            let others = self.new.keys.iter().chain(self.builder.keys.iter().take(n));
+            let taken = |other: &Key| !key.name.is_empty() && same_name(&other.name, &key.name);
+            // A key made for a foreign key goes away when another has its name or serves as well.
+            if !key.generated && others.filter(|k| !k.generated).any(taken) {
+                return Err(self.conflict(&format!("key `{}` is there already", key.name)));
+            }
+            for column in key.parts.iter().filter_map(KeyPart::column) {
+                let period = self.new.periods.iter().any(|p| same_name(&p.0, column));
+                if self.new.column(column).is_none() && !period {
+                    return Err(self.conflict(&format!("key column `{column}` is not there")));
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn finish(mut self) -> Result<(TableSchema, Altered)> {
         let renamed = &self.out.renamed;
         let new_name = |name: &mut String| {
@@ -473,26 +497,20 @@ impl<'a> Work<'a> {
             new_name(start);
             new_name(end);
         }
-        self.new.columns = self.columns.into_iter().map(|c| c.column).collect();
+        self.new.columns =
+            std::mem::take(&mut self.columns).into_iter().map(|c| c.column).collect();
         for column in &mut self.new.columns {
             if let Some(generated) = &mut column.generated {
                 generated.expr = rename_in_expression(&generated.expr, renamed);
             }
         }
-        if self.builder.keys.iter().any(|k| k.kind == KeyKind::Primary)
-            && self.new.keys.iter().any(|k| k.kind == KeyKind::Primary)
-        {
-            return Err(Error::new(
-                &codes::SCHEMA_DDL,
-                format!("table `{}` has a primary key already", self.context.table),
-            ));
-        }
+        self.check_keys()?;
         self.builder.finish(&mut self.new, false);
         Ok((self.new, self.out))
     }
 }
 
-/// True for a clause whose IF [NOT] EXISTS makes it do nothing.
+/// True for a clause whose IF \[NOT\] EXISTS makes it do nothing.
 fn is_void(table: &TableSchema, spec: &AlterSpec) -> bool {
     let column = |name: &str| table.column(name).is_some();
     let key = |name: &str| table.keys.iter().any(|k| same_name(&k.name, name));

@@ -105,6 +105,11 @@ impl Defaults {
         if let Some(collation) = self.charset_collations.get(charset) {
             return collation.clone();
         }
+        self.compiled_collation_of(charset)
+    }
+
+    /// The default collation that is compiled in, without what the server's settings say.
+    pub(super) fn compiled_collation_of(&self, charset: &str) -> String {
         if self.server.flavor == Flavor::TiDb && TIDB.contains(&charset) {
             return binary_collation(charset);
         }

@@ -560,3 +560,6 @@ impl TableSchema {
         self.keys.iter().find(|k| same_name(&k.name, name))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -99,6 +99,8 @@ impl MemorySink {
     ) -> Result<()> {
         statements.into_iter().try_for_each(|sql| {
             let ddl = TargetDdl {
+                lane: None,
+                once: None,
                 sql: sql.to_owned(),
                 schema: schema.to_owned(),
                 tables: Vec::new(),

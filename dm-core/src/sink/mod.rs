@@ -135,6 +135,11 @@ pub struct TargetDdl {
     pub schema: String,
     /// Target tables that it touches; empty `table` for a schema.
     pub tables: Vec<TableName>,
+    /// The task and lane that it belongs to: [`Sink::recover`] of the lane waits until it has
+    /// ended. `None` for a statement that may be run again at any time.
+    pub lane: Option<(String, LaneId)>,
+    /// The statement's number in its lane, where running it twice would undo it ([`Sink::runs_once`]).
+    pub once: Option<u64>,
     /// When the statement ran at the source, seconds since the epoch; 0 when not known.
     pub at: u32,
     /// sql_mode of the source's session, as text; `None` to use the session's own.
@@ -255,6 +260,17 @@ pub trait Sink: Send + Sync {
     ///
     /// When the target refuses.
     fn empty_table(&self, task: &str, lane: &LaneId, table: &TableName) -> Result<()>;
+
+    /// True when the sink itself sees to it that a statement with a number
+    /// ([`TargetDdl::once`]) that is given again after a crash does not run again.
+    fn runs_once(&self, _ddl: &TargetDdl) -> bool {
+        false
+    }
+
+    /// Ends what the open writers of a lane are doing at the target, because the run is over and
+    /// must not wait for it. Their transactions are rolled back or were committed: the marks tell.
+    /// A sink whose calls always end soon need not do anything.
+    fn interrupt(&self, _task: &str, _lane: &LaneId) {}
 
     /// Opens a writer. Returns when no earlier writer of the slot can write any more.
     ///

@@ -6,6 +6,8 @@
 //! one from the last safe point. Several streams of one source may be open at a time.
 
 pub mod mysql;
+mod queue;
+pub mod recorded;
 mod translate;
 
 use std::sync::Arc;
@@ -21,7 +23,7 @@ use crate::event::{CopyBlock, SourceId};
 use crate::position::{BinlogPos, Flavor, Gtid, Position};
 pub use crate::schema::{Chunk, SchemaCopy as SchemaInfo, TableCopy, TableInfo};
 
-pub use translate::Translator;
+pub use translate::{RowChoice, Translator};
 
 /// What is known of a source's server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +64,16 @@ pub trait Source: Send + Sync {
     ///
     /// When the server cannot be asked, or writes no binlog.
     fn end_position(&self) -> Result<Position>;
+
+    /// Where following begins when nobody says where. A server is followed from its present end;
+    /// recorded files from their beginning.
+    ///
+    /// # Errors
+    ///
+    /// As [`Source::end_position`].
+    fn default_start(&self) -> Result<Position> {
+        self.end_position()
+    }
 
     /// Verifies, before anything is written, that the source can be copied and followed.
     ///

@@ -62,6 +62,11 @@ impl Translator {
         &self.place.pos
     }
 
+    /// The next event begins here: another file, or another place of this one.
+    pub fn move_to(&mut self, pos: BinlogPos) {
+        self.place = Place { pos, skip_until: None };
+    }
+
     /// What was executed before the present file, when the file says it.
     pub fn before_file(&self) -> Option<&GtidSet> {
         self.before_file.as_ref()

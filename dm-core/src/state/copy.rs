@@ -168,6 +168,34 @@ impl StateStore {
         })
     }
 
+    /// Adds a table that the copy did not have when it began. Returns its generation.
+    ///
+    /// # Errors
+    ///
+    /// `STATE_MISUSE` when the lane has no copy; a table that it has already.
+    pub fn add_table(
+        &self,
+        lane: &LaneId,
+        table: &TableCopy,
+        position: &Position,
+        contained_upto: Option<&Position>,
+    ) -> Result<u32> {
+        self.db.write(|tx| {
+            let id = lane_id(tx, lane)?;
+            if optional::<i64>(tx, "SELECT 1 FROM copy WHERE lane = ?1", [id])?.is_none() {
+                return Err(misuse(format!("there is no copy {lane}")));
+            }
+            let ord: i64 = tx.query_row(
+                "SELECT coalesce(max(ord), -1) + 1 FROM copy_table WHERE lane = ?1",
+                [id],
+                |row| row.get(0),
+            )?;
+            let upto = contained_upto.map(Position::to_text);
+            insert_table(tx, id, uint(ord), table, &position.to_text(), upto.as_deref())?;
+            Ok(1)
+        })
+    }
+
     /// Notes that the rest of some tables is read from a later snapshot: their rows may contain
     /// changes up to `contained_upto`, or up to the end of the copy when that is `None`.
     ///

@@ -326,7 +326,7 @@ line without a separator
     #[test]
     fn the_innermost_and_last_mount_counts() {
         for (dir, kind) in [
-            ("/home/a", "ext4"),
+            ("/var/a", "ext4"),
             ("/srv", "nfs4"),
             ("/srv/x/y", "nfs4"),
             ("/srv/local disk/dm", "xfs"),

@@ -50,9 +50,9 @@ pub enum Fault {
     },
 }
 
-#[derive(Debug)]
 struct Plan {
     fault: Fault,
+    hook: Option<Box<dyn Fn() + Send + Sync>>,
     calls: AtomicU64,
     happened: AtomicBool,
 }
@@ -74,6 +74,9 @@ impl Plan {
             // Whatever the target says, nobody hears it.
             let _unheard = inner();
         }
+        if let Some(hook) = &self.hook {
+            hook();
+        }
         (Err(fault("the connection is gone").transient()), true)
     }
 }
@@ -94,8 +97,26 @@ pub struct FaultSink {
 impl FaultSink {
     /// Wraps a sink for the life of one process.
     pub fn new(inner: Arc<dyn Sink>, fault: Fault) -> Self {
-        let plan = Plan { fault, calls: AtomicU64::new(0), happened: AtomicBool::new(false) };
-        Self { inner, plan: Arc::new(plan) }
+        Self::build(inner, fault, None)
+    }
+
+    /// The same, and `hook` is called at the moment of the fault, before anybody hears of it: a
+    /// test keeps what a killed process would have left behind.
+    pub fn with_hook(
+        inner: Arc<dyn Sink>,
+        fault: Fault,
+        hook: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        Self::build(inner, fault, Some(Box::new(hook)))
+    }
+
+    fn build(
+        inner: Arc<dyn Sink>,
+        fault: Fault,
+        hook: Option<Box<dyn Fn() + Send + Sync>>,
+    ) -> Self {
+        let (calls, happened) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self { inner, plan: Arc::new(Plan { fault, hook, calls, happened }) }
     }
 
     /// Number of calls so far, the failing one included.
@@ -128,6 +149,14 @@ impl Sink for FaultSink {
 
     fn execute_ddl(&self, ddl: &TargetDdl) -> Result<DdlOutcome> {
         self.plan.call(|| self.inner.execute_ddl(ddl)).0
+    }
+
+    fn runs_once(&self, ddl: &TargetDdl) -> bool {
+        self.inner.runs_once(ddl)
+    }
+
+    fn interrupt(&self, task: &str, lane: &LaneId) {
+        self.inner.interrupt(task, lane);
     }
 
     fn recover(&self, task: &str, lane: &LaneId, stop: &AtomicBool) -> Result<Recovered> {

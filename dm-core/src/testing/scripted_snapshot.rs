@@ -1,6 +1,6 @@
-//! Snapshots of a scripted source: rows of one instant, cut by their number.
+//! Snapshots of a scripted source: rows of one instant, cut by their primary key; a table without
+//! one is one chunk.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use dm_filter::TableName;
@@ -8,7 +8,7 @@ use dm_filter::TableName;
 use crate::error::{Error, Result, Scope, codes};
 use crate::event::{CellKind, CopyBlock, CopyColumn};
 use crate::position::Position;
-use crate::schema::{Column, TypeKind};
+use crate::schema::{Column, TableSchema, TypeKind};
 use crate::sink::Cell;
 use crate::source::{Chunk, ChunkReader, SchemaInfo, Snapshot, TableCopy, TableInfo};
 
@@ -79,18 +79,31 @@ impl Snapshot for ScriptedSnapshot {
     }
 
     fn plan(&self, table: &TableName, rows: u64) -> Result<Vec<Chunk>> {
-        let count = rows_of(&self.rows, table)?.len();
+        let of_table = rows_of(&self.rows, table)?;
+        let key = self
+            .tables
+            .iter()
+            .find(|t| t.info.name == *table)
+            .map(|t| key_columns(&t.info.schema))
+            .unwrap_or_default();
+        if key.is_empty() {
+            let all = Bounds::default();
+            return Ok(vec![Chunk { id: 0, range: all.to_text(), rows: of_table.len() as u64 }]);
+        }
+        let mut keys: Vec<_> = of_table.iter().map(|row| key_of(row, &key)).collect();
+        keys.sort();
         let size = usize::try_from(rows).unwrap_or(usize::MAX).max(1);
         let mut chunks = Vec::new();
-        let mut start = 0;
-        while start < count || chunks.is_empty() {
-            let end = start.saturating_add(size).min(count);
-            chunks.push(Chunk {
-                id: chunks.len() as u32,
-                range: format!("{start}..{end}"),
-                rows: (end - start) as u64,
-            });
-            start = end;
+        let mut from = None;
+        for part in keys.chunks(size) {
+            let to = keys.get((chunks.len() + 1).saturating_mul(size)).cloned();
+            let bounds = Bounds { from, to: to.clone() };
+            let (id, rows) = (chunks.len() as u32, part.len() as u64);
+            chunks.push(Chunk { id, range: bounds.to_text(), rows });
+            from = to;
+        }
+        if chunks.is_empty() {
+            chunks.push(Chunk { id: 0, range: Bounds::default().to_text(), rows: 0 });
         }
         Ok(chunks)
     }
@@ -104,9 +117,42 @@ struct ScriptedReader {
     rows: Rows,
 }
 
-fn range(chunk: &Chunk) -> Option<Range<usize>> {
-    let (start, end) = chunk.range.split_once("..")?;
-    Some(start.parse().ok()?..end.parse().ok()?)
+/// A row's key as texts; rows of every snapshot compare by it.
+type KeyText = Vec<String>;
+
+/// The keys of a chunk, from the first one up to the next chunk's first; open where there is none.
+/// They mean the same in every snapshot, as those of a server do.
+#[derive(Default)]
+struct Bounds {
+    from: Option<KeyText>,
+    to: Option<KeyText>,
+}
+
+impl Bounds {
+    fn to_text(&self) -> String {
+        serde_json::json!([self.from, self.to]).to_string()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (from, to) = serde_json::from_str(text).ok()?;
+        Some(Self { from, to })
+    }
+
+    fn hold(&self, key: &KeyText) -> bool {
+        self.from.as_ref().is_none_or(|from| key >= from)
+            && self.to.as_ref().is_none_or(|to| key < to)
+    }
+}
+
+/// Indexes of the primary key's columns; none without a primary key.
+fn key_columns(schema: &TableSchema) -> Vec<usize> {
+    let parts = schema.primary_key().map(|k| k.parts.as_slice()).unwrap_or_default();
+    let columns = parts.iter().filter_map(|p| Some(schema.column(p.column()?)?.0));
+    columns.collect()
+}
+
+fn key_of(row: &[Cell], key: &[usize]) -> KeyText {
+    key.iter().map(|i| row.get(*i).unwrap_or(&Cell::Null).to_string()).collect()
 }
 
 impl ChunkReader for ScriptedReader {
@@ -118,10 +164,11 @@ impl ChunkReader for ScriptedReader {
         out: &mut dyn FnMut(CopyBlock) -> Result<()>,
     ) -> Result<()> {
         let rows = rows_of(&self.rows, &table.info.name)?;
-        let rows = range(chunk).and_then(|range| rows.get(range)).ok_or_else(|| {
+        let bounds = Bounds::parse(&chunk.range).ok_or_else(|| {
             let text = format!("{} has no chunk {:?}", table.info.name, chunk.range);
             Error::new(&codes::DB_QUERY, text).scope(Scope::Upstream)
         })?;
+        let key = key_columns(&table.info.schema);
         let all = &table.info.schema.columns;
         let carried: Vec<(usize, CellKind)> = all
             .iter()
@@ -136,7 +183,7 @@ impl ChunkReader for ScriptedReader {
             })
             .collect();
         let mut block = CopyBlock::new(Arc::clone(&columns));
-        for row in rows {
+        for row in rows.iter().filter(|row| bounds.hold(&key_of(row, &key))) {
             for (i, kind) in &carried {
                 push(&mut block, kind, row.get(*i).unwrap_or(&Cell::Null));
             }

@@ -259,7 +259,7 @@ fn separate_lanes(b: &Bench) -> Check {
         let told = b.sink().recover(task, lane, &running())?;
         ensure!(told.low.is_none() && told.applied.is_empty(), "{task} {lane} has marks");
         ensure!(b.sink().loaded_chunks(task, lane)?.is_empty(), "{task} {lane} has chunks");
-        b.sink().forget(task, lane, u64::MAX >> 1, true)?;
+        b.sink().forget(task, lane, u64::MAX, true)?;
     }
     if b.sink().guarantees().exactly_once {
         let told = b.sink().recover(TASK, &b.lane, &running())?;

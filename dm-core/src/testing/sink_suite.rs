@@ -60,6 +60,8 @@ pub(super) struct Bench {
 
 pub(super) fn ddl(sql: &str, tables: Vec<TableName>) -> TargetDdl {
     TargetDdl {
+        lane: None,
+        once: None,
         sql: sql.to_owned(),
         schema: "dm_check".to_owned(),
         tables,
@@ -79,6 +81,8 @@ impl Bench {
         let sink = &under_test.sink;
         sink.prepare(TASK, "identity-1")?;
         let create = TargetDdl {
+            lane: None,
+            once: None,
             schema: String::new(),
             ..ddl("CREATE DATABASE `dm_check`", vec![TableName::schema_only("dm_check")])
         };

@@ -5,6 +5,7 @@
 //! is not in the table cannot be read, and one that is in the table is documented.
 
 mod reference;
+mod sample;
 mod source;
 // A table is read by columns.
 #[rustfmt::skip]
@@ -14,6 +15,7 @@ mod task;
 mod tests;
 
 pub use reference::reference;
+pub use sample::{sample_source, sample_task};
 pub(super) use source::SOURCE;
 pub(super) use task::TASK;
 

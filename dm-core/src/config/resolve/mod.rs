@@ -88,6 +88,22 @@ impl TaskPlan {
     }
 }
 
+impl RawTask {
+    /// Reads a task file as it is written: its form is checked, its meaning is not.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with its form, with file and line.
+    pub fn from_yaml(task: &SourceText<'_>) -> Result<Self, Problems> {
+        let (raw, mut file) = read(task, &TASK, Self::read);
+        file.sort();
+        if file.problems.is_empty() {
+            return Ok(raw);
+        }
+        Err(Problems { problems: file.problems, warnings: file.warnings })
+    }
+}
+
 /// Checks a file's structure and takes its values.
 fn read<T: Default>(
     text: &SourceText<'_>,
@@ -250,6 +266,14 @@ impl Resolver<'_> {
                 "`shard-mode: optimistic`",
             );
         }
+        if mode != ShardMode::None {
+            self.file.warn(
+                "shard-mode",
+                "coordination of DDLs between merged tables comes with a later release: until then the first \
+                 table's statement runs at the target, and the same statement of the others counts as done. \
+                 Change merged tables at the same time, or stop the task before",
+            );
+        }
         mode
     }
 
@@ -265,6 +289,13 @@ impl Resolver<'_> {
         let shadow = self.online_rules("shadow-table-rules", shadow, defaults::SHADOW_RULE);
         let trash = &task.trash_table_rules;
         let trash = self.online_rules("trash-table-rules", trash, defaults::TRASH_RULE);
+        if task.online_ddl == Some(true) {
+            self.file.warn(
+                "online-ddl",
+                "recognising gh-ost and pt-online-schema-change comes with a later release: until then their \
+                 helper tables are carried like any others, which gives the same result with more traffic",
+            );
+        }
         let on = task.online_ddl.unwrap_or(defaults::ONLINE_DDL) || !scheme.is_empty();
         on.then_some(OnlineDdlRules { shadow, trash })
     }

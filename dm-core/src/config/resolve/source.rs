@@ -138,6 +138,13 @@ fn relay(raw: &RawSource, file: &mut File) -> RelayPlan {
         let expected = "`base.number`, such as `mysql-bin.000001`";
         file.problem(&codes::RELAY_START_NAME, "relay-binlog-name", found, expected);
     }
+    if raw.enable_relay {
+        file.warn(
+            "enable-relay",
+            "a relay log comes with a later release: until then the binlog is read from the source itself, which has \
+             to keep its files until they are read",
+        );
+    }
     let mut number = |key: &str, value: Option<i64>, default: i64| {
         let value = value.unwrap_or(default);
         u64::try_from(value).unwrap_or_else(|_| {

@@ -52,6 +52,11 @@ impl Stream<'_> {
                 if self.group.open && self.group.in_txn {
                     return Err(disorder(&start, "a new group begins inside of a transaction"));
                 }
+                if self.group.open {
+                    // A group of which nothing was to be seen: an event that readers skip.
+                    let (group, position) = self.end_group(&start)?;
+                    self.progress.pass(group.ordinal, position, group.at);
+                }
                 let mariadb = matches!(gtid, Some(Gtid::MariaDb(_)));
                 self.begin(gtid, at);
                 // MariaDB's GTID event stands for BEGIN, too.
@@ -76,9 +81,6 @@ impl Stream<'_> {
     /// Opens a group, unless one is open.
     pub(super) fn begin(&mut self, gtid: Option<Gtid>, at: u32) {
         if self.group.open {
-            if gtid.is_some() {
-                self.group.gtid = gtid;
-            }
             return;
         }
         self.ordinal += 1;
@@ -115,9 +117,11 @@ impl Stream<'_> {
         if group.large {
             return self.commit_large(&group, position);
         }
+        let has_statements = !group.statements.is_empty();
+        let ordinal = group.ordinal;
         if group.skip || group.blocks.is_empty() {
             self.progress.pass(group.ordinal, position, group.at);
-            return Ok(());
+            return self.save_behind(has_statements, ordinal);
         }
         let txn = Txn {
             ordinal: group.ordinal,
@@ -127,7 +131,18 @@ impl Stream<'_> {
             rows: group.rows,
             bytes: group.bytes,
         };
-        self.dispatch(txn, &group.keys)
+        self.dispatch(txn, &group.keys)?;
+        self.save_behind(has_statements, ordinal)
+    }
+
+    /// Behind a group with a statement (CREATE TABLE ... SELECT) marks must not run ahead of the
+    /// structures in the state file.
+    fn save_behind(&mut self, has_statements: bool, ordinal: u64) -> Result {
+        if !has_statements {
+            return Ok(());
+        }
+        self.progress.wait_settled(ordinal, None)?;
+        self.save()
     }
 
     pub(super) fn dispatch(&mut self, txn: Txn, keys: &[KeyHash]) -> Result {
@@ -176,6 +191,10 @@ impl Stream<'_> {
             self.group.at = at;
         }
         let tracked = self.structure(&table)?;
+        if tracked.as_ref().is_some_and(|(schema, _)| is_sequence(schema)) {
+            self.changes.skipped.push(("row of a sequence".to_owned(), 1));
+            return Ok(());
+        }
         let schema = tracked.as_ref().map(|(schema, version)| (&**schema, *version));
         let planned = self.tables.plan(&table, arrived, schema, mode, &mut self.group.keys)?;
         self.ctx.stats.filtered(planned.dropped as u64);
@@ -211,7 +230,7 @@ impl Stream<'_> {
             Some(target) => self.ctx.sink.describe(target)?,
             None => None,
         };
-        let Some(schema) = guessed else { return Ok(None) };
+        let Some(schema) = guessed else { return self.sequence(table) };
         let route = self.ctx.creator.target(table)?;
         let schema = if route.extra.is_empty() {
             schema
@@ -233,14 +252,30 @@ impl Stream<'_> {
         Ok(Some((schema, version)))
     }
 
+    /// The structure of a table that the target lacks, when it is a sequence of MariaDB: its rows are
+    /// its own counting, which the target's sequence, if there is one, does by itself.
+    fn sequence(
+        &mut self,
+        table: &TableName,
+    ) -> Result<Option<(std::sync::Arc<crate::schema::TableSchema>, u64)>> {
+        if self.ctx.info.flavor != crate::position::Flavor::MariaDb {
+            return Ok(None);
+        }
+        let info = self.ctx.source.describe(table)?;
+        let Some(info) = info.filter(|info| is_sequence(&info.schema)) else { return Ok(None) };
+        self.tracker.set(table.clone(), std::sync::Arc::clone(&info.schema), true);
+        Ok(Some((info.schema, 0)))
+    }
+
     /// Sends what has been read of a transaction that is too large to be held. It runs alone:
     /// everything before it is in, nothing behind it is handed out before its end.
     fn send_part(&mut self) -> Result {
         if !self.group.large {
-            self.progress.wait_low(self.group.ordinal - 1, None)?;
+            self.progress.wait_settled(self.group.ordinal - 1, None)?;
             self.group.large = true;
         }
         let blocks = std::mem::take(&mut self.group.blocks);
+        self.ctx.rate.pay(self.group.rows, self.group.bytes, &self.ctx.stop);
         self.group.bytes = 0;
         self.group.rows = 0;
         self.group.keys.clear();
@@ -279,6 +314,10 @@ impl Stream<'_> {
         self.progress.pass(group.ordinal, position, group.at);
         Ok(())
     }
+}
+
+fn is_sequence(schema: &crate::schema::TableSchema) -> bool {
+    schema.options.iter().any(|(name, value)| name == "SEQUENCE" && value == "1")
 }
 
 fn key_order(key: &KeyHash) -> (u64, u64, bool) {

@@ -14,25 +14,28 @@ mod statement;
 mod xa;
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::bounded;
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 use self::group::Group;
 pub(crate) use self::recover::begin_lane;
+pub(crate) use self::statement::judged;
 use self::xa::Held;
 use super::create::Creator;
 use super::dispatch::{Dispatcher, Queue};
 use super::progress::{Low, Progress};
+use super::rate::Rate;
 use super::stats::StreamStats;
 use super::tables::Tables;
 use super::until::Until;
 use super::windows::Windows;
 use super::worker::{BatchLimit, Worker};
 use crate::ddl::ServerVersion;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, codes};
 use crate::event::{LaneId, OrdinalSet};
 use crate::position::{BinlogPos, GtidSet, Position};
 use crate::schema::Tracker;
@@ -43,7 +46,10 @@ use crate::state::{Checkpoint, DdlRecord, LaneChanges, StateStore};
 /// How long one poll of the stream waits: bounds the time to notice a stop.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// How long a stop waits for what was handed out.
-const STOP_PATIENCE: Duration = Duration::from_secs(5);
+const STOP_PATIENCE: Duration = Duration::from_secs(4);
+/// How long workers may take to end by themselves, then how long when their connections are killed.
+const END_PATIENCE: Duration = Duration::from_secs(1);
+const KILL_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How the stream works.
 #[derive(Clone, Debug)]
@@ -72,6 +78,7 @@ pub(crate) struct StreamContext {
     pub creator: Creator,
     pub settings: StreamSettings,
     pub stats: Arc<StreamStats>,
+    pub rate: Arc<Rate>,
     pub stop: Arc<AtomicBool>,
     pub until: Until,
     /// Told after each checkpoint: where the stream stands.
@@ -103,35 +110,80 @@ pub(crate) enum Ended {
 /// What source, target or state fail with. Running again goes on where it stood.
 pub(crate) fn follow(ctx: &StreamContext) -> Result<Ended> {
     let start = recover::recover(ctx)?;
-    let progress = Arc::new(Progress::new(start.low.clone(), ctx.settings.max_bytes));
-    std::thread::scope(|scope| {
-        let mut queues = Vec::new();
-        for worker in 0..ctx.settings.workers.max(1) {
-            let (tx, rx) = bounded(ctx.settings.queue.max(1));
-            let length = Arc::new(AtomicUsize::new(0));
-            queues.push(Queue { jobs: tx, length: Arc::clone(&length) });
-            let worker = Worker {
+    let progress =
+        Arc::new(Progress::new(start.low.clone(), ctx.settings.max_bytes, Arc::clone(&ctx.stop)));
+    let (queues, workers) = start_workers(ctx, start.epoch, &progress)?;
+    let mut stream = Stream::new(ctx, start, Arc::clone(&progress), queues);
+    let ended = catch_unwind(AssertUnwindSafe(|| stream.run())).unwrap_or_else(|_| {
+        let error = Error::new(&codes::SYNC_PANIC, "the reader of a stream panicked");
+        progress.fail(error.clone());
+        Err(error)
+    });
+    let closed = stream.close();
+    drop(stream);
+    wait_for(ctx, &workers);
+    match (ended, progress.failure()) {
+        // The failure of a worker is the cause; what the reader met is its echo.
+        (_, Some(failure)) => Err(failure),
+        (Err(error), None) => Err(error),
+        (Ok(ended), None) => closed.map(|()| ended),
+    }
+}
+
+/// Starts the workers. They are threads of their own and not of a scope: one that hangs in a
+/// connection that nobody answers must not keep a stop waiting. The receiver hears nothing and is
+/// closed when the last of them has ended.
+fn start_workers(
+    ctx: &StreamContext,
+    epoch: u64,
+    progress: &Arc<Progress>,
+) -> Result<(Vec<Queue>, Receiver<()>)> {
+    let (alive, ended) = bounded(0);
+    let mut queues = Vec::new();
+    for worker in 0..ctx.settings.workers.max(1) {
+        let (tx, rx) = bounded(ctx.settings.queue.max(1));
+        let length = Arc::new(AtomicUsize::new(0));
+        queues.push(Queue { jobs: tx, length: Arc::clone(&length) });
+        let (worker, alive) = (
+            Worker {
                 sink: Arc::clone(&ctx.sink),
-                slot: slot(ctx, start.epoch, worker as u32),
+                slot: slot(ctx, epoch, worker as u32),
                 jobs: rx,
                 length,
-                progress: Arc::clone(&progress),
+                progress: Arc::clone(progress),
                 stats: Arc::clone(&ctx.stats),
                 limit: ctx.settings.limit,
-                stop: Arc::clone(&ctx.stop),
-            };
-            scope.spawn(move || worker.run());
-        }
-        let mut stream = Stream::new(ctx, start, Arc::clone(&progress), queues);
-        let ended = stream.run();
-        let closed = stream.close();
-        match (ended, progress.failure()) {
-            // The failure of a worker is the cause; what the reader met is its echo.
-            (_, Some(failure)) => Err(failure),
-            (Err(error), None) => Err(error),
-            (Ok(ended), None) => closed.map(|()| ended),
-        }
-    })
+                rate: Arc::clone(&ctx.rate),
+            },
+            alive.clone(),
+        );
+        std::thread::Builder::new()
+            .name(format!("dm-apply-{}", worker.slot.worker))
+            .spawn(move || {
+                let _alive = alive;
+                worker.run();
+            })
+            .map_err(|e| Error::new(&codes::SYNC_PANIC, "a worker could not start").cause(e))?;
+    }
+    Ok((queues, ended))
+}
+
+/// Waits until all workers have ended. When a batch of theirs does not end (it waits for a lock,
+/// or the target does not answer) its connection is killed at the target; one that hangs even then
+/// is left behind: the fence and its mark make that safe.
+fn wait_for(ctx: &StreamContext, workers: &Receiver<()>) {
+    let ended = |patience| workers.recv_timeout(patience) == Err(RecvTimeoutError::Disconnected);
+    if ended(END_PATIENCE) {
+        return;
+    }
+    let (sink, task, lane) = (Arc::clone(&ctx.sink), ctx.task.clone(), ctx.lane.clone());
+    // On a thread of its own: the target may not answer this connection either.
+    let _ = std::thread::Builder::new()
+        .name("dm-interrupt".to_owned())
+        .spawn(move || sink.interrupt(&task, &lane));
+    if !ended(KILL_PATIENCE) {
+        log::warn!("lane {}: a writer does not end; it is left behind", ctx.lane);
+    }
 }
 
 fn slot(ctx: &StreamContext, epoch: u64, worker: u32) -> Slot {
@@ -229,7 +281,7 @@ impl<'c> Stream<'c> {
             }
             let polled = self.poll(&mut *stream)?;
             if polled == Took::End {
-                return Ok(Ended::Reached);
+                return self.finish();
             }
             if self.saved.elapsed() >= self.ctx.settings.checkpoint_interval {
                 self.save()?;
@@ -238,11 +290,22 @@ impl<'c> Stream<'c> {
                 continue;
             }
             // Everything read must be in before the goal counts as reached.
-            self.progress.wait_low(self.ordinal, None)?;
+            self.progress.wait_settled(self.ordinal, None)?;
             if goal.is_reached(self, &*self.ctx.source)? {
                 return Ok(Ended::Reached);
             }
         }
+    }
+
+    /// Recorded files are at their end: what was read of them has to arrive.
+    fn finish(&self) -> Result<Ended> {
+        let handed_out = self.ordinal - u64::from(self.group.is_open());
+        while !self.ctx.stop.load(Ordering::Relaxed) {
+            if self.progress.wait_settled(handed_out, Some(Instant::now() + PATIENCE))? {
+                return Ok(Ended::Reached);
+            }
+        }
+        Ok(Ended::Stopped)
     }
 
     fn poll(&mut self, stream: &mut dyn EventStream) -> Result<Took> {
@@ -313,14 +376,16 @@ impl<'c> Stream<'c> {
 
     /// Ends the run: what was handed out gets a moment to finish, then the workers end.
     fn close(&mut self) -> Result {
-        if let Some(mut writer) = self.large.take() {
+        if let Some(mut writer) = self.large.take()
+            && self.group.large
+        {
             // A part that is open is rolled back by the server when the connection is gone.
             let _ = writer.rollback();
         }
         let deadline = Instant::now() + STOP_PATIENCE;
         // A group whose end was not read is not handed out; it is read again.
         let handed_out = self.ordinal - u64::from(self.group.is_open());
-        let finished = self.progress.wait_low(handed_out, Some(deadline));
+        let finished = self.progress.wait_settled(handed_out, Some(deadline));
         self.progress.stop();
         self.queues.clear();
         self.dispatcher = None;

@@ -6,16 +6,15 @@
 //! before means that it did not run, as after means that it did, anything else stops with the
 //! three structures, because only a person can tell.
 
-use dm_filter::{Change, Filter, TableName, Verdict};
+use dm_filter::{Change, EventType, Filter, TableName, Verdict};
 
 use super::Stream;
 use super::group::disorder;
 use crate::binlog::{QueryEvent, charset};
-use crate::ddl::{NameRole, ParseContext, SqlMode, Statement, StatementKind as K, parse};
+use crate::ddl::{Body, NameRole, ParseContext, SqlMode, Statement, StatementKind as K, parse};
 use crate::error::{Error, Result, codes};
-use crate::pipeline::classify::event_type;
 use crate::position::{BinlogPos, Position};
-use crate::schema::{Effects, TableSchema, Tracker, differences, parse_create_table};
+use crate::schema::{Effects, TableSchema, Tracker, differences, event_type, parse_create_table};
 use crate::sink::TargetDdl;
 use crate::state::{NewDdl, TrackedTable};
 
@@ -155,7 +154,7 @@ impl Stream<'_> {
     ) -> Result {
         let in_txn = self.group.in_txn;
         let tables = judged(statement);
-        let change = Change::ddl(&tables, event_type(statement), statement.sql.as_str());
+        let change = Change::ddl(&tables, self.kind_of(statement), statement.sql.as_str());
         match self.ctx.creator.filter.decide(&change) {
             Verdict::Exclude => return self.skip("excluded", in_txn, end),
             Verdict::Drop => {
@@ -183,6 +182,24 @@ impl Stream<'_> {
         let (group, position) = self.end_group(end)?;
         self.progress.pass(group.ordinal, position, group.at);
         self.save()
+    }
+
+    /// Which event of the binlog event filter a statement is. What an ALTER TABLE does to a column
+    /// depends on how the column was.
+    fn kind_of(&self, statement: &Statement) -> Option<EventType> {
+        let table = statement.subject().map(|subject| &subject.name);
+        let before = table.and_then(|t| self.tracker.table(t)).map(std::sync::Arc::clone);
+        let after = match (&before, table) {
+            (Some(before), Some(table)) if statement.kind == K::AlterTable => {
+                let mut one = Tracker::new(self.tracker.defaults().clone());
+                one.set(table.clone(), std::sync::Arc::clone(before), false);
+                // One that does not fit is judged by its text alone, and told when it is applied.
+                let applied = one.apply(statement).is_ok();
+                applied.then(|| one.table(table).map(std::sync::Arc::clone)).flatten()
+            }
+            _ => None,
+        };
+        event_type(statement, before.as_deref(), after.as_deref())
     }
 
     /// True when all tables of a statement were copied after it had run. A table that was copied
@@ -227,7 +244,7 @@ impl Stream<'_> {
             )
             .workaround("Commit or roll back the prepared transaction at the source (XA RECOVER lists it), then start the task again."));
         }
-        self.progress.wait_low(self.group.ordinal - 1, None)?;
+        self.progress.wait_settled(self.group.ordinal - 1, None)?;
         let ddl = self.ctx.sink.adapt(self.target_ddl(statement, query, at)?)?;
         let record = match self.take_pending() {
             Some(record) => match self.compare(&record, &ddl)? {
@@ -239,10 +256,23 @@ impl Stream<'_> {
         if let Some(id) = record {
             self.execute(&ddl, id)?;
         }
+        self.forget_what_cannot_be(statement);
         let effects = self.tracker.apply(statement)?;
         self.track(&effects);
         self.tables.forget();
         Ok(())
+    }
+
+    /// The source made a table, so it was not there: what is tracked under its name is left over
+    /// from a checkpoint that was saved between a CREATE TABLE ... SELECT and its rows.
+    fn forget_what_cannot_be(&mut self, statement: &Statement) {
+        if let Body::CreateTable(create) = &statement.body
+            && !create.if_not_exists
+            && !create.or_replace
+            && let Some(subject) = statement.subject()
+        {
+            self.tracker.remove(&subject.name);
+        }
     }
 
     fn begin_record(&self, ddl: &TargetDdl, start: &BinlogPos) -> Result<i64> {
@@ -263,7 +293,7 @@ impl Stream<'_> {
 
     fn execute(&mut self, ddl: &TargetDdl, record: i64) -> Result {
         let merged = ddl.tables.iter().any(|t| self.ctx.creator.merged.contains(t));
-        match self.ctx.sink.execute_ddl(ddl) {
+        match self.execute_aside(ddl) {
             Ok(crate::sink::DdlOutcome::Done) => {}
             Ok(crate::sink::DdlOutcome::Skipped(why)) => {
                 log::warn!("the target does without {:?}: {why}", short(&ddl.sql));
@@ -284,6 +314,50 @@ impl Stream<'_> {
         }
         self.group.statements.push(record);
         Ok(())
+    }
+
+    /// Runs a statement on a thread of its own: a stop must not wait for hours, and the statement
+    /// must not be killed. The next start waits until it has ended and finds out what became of it.
+    fn execute_aside(&self, ddl: &TargetDdl) -> Result<crate::sink::DdlOutcome> {
+        let (tell, told) = crossbeam_channel::bounded(1);
+        let (sink, theirs) = (std::sync::Arc::clone(&self.ctx.sink), ddl.clone());
+        std::thread::Builder::new()
+            .name("dm-statement".to_owned())
+            .spawn(move || {
+                // Nobody may listen any more.
+                let _ = tell.send(sink.execute_ddl(&theirs));
+            })
+            .map_err(|e| Error::new(&codes::SYNC_PANIC, "a thread could not start").cause(e))?;
+        let mut patience = super::STOP_PATIENCE;
+        loop {
+            match told.recv_timeout(super::PATIENCE) {
+                Ok(result) => return result,
+                Err(crossbeam_channel::RecvTimeoutError::Timeout) => {
+                    if self.ctx.stop.load(std::sync::atomic::Ordering::Relaxed) {
+                        patience = patience.saturating_sub(super::PATIENCE);
+                    }
+                    if patience.is_zero() {
+                        log::warn!(
+                            "stopped while the target runs {:?}: it runs on",
+                            short(&ddl.sql)
+                        );
+                        // Transient: its record stays for the next start.
+                        return Err(Error::new(
+                            &codes::STOPPED,
+                            "stopped while a statement runs at the target",
+                        )
+                        .transient());
+                    }
+                }
+                Err(crossbeam_channel::RecvTimeoutError::Disconnected) => {
+                    return Err(Error::new(
+                        &codes::SYNC_PANIC,
+                        "the thread of a statement panicked",
+                    )
+                    .transient());
+                }
+            }
+        }
     }
 
     fn target_ddl(
@@ -316,6 +390,8 @@ impl Stream<'_> {
         let collation = vars.charset.and_then(|c| charset::by_id(c.server));
         Ok(TargetDdl {
             sql: self.ctx.creator.splice(&conditional)?,
+            lane: Some((self.ctx.task.clone(), self.ctx.lane.clone())),
+            once: (conditional.kind == K::RenameTable).then_some(self.group.ordinal),
             schema: String::new(),
             tables,
             at,
@@ -333,6 +409,9 @@ impl Stream<'_> {
 
     /// Whether a statement that was under way when the task died has run.
     fn compare(&mut self, record: &crate::state::DdlRecord, ddl: &TargetDdl) -> Result<Ran> {
+        if self.ctx.sink.runs_once(ddl) {
+            return Ok(Ran::No);
+        }
         let before = structures(record.ddl.before.iter().map(|(t, s)| (t, s.clone())))?;
         let mut now = Vec::new();
         for (table, _) in &record.ddl.before {
@@ -344,23 +423,19 @@ impl Stream<'_> {
             // A schema: its statement says IF [NOT] EXISTS.
             return Ok(Ran::No);
         }
-        if before == after {
+        let sql = ddl.sql.to_ascii_uppercase();
+        let swaps = sql.contains("RENAME") || sql.contains("EXCHANGE");
+        match ran(&before, &after, &now) {
+            Some(true) => {
+                self.group.statements.push(record.id);
+                Ok(Ran::Yes)
+            }
+            Some(false) => Ok(Ran::No),
             // It changes nothing that can be seen. Running it twice is harmless, unless tables
             // change places.
-            return if ddl.sql.to_ascii_uppercase().contains("RENAME") {
-                Err(ambiguous(&record.ddl.sql, &before, &after, &now))
-            } else {
-                Ok(Ran::No)
-            };
+            None if same(&before, &after) && !swaps => Ok(Ran::No),
+            None => Err(ambiguous(&record.ddl.sql, &before, &after, &now)),
         }
-        if now == before {
-            return Ok(Ran::No);
-        }
-        if now == after {
-            self.group.statements.push(record.id);
-            return Ok(Ran::Yes);
-        }
-        Err(ambiguous(&record.ddl.sql, &before, &after, &now))
     }
 
     /// Notes changed structures for the next checkpoint.
@@ -399,6 +474,19 @@ enum Ran {
 
 type Structures = Vec<(TableName, Option<TableSchema>)>;
 
+/// Compared without what moves by itself (the counter of AUTO_INCREMENT) or is printed differently.
+fn same(left: &Structures, right: &Structures) -> bool {
+    left.len() == right.len()
+        && left.iter().zip(right).all(|((a, left), (b, right))| {
+            a == b
+                && match (left, right) {
+                    (Some(left), Some(right)) => differences(left, right).is_empty(),
+                    (None, None) => true,
+                    _ => false,
+                }
+        })
+}
+
 fn structures<'t>(
     texts: impl Iterator<Item = (&'t TableName, Option<String>)>,
 ) -> Result<Structures> {
@@ -408,6 +496,26 @@ fn structures<'t>(
             Ok((table.clone(), schema))
         })
         .collect()
+}
+
+/// Whether a statement has run, told by the structures; `None` when they do not tell.
+fn ran(before: &Structures, after: &Structures, now: &Structures) -> Option<bool> {
+    if before == after {
+        return None;
+    }
+    if now == before || now == after {
+        return Some(now == after);
+    }
+    // A server prints a structure in its own words and fills in its defaults.
+    match (same(now, before), same(now, after)) {
+        (true, true) => return None,
+        (before, after) if before || after => return Some(after),
+        _ => {}
+    }
+    // A table that the statement makes or takes away tells by being there.
+    let exist = |s: &Structures| s.iter().map(|(_, s)| s.is_some()).collect::<Vec<_>>();
+    let (before, after, now) = (exist(before), exist(after), exist(now));
+    (before != after && (now == before || now == after)).then(|| now == after)
 }
 
 /// How the target's tables look when the statement has run on them.
@@ -455,7 +563,7 @@ fn there(yes: bool) -> &'static str {
 }
 
 /// The names that decide whether a statement is carried.
-fn judged(statement: &Statement) -> Vec<TableName> {
+pub(crate) fn judged(statement: &Statement) -> Vec<TableName> {
     let mut tables: Vec<TableName> = Vec::new();
     for name in &statement.names {
         let counts = matches!(
@@ -485,4 +593,52 @@ fn short(sql: &str) -> String {
         text.push_str(" ...");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(tables: &[(&str, &str)]) -> Structures {
+        let schema = |text: &str| {
+            let parsed = |t| parse_create_table(t, SqlMode::default()).unwrap();
+            (!text.is_empty()).then(|| parsed(text))
+        };
+        tables.iter().map(|(name, text)| (TableName::new("d", *name), schema(text))).collect()
+    }
+
+    fn ran_on(tables: &[(&str, &str)], sql: &str, now: &[(&str, &str)]) -> Option<bool> {
+        let before = state(tables);
+        let after = expected(&before, sql).unwrap();
+        ran(&before, &after, &state(now))
+    }
+
+    const PLAIN: &str = "CREATE TABLE t (id int NOT NULL, PRIMARY KEY (id))";
+    const PRINTED: &str = "CREATE TABLE `t` (`id` int(11) NOT NULL, PRIMARY KEY (`id`)) \
+                           ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin";
+
+    #[test]
+    fn a_table_that_is_made_or_dropped_tells_by_being_there() {
+        let create = "CREATE TABLE IF NOT EXISTS d.t (id int primary key)";
+        assert_eq!(ran_on(&[("t", "")], create, &[("t", PRINTED)]), Some(true));
+        assert_eq!(ran_on(&[("t", "")], create, &[("t", "")]), Some(false));
+        let drop = "DROP TABLE IF EXISTS d.t";
+        assert_eq!(ran_on(&[("t", PRINTED)], drop, &[("t", "")]), Some(true));
+        assert_eq!(ran_on(&[("t", PRINTED)], drop, &[("t", PRINTED)]), Some(false));
+        let rename = "RENAME TABLE d.t TO d.u";
+        let (old, new) = ([("t", PRINTED), ("u", "")], [("t", ""), ("u", PRINTED)]);
+        assert_eq!(ran_on(&old, rename, &new), Some(true));
+        assert_eq!(ran_on(&old, rename, &old), Some(false));
+        assert_eq!(ran_on(&old, rename, &[("t", ""), ("u", "")]), None);
+    }
+
+    #[test]
+    fn the_words_of_a_server_do_not_matter() {
+        let add = "ALTER TABLE d.t ADD COLUMN v int";
+        let added = PRINTED.replace(", PRIMARY", ", `v` int(11) DEFAULT NULL, PRIMARY");
+        assert_eq!(ran_on(&[("t", PRINTED)], add, &[("t", &added)]), Some(true));
+        assert_eq!(ran_on(&[("t", PLAIN)], add, &[("t", PLAIN)]), Some(false));
+        let other = PRINTED.replace(", PRIMARY", ", `w` text, PRIMARY");
+        assert_eq!(ran_on(&[("t", PRINTED)], add, &[("t", &other)]), None);
+    }
 }

@@ -43,7 +43,7 @@ impl Stream<'_> {
         }
         let (group, position) = self.end_group(end)?;
         // Handed out to nobody: it is done when it is decided.
-        self.progress.hand_out(group.ordinal, position, group.at, 0)?;
+        self.progress.park(group.ordinal, position, group.at);
         let held = Held {
             ordinal: group.ordinal,
             blocks: group.blocks,
@@ -95,7 +95,7 @@ impl Stream<'_> {
             bytes: held.bytes,
         };
         self.dispatch(txn, &held.keys)?;
-        self.progress.wait_done(group.ordinal)?;
+        self.progress.wait_settled(group.ordinal, None)?;
         self.progress.done([held.ordinal]);
         Ok(())
     }

@@ -29,7 +29,7 @@ pub(super) fn load(
     let mut stats = LoadStats::default();
     writer.session.exec("BEGIN")?;
     if shared.marked {
-        writer.session.exec(&shared.marks.write_chunk(&writer.slot.task, mark))?;
+        writer.session.exec(&shared.marks.write_chunk(&writer.slot.task, mark, &target.table))?;
     }
     let mut statement = Insert::new(target, shared.statement_bytes);
     while let Some(block) = rows.next_block()? {
@@ -38,11 +38,18 @@ pub(super) fn load(
             statement.places = Some(places(&block, table.as_deref()));
         }
         stats.bytes += block.bytes() as u64;
-        for row in 0..block.rows() {
-            let loose = statement.row(&block, row);
-            if statement.is_full() || loose {
+        let rows = block.rows();
+        let mut loose = false;
+        for row in 0..rows {
+            loose = statement.row(&block, row);
+            if row + 1 < rows && (statement.is_full() || loose) {
                 flush(writer, &mut statement, target, &mut stats, loose)?;
             }
+        }
+        // Its last row may be large: not held while its text is sent.
+        drop(block);
+        if statement.is_full() || loose {
+            flush(writer, &mut statement, target, &mut stats, loose)?;
         }
     }
     flush(writer, &mut statement, target, &mut stats, false)?;

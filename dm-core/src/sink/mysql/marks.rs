@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use xxhash_rust::xxh3::xxh3_128;
 
+use dm_filter::TableName;
+
 use super::session::Session;
 use crate::error::{Error, Result, codes};
 use crate::event::{ChunkMark, LaneId, OrdinalSet, StreamMark};
@@ -31,6 +33,9 @@ pub(super) struct Marks {
     schema: String,
 }
 
+/// In place of a worker's number: whoever runs a lane's statements.
+pub(super) const STATEMENTS: u32 = u32::MAX;
+
 fn lane_key(task: &str, lane: &LaneId) -> String {
     let text = format!("{task}/{}/{}", lane.source, lane.name);
     if text.chars().count() <= 180 { text } else { format!("{:032x}", xxh3_128(text.as_bytes())) }
@@ -43,6 +48,11 @@ fn literal(text: &str) -> String {
 }
 
 impl Marks {
+    /// The schema, quoted.
+    pub fn schema(&self) -> &str {
+        &self.schema
+    }
+
     pub fn new(meta_schema: &str) -> Self {
         let mut schema = String::new();
         push_ident(&mut schema, meta_schema);
@@ -70,7 +80,7 @@ impl Marks {
             format!(
                 "CREATE TABLE IF NOT EXISTS {s}.`dm_chunk_mark` (`lane` {name}, \
                  `db` {ident}, `tbl` {ident}, `generation` INT UNSIGNED NOT NULL, \
-                 `chunk` INT UNSIGNED NOT NULL, PRIMARY KEY (`lane`,`db`,`tbl`,`generation`,`chunk`))"
+                 `chunk` INT UNSIGNED NOT NULL, `target_db` {ident}, `target_tbl` {ident}, PRIMARY KEY (`lane`,`db`,`tbl`,`generation`,`chunk`))"
             ),
         ]
     }
@@ -202,15 +212,28 @@ impl Marks {
     }
 
     /// The statement that marks a chunk; it fails with a duplicate key when the chunk is there.
-    pub fn write_chunk(&self, task: &str, mark: &ChunkMark) -> String {
+    pub fn write_chunk(&self, task: &str, mark: &ChunkMark, target: &TableName) -> String {
         format!(
-            "INSERT INTO {}.`dm_chunk_mark` VALUES ({},{},{},{},{})",
+            "INSERT INTO {}.`dm_chunk_mark` VALUES ({},{},{},{},{},{},{})",
             self.schema,
             literal(&lane_key(task, &mark.lane)),
             literal(&mark.schema),
             literal(&mark.table),
             mark.generation,
             mark.chunk,
+            literal(&target.schema),
+            literal(&target.table),
+        )
+    }
+
+    /// The statement that removes the marks of a target table's chunks.
+    pub fn forget_target(&self, task: &str, lane: &LaneId, target: &TableName) -> String {
+        format!(
+            "DELETE FROM {}.`dm_chunk_mark` WHERE `lane`={} AND `target_db`={} AND `target_tbl`={}",
+            self.schema,
+            literal(&lane_key(task, lane)),
+            literal(&target.schema),
+            literal(&target.table),
         )
     }
 
@@ -266,17 +289,36 @@ fn damaged(what: &str) -> Error {
     )
 }
 
+/// The beginning of the names of a lane's marker tables (see [`super::once`]).
+pub(super) fn marker_prefix(task: &str, lane: &LaneId) -> String {
+    format!("dm_once_{:032x}_", xxh3_128(lane_key(task, lane).as_bytes()))
+}
+
 /// The name of a slot's lock: short enough for every server, the same for every process.
 pub(super) fn lock_name(task: &str, lane: &LaneId, worker: u32) -> String {
     format!("dm:{:032x}", xxh3_128(format!("{}/{worker}", lane_key(task, lane)).as_bytes()))
 }
 
-/// Takes a slot's lock, waiting for (and after a while killing) the connection that holds it.
+/// What becomes of the connection that holds a lock.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Earlier {
+    /// It is killed after a while: what it writes is rolled back.
+    Killed,
+    /// It is waited for, however long it takes: a statement that changes structures.
+    Waited,
+}
+
+/// Takes a slot's lock, waiting for the connection that holds it.
 ///
 /// # Errors
 ///
 /// When it cannot be had in time, or `stop` became true.
-pub(super) fn take_lock(session: &mut Session, name: &str, stop: &AtomicBool) -> Result {
+pub(super) fn take_lock(
+    session: &mut Session,
+    name: &str,
+    earlier: Earlier,
+    stop: &AtomicBool,
+) -> Result {
     let began = Instant::now();
     let name = literal(name);
     let mut killed = None;
@@ -288,6 +330,9 @@ pub(super) fn take_lock(session: &mut Session, name: &str, stop: &AtomicBool) ->
             return Err(Error::new(&codes::STOPPED, "stopped while waiting for an earlier writer"));
         }
         let waited = began.elapsed();
+        if earlier == Earlier::Waited {
+            continue;
+        }
         if waited > GIVE_UP_AFTER {
             return Err(Error::new(
                 &codes::FENCE_HELD,

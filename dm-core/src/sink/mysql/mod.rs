@@ -10,6 +10,7 @@
 mod group;
 mod load;
 mod marks;
+mod once;
 mod plan;
 mod session;
 mod writer;
@@ -20,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use dm_filter::TableName;
 
-use self::marks::{Marks, lock_name, release_lock, take_lock};
+use self::marks::{Earlier, Marks, STATEMENTS, lock_name, release_lock, take_lock};
 use self::session::Session;
 use self::writer::MysqlWriter;
 use super::{DdlOutcome, Guarantees, Recovered, Sink, Slot, TargetDdl, Writer};
@@ -56,6 +57,8 @@ struct Shared {
     asking: Mutex<Option<Session>>,
     structures: Mutex<HashMap<TableName, Option<Arc<TableSchema>>>>,
     structure: AtomicU64,
+    /// The writers that are open: task, lane, connection.
+    writers: Mutex<Vec<(String, LaneId, u64)>>,
     /// What the server is, as of the first connection.
     version: OnceLock<crate::ddl::ServerVersion>,
 }
@@ -66,6 +69,18 @@ pub struct MysqlSink {
 }
 
 impl MysqlSink {
+    /// A sink for a server, for services that build their own pipelines. Marks are kept in
+    /// `meta_schema`, which is created when it is not there. Nothing is connected yet.
+    pub fn connect(target: ConnPlan, meta_schema: &str) -> Self {
+        let options = MysqlSinkOptions {
+            meta_schema: meta_schema.to_owned(),
+            statement_bytes: 1 << 20,
+            stop_on_missing: false,
+            marked: true,
+        };
+        Self::new(target, &options)
+    }
+
     /// A sink for the server that `target` names. Nothing is connected yet.
     pub(crate) fn new(target: ConnPlan, options: &MysqlSinkOptions) -> Self {
         Self {
@@ -78,6 +93,7 @@ impl MysqlSink {
                 asking: Mutex::new(None),
                 structures: Mutex::new(HashMap::new()),
                 structure: AtomicU64::new(1),
+                writers: Mutex::default(),
                 version: OnceLock::new(),
             }),
         }
@@ -178,6 +194,20 @@ impl Shared {
         Ok(schema)
     }
 
+    /// Runs a statement behind the fence of its lane, and once where that matters.
+    fn run_fenced(&self, session: &mut Session, ddl: &TargetDdl) -> Result {
+        let Some((task, lane)) = ddl.lane.as_ref().filter(|_| self.marked) else {
+            return run_ddl(session, ddl, &ddl.sql);
+        };
+        let name = lock_name(task, lane, STATEMENTS);
+        take_lock(session, &name, Earlier::Waited, &AtomicBool::new(false))?;
+        let Some(number) = ddl.once else { return run_ddl(session, ddl, &ddl.sql) };
+        match once::prepare(session, &self.marks, task, lane, number, &ddl.sql)? {
+            Some(sql) => run_ddl(session, ddl, &sql),
+            None => Ok(()),
+        }
+    }
+
     fn forget_structures(&self) {
         let mut structures = lock(&self.structures);
         structures.clear();
@@ -230,7 +260,7 @@ impl Sink for MysqlSink {
 
     fn execute_ddl(&self, ddl: &TargetDdl) -> Result<DdlOutcome> {
         let mut session = self.shared.row_session()?;
-        let result = run_ddl(&mut session, ddl);
+        let result = self.shared.run_fenced(&mut session, ddl);
         // Also after an error: a lost connection does not tell whether it ran.
         self.shared.forget_structures();
         result.map(|()| DdlOutcome::Done)
@@ -244,9 +274,12 @@ impl Sink for MysqlSink {
         let mut session = self.shared.row_session()?;
         for worker in marks.workers(&mut session, task, lane)? {
             let name = lock_name(task, lane, worker);
-            take_lock(&mut session, &name, stop)?;
+            take_lock(&mut session, &name, Earlier::Killed, stop)?;
             release_lock(&mut session, &name)?;
         }
+        let name = lock_name(task, lane, STATEMENTS);
+        take_lock(&mut session, &name, Earlier::Waited, stop)?;
+        release_lock(&mut session, &name)?;
         marks.recover(&mut session, task, lane)
     }
 
@@ -264,20 +297,50 @@ impl Sink for MysqlSink {
         self.shared.ask(|session| self.shared.marks.forget(session, task, lane, epoch, chunks))
     }
 
-    fn empty_table(&self, _task: &str, _lane: &LaneId, table: &TableName) -> Result<()> {
-        // Marks of earlier generations may stay: a mark names its generation.
-        self.shared
-            .ask(|session| session.exec(&format!("DELETE FROM {}", quote_table(table))).map(|_| ()))
+    fn empty_table(&self, task: &str, lane: &LaneId, table: &TableName) -> Result<()> {
+        let shared = &self.shared;
+        let mut statements = vec![format!("DELETE FROM {}", quote_table(table))];
+        if shared.marked {
+            statements.push(shared.marks.forget_target(task, lane, table));
+        }
+        let text = format!("BEGIN;{};COMMIT", statements.join(";"));
+        shared.ask(|session| match session.run(&text) {
+            Ok(_) => Ok(()),
+            Err((_, error)) => {
+                // The connection is used again; a broken one is rolled back by the server.
+                let _ = session.exec("ROLLBACK");
+                Err(error)
+            }
+        })
+    }
+
+    fn interrupt(&self, task: &str, lane: &LaneId) {
+        let open: Vec<u64> = lock(&self.shared.writers)
+            .iter()
+            .filter(|(t, l, _)| t == task && l == lane)
+            .map(|(_, _, id)| *id)
+            .collect();
+        let Ok(mut session) = self.shared.row_session() else { return };
+        for id in open {
+            // It may have ended meanwhile.
+            let _ = session.exec(&format!("KILL {id}"));
+        }
+    }
+
+    fn runs_once(&self, ddl: &TargetDdl) -> bool {
+        self.shared.marked && ddl.once.is_some() && ddl.lane.is_some()
     }
 
     fn writer(&self, slot: &Slot, stop: &AtomicBool) -> Result<Box<dyn Writer>> {
         let mut session = self.shared.row_session()?;
         if self.shared.marked {
-            take_lock(&mut session, &lock_name(&slot.task, &slot.lane, slot.worker), stop)?;
+            let name = lock_name(&slot.task, &slot.lane, slot.worker);
+            take_lock(&mut session, &name, Earlier::Killed, stop)?;
             let id = session.id();
             let marks = &self.shared.marks;
             session.exec(&marks.register(&slot.task, &slot.lane, slot.epoch, slot.worker, id))?;
         }
+        lock(&self.shared.writers).push((slot.task.clone(), slot.lane.clone(), session.id()));
         Ok(Box::new(MysqlWriter::new(session, Arc::clone(&self.shared), slot.clone())))
     }
 }
@@ -305,7 +368,7 @@ fn ddl_sql_mode(source: &str) -> String {
     modes.join(",")
 }
 
-fn run_ddl(session: &mut Session, ddl: &TargetDdl) -> Result {
+fn run_ddl(session: &mut Session, ddl: &TargetDdl, sql: &str) -> Result {
     let mut set = |name: &str, value: &str| {
         let mut sql = format!("SET SESSION {name}=");
         push_string(&mut sql, value);
@@ -327,7 +390,7 @@ fn run_ddl(session: &mut Session, ddl: &TargetDdl) -> Result {
         crate::sql::push_ident(&mut sql, &ddl.schema);
         session.exec(&sql)?;
     }
-    session.exec(&ddl.sql).map(|_| ()).map_err(|e: Error| {
+    session.exec(sql).map(|_| ()).map_err(|e: Error| {
         let tables: Vec<String> = ddl.tables.iter().map(ToString::to_string).collect();
         e.context(format!("running {:?} at the target on {}", ddl.sql, tables.join(", ")))
     })

@@ -10,7 +10,7 @@ use super::plan::WritePlan;
 use super::session::{LOOSE_SQL_MODE, ROW_SQL_MODE, Reported, Session};
 use super::{Shared, load};
 use crate::error::{Error, Result, codes};
-use crate::event::{Batch, ChunkMark, OrdinalSet, RowBlock, StreamMark};
+use crate::event::{Batch, ChunkMark, OrdinalSet, RowBlock, StreamMark, TablePlan};
 use crate::sink::{ApplyStats, BlockStream, LoadStats, LoadTarget, Slot, Writer};
 
 /// Text of one packet, below every server's default `max_allowed_packet`.
@@ -21,7 +21,8 @@ pub(super) struct MysqlWriter {
     pub session: Session,
     pub shared: Arc<Shared>,
     pub slot: Slot,
-    plans: HashMap<u64, Arc<WritePlan>>,
+    /// By the address of the table plan, which the entry keeps alive.
+    plans: HashMap<usize, (Arc<TablePlan>, Arc<WritePlan>)>,
     /// The state of the target's structures that `plans` were compiled for.
     structure: u64,
     open: bool,
@@ -38,7 +39,8 @@ impl MysqlWriter {
             self.plans.clear();
             self.structure = structure;
         }
-        if let Some(plan) = self.plans.get(&block.plan.version) {
+        let key = Arc::as_ptr(&block.plan).addr();
+        if let Some((_, plan)) = self.plans.get(&key) {
             return Ok(Arc::clone(plan));
         }
         let target = self
@@ -46,7 +48,7 @@ impl MysqlWriter {
             .describe(&block.plan.target)?
             .ok_or_else(|| no_table(&block.plan.target, &block.plan.source))?;
         let plan = Arc::new(WritePlan::compile(&block.plan, &target)?);
-        self.plans.insert(block.plan.version, Arc::clone(&plan));
+        self.plans.insert(key, (Arc::clone(&block.plan), Arc::clone(&plan)));
         Ok(plan)
     }
 
@@ -78,6 +80,15 @@ impl MysqlWriter {
         for s in statements {
             if packet.text.len() + s.sql.len() > PACKET_TEXT && !packet.is_empty() {
                 self.send(&mut packet, &mut stats)?;
+            }
+            if s.sql.len() > PACKET_TEXT && !s.loose {
+                // One large row: not copied into a packet.
+                let reported = self
+                    .session
+                    .run(&s.sql)
+                    .map_err(|(_, e)| e.context(format!("writing {} at the target", s.table)))?;
+                count(&mut stats, s, reported.first().copied().unwrap_or_default());
+                continue;
             }
             if s.loose {
                 packet.push(&format!("SET SESSION sql_mode='{LOOSE_SQL_MODE}'"), None);
@@ -179,6 +190,13 @@ fn no_table(table: &TableName, source: &crate::event::SourceTable) -> Error {
         &codes::SYNC_NO_TARGET_TABLE,
         format!("source table {source} goes to target table {table}, which does not exist"),
     )
+}
+
+impl Drop for MysqlWriter {
+    fn drop(&mut self) {
+        let id = self.session.id();
+        super::lock(&self.shared.writers).retain(|(_, _, open)| *open != id);
+    }
 }
 
 impl Writer for MysqlWriter {

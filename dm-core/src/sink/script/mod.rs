@@ -5,7 +5,7 @@
 //! comment that says where it comes from; nothing in the text depends on the clock or on chance.
 //!
 //! Guarantee: a *file* gets everything exactly once. Marks are comment lines in the file itself
-//! ([`journal`]): the unit that a crash cut off is removed when the file is opened again, and what
+//! (`journal`): the unit that a crash cut off is removed when the file is opened again, and what
 //! the marks name is skipped. The file is locked while it is open, so that there is one process to
 //! write it; within the process a replaced writer is refused. Any other output (a pipe, a
 //! terminal) cannot be read back: there the sink is at-least-once and says so.

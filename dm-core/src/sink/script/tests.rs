@@ -20,6 +20,8 @@ fn name() -> TableName {
 
 fn ddl(sql: &str) -> TargetDdl {
     TargetDdl {
+        lane: None,
+        once: None,
         sql: sql.into(),
         schema: "d".into(),
         tables: vec![name()],

@@ -1,15 +1,15 @@
 //! The SQLite sink: a local copy of MySQL schemas in one file.
 //!
 //! Guarantee: exactly once. Rows and the mark that tells of them are one SQLite transaction
-//! ([`mark`]); a crash at any point leaves either both or neither, and the next run reads the marks
+//! (`mark`); a crash at any point leaves either both or neither, and the next run reads the marks
 //! and skips what is there. Statements that change structures are transactions as well. A writer
 //! that was replaced cannot change anything any more, also when it lives in another process
-//! ([`mark`] again). What a restart does: SQLite itself rolls back what was open when the file is
+//! (`mark` again). What a restart does: SQLite itself rolls back what was open when the file is
 //! opened next; nothing else needs repair.
 //!
-//! Names: [`name`]. Types: [`types`]. Keys: [`layout`]. Concurrency: [`gate`] (in the process) and
+//! Names: `name`. Types: `types`. Keys: `layout`. Concurrency: `gate` (in the process) and
 //! SQLite's lock (between processes), both waited for within bounds; one chunk or batch is written
-//! at a time. Readers of the file are never blocked ([`store`]).
+//! at a time. Readers of the file are never blocked (`store`).
 
 mod apply;
 mod catalog;
@@ -87,6 +87,26 @@ impl SqliteSink {
     /// When the file cannot be read.
     pub fn notes(&self) -> Result<Vec<(TableName, Vec<String>)>> {
         self.store.read(catalog::notes)
+    }
+
+    /// The tables of the file and the number of rows of each, which are counted for it.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    pub fn row_counts(&self) -> Result<Vec<(TableName, u64)>> {
+        self.store.read(|conn| {
+            let mut counts = Vec::new();
+            for (table, _) in catalog::notes(conn)? {
+                let Some(entry) = catalog::find(conn, &table)? else { continue };
+                let sql = format!("SELECT count(*) FROM {}", name::quote(&entry.ident));
+                let rows: i64 = conn
+                    .query_row(&sql, [], |row| row.get(0))
+                    .map_err(|e| failed(&format!("the rows of {table} were not counted"), &e))?;
+                counts.push((table, rows.unsigned_abs()));
+            }
+            Ok(counts)
+        })
     }
 
     /// The name of a table inside of the file; `None` when there is no such table.

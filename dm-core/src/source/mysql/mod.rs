@@ -1,9 +1,9 @@
 //! MySQL and MariaDB servers as sources.
 //!
-//! - [`snapshot`]: a consistent view over several connections and the position that belongs to it;
-//! - [`chunks`], [`key`]: cutting tables; [`columns`], [`read`], [`json`]: reading them exactly;
-//! - [`start`]: whether a stored position still means something on the server;
-//! - [`dump`], [`stream`]: the binlog stream; [`time`]: positions by time, GTID sets of positions.
+//! - `snapshot`: a consistent view over several connections and the position that belongs to it;
+//! - `chunks`, `key`: cutting tables; `columns`, `read`, `json`: reading them exactly;
+//! - `start`: whether a stored position still means something on the server;
+//! - `dump`: the binlog stream; `time`: positions by time, GTID sets of positions.
 
 mod check;
 mod chunks;
@@ -16,7 +16,6 @@ mod position;
 mod read;
 mod snapshot;
 mod start;
-mod stream;
 mod time;
 
 use std::sync::atomic::AtomicBool;
@@ -25,7 +24,7 @@ use std::sync::{Mutex, PoisonError};
 use dm_filter::TableName;
 
 use self::dump::Dump;
-use self::stream::MySqlStream;
+use super::queue::QueuedStream;
 use super::translate::{RowChoice, Translator};
 use super::{EventStream, Snapshot, Source, SourceInfo, SourceWants, TableChoice, TableInfo};
 use crate::config::{ConnPlan, Consistency};
@@ -214,7 +213,9 @@ impl Source for MySqlSource {
         if let Some(skip) = start.skip_until() {
             translator = translator.skipping_until(skip);
         }
-        let dump = Dump::open(&self.plan, &start, server_id)?;
-        Ok(Box::new(MySqlStream::spawn(self.id.as_str(), dump, translator)?))
+        let mut dump = Dump::open(&self.plan, &start, server_id)?;
+        Ok(Box::new(QueuedStream::spawn(self.id.as_str(), move |out| {
+            translator.event(dump.next()?, out).map(|()| true)
+        })?))
     }
 }

@@ -146,6 +146,8 @@ fn copy(
             _ => None,
         };
         let mut step = selection.push_row(&mut block, cell, row.len());
+        // It may be large, and handing the block on may take long.
+        drop(row);
         if step.is_ok() && (block.bytes() >= block_bytes || block.rows() >= BLOCK_ROWS) {
             let full =
                 std::mem::replace(&mut block, CopyBlock::new(Arc::clone(selection.columns())));

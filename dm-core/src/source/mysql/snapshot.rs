@@ -34,6 +34,7 @@ use crate::mysql::{
     Connection, Purpose, cell, is_access_denied, is_lock_timeout, numbers, table_name,
 };
 use crate::position::{GtidSet, Position};
+use crate::schema::differences;
 use crate::source::{Chunk, ChunkReader, SchemaInfo, Snapshot, TableChoice, TableCopy, TableInfo};
 
 /// How often a lock is asked for, and how long each time.
@@ -306,7 +307,8 @@ impl<'a> Opening<'a> {
 fn same_structures(a: &[TableInfo], b: &[TableInfo]) -> bool {
     a.len() == b.len()
         && a.iter().zip(b).all(|(a, b)| {
-            a.name == b.name && (a.create_sql == b.create_sql || a.schema == b.schema)
+            a.name == b.name
+                && (a.create_sql == b.create_sql || differences(&a.schema, &b.schema).is_empty())
         })
 }
 

@@ -62,6 +62,8 @@ impl Bed {
 
     fn try_ddl(&self, sql: &str) -> Result<DdlOutcome> {
         self.sink.execute_ddl(&TargetDdl {
+            lane: None,
+            once: None,
             sql: sql.into(),
             schema: "d".into(),
             tables: Vec::new(),

@@ -1,7 +1,8 @@
 //! The stream that a pipeline polls: a thread reads and translates, a bounded queue holds.
+//! Servers and files are read the same way.
 //!
 //! The queue is bounded in events and in bytes. When the pipeline stands still the thread stops
-//! reading, then the server stops sending; its timeout for that was raised when the connection was
+//! reading, then a server stops sending; its timeout for that was raised when the connection was
 //! made. A stream that is dropped ends its thread with the next event or heartbeat.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,14 +11,13 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use super::dump::Dump;
+use super::{Body, EventStream, Polled, RowsBody, SourceEvent};
 use crate::error::{Error, Result, codes};
-use crate::source::{Body, EventStream, Polled, RowsBody, SourceEvent, Translator};
 
 /// Events that wait at most.
 const EVENTS: usize = 8_192;
 /// Bytes of rows and statements that wait at most, unless one event alone is larger.
-const BYTES: usize = 16 << 20;
+const BYTES: usize = 8 << 20;
 /// What an event costs beside its rows or text.
 const OVERHEAD: usize = 256;
 
@@ -58,55 +58,63 @@ impl Shared {
     }
 }
 
-/// A stream of a server's events.
-pub(super) struct MySqlStream {
-    queue: Receiver<Result<SourceEvent>>,
+/// Where a step of reading puts its events.
+pub(super) type Out<'a> = &'a mut dyn FnMut(SourceEvent) -> Result<()>;
+
+/// A stream that a thread of its own reads.
+pub(super) struct QueuedStream {
+    /// `None` is the end.
+    queue: Receiver<Result<Option<SourceEvent>>>,
     shared: Arc<Shared>,
+    ended: bool,
     spent: bool,
 }
 
-impl MySqlStream {
-    /// Starts the reading thread.
-    pub(super) fn spawn(name: &str, dump: Dump, translator: Translator) -> Result<Self> {
+impl QueuedStream {
+    /// Starts the thread. It calls `step` again and again, which waits for the next event and
+    /// hands out what it says; false means that nothing can follow any more.
+    pub(super) fn spawn(
+        name: &str,
+        step: impl FnMut(Out<'_>) -> Result<bool> + Send + 'static,
+    ) -> Result<Self> {
         let (sender, queue) = bounded(EVENTS);
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
         std::thread::Builder::new()
             .name(format!("dm-binlog-{name}"))
-            .spawn(move || read(dump, translator, &sender, &theirs))
+            .spawn(move || read(step, &sender, &theirs))
             .map_err(|e| {
                 Error::new(&codes::SYNC_PANIC, "the thread of a stream could not start").cause(e)
             })?;
-        Ok(Self { queue, shared, spent: false })
+        Ok(Self { queue, shared, ended: false, spent: false })
     }
 }
 
-/// Reads until the stream fails or nobody wants more.
+/// Reads until the stream ends or fails or nobody wants more.
 fn read(
-    mut dump: Dump,
-    mut translator: Translator,
-    queue: &Sender<Result<SourceEvent>>,
+    mut step: impl FnMut(Out<'_>) -> Result<bool>,
+    queue: &Sender<Result<Option<SourceEvent>>>,
     shared: &Shared,
 ) {
     let closed = || Error::new(&codes::SYNC_READ, "the stream was closed");
-    let failed = loop {
-        let step = dump.next().and_then(|bytes| {
-            translator.event(bytes, &mut |event| {
-                if !shared.acquire(cost(&event)) {
-                    return Err(closed());
-                }
-                queue.send(Ok(event)).map_err(|_| closed())
-            })
+    let last = loop {
+        let more = step(&mut |event| {
+            if !shared.acquire(cost(&event)) {
+                return Err(closed());
+            }
+            queue.send(Ok(Some(event))).map_err(|_| closed())
         });
         if shared.is_closed() {
             return;
         }
-        if let Err(e) = step {
-            break e;
+        match more {
+            Ok(true) => {}
+            Ok(false) => break Ok(None),
+            Err(e) => break Err(e),
         }
     };
     // The receiver may be gone by now; then nobody needs to know.
-    let _ = queue.send(Err(failed));
+    let _ = queue.send(last);
 }
 
 fn cost(event: &SourceEvent) -> usize {
@@ -119,14 +127,21 @@ fn cost(event: &SourceEvent) -> usize {
         }
 }
 
-impl EventStream for MySqlStream {
+impl EventStream for QueuedStream {
     fn poll(&mut self, patience: Duration) -> Result<Polled> {
         let spent = || Error::new(&codes::SYNC_READ, "the stream has failed before");
         if self.spent {
             return Err(spent());
         }
+        if self.ended {
+            return Ok(Polled::End);
+        }
         match self.queue.recv_timeout(patience) {
-            Ok(Ok(event)) => {
+            Ok(Ok(None)) => {
+                self.ended = true;
+                Ok(Polled::End)
+            }
+            Ok(Ok(Some(event))) => {
                 self.shared.release(cost(&event));
                 Ok(Polled::Event(Box::new(event)))
             }
@@ -143,7 +158,7 @@ impl EventStream for MySqlStream {
     }
 }
 
-impl Drop for MySqlStream {
+impl Drop for QueuedStream {
     fn drop(&mut self) {
         self.shared.close();
     }

@@ -1,0 +1,104 @@
+//! What stands below the arguments in the help of each command.
+
+pub const DM: &str = "\
+Begin like this:
+  dm sample source > source.yaml     where the data is; edit it
+  dm sample task > task.yaml         what to migrate, and where to; edit it
+  dm validate task.yaml --source source.yaml
+  dm explain task.yaml --source source.yaml
+  dm run task.yaml --source source.yaml
+
+Exit status: 0 done, or stopped as asked; 1 the task failed; 2 wrong usage or configuration;
+130 stopped at once by a second Ctrl-C.";
+
+pub const RUN: &str = "\
+Examples:
+  dm run task.yaml --source source.yaml
+      Copy, then follow the binlog until Ctrl-C. The same command goes on afterwards.
+  dm run task.yaml -s a.yaml -s b.yaml --until caught-up
+      Two sources; end when the target has everything that the sources have.
+  dm run task.yaml -s a.yaml --max-rows-per-second 5000 --max-bytes-per-second 4MiB
+      Leave the target room to breathe.
+  dm run task.yaml -s a.yaml --json | jq 'select(.event == \"status\")'
+      One JSON object a line: start, warning, status, done, error.
+
+Exit status: 0 done, or stopped as asked; 1 the task failed; 2 wrong usage or configuration;
+130 stopped at once by a second Ctrl-C.";
+
+pub const VALIDATE: &str = "\
+Examples:
+  dm validate task.yaml --source source.yaml
+  dm validate task.yaml -s a.yaml -s b.yaml --secret-key-path key.hex
+
+Exit status: 0 the files are right, maybe with warnings; 2 they are not.";
+
+pub const EXPLAIN: &str = "\
+Examples:
+  dm explain task.yaml -s source.yaml --table shop.orders
+      One table: copied, followed, by which rule, to which target, which events are left out.
+  dm explain task.yaml -s source.yaml
+      Ask the sources for their tables; also tells ambiguous routes, tables that come together,
+      targets that differ only in case, tables that no route catches.
+  dm explain task.yaml -s source.yaml --offline
+      The rules, and the tables that they name.
+  dm explain task.yaml -s source.yaml --json | jq '.tables[] | select(.migrated | not)'
+
+Exit status: 0; 2 when the files are wrong or the routes contradict each other.";
+
+pub const QUERY_STATUS: &str = "\
+Examples:
+  dm query-status
+      All tasks of ./dm-state.
+  dm query-status my-task --state-dir /var/lib/dm | jq '.tasks[0].sources[].status.sync'
+  DM_STATE_DIR=/var/lib/dm dm query-status my-task
+
+The task may run in another process, or not at all: the answer is what its state file says.";
+
+pub const CHECKPOINT: &str = "\
+Examples:
+  dm checkpoint show my-task
+  dm checkpoint set my-task --source mysql-1 mysql-bin.000012:4
+  dm checkpoint set my-task --source mysql-1 '3e11fa47-71ca-11e1-9e33-c80aa9429562:1-77'
+  dm checkpoint set my-task --source maria-1 --flavor mariadb 0-1-4711
+
+The task must not be running.";
+
+pub const ENCRYPT: &str = "\
+Examples:
+  dm encrypt < password.txt
+      The text goes into `password:` of a task or source file.
+  openssl rand -hex 32 > key.hex && dm encrypt --secret-key-path key.hex < password.txt
+      With a key of your own, which every command then needs.
+
+DM's built-in key is known to everybody: it hides a password from a glance, not from a reader.";
+
+pub const DECRYPT: &str = "\
+Examples:
+  echo 'the text of dm encrypt' | dm decrypt
+  dm decrypt --secret-key-path key.hex < encrypted.txt";
+
+pub const SAMPLE: &str = "\
+Examples:
+  dm sample task > task.yaml
+  dm sample source > source.yaml
+
+The files can be used as they are, but for addresses. Every key stands in them, most of them
+commented out with what holds without them.";
+
+pub const EXPLAIN_ERROR: &str = "\
+Examples:
+  dm explain-error 36067
+  dm explain-error db-driver
+
+Numbers are DM's wherever the meaning is DM's.";
+
+pub const COMPLETIONS: &str = "\
+Examples:
+  dm completions bash > ~/.local/share/bash-completion/completions/dm
+  dm completions zsh > ~/.zfunc/_dm
+  dm completions fish > ~/.config/fish/completions/dm.fish";
+
+pub const MAN: &str = "\
+Examples:
+  dm man > dm.1 && man ./dm.1
+  dm man run > dm-run.1";

@@ -1,0 +1,41 @@
+//! What the command says: answers on standard output, everything about them on standard error.
+//!
+//! A reader that has gone away (`dm ... | head`) is no failure, and is never a panic.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use crate::files::Failure;
+
+/// Prints an answer.
+pub fn say(text: &str) -> Result<ExitCode, Failure> {
+    raw(format!("{text}\n").as_bytes())
+}
+
+/// Prints an answer that brings its own line ends.
+pub fn raw(text: &[u8]) -> Result<ExitCode, Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Usage(format!("cannot write to standard output: {e}")))
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Prints a line for the person at the terminal.
+pub fn tell(text: &str) {
+    // Nobody can be told when standard error itself is gone.
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Prints why a command failed: in DM's format, and for a person what to do on a line of its own.
+pub fn fail(failure: &Failure) {
+    tell(&failure.to_string());
+    if let Failure::Task(error) | Failure::Input(error) = failure
+        && !error.advice().is_empty()
+        && std::io::stderr().is_terminal()
+    {
+        tell(&format!("What to do: {}", error.advice()));
+    }
+}

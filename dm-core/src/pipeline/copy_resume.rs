@@ -1,0 +1,253 @@
+//! Going on with a copy: what becomes of its tables when the rest is read from a later view.
+//!
+//! Guarantee: every row that the copy leaves at the target belongs to the table that bore its name
+//! at one instant, whatever was renamed, changed, emptied, dropped or made while the copy stood
+//! still. Obstacle: structures alone do not tell (tables of equal structure change places).
+//! Method: the binlog between the copy's start and the new view tells which statements ran. A
+//! statement about tables that are all finished, or that the copy does not know, is left to the
+//! stream. One that touches a table which is not finished makes all tables that it names, and
+//! those that hang on them through other statements, *stale*: they are copied anew from the new
+//! view or, when they are gone, dropped at the target, and the stream reads over their changes
+//! and statements up to there. Tables that are not stale keep their chunks and get a window.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use dm_filter::TableName;
+
+use super::copy::{Copy, Table};
+use super::stream::judged;
+use super::windows::contains;
+use crate::ddl::{ParseContext, SqlMode, StatementKind, parse};
+use crate::error::{Error, Result, codes};
+use crate::position::{BinlogPos, Gtid, Position};
+use crate::schema::{TableCopy, TableInfo, TableSchema, differences};
+use crate::sink::TargetDdl;
+use crate::source::{Body, Polled, Snapshot};
+use crate::sql::quote_table;
+use crate::state::{CopyState, CopyTable};
+
+/// One statement of the binlog.
+struct Ran {
+    end: BinlogPos,
+    gtid: Option<Gtid>,
+    tables: Vec<TableName>,
+    /// It is about everything in its schemas.
+    whole_schemas: bool,
+}
+
+impl Copy {
+    /// Goes on with a new snapshot. Returns the tables that have chunks to be copied.
+    pub(super) fn resume(&self, copy: &CopyState, snapshot: &dyn Snapshot) -> Result<Vec<Table>> {
+        let fresh: HashMap<&TableName, &TableCopy> =
+            snapshot.tables().iter().map(|t| (&t.info.name, t)).collect();
+        let stale = self.stale(copy, &fresh, snapshot.position())?;
+        let mut tables = Vec::new();
+        for name in &stale {
+            let old = copy.tables.iter().find(|t| t.copy.info.name == *name);
+            if let Some(table) = self.anew(name, old, fresh.get(name).copied(), snapshot)? {
+                tables.push(table);
+            }
+        }
+        let mut widened = Vec::new();
+        let open = copy.tables.iter().filter(|t| !t.is_finished());
+        for old in open.filter(|t| !stale.contains(&t.copy.info.name)) {
+            let name = &old.copy.info.name;
+            if old.chunks_done > 0 {
+                widened.push(name.clone());
+                tables.push(self.table(&old.copy, old.generation, true)?);
+            } else if let Some(now) = fresh.get(name) {
+                let (position, upto) = (snapshot.position(), snapshot.contained_upto());
+                let generation = self.state.restart_table(&self.lane, now, position, upto)?;
+                tables.push(self.table(now, generation, false)?);
+            }
+        }
+        self.state.widen_tables(&self.lane, &widened, snapshot.contained_upto())?;
+        Ok(tables)
+    }
+
+    /// The tables that statements since the copy's start have made stale, in a fixed order.
+    fn stale(
+        &self,
+        copy: &CopyState,
+        fresh: &HashMap<&TableName, &TableCopy>,
+        upto: &Position,
+    ) -> Result<Vec<TableName>> {
+        let known: HashMap<&TableName, &CopyTable> =
+            copy.tables.iter().map(|t| (&t.copy.info.name, t)).collect();
+        let mut stale: HashSet<TableName> = HashSet::new();
+        for old in copy.tables.iter().filter(|t| !t.is_finished()) {
+            // For sources whose statements cannot be read, and for what they do not tell.
+            let now = fresh.get(&old.copy.info.name);
+            let same =
+                now.is_some_and(|n| differences(&n.info.schema, &old.copy.info.schema).is_empty());
+            if !same {
+                stale.insert(old.copy.info.name.clone());
+            }
+        }
+        let statements: Vec<Vec<TableName>> = self
+            .statements(&copy.position, upto)?
+            .into_iter()
+            .map(|ran| touched(ran, &known))
+            .collect();
+        loop {
+            let before = stale.len();
+            for tables in &statements {
+                let hit = |t: &TableName| {
+                    stale.contains(t) || known.get(t).is_some_and(|k| !k.is_finished())
+                };
+                if tables.iter().any(hit) {
+                    stale.extend(tables.iter().cloned());
+                }
+            }
+            if stale.len() == before {
+                break;
+            }
+        }
+        let mut stale: Vec<TableName> = stale.into_iter().collect();
+        stale.sort();
+        Ok(stale)
+    }
+
+    /// Starts a stale table anew; `None` when there is nothing to be copied.
+    fn anew(
+        &self,
+        name: &TableName,
+        old: Option<&CopyTable>,
+        now: Option<&TableCopy>,
+        snapshot: &dyn Snapshot,
+    ) -> Result<Option<Table>> {
+        if !name.table.is_empty() && (old.is_some() || now.is_some()) {
+            log::warn!(
+                "table {name} was changed by a statement while it was copied: it is copied anew"
+            );
+            self.refuse_merged(name)?;
+            self.drop_target(name)?;
+        }
+        let (position, upto) = (snapshot.position(), snapshot.contained_upto());
+        // What is gone, or never was ours, is a table without columns: nothing is copied, and the
+        // stream reads over it up to the view.
+        let nothing = TableCopy {
+            info: TableInfo {
+                name: name.clone(),
+                create_sql: String::new(),
+                schema: Arc::new(TableSchema::default()),
+            },
+            rows: 0,
+            bytes: 0,
+        };
+        let copy = now.unwrap_or(&nothing);
+        let generation = match old {
+            Some(_) => self.state.restart_table(&self.lane, copy, position, upto)?,
+            None => self.state.add_table(&self.lane, copy, position, upto)?,
+        };
+        if now.is_none() {
+            self.state.plan_chunks(&self.lane, &[(name.clone(), Vec::new())])?;
+            return Ok(None);
+        }
+        self.table(copy, generation, false).map(Some)
+    }
+
+    fn drop_target(&self, name: &TableName) -> Result {
+        let target = self.creator.target(name)?;
+        let target = TableName::new(target.schema, target.table);
+        self.sink
+            .execute_ddl(&TargetDdl {
+                sql: format!("DROP TABLE IF EXISTS {}", quote_table(&target)),
+                schema: String::new(),
+                tables: vec![target],
+                lane: None,
+                once: None,
+                from: None,
+                at: 0,
+                sql_mode: Some(String::new()),
+                time_zone: None,
+                collation_server: None,
+            })
+            .map(|_| ())
+    }
+
+    fn refuse_merged(&self, name: &TableName) -> Result {
+        if !self.creator.is_merged(name) {
+            return Ok(());
+        }
+        Err(Error::new(
+            &codes::LOAD_FAILED,
+            format!(
+                "table {name} was changed while its copy stood still, and other tables are copied \
+                 into the same target table: it cannot be copied anew alone"
+            ),
+        )
+        .workaround("Empty the target table, then begin the copy anew with `dm reset`."))
+    }
+
+    /// The statements that ran behind `from`, up to `upto`.
+    fn statements(&self, from: &Position, upto: &Position) -> Result<Vec<Ran>> {
+        let goal = match &upto.binlog {
+            Some(goal) => goal.clone(),
+            // A view that is known by its GTIDs only: later statements do no harm here.
+            None => match self.source.end_position()?.binlog {
+                Some(goal) => goal,
+                None => return Ok(Vec::new()),
+            },
+        };
+        let mut found = Vec::new();
+        if from.binlog.as_ref().is_some_and(|from| *from >= goal) {
+            return Ok(found);
+        }
+        let mut stream = self.source.open(from)?;
+        let mut gtid = None;
+        loop {
+            self.check_stop()?;
+            let event = match stream.poll(std::time::Duration::from_millis(100))? {
+                Polled::Event(event) => event,
+                Polled::Idle => continue,
+                Polled::End => return Ok(found),
+            };
+            match &event.body {
+                Body::Gtid { gtid: of, .. } => gtid = of.clone(),
+                Body::Query(query) => {
+                    let context = ParseContext {
+                        sql_mode: SqlMode::from_bits(query.vars.sql_mode.unwrap_or(0)),
+                        default_schema: query.schema.to_string(),
+                        server: None,
+                    };
+                    // What cannot be read is for the stream to judge.
+                    if let Ok(text) = query.text()
+                        && let Ok(statement) = parse(&text, &context)
+                        && statement.is_ddl()
+                    {
+                        found.push(Ran {
+                            end: event.end.clone(),
+                            gtid: gtid.clone(),
+                            tables: judged(&statement),
+                            whole_schemas: statement.kind == StatementKind::DropDatabase,
+                        });
+                    }
+                }
+                _ => {}
+            }
+            if event.end >= goal {
+                return Ok(found);
+            }
+        }
+    }
+}
+
+/// The names that a statement touched, without tables that were read after it.
+fn touched(ran: Ran, known: &HashMap<&TableName, &CopyTable>) -> Vec<TableName> {
+    let mut tables = ran.tables;
+    if ran.whole_schemas {
+        let inside: Vec<TableName> = known
+            .keys()
+            .filter(|t| tables.iter().any(|s| s.schema == t.schema))
+            .map(|t| (*t).clone())
+            .collect();
+        tables.extend(inside);
+    }
+    let later = |t: &TableName| {
+        known.get(t).is_some_and(|k| contains(&k.position, &ran.end, ran.gtid.as_ref()))
+    };
+    tables.retain(|t| !later(t));
+    tables
+}

@@ -1,0 +1,18 @@
+//! Whole migrations without a server: a scripted source, the real pipeline, a target in memory.
+//!
+//! The crash tests kill a migration at its k-th call to the target, for every k, and start it
+//! again on what target and state file then hold. What a source holds at the end of its script is
+//! what the target must hold, whatever happened in between.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a failing test panics
+
+#[path = "pipeline/crash.rs"]
+mod crash;
+#[path = "pipeline/rules.rs"]
+mod rules;
+#[path = "pipeline/running.rs"]
+mod running;
+#[path = "pipeline/script.rs"]
+mod script;
+#[path = "pipeline/sqlite.rs"]
+mod sqlite;

@@ -1,0 +1,206 @@
+//! What the tests' sources do, and how migrations are made of them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use dm_core::config::{SourceText, TaskPlan};
+use dm_core::position::Position;
+use dm_core::sink::Sink;
+use dm_core::source::{EventStream, Snapshot, Source, SourceInfo, TableChoice, TableInfo};
+use dm_core::testing::ScriptedSource;
+use dm_core::testing::build::{delete, insert, update};
+use dm_core::{Migration, MigrationBuilder, Result, RowOp, TableName, Value};
+
+/// A task file with these sources; `more` is appended to it.
+pub fn plan(mode: &str, sources: &[&str], instance: &str, more: &str) -> TaskPlan {
+    let mut task = format!(
+        "name: t\ntask-mode: {mode}\ntarget-database: {{sqlite: unused.db}}\nmysql-instances:\n"
+    );
+    for source in sources {
+        task.push_str(&format!("- source-id: {source}\n"));
+        instance.lines().for_each(|line| task.push_str(&format!("  {line}\n")));
+    }
+    task.push_str(more);
+    let files: Vec<String> = sources
+        .iter()
+        .map(|s| {
+            format!(
+                "source-id: {s}\nfrom: {{host: h, user: u}}\nchecker: {{check-enable: false}}\n"
+            )
+        })
+        .collect();
+    let texts: Vec<SourceText<'_>> =
+        files.iter().map(|text| SourceText { name: "source.yaml", text }).collect();
+    let task = SourceText { name: "task.yaml", text: &task };
+    TaskPlan::from_yaml(&task, &texts, &|_| None).unwrap_or_else(|e| panic!("{e}")).0
+}
+
+/// A migration of one scripted source.
+pub fn migration(
+    plan: TaskPlan,
+    source: Arc<dyn Source>,
+    sink: Arc<dyn Sink>,
+    dir: &Path,
+) -> MigrationBuilder {
+    Migration::builder(plan).source("s", source).sink(sink).state_dir(dir)
+}
+
+pub fn name(table: &str) -> TableName {
+    TableName::new("db", table)
+}
+
+pub fn int(v: i64) -> Value<'static> {
+    Value::Int(v)
+}
+
+pub fn text(v: impl Into<String>) -> Value<'static> {
+    Value::Text(v.into().into())
+}
+
+fn pair(a: i64, b: &str) -> Vec<Value<'static>> {
+    vec![int(a), text(b)]
+}
+
+fn coded(id: i64, code: i64, v: &str) -> Vec<Value<'static>> {
+    vec![int(id), int(code), text(v)]
+}
+
+/// Tables with a key, without one and with two, and rows to copy.
+pub fn before(source: &ScriptedSource) -> Result<()> {
+    source.ddl("", "CREATE DATABASE db")?;
+    source.ddl("db", "CREATE TABLE keyed (id int primary key, v varchar(20))")?;
+    source.ddl("db", "CREATE TABLE bare (a int, b varchar(20))")?;
+    source.ddl(
+        "db",
+        "CREATE TABLE twice (id int primary key, code int, v varchar(20), unique key c (code))",
+    )?;
+    source.ddl("db", "CREATE TABLE idle (id int primary key, v varchar(20))")?;
+    let rows = |n: i64| (1..=n).map(|i| insert(pair(i, "copied"))).collect::<Vec<RowOp<'static>>>();
+    source.commit(vec![(name("keyed"), rows(9)), (name("idle"), rows(4))])?;
+    let twins = (0..6).map(|i| insert(pair(i / 2, "twin"))).collect();
+    let codes = (1..=4).map(|i| insert(coded(i, i, "copied"))).collect();
+    source.commit(vec![(name("bare"), twins), (name("twice"), codes)])
+}
+
+/// What happens while the copy runs: rows only, in all tables but `idle`.
+pub fn during(source: &ScriptedSource) -> Result<()> {
+    source.commit(vec![(
+        name("keyed"),
+        vec![
+            update(pair(1, "copied"), pair(1, "new")),
+            update(pair(2, "copied"), pair(20, "moved")),
+            delete(pair(3, "copied")),
+        ],
+    )])?;
+    source.commit(vec![(name("bare"), vec![insert(pair(1, "twin")), delete(pair(0, "twin"))])])?;
+    // Two rows exchange their unique codes by way of a third.
+    source.commit(vec![(
+        name("twice"),
+        vec![
+            update(coded(1, 1, "copied"), coded(1, 100, "copied")),
+            update(coded(2, 2, "copied"), coded(2, 1, "copied")),
+            update(coded(1, 100, "copied"), coded(1, 2, "copied")),
+        ],
+    )])?;
+    source.commit(vec![(name("keyed"), vec![insert(pair(3, "again")), insert(pair(50, "late"))])])
+}
+
+/// What happens while the binlog is followed: rows of all kinds, statements, a large transaction.
+pub fn after(source: &ScriptedSource) -> Result<()> {
+    for i in 0..4 {
+        source.commit(vec![
+            (
+                name("keyed"),
+                vec![
+                    insert(pair(60 + i, "streamed")),
+                    update(pair(4 + i, "copied"), pair(4 + i, "streamed")),
+                ],
+            ),
+            (name("bare"), vec![insert(pair(7, "same")), insert(pair(7, "same"))]),
+        ])?;
+    }
+    source.commit(vec![(
+        name("bare"),
+        vec![delete(pair(7, "same")), update(pair(7, "same"), pair(8, "one"))],
+    )])?;
+    source.rotate();
+    // The code of a deleted row goes to a new one, in the next transaction.
+    source.commit(vec![(name("twice"), vec![delete(coded(3, 3, "copied"))])])?;
+    source.commit(vec![(name("twice"), vec![insert(coded(30, 3, "heir"))])])?;
+    source
+        .commit(vec![(name("twice"), vec![update(coded(30, 3, "heir"), coded(31, 3, "heir"))])])?;
+    source.ddl("db", "ALTER TABLE keyed ADD COLUMN w int NOT NULL DEFAULT 7")?;
+    source.commit(vec![(name("keyed"), vec![insert(vec![int(70), text("wide"), int(1)])])])?;
+    // Larger than what the plan allows to hold: applied in parts, while it is read.
+    let many = |from: i64| -> Vec<RowOp<'static>> {
+        (from..from + 60).map(|i| insert(pair(i, &"x".repeat(18)))).collect()
+    };
+    source.commit(vec![
+        (name("bare"), many(1000)),
+        (name("keyed"), vec![delete(vec![int(60), text("streamed"), int(7)])]),
+        (name("bare"), many(2000)),
+    ])?;
+    source.ddl("db", "CREATE TABLE born (id int primary key, v varchar(20))")?;
+    source.commit(vec![(name("born"), vec![insert(pair(1, "a")), insert(pair(2, "b"))])])?;
+    source.ddl("db", "RENAME TABLE born TO grown")?;
+    source.commit(vec![(name("grown"), vec![insert(pair(3, "c"))])])?;
+    source.ddl("db", "TRUNCATE TABLE idle")?;
+    source.commit(vec![(name("idle"), vec![insert(pair(1, "anew"))])])?;
+    source.ddl("db", "DROP TABLE grown")?;
+    source.commit(vec![(name("keyed"), vec![delete(vec![int(70), text("wide"), int(1)])])])
+}
+
+/// A source that lives while it is migrated: part of its script happens behind the first
+/// snapshot, the rest when the stream is opened for the first time.
+pub struct Live {
+    pub script: ScriptedSource,
+    behind_snapshot: Once,
+    behind_open: Once,
+}
+
+type Step = fn(&ScriptedSource) -> Result<()>;
+
+struct Once(Step, AtomicBool);
+
+impl Once {
+    fn play(&self, source: &ScriptedSource) -> Result<()> {
+        if self.1.swap(true, std::sync::atomic::Ordering::SeqCst) {
+            Ok(())
+        } else {
+            (self.0)(source)
+        }
+    }
+}
+
+impl Live {
+    pub fn new(script: ScriptedSource, behind_snapshot: Step, behind_open: Step) -> Self {
+        let once = |step| Once(step, AtomicBool::new(false));
+        Self { script, behind_snapshot: once(behind_snapshot), behind_open: once(behind_open) }
+    }
+}
+
+impl Source for Live {
+    fn info(&self) -> Result<SourceInfo> {
+        self.script.info()
+    }
+    fn end_position(&self) -> Result<Position> {
+        self.script.end_position()
+    }
+    fn snapshot(&self, choose: &TableChoice, stop: &AtomicBool) -> Result<Box<dyn Snapshot>> {
+        let snapshot = self.script.snapshot(choose, stop)?;
+        self.behind_snapshot.play(&self.script)?;
+        Ok(snapshot)
+    }
+    fn describe(&self, table: &TableName) -> Result<Option<TableInfo>> {
+        self.script.describe(table)
+    }
+    fn tables(&self, choose: &TableChoice) -> Result<Vec<TableName>> {
+        self.script.tables(choose)
+    }
+    fn open(&self, from: &Position) -> Result<Box<dyn EventStream>> {
+        self.behind_open.play(&self.script)?;
+        self.script.finish();
+        self.script.open(from)
+    }
+}
