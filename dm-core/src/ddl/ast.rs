@@ -251,7 +251,6 @@ pub struct CheckDef {
 
 /// What may stand between the parentheses of CREATE TABLE.
 #[derive(Clone, Debug, PartialEq, Eq)]
-// A statement is read once and thrown away: its size does not matter.
 #[allow(clippy::large_enum_variant)]
 pub enum TableElement {
     /// A column.
@@ -369,7 +368,6 @@ pub enum DropKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::large_enum_variant)] // few live at a time, and patterns stay plain
 #[non_exhaustive]
-// A statement is read once and thrown away: its size does not matter.
 pub enum AlterSpec {
     /// ADD [COLUMN] c ... [FIRST | AFTER d], or ADD [COLUMN] (c ..., d ..., keys).
     AddColumns {
