@@ -180,9 +180,9 @@ pub struct ColumnDef {
     pub generated: Option<Generated>,
     /// AUTO_INCREMENT.
     pub auto_increment: bool,
-    /// [PRIMARY] KEY.
+    /// \[PRIMARY\] KEY.
     pub primary: bool,
-    /// UNIQUE [KEY].
+    /// UNIQUE \[KEY\].
     pub unique: bool,
     /// INVISIBLE.
     pub invisible: bool,
@@ -275,9 +275,9 @@ pub enum TableElement {
 /// A table option: upper-case name and the text of its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TableOption {
-    /// [DEFAULT] CHARACTER SET, in lower case.
+    /// \[DEFAULT\] CHARACTER SET, in lower case.
     Charset(String),
-    /// [DEFAULT] COLLATE, in lower case.
+    /// \[DEFAULT\] COLLATE, in lower case.
     Collate(String),
     /// COMMENT.
     Comment(String),
@@ -369,7 +369,7 @@ pub enum DropKind {
 #[allow(clippy::large_enum_variant)] // few live at a time, and patterns stay plain
 #[non_exhaustive]
 pub enum AlterSpec {
-    /// ADD [COLUMN] c ... [FIRST | AFTER d], or ADD [COLUMN] (c ..., d ..., keys).
+    /// ADD \[COLUMN\] c ... [FIRST | AFTER d], or ADD \[COLUMN\] (c ..., d ..., keys).
     AddColumns {
         /// IF NOT EXISTS.
         if_not_exists: bool,
@@ -391,7 +391,7 @@ pub enum AlterSpec {
         /// Where it goes.
         position: Position,
     },
-    /// DROP [COLUMN].
+    /// DROP \[COLUMN\].
     DropColumn {
         /// IF EXISTS.
         if_exists: bool,
@@ -407,7 +407,7 @@ pub enum AlterSpec {
         /// New name.
         new: String,
     },
-    /// ALTER [COLUMN] c SET DEFAULT or DROP DEFAULT (`None`).
+    /// ALTER \[COLUMN\] c SET DEFAULT or DROP DEFAULT (`None`).
     ColumnDefault {
         /// IF EXISTS.
         if_exists: bool,
@@ -416,7 +416,7 @@ pub enum AlterSpec {
         /// The text of the new default.
         default: Option<String>,
     },
-    /// ALTER [COLUMN] c SET VISIBLE or INVISIBLE.
+    /// ALTER \[COLUMN\] c SET VISIBLE or INVISIBLE.
     ColumnVisibility {
         /// The column.
         name: String,
@@ -452,7 +452,7 @@ pub enum AlterSpec {
         /// INVISIBLE or IGNORED.
         invisible: bool,
     },
-    /// ALTER CHECK or CONSTRAINT c [NOT] ENFORCED.
+    /// ALTER CHECK or CONSTRAINT c \[NOT\] ENFORCED.
     Enforce {
         /// The constraint.
         name: String,
@@ -533,8 +533,8 @@ pub struct DatabaseDef {
     pub or_replace: bool,
     /// IF NOT EXISTS.
     pub if_not_exists: bool,
-    /// [DEFAULT] CHARACTER SET, in lower case.
+    /// \[DEFAULT\] CHARACTER SET, in lower case.
     pub charset: Option<String>,
-    /// [DEFAULT] COLLATE, in lower case.
+    /// \[DEFAULT\] COLLATE, in lower case.
     pub collation: Option<String>,
 }

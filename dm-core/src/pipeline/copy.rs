@@ -38,6 +38,9 @@ const ROUNDS: u32 = 50;
 const CHUNK_ROWS_MAX: u64 = 100_000;
 /// Chunks have marks of their own: all runs of a copy write under one epoch.
 const COPY_EPOCH: u64 = 0;
+/// Rows that are larger than this on average are copied one chunk at a time: each is in memory
+/// several times on its way (packet, row, block, statement, the client's copies of it).
+const LARGE_ROW: u64 = 512 << 10;
 /// Chunks noted in one commit of the state file.
 const NOTE_AT_ONCE: usize = 64;
 
@@ -71,6 +74,12 @@ pub(super) struct Table {
     pub target: LoadTarget,
     /// Done chunks were read from an earlier snapshot.
     mixed: bool,
+}
+
+impl Table {
+    fn has_large_rows(&self) -> bool {
+        self.copy.bytes / self.copy.rows.max(1) > LARGE_ROW
+    }
 }
 
 enum Work {
@@ -228,6 +237,7 @@ impl Copy {
             }),
             changed: Condvar::new(),
             notes: Mutex::new(Vec::new()),
+            large: Mutex::new(()),
         };
         std::thread::scope(|scope| {
             for worker in 0..self.settings.threads.max(1) {
@@ -278,7 +288,10 @@ impl Copy {
                         reader = Some(snapshot.reader()?);
                     }
                     let Some(reader) = reader.as_deref_mut() else { continue };
-                    let stats = self.chunk(&slot, &mut writer, reader, table, &chunk)?;
+                    let stats = {
+                        let _turn = table.has_large_rows().then(|| lock(&shared.large));
+                        self.chunk(&slot, &mut writer, reader, table, &chunk)?
+                    };
                     self.stats.chunk(stats.rows, stats.bytes, stats.duplicates);
                     lock(&shared.notes).push(ChunkDone {
                         table: table.copy.info.name.clone(),
@@ -472,6 +485,8 @@ struct Shared {
     queue: Mutex<Queue>,
     changed: Condvar,
     notes: Mutex<Vec<ChunkDone>>,
+    /// Held by the worker that copies large rows.
+    large: Mutex<()>,
 }
 
 impl Shared {

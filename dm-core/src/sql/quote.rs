@@ -41,8 +41,14 @@ pub fn quote_table(table: &TableName) -> String {
     out
 }
 
+/// From here on room is made in one step.
+const LARGE_TEXT: usize = 64 << 10;
+
 /// Appends a string literal. The session must not have NO_BACKSLASH_ESCAPES.
 pub fn push_string(out: &mut String, text: &str) {
+    if text.len() > LARGE_TEXT {
+        out.reserve(text.len() + text.len() / 16 + 4_096);
+    }
     out.push('\'');
     let mut rest = text;
     // Runs without special characters are copied whole: this is the hot path of the copy.
@@ -68,7 +74,8 @@ pub fn push_string(out: &mut String, text: &str) {
 pub fn push_hex(out: &mut String, bytes: &[u8]) {
     const DIGITS: [char; 16] =
         ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
-    out.reserve(bytes.len() * 2 + 3);
+    // With room for what follows: growing by a byte would copy a large row once more.
+    out.reserve(bytes.len() * 2 + 4_096);
     out.push_str("x'");
     for &b in bytes {
         out.push(DIGITS[usize::from(b >> 4)]);
