@@ -9,6 +9,7 @@
 //! the structures looked before. Only ends of groups are positions to start from.
 
 mod group;
+mod outcome;
 mod recover;
 mod statement;
 mod xa;

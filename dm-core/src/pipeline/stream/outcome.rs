@@ -1,0 +1,161 @@
+//! Whether a statement that was under way when the task died has run: told by the structures of
+//! its tables before it, after it, and now. Pure.
+
+use dm_filter::TableName;
+
+use crate::ddl::{ParseContext, SqlMode, parse};
+use crate::error::{Error, Result, codes};
+use crate::schema::{TableSchema, Tracker, differences, parse_create_table};
+
+/// Tables with their structures; `None` for one that is not there.
+pub(super) type Structures = Vec<(TableName, Option<TableSchema>)>;
+
+/// Compared without what moves by itself (the counter of AUTO_INCREMENT) or is printed differently.
+pub(super) fn same(left: &Structures, right: &Structures) -> bool {
+    left.len() == right.len()
+        && left.iter().zip(right).all(|((a, left), (b, right))| {
+            a == b
+                && match (left, right) {
+                    (Some(left), Some(right)) => differences(left, right).is_empty(),
+                    (None, None) => true,
+                    _ => false,
+                }
+        })
+}
+
+pub(super) fn structures<'t>(
+    texts: impl Iterator<Item = (&'t TableName, Option<String>)>,
+) -> Result<Structures> {
+    texts
+        .map(|(table, text)| {
+            let schema = text.map(|t| parse_create_table(&t, SqlMode::default())).transpose()?;
+            Ok((table.clone(), schema))
+        })
+        .collect()
+}
+
+/// Whether a statement has run, told by the structures; `None` when they do not tell.
+pub(super) fn ran(before: &Structures, after: &Structures, now: &Structures) -> Option<bool> {
+    if before == after {
+        return None;
+    }
+    if now == before || now == after {
+        return Some(now == after);
+    }
+    // A server prints a structure in its own words and fills in its defaults.
+    match (same(now, before), same(now, after)) {
+        (true, true) => return None,
+        (before, after) if before || after => return Some(after),
+        _ => {}
+    }
+    // A table that the statement makes or takes away tells by being there.
+    let exist = |s: &Structures| s.iter().map(|(_, s)| s.is_some()).collect::<Vec<_>>();
+    let (before, after, now) = (exist(before), exist(after), exist(now));
+    (before != after && (now == before || now == after)).then(|| now == after)
+}
+
+/// How the target's tables look when the statement has run on them.
+pub(super) fn expected(before: &Structures, sql: &str) -> Result<Structures> {
+    let mut tracker = Tracker::default();
+    for (table, schema) in before {
+        if let Some(schema) = schema {
+            tracker.set(table.clone(), std::sync::Arc::new(schema.clone()), false);
+        }
+    }
+    let statement = parse(sql, &ParseContext::default())?;
+    tracker.apply(&statement)?;
+    Ok(before
+        .iter()
+        .map(|(table, _)| (table.clone(), tracker.table(table).map(|s| (**s).clone())))
+        .collect())
+}
+
+pub(super) fn ambiguous(
+    sql: &str,
+    before: &Structures,
+    after: &Structures,
+    now: &Structures,
+) -> Error {
+    let mut text = format!(
+        "the task died while {:?} ran at the target, and the structures do not tell whether it ran",
+        short(sql)
+    );
+    for ((table, now), ((_, before), (_, after))) in now.iter().zip(before.iter().zip(after)) {
+        text.push_str(&format!("; {table}: "));
+        match (now, before, after) {
+            (Some(now), Some(before), Some(after)) => text.push_str(&format!(
+                "now against before [{}], now against after [{}]",
+                differences(before, now).join("; "),
+                differences(after, now).join("; ")
+            )),
+            _ => text.push_str(&format!(
+                "before {}, after {}, now {}",
+                there(before.is_some()),
+                there(after.is_some()),
+                there(now.is_some())
+            )),
+        }
+    }
+    Error::new(&codes::SYNC_DDL_UNKNOWN, text)
+}
+
+fn there(yes: bool) -> &'static str {
+    if yes { "there" } else { "not there" }
+}
+
+/// A statement's beginning, for messages.
+pub(super) fn short(sql: &str) -> String {
+    let mut text: String = sql.chars().take(300).collect();
+    if text.len() < sql.len() {
+        text.push_str(" ...");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(tables: &[(&str, &str)]) -> Structures {
+        let schema = |text: &str| {
+            let parsed = |t| parse_create_table(t, SqlMode::default()).unwrap();
+            (!text.is_empty()).then(|| parsed(text))
+        };
+        tables.iter().map(|(name, text)| (TableName::new("d", *name), schema(text))).collect()
+    }
+
+    fn ran_on(tables: &[(&str, &str)], sql: &str, now: &[(&str, &str)]) -> Option<bool> {
+        let before = state(tables);
+        let after = expected(&before, sql).unwrap();
+        ran(&before, &after, &state(now))
+    }
+
+    const PLAIN: &str = "CREATE TABLE t (id int NOT NULL, PRIMARY KEY (id))";
+    const PRINTED: &str = "CREATE TABLE `t` (`id` int(11) NOT NULL, PRIMARY KEY (`id`)) \
+                           ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin";
+
+    #[test]
+    fn a_table_that_is_made_or_dropped_tells_by_being_there() {
+        let create = "CREATE TABLE IF NOT EXISTS d.t (id int primary key)";
+        assert_eq!(ran_on(&[("t", "")], create, &[("t", PRINTED)]), Some(true));
+        assert_eq!(ran_on(&[("t", "")], create, &[("t", "")]), Some(false));
+        let drop = "DROP TABLE IF EXISTS d.t";
+        assert_eq!(ran_on(&[("t", PRINTED)], drop, &[("t", "")]), Some(true));
+        assert_eq!(ran_on(&[("t", PRINTED)], drop, &[("t", PRINTED)]), Some(false));
+        let rename = "RENAME TABLE d.t TO d.u";
+        let (old, new) = ([("t", PRINTED), ("u", "")], [("t", ""), ("u", PRINTED)]);
+        assert_eq!(ran_on(&old, rename, &new), Some(true));
+        assert_eq!(ran_on(&old, rename, &old), Some(false));
+        assert_eq!(ran_on(&old, rename, &[("t", ""), ("u", "")]), None);
+    }
+
+    #[test]
+    fn the_words_of_a_server_do_not_matter() {
+        let add = "ALTER TABLE d.t ADD COLUMN v int";
+        let added = PRINTED.replace(", PRIMARY", ", `v` int(11) DEFAULT NULL, PRIMARY");
+        assert_eq!(ran_on(&[("t", PRINTED)], add, &[("t", &added)]), Some(true));
+        assert_eq!(ran_on(&[("t", PLAIN)], add, &[("t", PLAIN)]), Some(false));
+        let other = PRINTED.replace(", PRIMARY", ", `w` text, PRIMARY");
+        assert_eq!(ran_on(&[("t", PRINTED)], add, &[("t", &other)]), None);
+    }
+}
