@@ -41,7 +41,12 @@ pub(super) fn load(
         let rows = block.rows();
         let mut loose = false;
         for row in 0..rows {
-            loose = statement.row(&block, row);
+            loose = needs_loose(&block, row);
+            if loose {
+                // The rows before it keep their strict session.
+                flush(writer, &mut statement, target, &mut stats, false)?;
+            }
+            statement.row(&block, row);
             if row + 1 < rows && (statement.is_full() || loose) {
                 flush(writer, &mut statement, target, &mut stats, loose)?;
             }
@@ -92,6 +97,11 @@ fn flush(
     }
     stats.rows += rows;
     Ok(())
+}
+
+/// True for a row that holds an ENUM's error value, which strict sessions refuse.
+fn needs_loose(block: &CopyBlock, row: usize) -> bool {
+    block.row(row).any(|(_, cell)| matches!(cell, CellRef::Sql("0")))
 }
 
 /// What becomes of a column of the blocks at the target.
@@ -163,14 +173,13 @@ impl Insert {
         }
     }
 
-    /// Appends a row; true when it holds a value that a strict session refuses.
-    fn row(&mut self, block: &CopyBlock, row: usize) -> bool {
+    /// Appends a row.
+    fn row(&mut self, block: &CopyBlock, row: usize) {
         if self.rows == 0 {
             self.head(block);
         } else {
             self.text.push(',');
         }
-        let mut loose = false;
         self.text.push('(');
         let mut first = true;
         for (i, (column, cell)) in block.row(row).enumerate() {
@@ -181,14 +190,12 @@ impl Insert {
             if !std::mem::take(&mut first) {
                 self.text.push(',');
             }
-            loose |= matches!(cell, CellRef::Sql("0"));
             let text = block.sql_text(row, i).filter(|_| place == Place::PlainText);
             push_cell(&mut self.text, &column.kind, text.map_or(cell, CellRef::Value));
         }
         self.text.push_str(&self.extra_values);
         self.text.push(')');
         self.rows += 1;
-        loose
     }
 
     fn head(&mut self, block: &CopyBlock) {
