@@ -16,11 +16,12 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::ast::{AlterSpec, ColumnDef, TableElement, TypeKind};
-use super::lexer::{Lexed, Token, TokenKind, lex, quote_ident, unquote_ident, unquote_string};
+use super::lexer::{Lexed, Token, TokenKind, lex, unquote_ident, unquote_string};
 use super::server::{Flavor, ServerVersion};
 use super::statement::{Body, ParseContext, Statement};
 use super::{SqlMode, parse};
 use crate::error::{Error, Result, codes};
+use crate::sql::quote_ident;
 
 /// The statement as the server `to` takes it.
 ///

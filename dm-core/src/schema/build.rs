@@ -15,8 +15,9 @@ use super::table::{
 };
 use crate::ddl::{
     CheckDef, ColumnDef, CreateTable, Flavor, ForeignKeyDef, KeyDef, SqlMode, TableElement,
-    TableOption, TypeSpec, quote_ident,
+    TableOption, TypeSpec,
 };
+use crate::sql::quote_ident;
 
 /// What the columns and keys of one statement are made with.
 pub(super) struct Builder<'a> {

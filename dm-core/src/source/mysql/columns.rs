@@ -12,8 +12,9 @@ use dm_filter::TableName;
 use super::json::{self, Probed};
 use crate::error::{Error, Result, codes};
 use crate::event::{CellKind, CopyBlock, CopyColumn};
-use crate::mysql::{ServerVersion, ident, table_name};
+use crate::mysql::ServerVersion;
 use crate::schema::{Column, ColumnType, TableSchema, TypeKind};
+use crate::sql::{quote_ident, quote_table};
 
 /// What the reader of a copy wants to have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,11 +72,11 @@ impl Selection {
                 TypeKind::Enum if !options.expressions => Answer::AsIs,
                 TypeKind::Enum if column.ty.labels.iter().all(|l| !l.is_empty()) => Answer::Enum,
                 TypeKind::Enum => {
-                    extra.push(format!("{} + 0", ident(&column.name)));
+                    extra.push(format!("{} + 0", quote_ident(&column.name)));
                     Answer::EnumWithEmptyLabel(next)
                 }
                 TypeKind::Json if can_probe => {
-                    let qualified = format!("{}.{}", table_name(name), ident(&column.name));
+                    let qualified = format!("{}.{}", quote_table(name), quote_ident(&column.name));
                     extra.push(json::probe_root(&qualified));
                     extra.push(json::probe(&qualified, "$**.*"));
                     extra.push(json::probe(&qualified, "$**[*]"));
@@ -97,7 +98,7 @@ impl Selection {
     /// The statement for the rows that fulfil all of the conditions.
     pub(super) fn sql(&self, name: &TableName, hint: &str, conditions: &[&str]) -> String {
         let list = if self.list.is_empty() { "1" } else { &self.list };
-        let mut sql = format!("SELECT {list} FROM {}", table_name(name));
+        let mut sql = format!("SELECT {list} FROM {}", quote_table(name));
         if !hint.is_empty() {
             let _ = write!(sql, " {hint}");
         }
@@ -169,7 +170,7 @@ fn push<'a>(
 /// What to select for a column, and what its answer is.
 fn question(column: &Column) -> (CellKind, String) {
     use TypeKind as K;
-    let name = ident(&column.name);
+    let name = quote_ident(&column.name);
     match column.ty.kind {
         K::TinyInt | K::SmallInt | K::MediumInt | K::Int | K::BigInt | K::Decimal | K::Year => {
             (CellKind::Number, name)
