@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use mysql::prelude::Queryable;
 use support::compare::{Target, assert_databases_equal};
-use support::dm::{Dm, Task};
+use support::dm::{Dm, Task, WAITS_FOR_FENCE, WAITS_FOR_TABLE};
 use support::random::Random;
 use support::server::{Address, Flavor, Server};
 use support::workload::{Load, big_transaction};
@@ -115,7 +115,7 @@ fn under_ddl(flavor: Flavor, copied: bool, kills: u64) {
         for _ in 0..kills {
             let mut process = dm.start(&[]);
             wait::pass(Duration::from_millis(100 + random.below(1_500)));
-            assert!(process.is_running(), "dm ended by itself:\n{}", process.stderr());
+            process.must_run();
             process.kill();
         }
         // The first start sees few of them, the later ones all.
@@ -184,7 +184,7 @@ fn tables_that_change_between_a_killed_copy_and_its_resumption_are_copied_again(
         let mut process = dm.start(&[]);
         // Asked of the tables: the sizes in information_schema may be a day old.
         wait::until("the copy has begun", support::dm::DEADLINE, || {
-            assert!(process.is_running(), "dm ended by itself:\n{}", process.stderr());
+            process.must_run();
             let mut conn = to.conn();
             ["acct", "t", "t_new"].iter().any(|table| {
                 let one = conn.query_first::<u8, _>(format!("SELECT 1 FROM {DB}.{table} LIMIT 1"));
@@ -219,15 +219,10 @@ fn a_long_statement_survives_the_process_that_sent_it() {
     holder.query_drop("BEGIN").unwrap();
     holder.query_drop("SELECT * FROM w.s").unwrap();
     let mut process = dm.start(&[]);
-    let waiting =
-        "SELECT COUNT(*) FROM information_schema.processlist WHERE state LIKE '%metadata lock%'";
-    wait::until("the statement waits at the target", support::dm::DEADLINE, || {
-        assert!(process.is_running(), "dm ended by itself:\n{}", process.stderr());
-        to.value::<u64>(waiting) > 0
-    });
+    process.until_seen_at(to, WAITS_FOR_TABLE);
     process.kill();
-    let second = dm.start(&["--until", "caught-up"]);
-    wait::pass(Duration::from_secs(1));
+    let mut second = dm.start(&["--until", "caught-up"]);
+    second.until_seen_at(to, WAITS_FOR_FENCE);
     holder.query_drop("COMMIT").unwrap();
     second.wait(support::dm::DEADLINE).expect_success();
     assert_databases_equal(from, Target::Server(to), &[DB]);
@@ -254,15 +249,10 @@ fn tables_that_change_places_do_so_once() {
         holder.query_drop("BEGIN").unwrap();
         holder.query_drop("SELECT * FROM w.p").unwrap();
         let mut process = dm.start(&[]);
-        let waiting = "SELECT COUNT(*) FROM information_schema.processlist \
-                       WHERE state LIKE '%metadata lock%'";
-        wait::until("the statement waits at the target", support::dm::DEADLINE, || {
-            assert!(process.is_running(), "dm ended by itself:\n{}", process.stderr());
-            to.value::<u64>(waiting) > 0
-        });
+        process.until_seen_at(to, WAITS_FOR_TABLE);
         process.kill();
-        let second = dm.start(&["--until", "caught-up"]);
-        wait::pass(Duration::from_millis(500));
+        let mut second = dm.start(&["--until", "caught-up"]);
+        second.until_seen_at(to, WAITS_FOR_FENCE);
         holder.query_drop("COMMIT").unwrap();
         second.wait(support::dm::DEADLINE).expect_success();
         assert_databases_equal(from, Target::Server(to), &[DB]);

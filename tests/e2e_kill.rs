@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
 use support::compare::{Target, assert_databases_equal};
-use support::dm::{DEADLINE, Dm, Process, Task};
+use support::dm::{DEADLINE, Dm, Process, Task, WAITS_FOR_FENCE};
 use support::proxy::Proxy;
 use support::random::Random;
 use support::server::{Address, Flavor, Server, external_target};
@@ -40,17 +40,13 @@ fn task<'a>(sources: &'a [&'a Address], to: &'a Address) -> Task<'a> {
     task
 }
 
-fn must_run(process: &mut Process) {
-    assert!(process.is_running(), "dm ended by itself:\n{}", process.stderr());
-}
-
 /// Lets it run for a while and kills it; the next start follows at once.
 fn kill_round(dm: &Dm, random: &mut Random, most_ms: u64) {
     let mut process = dm.start(&[]);
     let end = Instant::now() + Duration::from_millis(20 + random.below(most_ms));
     while Instant::now() < end {
         wait::pass(Duration::from_millis(10));
-        must_run(&mut process);
+        process.must_run();
     }
     process.kill();
 }
@@ -162,23 +158,17 @@ fn what_a_killed_process_left_running_does_not_win() {
         holder.query_drop("SELECT * FROM w.r WHERE id = 1 FOR UPDATE").unwrap();
         let mut first = dm.start(&[]);
         from.run(DB, "BEGIN; UPDATE r SET v = 5 WHERE id = 1; INSERT INTO loose VALUES (5, 'five', NULL); COMMIT");
-        // Not innodb_trx: asked often, it shows what it showed before.
-        let waiting = "SELECT COUNT(*) FROM information_schema.processlist \
-                       WHERE command = 'Query' AND info LIKE 'UPDATE `w`.`r` %'";
-        wait::until("dm waits for the row", DEADLINE, || {
-            must_run(&mut first);
-            to.value::<u64>(waiting) > 0
-        });
+        first.until_seen_at(to, "command = 'Query' AND info LIKE 'UPDATE `w`.`r` %'");
         first.kill();
         let mut second = dm.start(&[]);
         from.run(DB, "BEGIN; UPDATE r SET v = 6 WHERE id = 1; INSERT INTO loose VALUES (6, 'six', NULL); COMMIT");
-        wait::pass(Duration::from_secs(2));
+        second.until_seen_at(to, WAITS_FOR_FENCE);
         holder.query_drop("ROLLBACK").unwrap();
         wait::until("the last value arrives", DEADLINE, || {
-            must_run(&mut second);
+            second.must_run();
             to.value::<i32>("SELECT v FROM w.r") == 6
         });
-        must_run(&mut second);
+        second.must_run();
         second.kill();
         dm.catch_up().expect_success();
         assert_databases_equal(from, Target::Server(to), &[DB]);
@@ -198,9 +188,9 @@ fn through_proxies(breaking: impl Fn(&Proxy, &Proxy, &Server)) {
     let mut process = dm.start(&[]);
     arrives(&mut process, from, to, 1);
     breaking(&near, &far, to);
-    must_run(&mut process);
+    process.must_run();
     arrives(&mut process, from, to, 2);
-    must_run(&mut process);
+    process.must_run();
     load.finish();
     process.kill();
     dm.catch_up().expect_success();
@@ -212,7 +202,7 @@ fn arrives(process: &mut Process, from: &Server, to: &Server, mark: u32) {
     from.run(DB, &format!("INSERT INTO loose VALUES (9000 + {mark}, 'mark', NULL)"));
     let there = format!("SELECT COUNT(*) FROM w.loose WHERE a = 9000 + {mark}");
     wait::until("the mark arrives", DEADLINE, || {
-        must_run(process);
+        process.must_run();
         let Ok(mut conn) = to.try_conn() else { return false };
         matches!(conn.query_first::<u64, _>(&there), Ok(Some(1)))
     });
