@@ -43,7 +43,7 @@ pub use dir::list_tasks;
 pub use mailbox::{Command, CommandState, Mailbox, Override, OverrideAction};
 pub use reader::StateReader;
 pub use stream_model::{
-    Checkpoint, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, TrackedTable, Tracker,
+    Checkpoint, LANE_START, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, TrackedTable, Tracker,
 };
 pub use task::{SourceRow, Stage, StoredError, TaskRow};
 
