@@ -16,6 +16,7 @@ use crate::ddl::{Statement, StatementKind};
 use crate::error::{Error, Result, codes};
 use crate::online_ddl::{Action, Change, Follower};
 use crate::position::BinlogPos;
+use crate::state::LaneChanges;
 
 impl Stream<'_> {
     /// Handles a statement that has to do with an online schema change; false for any other.
@@ -33,32 +34,52 @@ impl Stream<'_> {
         let Some(mut follower) = self.online.take() else { return Ok(false) };
         let in_txn = self.group.in_txn;
         self.progress.wait_settled(self.group.ordinal - 1, None)?;
+        // From here on changes belong to this group. When it fails half way they must not be saved
+        // with the position before it: it begins anew.
+        self.save()?;
+        let done = self.online_steps(&mut follower, statement, query, start, end, at);
+        self.online = Some(follower);
+        match done {
+            Ok(false) => Ok(false),
+            Ok(true) => self.end_ddl(in_txn, end).map(|()| true),
+            Err(error) => {
+                self.changes = LaneChanges::default();
+                Err(error)
+            }
+        }
+    }
+
+    /// True when all of the statement is done.
+    fn online_steps(
+        &mut self,
+        follower: &mut Follower,
+        statement: &Statement,
+        query: &QueryEvent<'_>,
+        start: &BinlogPos,
+        end: &BinlogPos,
+        at: u32,
+    ) -> Result<bool> {
         let heard = Change::new(&statement.sql, query, at, start.to_string());
         let actions = {
-            let kind = self.kind_behind(&follower, statement);
+            let kind = self.kind_behind(follower, statement);
             let judge = |real: &TableName| self.judge(real, kind, &statement.sql);
-            let unknown = follower.unknown(statement, &judge)?;
-            for ghost in &unknown {
-                let earlier = look_back(self, follower.names(), ghost, start, &judge_text(self))?;
-                follower.adopt(ghost, earlier);
+            for ghost in follower.unknown(statement, &judge)? {
+                let earlier = look_back(self, follower.names(), &ghost, start, &judge_text(self))?;
+                follower.adopt(&ghost, earlier);
             }
             follower.statement(statement, &heard, &judge)?
         };
-        let ordinary = actions.is_none();
+        let done = actions.is_some();
         for action in actions.into_iter().flatten() {
             self.act(action, query, start, end, at)?;
         }
-        // Only now: what fails is done again with the record that was there before.
         let (gone, kept) = follower.take_changes()?;
         self.changes.removed_online_ddl.extend(gone);
         self.changes.online_ddl.extend(kept);
-        self.online = Some(follower);
-        if ordinary {
-            return Ok(false);
+        if done {
+            self.changes.skipped.push(("online schema change".to_owned(), 1));
         }
-        self.changes.skipped.push(("online schema change".to_owned(), 1));
-        self.end_ddl(in_txn, end)?;
-        Ok(true)
+        Ok(done)
     }
 
     fn act(
