@@ -14,7 +14,7 @@ use support::compare::{Target, assert_databases_equal, tables};
 use support::dm::{Dm, Task};
 use support::random::Random;
 use support::server::{Flavor, PASSWORD, Server, USER, tool};
-use support::workload::Load;
+use support::workload::{Load, big_transaction};
 use support::{serial, skip, wait};
 
 const DB: &str = "w";
@@ -141,6 +141,51 @@ fn pt_online_schema_change_under_load_with_kills_on_mysql() {
 #[test]
 fn pt_online_schema_change_under_load_with_kills_on_mariadb() {
     under_load(Flavor::Mariadb);
+}
+
+/// The tool works while the tables are copied; the copy is killed, and goes on when the tables are others.
+#[test]
+fn pt_online_schema_change_during_the_copy() {
+    let _one = serial();
+    if tool("pt-online-schema-change").is_none() {
+        return skip("pt-online-schema-change", "not installed; tests/servers.sh install tools");
+    }
+    for (flavor, kill) in [(Flavor::Mysql, false), (Flavor::Mysql, true), (Flavor::Mariadb, true)] {
+        let Some((from, to)) = pair(flavor) else { return };
+        let seed = Random::seed();
+        Load::prepare(from, DB, seed);
+        from.run(DB, &big_transaction(40_000));
+        let sources = [&from.address];
+        let mut task = Task::new("all", &sources, Target::Server(to), &[DB]);
+        (task.instance, task.more) =
+            ("    mydumper-config-name: small\n", "mydumpers:\n  small: {rows: 300, threads: 1}\n");
+        let dm = Dm::set_up(&task);
+        let mut process = dm.start(&[]);
+        wait::until("the copy has begun", support::dm::DEADLINE, || {
+            process.must_run();
+            tables(to).iter().any(|(db, table)| {
+                db == DB && to.value::<u64>(&format!("SELECT COUNT(*) FROM {DB}.{table}")) > 0
+            })
+        });
+        let load = Load::start(from, DB, seed, 2, 60);
+        if kill {
+            process.kill();
+        }
+        for (table, alter) in [
+            ("acct", "ADD COLUMN extra INT NOT NULL DEFAULT 7, ADD INDEX extra (extra)"),
+            ("swap", "ADD COLUMN w VARCHAR(20) DEFAULT 'é' AFTER id"),
+        ] {
+            change(from, table, alter, &["--chunk-size=5000"]);
+        }
+        if !kill {
+            process.must_run();
+            process.kill();
+        }
+        load.finish();
+        dm.catch_up().expect_success();
+        assert_no_helpers(to);
+        assert_same(from, to);
+    }
 }
 
 /// The other ways of the tool: a swap by DROP and RENAME, a run that is given up, the old table kept.
