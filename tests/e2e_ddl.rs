@@ -12,21 +12,11 @@ use mysql::prelude::Queryable;
 use support::compare::{Target, assert_databases_equal};
 use support::dm::{Dm, Task, WAITS_FOR_FENCE, WAITS_FOR_TABLE};
 use support::random::Random;
-use support::server::{Address, Flavor, Server};
+use support::server::{Address, Flavor};
 use support::workload::{Load, big_transaction};
 use support::{env_number, serial, sql, wait};
 
 const DB: &str = "w";
-
-fn stage(flavor: Flavor) -> Option<(&'static Server, &'static Server, u64)> {
-    let (from, to) = (Server::shared(flavor, "src")?, Server::target(flavor)?);
-    from.clear();
-    to.clear();
-    let seed = Random::seed();
-    println!("DM_TEST_SEED={seed}");
-    Load::prepare(from, DB, seed);
-    Some((from, to, seed))
-}
 
 /// A table of its own that statements change again and again, with rows in between.
 const SHAPE: &str = "CREATE TABLE shape (id INT AUTO_INCREMENT PRIMARY KEY, a INT DEFAULT 1, b VARCHAR(20)); \
@@ -94,7 +84,7 @@ impl Drop for StopOnDrop<'_> {
 
 fn under_ddl(flavor: Flavor, copied: bool, kills: u64) {
     let _one = serial();
-    let Some((from, to, seed)) = stage(flavor) else { return };
+    let Some((from, to, seed)) = Load::stage(DB, flavor) else { return };
     from.run(DB, SHAPE);
     from.run(DB, &big_transaction(3_000));
     from.run(DB, "CREATE TABLE spare LIKE loose; INSERT INTO spare SELECT * FROM loose");
@@ -166,7 +156,7 @@ fn tables_change_while_they_are_copied() {
 fn tables_that_change_between_a_killed_copy_and_its_resumption_are_copied_again() {
     let _one = serial();
     for flavor in [Flavor::Mysql, Flavor::Mariadb] {
-        let Some((from, to, seed)) = stage(flavor) else { return };
+        let Some((from, to, seed)) = Load::stage(DB, flavor) else { return };
         from.run(DB, &big_transaction(30_000));
         from.run(
             DB,
@@ -208,7 +198,7 @@ fn tables_that_change_between_a_killed_copy_and_its_resumption_are_copied_again(
 #[test]
 fn a_long_statement_survives_the_process_that_sent_it() {
     let _one = serial();
-    let Some((from, to, _)) = stage(Flavor::Mysql) else { return };
+    let Some((from, to, _)) = Load::stage(DB, Flavor::Mysql) else { return };
     from.run(DB, "CREATE TABLE s (a INT PRIMARY KEY, b INT, v INT); INSERT INTO s VALUES (1, 2, 3), (4, 5, 6)");
     let sources = [&from.address];
     let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB]));
@@ -234,7 +224,7 @@ fn a_long_statement_survives_the_process_that_sent_it() {
 fn tables_that_change_places_do_so_once() {
     let _one = serial();
     for flavor in [Flavor::Mysql, Flavor::Mariadb] {
-        let Some((from, to, _)) = stage(flavor) else { return };
+        let Some((from, to, _)) = Load::stage(DB, flavor) else { return };
         from.run(
             DB,
             "CREATE TABLE p (id INT PRIMARY KEY, v INT); INSERT INTO p VALUES (1, 1); \
