@@ -139,6 +139,7 @@ fn run(options: &Options, world: &World) -> Vec<String> {
                     world.layout.word()
                 ));
                 world.heal();
+                world.save_binlogs(seed);
             }
         }
         round += 1;

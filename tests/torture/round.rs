@@ -97,6 +97,7 @@ fn prepare(world: &World, seed: u64) {
         source.server.run(&t, &shapes::large(2_000));
     }
     world.target.server.clear();
+    world.target.server.reset_binlog();
 }
 
 /// Runs the load at all sources while `faults` happen.

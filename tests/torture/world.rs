@@ -102,6 +102,15 @@ impl World {
         Some(Self { layout, sources, target })
     }
 
+    /// Keeps the binlogs of all servers for whoever looks into a failure; says where.
+    pub fn save_binlogs(&self, seed: u64) {
+        let dir = std::env::temp_dir().join(format!("dm-torture-{}-{seed}", self.layout.word()));
+        for place in self.sources.iter().chain([&self.target]) {
+            place.server.save_binlogs(&dir.join(&place.server.name));
+        }
+        println!("   the binlogs of the servers are in {}", dir.display());
+    }
+
     /// Ends all faults, and starts what was killed.
     pub fn heal(&self) {
         for place in self.sources.iter().chain([&self.target]) {

@@ -7,6 +7,7 @@ use crate::error::{Error, Result, codes};
 use crate::event::{ApplyMode, RowBlock, StreamMark, Txn};
 use crate::pipeline::tables::Arrived;
 use crate::pipeline::windows::{Admission, contains};
+use crate::pipeline::worker::gtids;
 use crate::position::{BinlogPos, Gtid, Position};
 use crate::sink::keys::KeyHash;
 use crate::source::{Body, RowsBody, SourceEvent};
@@ -101,14 +102,9 @@ impl Stream<'_> {
             return;
         }
         self.ordinal += 1;
-        self.group = Group {
-            open: true,
-            ordinal: self.ordinal,
-            gtid,
-            at,
-            skip: self.applied.contains(self.ordinal),
-            ..Group::default()
-        };
+        let skip = self.applied.has(self.ordinal, gtid.as_ref());
+        self.group =
+            Group { open: true, ordinal: self.ordinal, gtid, at, skip, ..Group::default() };
     }
 
     /// Ends the open group; the position behind it.
@@ -145,6 +141,7 @@ impl Stream<'_> {
         }
         let txn = Txn {
             ordinal: group.ordinal,
+            gtid: group.gtid,
             end: position,
             at: group.at,
             blocks: group.blocks,
@@ -328,6 +325,7 @@ impl Stream<'_> {
         let low = self.progress.low();
         let mut applied = crate::event::OrdinalSet::new();
         applied.insert(group.ordinal);
+        applied.set_gtids(gtids(group.gtid.iter()));
         let mark = StreamMark {
             lane: self.ctx.lane.clone(),
             epoch: self.epoch,

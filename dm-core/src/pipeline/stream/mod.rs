@@ -368,7 +368,12 @@ impl<'c> Stream<'c> {
 
     /// Marks of earlier runs are needed until the low-water mark has passed them.
     fn forget_old_marks(&mut self, low: &Low) -> Result {
-        if self.forgot || self.applied.last().is_some_and(|last| last > low.ordinal) {
+        // Ordinals of another server's order do not tell when all of those marks are passed.
+        let passed = match (self.applied.gtids(), &low.position.gtid) {
+            (Some(applied), Some(low)) => applied.is_subset(low),
+            _ => self.applied.last().is_none_or(|last| last <= low.ordinal),
+        };
+        if self.forgot || !passed {
             return Ok(());
         }
         // This run's first batch writes a mark with a low of its own, so that the target alone
