@@ -12,66 +12,12 @@ use mysql::prelude::Queryable;
 use support::compare::{Target, assert_databases_equal};
 use support::dm::{Dm, Task, WAITS_FOR_FENCE, WAITS_FOR_TABLE};
 use support::random::Random;
-use support::server::{Address, Flavor};
+use support::server::Flavor;
+use support::statements::{SHAPE, change_tables};
 use support::workload::{Load, big_transaction};
-use support::{env_number, serial, sql, wait};
+use support::{env_number, serial, wait};
 
 const DB: &str = "w";
-
-/// A table of its own that statements change again and again, with rows in between.
-const SHAPE: &str = "CREATE TABLE shape (id INT AUTO_INCREMENT PRIMARY KEY, a INT DEFAULT 1, b VARCHAR(20)); \
-                     INSERT INTO shape (a, b) VALUES (1, 'x'), (2, 'y'), (NULL, NULL)";
-
-/// Statements that fit at any time; a column or table that is not there is the server's refusal and
-/// so no event.
-fn statements(random: &mut Random, round: u64) -> Vec<String> {
-    let n = random.below(4);
-    let list: &[String] = &[
-        format!("ALTER TABLE shape ADD COLUMN c{n} INT NOT NULL DEFAULT {round} FIRST"),
-        format!("ALTER TABLE shape ADD COLUMN c{n} VARCHAR(9) DEFAULT 'é' AFTER a"),
-        format!("ALTER TABLE shape DROP COLUMN c{n}"),
-        "ALTER TABLE shape RENAME COLUMN a TO b, RENAME COLUMN b TO a".to_owned(),
-        "ALTER TABLE shape RENAME COLUMN a TO tmp".to_owned(),
-        "ALTER TABLE shape RENAME COLUMN tmp TO a".to_owned(),
-        format!("ALTER TABLE shape ADD INDEX i{n} (a)"),
-        format!("DROP INDEX i{n} ON shape"),
-        "RENAME TABLE shape TO shape2, shape2 TO shape".to_owned(),
-        "RENAME TABLE shape TO shape_old".to_owned(),
-        "RENAME TABLE shape_old TO shape".to_owned(),
-        "RENAME TABLE shape TO x, twin TO shape, x TO twin".to_owned(),
-        "CREATE TABLE twin LIKE shape".to_owned(),
-        "DROP TABLE IF EXISTS twin".to_owned(),
-        "TRUNCATE TABLE shape".to_owned(),
-        format!(
-            "CREATE TABLE made{n} (id INT PRIMARY KEY, v VARCHAR(40) DEFAULT 'shape, ; -- `x`')"
-        ),
-        format!("DROP TABLE made{n}"),
-        format!("INSERT INTO made{n} (id) VALUES ({round})"),
-        format!("ALTER TABLE spare ADD COLUMN extra{n} INT DEFAULT {n}"),
-        format!("ALTER TABLE spare DROP COLUMN extra{n}"),
-    ];
-    let mut chosen = vec![random.pick(list).clone()];
-    chosen.push(format!("INSERT INTO shape (id) VALUES (NULL), ({})", 100_000 + round));
-    chosen.push("UPDATE shape SET b = a".to_owned());
-    chosen
-}
-
-/// Changes tables until it is told to stop; counts the statements that the server took.
-fn change_tables(source: &Address, seed: u64, stop: &AtomicBool, done: &AtomicU64) {
-    let mut conn = source.conn();
-    sql::run(&mut conn, &format!("USE {DB}"));
-    let mut random = Random::new(seed);
-    for round in 0.. {
-        if stop.load(Ordering::SeqCst) {
-            return;
-        }
-        for statement in statements(&mut random, round) {
-            // What the server refuses (a table that is away, a value that does not fit) is no change.
-            done.fetch_add(u64::from(conn.query_drop(&statement).is_ok()), Ordering::SeqCst);
-        }
-        wait::pass(Duration::from_millis(40));
-    }
-}
 
 /// Ends the changes also when the test fails: the scope waits for its thread.
 struct StopOnDrop<'a>(&'a AtomicBool);
@@ -100,7 +46,7 @@ fn under_ddl(flavor: Flavor, copied: bool, kills: u64) {
     let load = Load::start(from, DB, seed, 2, 150);
     let mut random = Random::new(seed);
     std::thread::scope(|scope| {
-        let changes = scope.spawn(|| change_tables(&from.address, seed, &stop, &done));
+        let changes = scope.spawn(|| change_tables(&from.address, DB, seed, &stop, &done));
         let ended = StopOnDrop(&stop);
         for _ in 0..kills {
             let mut process = dm.start(&[]);
