@@ -24,16 +24,6 @@ const DB: &str = "w";
 const CHUNKS: &str = "mydumpers:\n  small: {rows: 500, threads: 2}\n";
 const SMALL: &str = "    mydumper-config-name: small\n";
 
-fn stage(flavor: Flavor) -> Option<(&'static Server, &'static Server, u64)> {
-    let (from, to) = (Server::shared(flavor, "src")?, Server::target(flavor)?);
-    from.clear();
-    to.clear();
-    let seed = Random::seed();
-    println!("DM_TEST_SEED={seed}");
-    Load::prepare(from, DB, seed);
-    Some((from, to, seed))
-}
-
 fn task<'a>(sources: &'a [&'a Address], to: &'a Address) -> Task<'a> {
     let mut task = Task::new("all", sources, Target::Server(to), &[DB]);
     (task.instance, task.more) = (SMALL, CHUNKS);
@@ -54,7 +44,7 @@ fn kill_round(dm: &Dm, random: &mut Random, most_ms: u64) {
 /// The copy and the first part of the stream, again and again on an empty target.
 fn killed_while_copying(flavor: Flavor) {
     let _one = serial();
-    let Some((from, to, seed)) = stage(flavor) else { return };
+    let Some((from, to, seed)) = Load::stage(DB, flavor) else { return };
     from.run(DB, &big_transaction(20_000));
     from.run(DB, "INSERT INTO loose SELECT id % 9, 'copied', NULL FROM acct");
     let mut random = Random::new(seed);
@@ -85,7 +75,7 @@ fn killed_while_copying_mariadb() {
 /// The stream, on one state from the first kill to the last.
 fn killed_while_streaming(flavor: Flavor, gtid: bool) {
     let _one = serial();
-    let Some((from, to, seed)) = stage(flavor) else { return };
+    let Some((from, to, seed)) = Load::stage(DB, flavor) else { return };
     let sources = [&from.address];
     let mut plan = task(&sources, to);
     plan.gtid = gtid;
@@ -122,7 +112,7 @@ fn killed_while_streaming_mariadb_by_gtid() {
 #[test]
 fn killed_while_writing_sqlite() {
     let _one = serial();
-    let Some((from, _, seed)) = stage(Flavor::Mysql) else { return };
+    let Some((from, _, seed)) = Load::stage(DB, Flavor::Mysql) else { return };
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("copy.db");
     let sources = [&from.address];
@@ -148,7 +138,7 @@ fn what_a_killed_process_left_running_does_not_win() {
     }
     let _one = serial();
     for flavor in [Flavor::Mysql, Flavor::Mariadb] {
-        let Some((from, to, _)) = stage(flavor) else { return };
+        let Some((from, to, _)) = Load::stage(DB, flavor) else { return };
         from.run(DB, "CREATE TABLE r (id INT PRIMARY KEY, v INT); INSERT INTO r VALUES (1, 0)");
         let sources = [&from.address];
         let dm = Dm::set_up(&task(&sources, to));
@@ -178,7 +168,7 @@ fn what_a_killed_process_left_running_does_not_win() {
 /// A load through two proxies; `breaking` breaks them while `dm` runs, which must not end by itself.
 fn through_proxies(breaking: impl Fn(&Proxy, &Proxy, &Server)) {
     let _one = serial();
-    let Some((from, to, seed)) = stage(Flavor::Mysql) else { return };
+    let Some((from, to, seed)) = Load::stage(DB, Flavor::Mysql) else { return };
     let (near, far) = (Proxy::start(&from.host, from.port), Proxy::start(&to.host, to.port));
     let near_address = Address { port: near.port, ..from.address.clone() };
     let far_address = Address { port: far.port, ..to.address.clone() };
@@ -286,7 +276,7 @@ fn the_target_freezes_and_thaws() {
 fn prepared_transactions_survive_kills_until_they_are_decided() {
     let _one = serial();
     for flavor in [Flavor::Mysql, Flavor::Mariadb] {
-        let Some((from, to, _)) = stage(flavor) else { return };
+        let Some((from, to, _)) = Load::stage(DB, flavor) else { return };
         let sources = [&from.address];
         let dm = Dm::set_up(&task(&sources, to));
         dm.catch_up().expect_success();

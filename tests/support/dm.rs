@@ -242,9 +242,14 @@ impl Process {
 
     /// SIGINT, as Ctrl-C sends it.
     pub fn interrupt(&self) {
-        let id = self.child.id().to_string();
-        let status = Command::new("kill").args(["-INT", &id]).status();
-        assert!(status.is_ok_and(|s| s.success()), "kill -INT {id}");
+        self.signal("INT");
+    }
+
+    /// A signal by its name without SIG.
+    pub fn signal(&self, name: &str) {
+        let (id, flag) = (self.child.id().to_string(), format!("-{name}"));
+        let status = Command::new("kill").args([&flag, &id]).status();
+        assert!(status.is_ok_and(|s| s.success()), "kill {flag} {id}");
     }
 
     /// Peak resident memory so far, in KiB.

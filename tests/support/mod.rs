@@ -14,7 +14,9 @@ pub mod dm;
 pub mod proxy;
 pub mod random;
 pub mod server;
+pub mod shapes;
 pub mod sql;
+pub mod statements;
 pub mod wait;
 pub mod workload;
 

@@ -251,17 +251,8 @@ impl<'a> Edits<'a> {
     fn default(&mut self, column: &ColumnDef, at: usize, json_is_text: bool) {
         use TypeKind as K;
         const NOW: &[&str] = &["CURRENT_TIMESTAMP", "NOW", "LOCALTIME", "LOCALTIMESTAMP"];
-        let text = matches!(
-            column.ty.kind,
-            K::TinyText
-                | K::Text
-                | K::MediumText
-                | K::LongText
-                | K::TinyBlob
-                | K::Blob
-                | K::MediumBlob
-                | K::LongBlob
-        ) || (json_is_text && column.ty.kind == K::Json);
+        let kind = column.ty.kind;
+        let text = kind.is_text_or_blob() || (json_is_text && kind == K::Json);
         let Some(first) = self.token(at) else { return };
         let last = match first.kind {
             TokenKind::Word if self.is_punct(at + 1, b'(') => {

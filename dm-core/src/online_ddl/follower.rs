@@ -16,8 +16,6 @@ use crate::state::OnlineDdl;
 pub enum Action {
     /// A statement that changed a ghost table is to change the real one.
     Change {
-        /// The real table.
-        real: TableName,
         /// The statement, with the real table's name.
         statement: Box<Statement>,
         /// How it stood in the binlog.
@@ -99,6 +97,20 @@ impl Follower {
         statement.names.iter().any(|n| named(&n.name))
             || self.dropped_under(statement).is_some()
             || dropped_schema(statement).is_some()
+    }
+
+    /// The tables whose place a ghost table takes by a statement.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`].
+    pub fn finishing(&self, statement: &Statement) -> Result<Vec<TableName>> {
+        let steps = read(&self.names, statement)?.unwrap_or_default().into_iter();
+        let reals = steps.filter_map(|step| match step {
+            Step::Finish { real, .. } => Some(real),
+            _ => None,
+        });
+        Ok(reals.collect())
     }
 
     /// The ghost tables that a statement gives their real names and of which it is not known what
@@ -259,11 +271,8 @@ impl Follower {
         }
         for change in changes {
             let statement = change.on(real, self.server, |name| self.names.same(name, ghost))?;
-            actions.push(Action::Change {
-                real: real.clone(),
-                statement: Box::new(statement),
-                change: Box::new(change),
-            });
+            actions
+                .push(Action::Change { statement: Box::new(statement), change: Box::new(change) });
         }
         Ok(())
     }

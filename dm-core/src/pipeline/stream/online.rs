@@ -60,9 +60,19 @@ impl Stream<'_> {
         at: u32,
     ) -> Result<bool> {
         let heard = Change::new(&statement.sql, query, at, start.to_string());
+        // What the copy has read behind the rename needs nothing more.
+        let mut contained = Vec::new();
+        for real in follower.finishing(statement)? {
+            if self.is_copied(end) || self.contained(std::slice::from_ref(&real), end)? {
+                contained.push(real);
+            }
+        }
         let actions = {
             let kind = self.kind_behind(follower, statement);
-            let judge = |real: &TableName| self.judge(real, kind, &statement.sql);
+            let judge = |real: &TableName| {
+                let is_in = contained.contains(real);
+                if is_in { Verdict::Exclude } else { self.judge(real, kind, &statement.sql) }
+            };
             for ghost in follower.unknown(statement, &judge)? {
                 let earlier = look_back(self, follower.names(), &ghost, start, &judge_text(self))?;
                 follower.adopt(&ghost, earlier);
@@ -90,19 +100,15 @@ impl Stream<'_> {
         end: &BinlogPos,
         at: u32,
     ) -> Result {
-        let (real, statement, change) = match action {
+        let (statement, change) = match action {
             Action::Rest(statement) => {
                 if let Some(why) = self.carry(&statement, query, start, end, at)? {
                     log::debug!("{why}: {}", statement.sql);
                 }
                 return Ok(());
             }
-            Action::Change { real, statement, change } => (real, statement, change),
+            Action::Change { statement, change } => (statement, change),
         };
-        // The copy has read the table behind the rename.
-        if self.contained(&[real], end)? {
-            return Ok(());
-        }
         if change.filtered {
             self.track_only(&statement);
             return Ok(());

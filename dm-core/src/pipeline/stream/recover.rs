@@ -48,7 +48,13 @@ pub(super) fn recover(ctx: &StreamContext) -> Result<Start> {
         .into_iter()
         .filter(|p| p.ddl.ordinal > low.ordinal)
         .collect();
+    let copied = reader.note(&ctx.lane, super::COPIED)?;
     Ok(Start {
+        xa: reader.xa(&ctx.lane)?.into_iter().map(super::xa::Held::kept).collect(),
+        copied: match copied {
+            Some(text) => Some(Position::from_text(&String::from_utf8_lossy(&text))?),
+            None => None,
+        },
         windows: Windows::new(reader.contained(&ctx.lane.source)?),
         low,
         epoch: lane.epoch,
@@ -86,7 +92,8 @@ fn schema_defaults(schema: &SchemaCopy) -> SchemaInfo {
     SchemaInfo { charset: schema.charset.clone(), collation: schema.collation.clone() }
 }
 
-/// Writes the first checkpoint of a lane: where it starts, and the structures that the copy found.
+/// Writes the first checkpoint of a lane: where it starts, up to where a copy contains everything
+/// (when that is further on), and the structures that the copy found.
 ///
 /// # Errors
 ///
@@ -94,6 +101,7 @@ fn schema_defaults(schema: &SchemaCopy) -> SchemaInfo {
 pub(crate) fn begin_lane(
     ctx: &StreamContext,
     position: &Position,
+    copied: Option<&Position>,
     schemas: &[SchemaCopy],
     tables: &[(TableName, Arc<crate::schema::TableSchema>)],
 ) -> Result {
@@ -110,7 +118,10 @@ pub(crate) fn begin_lane(
                 assumed: false,
             })
             .collect(),
-        notes: vec![(LANE_START.to_owned(), Some(position.to_text().into_bytes()))],
+        notes: [(LANE_START, Some(position)), (super::COPIED, copied)]
+            .into_iter()
+            .filter_map(|(key, p)| Some((key.to_owned(), Some(p?.to_text().into_bytes()))))
+            .collect(),
         ..LaneChanges::default()
     };
     let checkpoint = Checkpoint { ordinal: 0, position: position.clone(), epoch, event_at: 0 };

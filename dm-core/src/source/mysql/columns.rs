@@ -183,14 +183,7 @@ fn question(column: &Column) -> (CellKind, String) {
             (CellKind::Bytes, name)
         }
         K::Json => (CellKind::Json, name),
-        K::Geometry
-        | K::Point
-        | K::LineString
-        | K::Polygon
-        | K::MultiPoint
-        | K::MultiLineString
-        | K::MultiPolygon
-        | K::GeometryCollection => (CellKind::Geometry, name),
+        kind if kind.is_geometry() => (CellKind::Geometry, name),
         K::Vector => (CellKind::Vector, name),
         K::Char | K::VarChar | K::TinyText | K::Text | K::MediumText | K::LongText => {
             text_question(&column.ty, name)

@@ -326,7 +326,7 @@ mod tests {
             sql,
             format!(
                 "JSON_REPLACE(CAST('{text}' AS JSON), '$.\"a\"', CAST('1.50' AS DECIMAL(3,2)), \
-                 '$.\"d\"', X'0102', '$.\"b\"[1].\"z\"', CAST('10:00:00.000000' AS TIME(6)), \
+                 '$.\"d\"', x'0102', '$.\"b\"[1].\"z\"', CAST('10:00:00.000000' AS TIME(6)), \
                  '$.\"b\"[0]', CAST('2020-01-01' AS DATE))"
             )
         );
@@ -353,7 +353,7 @@ mod tests {
     #[test]
     fn bytes_keep_their_column_type() {
         let sql = leaf("BLOB", r#""base64:type252:/wE=""#).unwrap();
-        assert!(sql.contains("JSON_ARRAY(X'FF01')") && sql.contains("dm__v BLOB PATH"), "{sql}");
+        assert!(sql.contains("JSON_ARRAY(x'FF01')") && sql.contains("dm__v BLOB PATH"), "{sql}");
         let sql = leaf("BIT", r#""base64:type16:BQ==""#).unwrap();
         assert!(sql.contains("JSON_ARRAY(5)") && sql.contains("BIT(8)"), "{sql}");
     }
@@ -362,6 +362,6 @@ mod tests {
     fn odd_keys_stay_quoted() {
         let sql = rebuild(r#"{"a\"b": 1.0}"#, Some(r#"[[1, "DECIMAL"]]"#), None).unwrap();
         // `$."a\"b"` in hex, because of the backslash.
-        assert!(sql.contains("_utf8mb4 X'242E22615C226222'"), "{sql}");
+        assert!(sql.contains("_utf8mb4 x'242E22615C226222'"), "{sql}");
     }
 }

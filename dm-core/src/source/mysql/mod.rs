@@ -13,6 +13,7 @@ mod dump;
 mod json;
 mod key;
 mod position;
+mod prepared;
 mod read;
 mod snapshot;
 mod start;
@@ -26,7 +27,9 @@ use dm_filter::TableName;
 use self::dump::Dump;
 use super::queue::QueuedStream;
 use super::translate::{RowChoice, Translator};
-use super::{EventStream, Snapshot, Source, SourceInfo, SourceWants, TableChoice, TableInfo};
+use super::{
+    EventStream, Prepared, Snapshot, Source, SourceInfo, SourceWants, TableChoice, TableInfo,
+};
 use crate::config::{ConnPlan, Consistency};
 use crate::error::{Error, Result, codes};
 use crate::event::SourceId;
@@ -193,6 +196,10 @@ impl Source for MySqlSource {
 
     fn tables(&self, choose: &TableChoice) -> Result<Vec<TableName>> {
         describe::tables(&mut self.control()?, choose)
+    }
+
+    fn prepared(&self) -> Result<Option<Prepared>> {
+        prepared::prepared(&mut self.control()?)
     }
 
     fn open(&self, from: &Position) -> Result<Box<dyn EventStream>> {

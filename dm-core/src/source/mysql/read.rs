@@ -1,8 +1,9 @@
 //! Reading chunks.
 //!
 //! The connections of a snapshot are opened together, because only then do they see one instant;
-//! a reader borrows one and gives it back. A connection whose result was not read to its end is
-//! thrown away: what is left of the result could be gigabytes.
+//! a reader borrows one and gives it back. What is left of a result that was not read to its end
+//! could be gigabytes: its statement is killed. The view outlives that, so the chunk can be read
+//! again, when it was the target that failed.
 //!
 //! Each chunk is read behind a savepoint and rolled back to it. That keeps the view but lets go of
 //! the metadata lock: otherwise an ALTER TABLE of the application would wait for the whole copy,
@@ -21,7 +22,7 @@ use crate::config::ConnPlan;
 use crate::error::During;
 use crate::error::{Error, Result, Scope, codes};
 use crate::event::CopyBlock;
-use crate::mysql::{Connection, Purpose, translate};
+use crate::mysql::{Connection, Purpose, numbers, translate};
 use crate::source::{Chunk, ChunkReader, TableCopy};
 
 /// More rows than this are never in one block: NULLs have no bytes.
@@ -45,6 +46,7 @@ impl ReaderPool {
                 &codes::SOURCE_SNAPSHOT_ENDED,
                 "no connection of the snapshot is left: all are in use or broken",
             )
+            .transient()
         })
     }
 
@@ -98,7 +100,8 @@ impl ChunkReader for Reader {
         out: &mut dyn FnMut(CopyBlock) -> Result<()>,
     ) -> Result<()> {
         let mut conn = self.conn.take().ok_or_else(|| {
-            Error::new(&codes::SOURCE_SNAPSHOT_ENDED, "the reader has failed before")
+            // The next run goes on with a new snapshot.
+            Error::new(&codes::SOURCE_SNAPSHOT_ENDED, "the reader has failed before").transient()
         })?;
         let selection = self.selection(table, &conn);
         let hint = match ChunkKey::choose(&table.info.schema) {
@@ -109,12 +112,28 @@ impl ChunkReader for Reader {
         let sql = selection.sql(&table.info.name, &hint, &conditions);
         let id = conn.id();
         conn.run("SAVEPOINT dm_chunk")?;
-        let mut abandon = || self.pool.kill_query(id);
-        copy(&mut conn, &sql, &selection, block_bytes, out, &mut abandon)
-            .map_err(|e| e.context(format!("reading {}", table.info.name)))?;
-        conn.run("ROLLBACK TO SAVEPOINT dm_chunk")?;
+        let mut abandoned = false;
+        let mut abandon = || {
+            abandoned = true;
+            self.pool.kill_query(id);
+        };
+        let copied = copy(&mut conn, &sql, &selection, block_bytes, out, &mut abandon)
+            .map_err(|e| e.context(format!("reading {}", table.info.name)));
+        // The kill may come when the statement has ended, and meets the next one.
+        let mut attempts = if abandoned { 3 } else { 1 };
+        if copied.is_err() && !abandoned {
+            return copied;
+        }
+        loop {
+            attempts -= 1;
+            match conn.run("ROLLBACK TO SAVEPOINT dm_chunk") {
+                Ok(()) => break,
+                Err(e) if attempts > 0 && e.server_error() == Some(numbers::QUERY_INTERRUPTED) => {}
+                Err(e) => return copied.and(Err(e)),
+            }
+        }
         self.conn = Some(conn);
-        Ok(())
+        copied
     }
 }
 

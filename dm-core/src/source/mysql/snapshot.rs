@@ -285,7 +285,7 @@ impl<'a> Opening<'a> {
 
     fn check_stop(&self) -> Result {
         if self.stop.load(Ordering::Relaxed) {
-            return Err(Error::new(&codes::SOURCE_SNAPSHOT_ENDED, "stopped on request"));
+            return Err(Error::new(&codes::STOPPED, "the task was asked to stop"));
         }
         Ok(())
     }
