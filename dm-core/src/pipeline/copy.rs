@@ -38,9 +38,10 @@ const ROUNDS: u32 = 50;
 const CHUNK_ROWS_MAX: u64 = 100_000;
 /// Chunks have marks of their own: all runs of a copy write under one epoch.
 const COPY_EPOCH: u64 = 0;
-/// Rows that are larger than this on average are copied one chunk at a time: each is in memory
-/// several times on its way (packet, row, block, statement, the client's copies of it).
-const LARGE_ROW: u64 = 512 << 10;
+/// Of rows that are larger than this on average a chunk holds fewer.
+const LARGE_ROW: u64 = 32 << 10;
+/// A connection that has sent more at once keeps as much memory for its life: it is given up.
+const LARGE_STATEMENT: u64 = 3 << 20;
 /// Chunks noted in one commit of the state file.
 const NOTE_AT_ONCE: usize = 64;
 
@@ -74,12 +75,6 @@ pub(super) struct Table {
     pub target: LoadTarget,
     /// Done chunks were read from an earlier snapshot.
     mixed: bool,
-}
-
-impl Table {
-    fn has_large_rows(&self) -> bool {
-        self.copy.bytes / self.copy.rows.max(1) > LARGE_ROW
-    }
 }
 
 enum Work {
@@ -237,7 +232,6 @@ impl Copy {
             }),
             changed: Condvar::new(),
             notes: Mutex::new(Vec::new()),
-            large: Mutex::new(()),
         };
         std::thread::scope(|scope| {
             for worker in 0..self.settings.threads.max(1) {
@@ -288,10 +282,10 @@ impl Copy {
                         reader = Some(snapshot.reader()?);
                     }
                     let Some(reader) = reader.as_deref_mut() else { continue };
-                    let stats = {
-                        let _turn = table.has_large_rows().then(|| lock(&shared.large));
-                        self.chunk(&slot, &mut writer, reader, table, &chunk)?
-                    };
+                    let stats = self.chunk(&slot, &mut writer, reader, table, &chunk)?;
+                    if stats.largest > LARGE_STATEMENT {
+                        writer = None;
+                    }
                     self.stats.chunk(stats.rows, stats.bytes, stats.duplicates);
                     lock(&shared.notes).push(ChunkDone {
                         table: table.copy.info.name.clone(),
@@ -316,11 +310,12 @@ impl Copy {
             return Ok(chunks.into_iter().filter(|c| !c.done).map(|c| c.chunk).collect());
         }
         let row_bytes = (table.copy.bytes / table.copy.rows.max(1)).max(1);
+        let least = if row_bytes > LARGE_ROW { 8 } else { 1_000 };
         let rows = self
             .settings
             .chunk_rows
             .min(CHUNK_ROWS_MAX)
-            .min((self.settings.chunk_bytes / row_bytes).max(1_000));
+            .min((self.settings.chunk_bytes / row_bytes).max(least));
         let chunks = snapshot.plan(name, rows)?;
         self.state.plan_chunks(&self.lane, &[(name.clone(), chunks.clone())])?;
         Ok(chunks)
@@ -485,8 +480,6 @@ struct Shared {
     queue: Mutex<Queue>,
     changed: Condvar,
     notes: Mutex<Vec<ChunkDone>>,
-    /// Held by the worker that copies large rows.
-    large: Mutex<()>,
 }
 
 impl Shared {

@@ -96,6 +96,8 @@ pub struct LoadStats {
     pub bytes: u64,
     /// Rows that were there already and were kept or replaced.
     pub duplicates: u64,
+    /// Bytes of the largest statement that was sent; 0 where that says nothing.
+    pub largest: u64,
 }
 
 /// What an apply did.

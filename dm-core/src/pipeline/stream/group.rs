@@ -12,6 +12,10 @@ use crate::sink::keys::KeyHash;
 use crate::source::{Body, RowsBody, SourceEvent};
 use crate::state::TrackedTable;
 
+/// An event beyond this holds a large row (servers end an event after some KiB). Each connection
+/// keeps as much memory as its largest statement took: such rows all go through one of them.
+const LARGE_ROW: usize = 1 << 20;
+
 /// A group that is being read.
 #[derive(Default)]
 pub(crate) struct Group {
@@ -32,6 +36,8 @@ pub(crate) struct Group {
     pub bytes: usize,
     /// Parts of it have been sent.
     pub large: bool,
+    /// It may be prepared and decided later.
+    pub xa: bool,
     /// Names of savepoints, and the number of blocks before each.
     pub savepoints: Vec<(String, usize)>,
     /// Records of statements that ran inside of it; they end with the group.
@@ -213,12 +219,15 @@ impl Stream<'_> {
         let planned = self.tables.plan(&table, arrived, schema, mode, &mut self.group.keys)?;
         self.ctx.stats.filtered(planned.dropped as u64);
         self.group.rows += planned.rows;
-        self.group.bytes += planned.block.bytes() + 256;
+        let bytes = planned.block.bytes();
+        self.group.bytes += bytes + 256;
         if planned.rows > 0 {
             self.group.blocks.push(planned.block);
         }
         self.group.tidy_keys();
-        if self.group.bytes > self.ctx.settings.large_bytes {
+        // A large row is handed on at once, unless it may still be wanted back.
+        let alone = bytes > LARGE_ROW && !self.group.xa && self.group.savepoints.is_empty();
+        if alone || self.group.bytes > self.ctx.settings.large_bytes {
             self.send_part()?;
         }
         Ok(())

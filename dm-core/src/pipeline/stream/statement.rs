@@ -97,6 +97,7 @@ impl Stream<'_> {
         match verb.as_str() {
             "START" | "BEGIN" => {
                 self.group.in_txn = true;
+                self.group.xa = true;
                 Ok(())
             }
             "COMMIT" if xid.to_ascii_uppercase().ends_with("ONE PHASE") => self.commit(end),

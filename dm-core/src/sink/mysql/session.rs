@@ -71,6 +71,22 @@ impl Session {
         self.run(sql).map(|r| r.first().map_or(0, |r| r.rows)).map_err(|(_, e)| e)
     }
 
+    /// Runs one statement with these texts or bytes for its `?`.
+    ///
+    /// # Errors
+    ///
+    /// What the server answers.
+    pub fn exec_bound(&mut self, sql: &str, values: Vec<Vec<u8>>) -> Result<Reported> {
+        let statement = self.conn.prep(sql).map_err(db_error)?;
+        let values: Vec<::mysql::Value> = values.into_iter().map(::mysql::Value::Bytes).collect();
+        let rows = self.conn.exec_iter(&statement, values).map(|done| done.affected_rows());
+        // After an error of the statement the connection is as good as before.
+        let closed = self.conn.close(statement);
+        let rows = rows.map_err(db_error)?;
+        closed.map_err(db_error)?;
+        Ok(Reported { rows })
+    }
+
     /// The rows of a query, each cell as text; NULL is `None`.
     ///
     /// # Errors

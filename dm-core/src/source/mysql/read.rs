@@ -7,6 +7,10 @@
 //! Each chunk is read behind a savepoint and rolled back to it. That keeps the view but lets go of
 //! the metadata lock: otherwise an ALTER TABLE of the application would wait for the whole copy,
 //! and every statement on that table behind it.
+//!
+//! Rows with long values would take many times their size in each of several threads. They are
+//! told by the server and read behind the others of their chunk, over one connection that all
+//! readers take turns with, each only when the one before it has been written.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +19,7 @@ use ::mysql::Value;
 use ::mysql::prelude::Queryable;
 use dm_filter::TableName;
 
-use super::columns::{ReadOptions, Selection};
+use super::columns::{LONG_VALUE, Pass, ReadOptions, Selection};
 use super::key::ChunkKey;
 use crate::config::ConnPlan;
 use crate::error::During;
@@ -31,12 +35,16 @@ const BLOCK_ROWS: usize = 65_536;
 #[derive(Debug)]
 pub(super) struct ReaderPool {
     free: Mutex<Vec<Connection>>,
+    /// For rows with long values; `None` when it broke.
+    long: Mutex<Option<Connection>>,
     plan: ConnPlan,
 }
 
 impl ReaderPool {
-    pub(super) fn new(plan: ConnPlan, connections: Vec<Connection>) -> Self {
-        Self { free: Mutex::new(connections), plan }
+    /// The last of the connections is for rows with long values.
+    pub(super) fn new(plan: ConnPlan, mut connections: Vec<Connection>) -> Self {
+        let long = connections.pop();
+        Self { free: Mutex::new(connections), long: Mutex::new(long), plan }
     }
 
     pub(super) fn take(&self) -> Result<Connection> {
@@ -105,15 +113,70 @@ impl ChunkReader for Reader {
             Some(key) if !chunk.range.is_empty() => key.hint(),
             _ => String::new(),
         };
-        let conditions = [chunk.range.as_str(), &self.condition];
-        let sql = selection.sql(&table.info.name, &hint, &conditions);
+        let name = &table.info.name;
+        let conditions = [chunk.range.as_str(), &*self.condition];
+        let ask = |pass| selection.sql(name, &hint, &conditions, pass);
+        let mostly_long = table.bytes / table.rows.max(1) > LONG_VALUE;
+        let (pass, left) = match selection.may_be_long() {
+            true if mostly_long => (Some(Pass::Whole), 0),
+            true => {
+                let sql = ask(Pass::Short);
+                let flag = Some(selection.flag());
+                let left = self.run(&mut conn, &sql, &selection, flag, block_bytes, out);
+                (Some(Pass::Long), left.map_err(|e| e.context(format!("reading {name}")))?)
+            }
+            false => {
+                let sql = ask(Pass::Whole);
+                let done = self.run(&mut conn, &sql, &selection, None, block_bytes, out);
+                (None, done.map_err(|e| e.context(format!("reading {name}")))?)
+            }
+        };
+        self.conn = Some(conn);
+        match pass {
+            Some(pass) if pass == Pass::Whole || left > 0 => self
+                .long(&ask(pass), &selection, out)
+                .map_err(|e| e.context(format!("reading {name}"))),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Reader {
+    /// Reads behind a savepoint; how many rows were left out, by the answer at `flag`.
+    fn run(
+        &self,
+        conn: &mut Connection,
+        sql: &str,
+        selection: &Selection,
+        flag: Option<usize>,
+        block_bytes: usize,
+        out: &mut dyn FnMut(CopyBlock) -> Result<()>,
+    ) -> Result<u64> {
         let id = conn.id();
         conn.run("SAVEPOINT dm_chunk")?;
         let mut abandon = || self.pool.kill_query(id);
-        copy(&mut conn, &sql, &selection, block_bytes, out, &mut abandon)
-            .map_err(|e| e.context(format!("reading {}", table.info.name)))?;
+        let left = copy(conn, sql, selection, flag, block_bytes, out, &mut abandon)?;
         conn.run("ROLLBACK TO SAVEPOINT dm_chunk")?;
-        self.conn = Some(conn);
+        Ok(left)
+    }
+
+    /// Reads rows with long values. An empty block is taken when the one before it is written.
+    fn long(
+        &self,
+        sql: &str,
+        selection: &Selection,
+        out: &mut dyn FnMut(CopyBlock) -> Result<()>,
+    ) -> Result {
+        let mut turn = self.pool.long.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut conn = turn.take().ok_or_else(|| {
+            Error::new(&codes::SOURCE_SNAPSHOT_ENDED, "the connection for long values has failed")
+        })?;
+        let mut one = |block: CopyBlock| {
+            let nothing = CopyBlock::new(Arc::clone(block.columns()));
+            out(block).and_then(|()| out(nothing))
+        };
+        self.run(&mut conn, sql, selection, None, LONG_VALUE as usize, &mut one)?;
+        *turn = Some(conn);
         Ok(())
     }
 }
@@ -126,18 +189,21 @@ impl Drop for Reader {
     }
 }
 
-/// Streams a result into blocks. `abandon` is called before a result is dropped unread.
+/// Streams a result into blocks. Rows whose answer at `flag` is true are counted and left out.
+/// `abandon` is called before a result is dropped unread.
 fn copy(
     conn: &mut Connection,
     sql: &str,
     selection: &Selection,
+    flag: Option<usize>,
     block_bytes: usize,
     out: &mut dyn FnMut(CopyBlock) -> Result<()>,
     abandon: &mut dyn FnMut(),
-) -> Result {
+) -> Result<u64> {
     let doing = format!("{}: selecting rows", conn.address());
     let failed = |e| translate(e, &doing, During::Query, Scope::Upstream);
     let mut block = CopyBlock::new(Arc::clone(selection.columns()));
+    let mut left_out = 0;
     let rows = conn.raw().query_iter(sql).map_err(failed)?;
     for row in rows {
         let row = row.map_err(failed)?;
@@ -145,6 +211,15 @@ fn copy(
             Some(Value::Bytes(bytes)) => Some(bytes.as_slice()),
             _ => None,
         };
+        if flag.and_then(cell) == Some(b"1") {
+            left_out += 1;
+            continue;
+        }
+        let bytes: usize = (0..row.len()).filter_map(cell).map(<[u8]>::len).sum();
+        if bytes > block_bytes {
+            // Growing by doubling would take as much again.
+            block.reserve(bytes);
+        }
         let mut step = selection.push_row(&mut block, cell, row.len());
         // It may be large, and handing the block on may take long.
         drop(row);
@@ -158,5 +233,8 @@ fn copy(
             return Err(e);
         }
     }
-    if block.is_empty() { Ok(()) } else { out(block) }
+    if !block.is_empty() {
+        out(block)?;
+    }
+    Ok(left_out)
 }

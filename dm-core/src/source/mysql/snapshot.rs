@@ -95,7 +95,8 @@ impl<'a> Opening<'a> {
         stop: &'a AtomicBool,
     ) -> Result<Self> {
         let mut control = Connection::open(plan, Purpose::Control)?;
-        let readers = (0..options.threads.max(1))
+        // One more is for rows with long values.
+        let readers = (0..=options.threads.max(1))
             .map(|_| Connection::open(plan, Purpose::Reader))
             .collect::<Result<Vec<_>>>()?;
         let names = describe::tables(&mut control, choose)?;
