@@ -129,7 +129,7 @@ fn rows_of_64_mib(flavor: Flavor) {
     let options = ["--max-allowed-packet=66M", log];
     let start = |role: &str| Server::start(&format!("{role}-{}", flavor.word()), flavor, &options);
     let (Some(from), Some(to)) = (start("big-src"), start("big-dst")) else { return };
-    from.run("", "CREATE DATABASE w");
+    from.run("", "CREATE DATABASE w DEFAULT CHARSET utf8mb4");
     from.run(DB, WIDE);
     from.run(DB, "INSERT INTO wide_json VALUES (1, '[]')");
     for id in 0..3 {

@@ -249,6 +249,19 @@ pub fn big_transaction(rows: u64) -> String {
     )
 }
 
+/// Runs such a transaction beside a load, which may make it the victim of a deadlock.
+pub fn run_big_transaction(source: &Address, db: &str, rows: u64) {
+    let mut conn = source.conn();
+    sql::run(&mut conn, &format!("USE {}", sql::name(db)));
+    loop {
+        match conn.query_drop(big_transaction(rows)) {
+            Ok(()) => return,
+            Err(mysql::Error::MySqlError(e)) if matches!(e.code, 1205 | 1213) => {}
+            Err(e) => panic!("a large transaction: {e}"),
+        }
+    }
+}
+
 /// A load that runs.
 #[derive(Debug)]
 pub struct Load {
