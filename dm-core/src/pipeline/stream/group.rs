@@ -82,7 +82,10 @@ impl Stream<'_> {
                 // MariaDB's GTID event stands for BEGIN, too.
                 self.group.in_txn = mariadb && !standalone;
             }
-            Body::Query(query) => self.query(&query, &start, &end, at)?,
+            Body::Query(query) => {
+                self.query(&query, &start, &end, at)
+                    .map_err(|e| e.origin(&String::from_utf8_lossy(&query.sql)))?;
+            }
             Body::Rows(rows) => self.rows(rows, &start, &end, at)?,
             Body::Xid => self.commit(&end)?,
             Body::XaPrepare { xid, one_phase } => self.xa_prepare(&xid, one_phase, &end)?,

@@ -135,6 +135,17 @@ impl Shared {
                 other?;
             }
         }
+        if self.version.get().is_some_and(|v| v.flavor == crate::ddl::Flavor::TiDb) {
+            for sql in session::tidb_session(&self.target.session) {
+                match session.exec(sql) {
+                    // A version that does not have the variable yet.
+                    Err(e) if e.server_error() == Some(1193) => {}
+                    other => {
+                        other?;
+                    }
+                }
+            }
+        }
         Ok(session)
     }
 

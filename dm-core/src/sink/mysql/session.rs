@@ -5,6 +5,8 @@
 //! source's sql_mode, time zone and collation belong to statements only, on a connection of
 //! their own.
 
+use std::collections::BTreeMap;
+
 use ::mysql::Conn;
 use ::mysql::prelude::Queryable;
 
@@ -126,6 +128,22 @@ pub(super) fn row_session() -> String {
         "SET NAMES utf8mb4, SESSION sql_mode='{ROW_SQL_MODE}', SESSION time_zone='+00:00', \
          SESSION foreign_key_checks=0, SESSION transaction_isolation='READ-COMMITTED'"
     )
+}
+
+/// What rows need at a TiDB beside that; `own` are the variables that the task's `session` sets. As
+/// DM does, transactions are optimistic unless the task says otherwise: no statement waits for a
+/// lock, a conflict is an error of the COMMIT, and the batch is applied again.
+pub(super) fn tidb_session(own: &BTreeMap<String, String>) -> Vec<&'static str> {
+    let told = |name: &str| own.keys().any(|own| own.eq_ignore_ascii_case(name));
+    // An AUTO_RANDOM column takes the source's value only where this is allowed.
+    [
+        ("tidb_txn_mode", "SET SESSION tidb_txn_mode='optimistic'"),
+        ("allow_auto_random_explicit_insert", "SET SESSION allow_auto_random_explicit_insert=1"),
+    ]
+    .into_iter()
+    .filter(|(name, _)| !told(name))
+    .map(|(_, sql)| sql)
+    .collect()
 }
 
 /// Older servers know the isolation level by another name.
