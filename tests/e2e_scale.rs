@@ -1,15 +1,19 @@
 //! What must stay small or quick however large the data is: memory with long rows and long
-//! transactions.
+//! transactions, time with many tables.
+//!
+//! `DM_TEST_TABLES` is the number of tables (2,000; 20,000 for the figures of the documentation).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a failing test panics
 
 mod support;
 
+use std::time::{Duration, Instant};
+
 use support::compare::{Target, assert_databases_equal};
 use support::dm::{DEADLINE, Dm, Outcome, Task};
-use support::serial;
 use support::server::{Address, Flavor, Server};
 use support::workload::{Load, big_transaction};
+use support::{env_number, serial};
 
 const DB: &str = "w";
 const MIB: u64 = 1 << 20;
@@ -157,4 +161,69 @@ fn rows_of_64_mib_arrive_on_mysql() {
 #[test]
 fn rows_of_64_mib_arrive_on_mariadb() {
     rows_of_64_mib(Flavor::Mariadb);
+}
+
+/// Many tables in many schemas: how long each step takes is printed.
+#[test]
+fn many_tables_are_checked_made_and_followed_in_time() {
+    let _one = serial();
+    let tables = env_number("DM_TEST_TABLES", 2_000);
+    let schemas = (tables / 40).max(1);
+    let options = ["--innodb-file-per-table=OFF", "--table-definition-cache=30000"];
+    let start = |role: &str| Server::start(role, Flavor::Mysql, &options);
+    let (Some(from), Some(to)) = (start("many-src"), start("many-dst")) else { return };
+    std::thread::scope(|scope| {
+        for part in 0..4 {
+            let from = &from;
+            scope.spawn(move || {
+                for schema in (part..schemas).step_by(4) {
+                    let mut script = format!("CREATE DATABASE many_{schema:03};");
+                    for table in 0..tables / schemas {
+                        script += &format!(
+                            "CREATE TABLE many_{schema:03}.t_{table:02} (id INT AUTO_INCREMENT PRIMARY KEY, a \
+                             VARCHAR(100), b DECIMAL(10,2), c DATETIME, KEY (a), KEY (c));"
+                        );
+                    }
+                    from.run("", &script);
+                }
+            });
+        }
+    });
+    from.run("many_000", "INSERT INTO t_00 VALUES (1, 'copied', 1.5, NOW())");
+    let sources = [&from.address];
+    let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(&to), &["many_*"]));
+    let timed = |what: &str, step: &dyn Fn() -> Outcome| {
+        let begun = Instant::now();
+        let outcome = step();
+        println!("{tables} tables, {what}: {:.1} s", begun.elapsed().as_secs_f64());
+        (outcome.expect_success(), begun.elapsed())
+    };
+    let patience = Duration::from_secs(600);
+    let run = || dm.start(&["--until", "caught-up"]).wait(patience);
+    let names = |server: &Address| {
+        server.rows::<String>(
+            "SELECT CONCAT(table_schema, '.', table_name) FROM information_schema.tables \
+             WHERE table_schema LIKE 'many%' ORDER BY 1",
+        )
+    };
+    let explain = || dm.other(&["explain", "task.yaml", "--source", "source-1.yaml"]);
+    let (_, check) = timed("explained", &explain);
+    let measured = dm.start(&["--until", "caught-up"]);
+    let begun = Instant::now();
+    let (outcome, peak) = measured.wait_measuring(patience);
+    outcome.expect_success();
+    println!(
+        "{tables} tables, copied: {:.1} s, peak {} MiB",
+        begun.elapsed().as_secs_f64(),
+        peak >> 10
+    );
+    assert_eq!(names(&from).len() as u64, tables);
+    assert_eq!(names(&from), names(&to));
+    from.run("many_001", "INSERT INTO t_01 VALUES (7, 'followed', 1.5, NOW())");
+    let (_, stream) = timed("followed", &run);
+    for (table, value) in [("many_000.t_00", "copied"), ("many_001.t_01", "followed")] {
+        assert_eq!(to.value::<String>(&format!("SELECT a FROM {table}")), value);
+    }
+    // What the documentation promises for ten times as many tables on an idle machine.
+    assert!(check < Duration::from_secs(60) && stream < Duration::from_secs(10));
 }
