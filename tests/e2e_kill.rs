@@ -16,7 +16,7 @@ use support::dm::{DEADLINE, Dm, Process, Task, WAITS_FOR_FENCE};
 use support::proxy::Proxy;
 use support::random::Random;
 use support::server::{Address, Flavor, Server, external_target};
-use support::workload::{Load, big_transaction};
+use support::workload::{Load, big_transaction, run_big_transaction};
 use support::{env_number, leave_out, serial, wait};
 
 const DB: &str = "w";
@@ -85,7 +85,7 @@ fn killed_while_streaming(flavor: Flavor, gtid: bool) {
     let load = Load::start(from, DB, seed, 4, 500);
     for round in 0..env_number("DM_TEST_KILLS", 8) {
         if round % 4 == 3 {
-            from.run(DB, &big_transaction(5_000));
+            run_big_transaction(from, DB, 5_000);
         }
         kill_round(&dm, &mut random, 1_500);
     }

@@ -246,31 +246,3 @@ fn ctrl_c_stops_at_a_safe_point_and_says_how_to_go_on() {
     dm.catch_up().expect_success();
     assert_databases_equal(from, Target::Server(to), &[DB]);
 }
-
-/// Rows of 512 KiB and a transaction of 100,000 rows do not grow the process. (Rows of 8 MiB take
-/// about 250 MB in a debug build: the README names that limit.)
-#[test]
-fn memory_stays_bounded_whatever_the_rows_and_transactions_are() {
-    let _one = serial();
-    let Some((from, to, _)) = Load::stage(DB, Flavor::Mysql) else { return };
-    from.run(DB, "CREATE TABLE wide (id INT PRIMARY KEY, b LONGBLOB)");
-    let wide = |first: u32| {
-        let row =
-            |id: u32| format!("INSERT INTO wide VALUES ({id}, REPEAT(CHAR({}), 524000))", 65 + id);
-        (first..first + 10).map(row).collect::<Vec<_>>().join(";")
-    };
-    from.run(DB, &wide(0));
-    from.run(DB, &big_transaction(100_000));
-    let sources = [&from.address];
-    let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB]));
-    let peak = |outcome: (support::dm::Outcome, u64)| {
-        outcome.0.expect_success();
-        println!("peak {} KiB", outcome.1);
-        assert!(outcome.1 < 150 * 1024, "the process grew to {} KiB", outcome.1);
-    };
-    peak(dm.start(&["--until", "caught-up"]).wait_measuring(support::dm::DEADLINE));
-    from.run(DB, &wide(10));
-    from.run(DB, &format!("BEGIN; {}; UPDATE acct SET txt = REPEAT('long', 50); COMMIT", wide(20)));
-    peak(dm.start(&["--until", "caught-up"]).wait_measuring(support::dm::DEADLINE));
-    assert_databases_equal(from, Target::Server(to), &[DB]);
-}

@@ -257,6 +257,19 @@ pub fn big_transaction(rows: u64) -> String {
     )
 }
 
+/// Runs such a transaction beside a load, which may make it the victim of a deadlock.
+pub fn run_big_transaction(source: &Address, db: &str, rows: u64) {
+    let mut conn = source.conn();
+    sql::run(&mut conn, &format!("USE {}", sql::name(db)));
+    loop {
+        match conn.query_drop(big_transaction(rows)) {
+            Ok(()) => return,
+            Err(mysql::Error::MySqlError(e)) if matches!(e.code, 1205 | 1213) => {}
+            Err(e) => panic!("a large transaction: {e}"),
+        }
+    }
+}
+
 /// What makes transactions: the statements of the next one, BEGIN and COMMIT included.
 pub trait Transactions: Send {
     /// The next transaction.

@@ -25,6 +25,9 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 /// is silent too, so it is not too short.
 const SILENCE: Duration = Duration::from_secs(30);
 
+/// Room that is kept from one event to the next.
+const KEPT: usize = 1 << 20;
+
 /// A dump connection.
 pub(super) struct Dump {
     stream: BinlogStream,
@@ -87,6 +90,13 @@ impl Dump {
             self.event.extend_from_slice(&checksum);
         }
         Ok(&self.event)
+    }
+
+    /// Gives the memory of a large event back.
+    pub(super) fn shrink(&mut self) {
+        if self.event.capacity() > KEPT {
+            self.event = Vec::new();
+        }
     }
 
     /// The place was checked before. When the server refuses it all the same, trying again is

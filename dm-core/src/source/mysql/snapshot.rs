@@ -20,6 +20,7 @@
 //! 4 to 6 are taken before the connections, so rows may hold more than the position says; the end
 //! of the binlog is asked afterwards for `contained_upto`.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -94,7 +95,8 @@ impl<'a> Opening<'a> {
         stop: &'a AtomicBool,
     ) -> Result<Self> {
         let mut control = Connection::open(plan, Purpose::Control)?;
-        let readers = (0..options.threads.max(1))
+        // One more is for rows with long values.
+        let readers = (0..=options.threads.max(1))
             .map(|_| Connection::open(plan, Purpose::Reader))
             .collect::<Result<Vec<_>>>()?;
         let names = describe::tables(&mut control, choose)?;
@@ -342,6 +344,8 @@ pub(super) struct MySqlSnapshot {
     tied: Tied,
     schemas: Vec<SchemaInfo>,
     tables: Vec<TableCopy>,
+    /// Where each table stands in `tables`.
+    places: HashMap<TableName, usize>,
     pool: Arc<ReaderPool>,
     plan: ConnPlan,
     planners: Mutex<Vec<Connection>>,
@@ -366,6 +370,7 @@ impl MySqlSnapshot {
         Ok(Self {
             tied,
             schemas,
+            places: tables.iter().enumerate().map(|(i, t)| (t.info.name.clone(), i)).collect(),
             tables,
             pool: Arc::new(ReaderPool::new(plan.clone(), readers)),
             plan: plan.clone(),
@@ -398,7 +403,8 @@ impl Snapshot for MySqlSnapshot {
     }
 
     fn plan(&self, table: &TableName, rows: u64) -> Result<Vec<Chunk>> {
-        let copy = self.tables.iter().find(|t| t.info.name == *table).ok_or_else(|| {
+        let place = self.places.get(table).copied();
+        let copy = place.and_then(|place| self.tables.get(place)).ok_or_else(|| {
             Error::new(&codes::DB_QUERY, format!("{table} is not part of the snapshot"))
         })?;
         let free = self.planners.lock().unwrap_or_else(PoisonError::into_inner).pop();
