@@ -390,6 +390,10 @@ impl Snapshot for MySqlSnapshot {
         self.tied.means
     }
 
+    fn is_live(&self) -> bool {
+        true
+    }
+
     fn schemas(&self) -> &[SchemaInfo] {
         &self.schemas
     }
