@@ -303,18 +303,21 @@ fn twin_sources(order: &[u32]) -> Option<(&'static Server, &'static Server)> {
         for (number, statement) in setup.iter().enumerate() {
             with_gtid(&mut conn, 900 + number as u32, &[statement.as_str()]);
         }
-        for &n in order {
-            let rows = [
-                format!("UPDATE {DB}.t SET v = v + 1 WHERE id = {}", if n == 1 { 1 } else { 2 }),
-                format!("INSERT INTO {DB}.loose VALUES ({n}), ({n})"),
-            ];
-            // Applied on both only when the test says so.
-            if std::ptr::eq(server, second) {
-                with_gtid(&mut conn, n, &[&rows[0], &rows[1]]);
-            }
+        // The first server gets them when the test says so.
+        if std::ptr::eq(server, second) {
+            order.iter().for_each(|&n| numbered_change(&mut conn, n));
         }
     }
     Some((first, second))
+}
+
+/// The first one changes a row that nobody else does; the others depend on each other.
+fn numbered_change(conn: &mut mysql::Conn, n: u32) {
+    let insert = format!("INSERT INTO {DB}.loose VALUES ({n}), ({n})");
+    match n {
+        1 => with_gtid(conn, n, &[&format!("UPDATE {DB}.t SET v = v + 1 WHERE id = 1")]),
+        _ => with_gtid(conn, n, &[&format!("UPDATE {DB}.t SET v = v + 1 WHERE id = 2"), &insert]),
+    }
 }
 
 fn with_gtid(conn: &mut mysql::Conn, number: u32, statements: &[&str]) {
@@ -351,17 +354,7 @@ fn a_failover_brings_another_order() {
     holder.query_drop("BEGIN").unwrap();
     holder.query_drop(format!("SELECT * FROM {DB}.t WHERE id = 1 FOR UPDATE")).unwrap();
     let mut conn = first.conn();
-    for n in 1..=5u32 {
-        let row = if n == 1 { 1 } else { 2 };
-        with_gtid(
-            &mut conn,
-            n,
-            &[
-                &format!("UPDATE {DB}.t SET v = v + 1 WHERE id = {row}"),
-                &format!("INSERT INTO {DB}.loose VALUES ({n}), ({n})"),
-            ],
-        );
-    }
+    (1..=5).for_each(|n| numbered_change(&mut conn, n));
     let mut process = dm.start(&[]);
     wait::until("the later ones are in", DEADLINE, || {
         must_run(&mut process);
@@ -455,6 +448,11 @@ fn failover_in_mid_transaction(flavor: Flavor) {
     near.throttle(0);
     near.cut();
     arrives_on(&mut process, replica, to);
+    // Another worker may have been faster with the mark.
+    wait::until("the large one is in", DEADLINE, || {
+        must_run(&mut process);
+        to.value::<u64>("SELECT COUNT(*) FROM w.acct WHERE txt = 'big'") == 60_000
+    });
     assert_databases_equal(replica, Target::Server(to), &[DB]);
     // Back to the old one, which lacks what was written since.
     near.redirect(&from.host, from.port);
