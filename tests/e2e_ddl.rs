@@ -10,24 +10,14 @@ use std::time::Duration;
 
 use mysql::prelude::Queryable;
 use support::compare::{Target, assert_databases_equal};
-use support::dm::{Dm, Task};
+use support::dm::{Dm, Task, WAITS_FOR_FENCE, WAITS_FOR_TABLE};
 use support::random::Random;
-use support::server::{Flavor, Server};
+use support::server::Flavor;
 use support::statements::{SHAPE, change_tables};
 use support::workload::{Load, big_transaction};
 use support::{env_number, serial, wait};
 
 const DB: &str = "w";
-
-fn stage(flavor: Flavor) -> Option<(&'static Server, &'static Server, u64)> {
-    let (from, to) = (Server::shared(flavor, "src")?, Server::target(flavor)?);
-    from.clear();
-    to.clear();
-    let seed = Random::seed();
-    println!("DM_TEST_SEED={seed}");
-    Load::prepare(from, DB, seed);
-    Some((from, to, seed))
-}
 
 /// Ends the changes also when the test fails: the scope waits for its thread.
 struct StopOnDrop<'a>(&'a AtomicBool);
@@ -40,7 +30,7 @@ impl Drop for StopOnDrop<'_> {
 
 fn under_ddl(flavor: Flavor, copied: bool, kills: u64) {
     let _one = serial();
-    let Some((from, to, seed)) = stage(flavor) else { return };
+    let Some((from, to, seed)) = Load::stage(DB, flavor) else { return };
     from.run(DB, SHAPE);
     from.run(DB, &big_transaction(3_000));
     from.run(DB, "CREATE TABLE spare LIKE loose; INSERT INTO spare SELECT * FROM loose");
@@ -61,7 +51,7 @@ fn under_ddl(flavor: Flavor, copied: bool, kills: u64) {
         for _ in 0..kills {
             let mut process = dm.start(&[]);
             wait::pass(Duration::from_millis(100 + random.below(1_500)));
-            assert!(process.is_running(), "dm ended by itself:\n{}", process.stderr());
+            process.must_run();
             process.kill();
         }
         // The first start sees few of them, the later ones all.
@@ -112,7 +102,7 @@ fn tables_change_while_they_are_copied() {
 fn tables_that_change_between_a_killed_copy_and_its_resumption_are_copied_again() {
     let _one = serial();
     for flavor in [Flavor::Mysql, Flavor::Mariadb] {
-        let Some((from, to, seed)) = stage(flavor) else { return };
+        let Some((from, to, seed)) = Load::stage(DB, flavor) else { return };
         from.run(DB, &big_transaction(30_000));
         from.run(
             DB,
@@ -130,7 +120,7 @@ fn tables_that_change_between_a_killed_copy_and_its_resumption_are_copied_again(
         let mut process = dm.start(&[]);
         // Asked of the tables: the sizes in information_schema may be a day old.
         wait::until("the copy has begun", support::dm::DEADLINE, || {
-            assert!(process.is_running(), "dm ended by itself:\n{}", process.stderr());
+            process.must_run();
             let mut conn = to.conn();
             ["acct", "t", "t_new"].iter().any(|table| {
                 let one = conn.query_first::<u8, _>(format!("SELECT 1 FROM {DB}.{table} LIMIT 1"));
@@ -154,7 +144,7 @@ fn tables_that_change_between_a_killed_copy_and_its_resumption_are_copied_again(
 #[test]
 fn a_long_statement_survives_the_process_that_sent_it() {
     let _one = serial();
-    let Some((from, to, _)) = stage(Flavor::Mysql) else { return };
+    let Some((from, to, _)) = Load::stage(DB, Flavor::Mysql) else { return };
     from.run(DB, "CREATE TABLE s (a INT PRIMARY KEY, b INT, v INT); INSERT INTO s VALUES (1, 2, 3), (4, 5, 6)");
     let sources = [&from.address];
     let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB]));
@@ -165,15 +155,10 @@ fn a_long_statement_survives_the_process_that_sent_it() {
     holder.query_drop("BEGIN").unwrap();
     holder.query_drop("SELECT * FROM w.s").unwrap();
     let mut process = dm.start(&[]);
-    let waiting =
-        "SELECT COUNT(*) FROM information_schema.processlist WHERE state LIKE '%metadata lock%'";
-    wait::until("the statement waits at the target", support::dm::DEADLINE, || {
-        assert!(process.is_running(), "dm ended by itself:\n{}", process.stderr());
-        to.value::<u64>(waiting) > 0
-    });
+    process.until_seen_at(to, WAITS_FOR_TABLE);
     process.kill();
-    let second = dm.start(&["--until", "caught-up"]);
-    wait::pass(Duration::from_secs(1));
+    let mut second = dm.start(&["--until", "caught-up"]);
+    second.until_seen_at(to, WAITS_FOR_FENCE);
     holder.query_drop("COMMIT").unwrap();
     second.wait(support::dm::DEADLINE).expect_success();
     assert_databases_equal(from, Target::Server(to), &[DB]);
@@ -185,7 +170,7 @@ fn a_long_statement_survives_the_process_that_sent_it() {
 fn tables_that_change_places_do_so_once() {
     let _one = serial();
     for flavor in [Flavor::Mysql, Flavor::Mariadb] {
-        let Some((from, to, _)) = stage(flavor) else { return };
+        let Some((from, to, _)) = Load::stage(DB, flavor) else { return };
         from.run(
             DB,
             "CREATE TABLE p (id INT PRIMARY KEY, v INT); INSERT INTO p VALUES (1, 1); \
@@ -200,15 +185,10 @@ fn tables_that_change_places_do_so_once() {
         holder.query_drop("BEGIN").unwrap();
         holder.query_drop("SELECT * FROM w.p").unwrap();
         let mut process = dm.start(&[]);
-        let waiting = "SELECT COUNT(*) FROM information_schema.processlist \
-                       WHERE state LIKE '%metadata lock%'";
-        wait::until("the statement waits at the target", support::dm::DEADLINE, || {
-            assert!(process.is_running(), "dm ended by itself:\n{}", process.stderr());
-            to.value::<u64>(waiting) > 0
-        });
+        process.until_seen_at(to, WAITS_FOR_TABLE);
         process.kill();
-        let second = dm.start(&["--until", "caught-up"]);
-        wait::pass(Duration::from_millis(500));
+        let mut second = dm.start(&["--until", "caught-up"]);
+        second.until_seen_at(to, WAITS_FOR_FENCE);
         holder.query_drop("COMMIT").unwrap();
         second.wait(support::dm::DEADLINE).expect_success();
         assert_databases_equal(from, Target::Server(to), &[DB]);

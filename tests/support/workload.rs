@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use mysql::prelude::Queryable;
 
 use super::random::Random;
-use super::server::Address;
+use super::server::{Address, Flavor, Server};
 use super::{sql, wait};
 
 /// Rows of `acct` and the others are picked from so many ids.
@@ -257,6 +257,19 @@ pub fn big_transaction(rows: u64) -> String {
     )
 }
 
+/// Runs such a transaction beside a load, which may make it the victim of a deadlock.
+pub fn run_big_transaction(source: &Address, db: &str, rows: u64) {
+    let mut conn = source.conn();
+    sql::run(&mut conn, &format!("USE {}", sql::name(db)));
+    loop {
+        match conn.query_drop(big_transaction(rows)) {
+            Ok(()) => return,
+            Err(mysql::Error::MySqlError(e)) if matches!(e.code, 1205 | 1213) => {}
+            Err(e) => panic!("a large transaction: {e}"),
+        }
+    }
+}
+
 /// What makes transactions: the statements of the next one, BEGIN and COMMIT included.
 pub trait Transactions: Send {
     /// The next transaction.
@@ -278,6 +291,18 @@ pub struct Load {
 }
 
 impl Load {
+    /// A source with the database and its tables, and an empty target; `None` when servers are
+    /// not installed. The seed is printed for a repetition.
+    pub fn stage(db: &str, flavor: Flavor) -> Option<(&'static Server, &'static Server, u64)> {
+        let (from, to) = (Server::shared(flavor, "src")?, Server::target(flavor)?);
+        from.clear();
+        to.clear();
+        let seed = Random::seed();
+        println!("DM_TEST_SEED={seed}");
+        Self::prepare(from, db, seed);
+        Some((from, to, seed))
+    }
+
     /// Creates the database and its tables with some rows.
     pub fn prepare(source: &Address, db: &str, seed: u64) {
         source.drop_database(db);

@@ -25,6 +25,9 @@ use crate::sink::{ApplyStats, Sink, Slot, Writer};
 /// Attempts to apply one batch before the stream is given up (and started anew from outside).
 const ATTEMPTS: u32 = 6;
 
+/// TiDB's limit of one transaction (`txn-total-size-limit`).
+const TXN_TOO_LARGE: u16 = 8004;
+
 /// How much goes into one target transaction.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BatchLimit {
@@ -72,7 +75,7 @@ impl Worker {
             }
             let mut batch = vec![first.txn];
             next = self.gather(&mut batch);
-            self.apply(&mut writer, &mut applied, &batch)?;
+            self.apply_split(&mut writer, &mut applied, &batch)?;
             self.length.fetch_sub(batch.len(), Ordering::Relaxed);
             self.progress.done(batch.iter().map(|t| t.ordinal));
         }
@@ -94,6 +97,23 @@ impl Worker {
             batch.push(job.txn);
         }
         None
+    }
+
+    /// Applies a batch; in halves when the target says that it is too large for one transaction.
+    fn apply_split(
+        &self,
+        writer: &mut Option<Box<dyn Writer>>,
+        applied: &mut Applied,
+        txns: &[Arc<Txn>],
+    ) -> Result {
+        match self.apply(writer, applied, txns) {
+            Err(e) if e.server_error() == Some(TXN_TOO_LARGE) && txns.len() > 1 => {
+                let (first, rest) = txns.split_at(txns.len() / 2);
+                self.apply_split(writer, applied, first)?;
+                self.apply_split(writer, applied, rest)
+            }
+            other => other,
+        }
     }
 
     fn apply(

@@ -185,7 +185,8 @@ pub trait Snapshot: Send + Sync {
 
 /// Reads chunks.
 pub trait ChunkReader: Send {
-    /// Reads a chunk and hands its rows to `out` in blocks of about `block_bytes` bytes.
+    /// Reads a chunk and hands its rows to `out` in blocks of about `block_bytes` bytes. A block may
+    /// be empty: it is taken when the one before it has been written.
     ///
     /// # Errors
     ///

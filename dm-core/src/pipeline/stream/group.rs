@@ -13,6 +13,10 @@ use crate::sink::keys::KeyHash;
 use crate::source::{Body, RowsBody, SourceEvent};
 use crate::state::TrackedTable;
 
+/// An event beyond this holds a large row (servers end an event after some KiB). Each connection
+/// keeps as much memory as its largest statement took: such rows all go through one of them.
+const LARGE_ROW: usize = 1 << 20;
+
 /// A group that is being read.
 #[derive(Default)]
 pub(crate) struct Group {
@@ -80,7 +84,10 @@ impl Stream<'_> {
                 self.group.in_txn = mariadb && !standalone;
                 self.group.xa = prepared.then(Default::default);
             }
-            Body::Query(query) => self.query(&query, &start, &end, at)?,
+            Body::Query(query) => {
+                self.query(&query, &start, &end, at)
+                    .map_err(|e| e.origin(&String::from_utf8_lossy(&query.sql)))?;
+            }
             Body::Rows(rows) => self.rows(rows, &start, &end, at)?,
             Body::Xid => self.commit(&end)?,
             Body::XaPrepare { xid, one_phase } => self.xa_prepare(&xid, one_phase, &end)?,
@@ -225,12 +232,15 @@ impl Stream<'_> {
         let planned = self.tables.plan(&table, arrived, schema, mode, &mut self.group.keys)?;
         self.ctx.stats.filtered(planned.dropped as u64);
         self.group.rows += planned.rows;
-        self.group.bytes += planned.block.bytes() + 256;
+        let bytes = planned.block.bytes();
+        self.group.bytes += bytes + 256;
         if planned.rows > 0 {
             self.group.blocks.push(planned.block);
         }
         self.group.tidy_keys();
-        if self.group.bytes > self.ctx.settings.large_bytes {
+        // A large row is handed on at once, unless it may still be wanted back.
+        let alone = bytes > LARGE_ROW && self.group.savepoints.is_empty();
+        if alone || self.group.bytes > self.ctx.settings.large_bytes {
             self.send_part()?;
         }
         Ok(())

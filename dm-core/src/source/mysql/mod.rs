@@ -28,7 +28,8 @@ use self::dump::Dump;
 use super::queue::QueuedStream;
 use super::translate::{RowChoice, Translator};
 use super::{
-    EventStream, Prepared, Snapshot, Source, SourceInfo, SourceWants, TableChoice, TableInfo,
+    EventStream, Prepared, Snapshot, Source, SourceEvent, SourceInfo, SourceWants, TableChoice,
+    TableInfo,
 };
 use crate::config::{ConnPlan, Consistency};
 use crate::error::{Error, Result, codes};
@@ -222,7 +223,12 @@ impl Source for MySqlSource {
         }
         let mut dump = Dump::open(&self.plan, &start, server_id)?;
         Ok(Box::new(QueuedStream::spawn(self.id.as_str(), move |out| {
-            translator.event(dump.next()?, out).map(|()| true)
+            // A large event is handed out when the buffer that it came in is gone.
+            let mut held: Option<SourceEvent> = None;
+            translator
+                .event(dump.next()?, &mut |event| held.replace(event).map_or(Ok(()), &mut *out))?;
+            dump.shrink();
+            held.map_or(Ok(()), out).map(|()| true)
         })?))
     }
 }
