@@ -11,10 +11,11 @@ use ::mysql::prelude::Queryable;
 use ::mysql::{Conn, Opts, OptsBuilder, Row, Value};
 
 use super::tls::Tls;
-use super::{ServerVersion, ident, is_access_denied, numbers, text, translate};
+use super::{ServerVersion, is_access_denied, numbers, translate};
 use crate::config::ConnPlan;
 use crate::error::During;
 use crate::error::{Error, Result, Scope, codes};
+use crate::sql::{quote_ident, quote_text};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest packet of the protocol's servers; the client crate would otherwise take the
@@ -83,7 +84,7 @@ impl Connection {
             }
         }
         for (name, value) in &plan.session {
-            self.run(&format!("SET SESSION {} = {}", ident(name), setting(value)))?;
+            self.run(&format!("SET SESSION {} = {}", quote_ident(name), setting(value)))?;
         }
         if purpose != Purpose::Control {
             // A target that stalls must not make the source hang up.
@@ -218,7 +219,7 @@ fn setting(value: &str) -> String {
     if number || (word && value.eq_ignore_ascii_case("default")) {
         value.to_owned()
     } else {
-        text(value)
+        quote_text(value)
     }
 }
 

@@ -21,6 +21,7 @@ use dm_filter::TableName;
 
 use super::copy_stats::CopyStats;
 use super::create::{Creator, There};
+use super::prepared;
 use super::rate::Rate;
 use crate::error::{Error, Result, codes};
 use crate::event::{ChunkMark, CopyBlock, LaneId};
@@ -50,6 +51,9 @@ const LARGE_STATEMENT: u64 = 3 << 20;
 /// Chunks noted in one commit of the state file.
 const NOTE_AT_ONCE: usize = 64;
 
+/// The note of a copy that says where the stream has to start, when not at its snapshot.
+pub(crate) const START: &str = "start";
+
 /// What the copy of one source works with.
 pub(crate) struct Copy {
     pub task: String,
@@ -61,6 +65,8 @@ pub(crate) struct Copy {
     pub stats: Arc<CopyStats>,
     pub rate: Arc<Rate>,
     pub stop: Arc<AtomicBool>,
+    /// The binlog is followed behind the copy.
+    pub followed: bool,
     pub settings: CopySettings,
 }
 
@@ -144,7 +150,14 @@ impl Copy {
         let creator = self.creator.clone();
         // When it goes on, too: which tables it is about depends on what happened since.
         let choose = move |t: &TableName| creator.wants(t);
+        let before = match begun {
+            None if self.followed => prepared::before(&*self.source, &self.stop)?,
+            _ => None,
+        };
         let snapshot = self.source.snapshot(&choose, &self.stop)?;
+        if let Some(start) = before.map(|b| b.start(&*self.source)).transpose()?.flatten() {
+            self.state.set_note(&self.lane, START, start.to_text().as_bytes())?;
+        }
         self.stats.means(snapshot.means());
         let tables = match &begun {
             None => self.begin(&*snapshot)?,

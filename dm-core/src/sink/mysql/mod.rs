@@ -263,7 +263,8 @@ impl Sink for MysqlSink {
         }
         let marks = &self.shared.marks;
         self.shared.ask(|session| {
-            for sql in marks.create() {
+            let lacking = if marks.exist(session)? { Vec::new() } else { marks.create() };
+            for sql in lacking {
                 session.exec(&sql).map_err(|e| {
                     let head: String = sql.chars().take(80).collect();
                     e.context(format!(

@@ -12,8 +12,9 @@ use dm_filter::TableName;
 use super::json::{self, Probed};
 use crate::error::{Error, Result, codes};
 use crate::event::{CellKind, CopyBlock, CopyColumn};
-use crate::mysql::{ServerVersion, ident, table_name};
+use crate::mysql::ServerVersion;
 use crate::schema::{Column, ColumnType, TableSchema, TypeKind};
+use crate::sql::{quote_ident, quote_table};
 
 /// What the reader of a copy wants to have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,11 +90,11 @@ impl Selection {
                 TypeKind::Enum if !options.expressions => Answer::AsIs,
                 TypeKind::Enum if column.ty.labels.iter().all(|l| !l.is_empty()) => Answer::Enum,
                 TypeKind::Enum => {
-                    extra.push(format!("{} + 0", ident(&column.name)));
+                    extra.push(format!("{} + 0", quote_ident(&column.name)));
                     Answer::EnumWithEmptyLabel(next)
                 }
                 TypeKind::Json if can_probe => {
-                    let qualified = format!("{}.{}", table_name(name), ident(&column.name));
+                    let qualified = format!("{}.{}", quote_table(name), quote_ident(&column.name));
                     extra.push(json::probe_root(&qualified));
                     extra.push(json::probe(&qualified, "$**.*"));
                     extra.push(json::probe(&qualified, "$**[*]"));
@@ -137,7 +138,7 @@ impl Selection {
             _ => &self.list,
         };
         let long = self.long.as_ref().filter(|_| pass == Pass::Long).map(|(_, long)| long.as_str());
-        let mut sql = format!("SELECT {list} FROM {}", table_name(name));
+        let mut sql = format!("SELECT {list} FROM {}", quote_table(name));
         if !hint.is_empty() {
             let _ = write!(sql, " {hint}");
         }
@@ -211,7 +212,7 @@ fn long_values(
 /// How many bytes the value of a column has, for columns that can hold long ones.
 fn length(column: &Column, version: &ServerVersion) -> Option<String> {
     use TypeKind as K;
-    let name = ident(&column.name);
+    let name = quote_ident(&column.name);
     match column.ty.kind {
         // Without printing the document.
         K::Json if version.is_mysql_from(5, 7, 22) => Some(format!("JSON_STORAGE_SIZE({name})")),
@@ -267,7 +268,7 @@ fn push<'a>(
 /// What to select for a column, and what its answer is.
 fn question(column: &Column) -> (CellKind, String) {
     use TypeKind as K;
-    let name = ident(&column.name);
+    let name = quote_ident(&column.name);
     match column.ty.kind {
         K::TinyInt | K::SmallInt | K::MediumInt | K::Int | K::BigInt | K::Decimal | K::Year => {
             (CellKind::Number, name)
@@ -280,14 +281,7 @@ fn question(column: &Column) -> (CellKind, String) {
             (CellKind::Bytes, name)
         }
         K::Json => (CellKind::Json, name),
-        K::Geometry
-        | K::Point
-        | K::LineString
-        | K::Polygon
-        | K::MultiPoint
-        | K::MultiLineString
-        | K::MultiPolygon
-        | K::GeometryCollection => (CellKind::Geometry, name),
+        kind if kind.is_geometry() => (CellKind::Geometry, name),
         K::Vector => (CellKind::Vector, name),
         K::Char | K::VarChar | K::TinyText | K::Text | K::MediumText | K::LongText => {
             text_question(&column.ty, name)

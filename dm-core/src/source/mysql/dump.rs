@@ -16,8 +16,9 @@ use super::start::Start;
 use crate::config::ConnPlan;
 use crate::error::During;
 use crate::error::{Error, Result, Scope, codes};
-use crate::mysql::{Connection, Purpose, numbers, text, translate};
+use crate::mysql::{Connection, Purpose, numbers, translate};
 use crate::position::{GtidSet, MySqlGtidSet};
+use crate::sql::quote_text;
 
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Silence for this long is a lost connection. A server that looks for its place in large files
@@ -142,7 +143,7 @@ fn request(conn: &mut Connection, start: &Start, server_id: u32) -> Result<Binlo
             conn.run(&format!(
                 "SET @slave_connect_state = {}, @slave_gtid_strict_mode = 1, \
                  @slave_gtid_ignore_duplicates = 0",
-                text(&set.to_string())
+                quote_text(&set.to_string())
             ))?;
             request
         }

@@ -13,6 +13,7 @@ mod dump;
 mod json;
 mod key;
 mod position;
+mod prepared;
 mod read;
 mod snapshot;
 mod start;
@@ -27,7 +28,8 @@ use self::dump::Dump;
 use super::queue::QueuedStream;
 use super::translate::{RowChoice, Translator};
 use super::{
-    EventStream, Snapshot, Source, SourceEvent, SourceInfo, SourceWants, TableChoice, TableInfo,
+    EventStream, Prepared, Snapshot, Source, SourceEvent, SourceInfo, SourceWants, TableChoice,
+    TableInfo,
 };
 use crate::config::{ConnPlan, Consistency};
 use crate::error::{Error, Result, codes};
@@ -195,6 +197,10 @@ impl Source for MySqlSource {
 
     fn tables(&self, choose: &TableChoice) -> Result<Vec<TableName>> {
         describe::tables(&mut self.control()?, choose)
+    }
+
+    fn prepared(&self) -> Result<Option<Prepared>> {
+        prepared::prepared(&mut self.control()?)
     }
 
     fn open(&self, from: &Position) -> Result<Box<dyn EventStream>> {

@@ -1,8 +1,9 @@
 //! Reading chunks.
 //!
 //! The connections of a snapshot are opened together, because only then do they see one instant;
-//! a reader borrows one and gives it back. A connection whose result was not read to its end is
-//! thrown away: what is left of the result could be gigabytes.
+//! a reader borrows one and gives it back. What is left of a result that was not read to its end
+//! could be gigabytes: its statement is killed. The view outlives that, so the chunk can be read
+//! again, when it was the target that failed.
 //!
 //! Each chunk is read behind a savepoint and rolled back to it. That keeps the view but lets go of
 //! the metadata lock: otherwise an ALTER TABLE of the application would wait for the whole copy,
@@ -25,7 +26,7 @@ use crate::config::ConnPlan;
 use crate::error::During;
 use crate::error::{Error, Result, Scope, codes};
 use crate::event::CopyBlock;
-use crate::mysql::{Connection, Purpose, translate};
+use crate::mysql::{Connection, Purpose, numbers, translate};
 use crate::source::{Chunk, ChunkReader, TableCopy};
 
 /// More rows than this are never in one block: NULLs have no bytes.
@@ -53,6 +54,7 @@ impl ReaderPool {
                 &codes::SOURCE_SNAPSHOT_ENDED,
                 "no connection of the snapshot is left: all are in use or broken",
             )
+            .transient()
         })
     }
 
@@ -105,59 +107,91 @@ impl ChunkReader for Reader {
         block_bytes: usize,
         out: &mut dyn FnMut(CopyBlock) -> Result<()>,
     ) -> Result<()> {
-        let mut conn = self.conn.take().ok_or_else(|| {
-            Error::new(&codes::SOURCE_SNAPSHOT_ENDED, "the reader has failed before")
-        })?;
+        let conn = self.conn.take().ok_or_else(ended)?;
         let selection = self.selection(table, &conn);
+        let mut slot = Some(conn);
+        let read = self.passes(&mut slot, &selection, table, chunk, block_bytes, out);
+        self.conn = slot;
+        read.map_err(|e| e.context(format!("reading {}", table.info.name)))
+    }
+}
+
+/// A statement that reads rows, and how its answer is taken.
+struct Question<'a> {
+    sql: &'a str,
+    selection: &'a Selection,
+    /// Which answer tells that a row is to be left out.
+    flag: Option<usize>,
+    block_bytes: usize,
+}
+
+/// The next run goes on with a new snapshot.
+fn ended() -> Error {
+    Error::new(&codes::SOURCE_SNAPSHOT_ENDED, "the reader has failed before").transient()
+}
+
+impl Reader {
+    /// Reads a chunk: at once, or short rows first and then those with long values.
+    fn passes(
+        &self,
+        slot: &mut Option<Connection>,
+        selection: &Selection,
+        table: &TableCopy,
+        chunk: &Chunk,
+        block_bytes: usize,
+        out: &mut dyn FnMut(CopyBlock) -> Result<()>,
+    ) -> Result {
         let hint = match ChunkKey::choose(&table.info.schema) {
             Some(key) if !chunk.range.is_empty() => key.hint(),
             _ => String::new(),
         };
-        let name = &table.info.name;
         let conditions = [chunk.range.as_str(), &*self.condition];
-        let ask = |pass| selection.sql(name, &hint, &conditions, pass);
-        let mostly_long = table.bytes / table.rows.max(1) > LONG_VALUE;
-        let (pass, left) = match selection.may_be_long() {
-            true if mostly_long => (Some(Pass::Whole), 0),
-            true => {
-                let sql = ask(Pass::Short);
-                let flag = Some(selection.flag());
-                let left = self.run(&mut conn, &sql, &selection, flag, block_bytes, out);
-                (Some(Pass::Long), left.map_err(|e| e.context(format!("reading {name}")))?)
-            }
-            false => {
-                let sql = ask(Pass::Whole);
-                let done = self.run(&mut conn, &sql, &selection, None, block_bytes, out);
-                (None, done.map_err(|e| e.context(format!("reading {name}")))?)
-            }
-        };
-        self.conn = Some(conn);
-        match pass {
-            Some(pass) if pass == Pass::Whole || left > 0 => self
-                .long(&ask(pass), &selection, out)
-                .map_err(|e| e.context(format!("reading {name}"))),
-            _ => Ok(()),
+        let ask = |pass| selection.sql(&table.info.name, &hint, &conditions, pass);
+        let question = |sql, flag| Question { sql, selection, flag, block_bytes };
+        if !selection.may_be_long() {
+            return self.run(slot, &question(&ask(Pass::Whole), None), out).map(|_| ());
+        }
+        if table.bytes / table.rows.max(1) > LONG_VALUE {
+            return self.long(&ask(Pass::Whole), selection, out);
+        }
+        match self.run(slot, &question(&ask(Pass::Short), Some(selection.flag())), out)? {
+            0 => Ok(()),
+            _ => self.long(&ask(Pass::Long), selection, out),
         }
     }
-}
 
-impl Reader {
-    /// Reads behind a savepoint; how many rows were left out, by the answer at `flag`.
+    /// Reads behind a savepoint; how many rows were left out. A connection that cannot be used any
+    /// more is gone from its slot.
     fn run(
         &self,
-        conn: &mut Connection,
-        sql: &str,
-        selection: &Selection,
-        flag: Option<usize>,
-        block_bytes: usize,
+        slot: &mut Option<Connection>,
+        question: &Question<'_>,
         out: &mut dyn FnMut(CopyBlock) -> Result<()>,
     ) -> Result<u64> {
+        let mut conn = slot.take().ok_or_else(ended)?;
         let id = conn.id();
         conn.run("SAVEPOINT dm_chunk")?;
-        let mut abandon = || self.pool.kill_query(id);
-        let left = copy(conn, sql, selection, flag, block_bytes, out, &mut abandon)?;
-        conn.run("ROLLBACK TO SAVEPOINT dm_chunk")?;
-        Ok(left)
+        let mut abandoned = false;
+        let mut abandon = || {
+            abandoned = true;
+            self.pool.kill_query(id);
+        };
+        let copied = copy(&mut conn, question, out, &mut abandon);
+        if copied.is_err() && !abandoned {
+            return copied;
+        }
+        // The kill may come when the statement has ended, and meets the next one.
+        let mut attempts = if abandoned { 3 } else { 1 };
+        loop {
+            attempts -= 1;
+            match conn.run("ROLLBACK TO SAVEPOINT dm_chunk") {
+                Ok(()) => break,
+                Err(e) if attempts > 0 && e.server_error() == Some(numbers::QUERY_INTERRUPTED) => {}
+                Err(e) => return copied.and(Err(e)),
+            }
+        }
+        *slot = Some(conn);
+        copied
     }
 
     /// Reads rows with long values. An empty block is taken when the one before it is written.
@@ -168,16 +202,12 @@ impl Reader {
         out: &mut dyn FnMut(CopyBlock) -> Result<()>,
     ) -> Result {
         let mut turn = self.pool.long.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut conn = turn.take().ok_or_else(|| {
-            Error::new(&codes::SOURCE_SNAPSHOT_ENDED, "the connection for long values has failed")
-        })?;
         let mut one = |block: CopyBlock| {
             let nothing = CopyBlock::new(Arc::clone(block.columns()));
             out(block).and_then(|()| out(nothing))
         };
-        self.run(&mut conn, sql, selection, None, LONG_VALUE as usize, &mut one)?;
-        *turn = Some(conn);
-        Ok(())
+        let question = Question { sql, selection, flag: None, block_bytes: LONG_VALUE as usize };
+        self.run(&mut turn, &question, &mut one).map(|_| ())
     }
 }
 
@@ -189,17 +219,15 @@ impl Drop for Reader {
     }
 }
 
-/// Streams a result into blocks. Rows whose answer at `flag` is true are counted and left out.
+/// Streams a result into blocks. Rows whose answer at the flag is true are counted and left out.
 /// `abandon` is called before a result is dropped unread.
 fn copy(
     conn: &mut Connection,
-    sql: &str,
-    selection: &Selection,
-    flag: Option<usize>,
-    block_bytes: usize,
+    question: &Question<'_>,
     out: &mut dyn FnMut(CopyBlock) -> Result<()>,
     abandon: &mut dyn FnMut(),
 ) -> Result<u64> {
+    let &Question { sql, selection, flag, block_bytes } = question;
     let doing = format!("{}: selecting rows", conn.address());
     let failed = |e| translate(e, &doing, During::Query, Scope::Upstream);
     let mut block = CopyBlock::new(Arc::clone(selection.columns()));

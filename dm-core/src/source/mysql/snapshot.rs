@@ -31,12 +31,11 @@ use super::read::{Reader, ReaderPool};
 use super::{ReadOptions, SnapshotOptions, chunks, describe, position};
 use crate::config::{ConnPlan, Consistency};
 use crate::error::{Error, Result, codes};
-use crate::mysql::{
-    Connection, Purpose, cell, is_access_denied, is_lock_timeout, numbers, table_name,
-};
+use crate::mysql::{Connection, Purpose, cell, is_access_denied, is_lock_timeout, numbers};
 use crate::position::{GtidSet, Position};
 use crate::schema::differences;
 use crate::source::{Chunk, ChunkReader, SchemaInfo, Snapshot, TableChoice, TableCopy, TableInfo};
+use crate::sql::quote_table;
 
 /// How often a lock is asked for, and how long each time.
 const LOCK_ATTEMPTS: u32 = 3;
@@ -159,7 +158,7 @@ impl<'a> Opening<'a> {
     /// Connections and position while nobody can write to the chosen tables.
     fn by_table_locks(&mut self) -> Result<Tied> {
         let list: Vec<String> =
-            self.before.iter().map(|t| format!("{} READ", table_name(&t.name))).collect();
+            self.before.iter().map(|t| format!("{} READ", quote_table(&t.name))).collect();
         if !list.is_empty() {
             self.lock(&format!("LOCK TABLES {}", list.join(", ")))?;
         }
@@ -288,7 +287,7 @@ impl<'a> Opening<'a> {
 
     fn check_stop(&self) -> Result {
         if self.stop.load(Ordering::Relaxed) {
-            return Err(Error::new(&codes::SOURCE_SNAPSHOT_ENDED, "stopped on request"));
+            return Err(Error::new(&codes::STOPPED, "the task was asked to stop"));
         }
         Ok(())
     }
