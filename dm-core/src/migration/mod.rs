@@ -228,11 +228,7 @@ impl Migration {
     /// Connects and checks. A task that an earlier run has begun waits for servers that are away;
     /// a new one says so at once, because its address or password may be wrong. `None` when it was
     /// asked to stop meanwhile.
-    fn start(
-        &self,
-        state: &Arc<StateStore>,
-        stop: &Arc<AtomicBool>,
-    ) -> Result<Option<(Arc<dyn Sink>, Vec<SourceRun>)>> {
+    fn start(&self, state: &Arc<StateStore>, stop: &Arc<AtomicBool>) -> Result<Option<Prepared>> {
         let resume = self.parts.plan.sources.first().map(|s| s.resume);
         let waits = resume.is_some_and(|r| r.enabled) && !state.reader().lanes()?.is_empty();
         let mut wait = resume.map(|r| r.backoff_min).unwrap_or_default();
@@ -341,6 +337,9 @@ impl Migration {
             .collect())
     }
 }
+
+/// What a run works with: the target, and the part of each source.
+type Prepared = (Arc<dyn Sink>, Vec<SourceRun>);
 
 fn panicked() -> Error {
     Error::new(&codes::SYNC_PANIC, "the thread of a source ended unexpectedly")
