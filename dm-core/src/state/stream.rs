@@ -144,6 +144,9 @@ impl StateStore {
             )?;
             tx.execute("UPDATE tracked_table SET assumed = 1 WHERE lane = ?1", [id])?;
             tx.execute("DELETE FROM ddl WHERE lane = ?1", [id])?;
+            // The operator says that it holds on the server that is there now.
+            let note = "DELETE FROM note WHERE lane = ?1 AND key = ?2";
+            tx.execute(note, (id, super::SERVER_NOTE))?;
             state(tx, lane)?.ok_or_else(|| misuse(format!("lane {lane} is gone")))
         })
     }
