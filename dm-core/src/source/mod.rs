@@ -59,6 +59,10 @@ pub trait Source: Send + Sync {
     /// When the server cannot be asked.
     fn info(&self) -> Result<SourceInfo>;
 
+    /// Says which server ([`SourceInfo::server`]) stored positions were taken from, where they hold on
+    /// one server only.
+    fn expect_server(&self, _server: &str) {}
+
     /// The current end of the stream.
     ///
     /// # Errors

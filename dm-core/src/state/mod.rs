@@ -48,6 +48,7 @@ pub use stream_model::{
     Tracker, XaPart,
 };
 pub use task::{SourceRow, Stage, StoredError, TaskRow};
+pub use xa::SERVER_NOTE;
 
 /// The state of one task, open for the process that runs it.
 ///
