@@ -64,6 +64,7 @@ impl SourceRun {
             }
             // What fails before anything has worked is most likely a wrong address or password.
             let again = error.is_transient() && worked && self.resume.enabled;
+            self.control.update(self.index, |s| s.failed(again));
             if !again || self.control.is_stopped() {
                 self.stage(Stage::Paused, Some(&error))?;
                 return Err(error.context(format!("source {}", self.creator.source)));
