@@ -598,7 +598,7 @@ fn prepared_transactions() {
         ] {
             conn.query_drop(sql).unwrap();
         }
-        ALL.check(from, to).finds("prepared XA transactions check", "fail", &["x1", "XA COMMIT"]);
+        ALL.check(from, to).passes().finds("prepared XA transactions check", "warn", &["x1"]);
         conn.query_drop("XA ROLLBACK 'x1'").unwrap();
         ALL.check(from, to).silent("prepared XA transactions check");
     });

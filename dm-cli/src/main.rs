@@ -5,6 +5,7 @@ mod cmd;
 mod files;
 mod http;
 mod logger;
+mod memory;
 mod out;
 mod progress;
 

@@ -17,12 +17,13 @@ use super::{SourceSubject, Subject};
 use crate::config::{ConnPlan, SourceKind};
 use crate::error::{Error, Result, codes};
 use crate::event::SourceId;
-use crate::mysql::{Connection, Purpose, cell, is_access_denied, named_cell, text};
+use crate::mysql::{Connection, Purpose, cell, is_access_denied, named_cell};
 use crate::position::{BinlogPos, Flavor, GtidSet, Position};
 use crate::schema::TableInfo;
 use crate::source::mysql::{
     MySqlSource, SnapshotOptions, StreamOptions, describe_table, table_sizes,
 };
+use crate::sql::{quote_ident, quote_text};
 
 /// Sources that are asked at a time.
 const SOURCES: usize = 8;
@@ -111,14 +112,14 @@ fn one_source<'a>(subject: &Subject<'_>, part: &SourceSubject<'a>) -> Result<Sou
 
 /// What every server tells.
 pub(super) fn about(conn: &mut Connection) -> Result<ServerFacts> {
-    let variables = conn.rows("SHOW GLOBAL VARIABLES")?;
+    let variables = ask(conn, "SHOW GLOBAL VARIABLES")?.unwrap_or_default();
     let variables = variables.iter().map(|r| (cell(r, 0).to_ascii_lowercase(), cell(r, 1)));
     let user = conn.scalar("SELECT CURRENT_USER()")?.unwrap_or_default();
     let (name, host) = user.rsplit_once('@').unwrap_or((user.as_str(), "%"));
-    let connected = conn.rows("SHOW GLOBAL STATUS LIKE 'Threads_connected'")?;
+    let connected = ask(conn, "SHOW GLOBAL STATUS LIKE 'Threads_connected'")?.unwrap_or_default();
     Ok(ServerFacts {
         address: conn.address().to_owned(),
-        account: format!("{}@{}", text(name), text(host)),
+        account: format!("{}@{}", quote_text(name), quote_text(host)),
         version: conn.version().clone(),
         variables: variables.collect(),
         connected: connected.first().and_then(|r| cell(r, 1).parse().ok()).unwrap_or(0),
@@ -139,7 +140,7 @@ fn grants(conn: &mut Connection) -> Result<Option<Grants>> {
     let roles = roles.filter(|r| !r.is_empty() && !r.eq_ignore_ascii_case("none"));
     if let Some(roles) = roles {
         let sql = if conn.version().is_mariadb() {
-            format!("SHOW GRANTS FOR {}", crate::mysql::ident(&roles))
+            format!("SHOW GRANTS FOR {}", quote_ident(&roles))
         } else {
             // The answer of CURRENT_ROLE is a list that this statement takes.
             format!("SHOW GRANTS FOR CURRENT_USER() USING {roles}")
@@ -168,7 +169,7 @@ fn server(
     Ok(SourceServer {
         status: status(conn)?,
         is_replica: is_replica(conn)?,
-        prepared: prepared(conn)?,
+        prepared: part.source.prepared()?.map(|p| p.xids.into_iter().collect()),
         start: if part.fresh { start(subject, part, conn)? } else { None },
         names,
         about,
@@ -204,11 +205,6 @@ fn is_replica(conn: &mut Connection) -> Result<Option<bool>> {
     let new = conn.version().is_mysql_from(8, 0, 22);
     let sql = if new { "SHOW REPLICA STATUS" } else { "SHOW SLAVE STATUS" };
     Ok(ask(conn, sql)?.map(|rows| !rows.is_empty()))
-}
-
-fn prepared(conn: &mut Connection) -> Result<Option<Vec<String>>> {
-    let rows = ask(conn, "XA RECOVER")?;
-    Ok(rows.map(|rows| rows.iter().map(|r| cell(r, 3)).collect()))
 }
 
 /// Whether the stream can begin where the instance's `meta` says.

@@ -9,9 +9,10 @@ use super::facts::{ServerFacts, SourceFacts, TargetFacts, TargetTable};
 use super::gather::about;
 use crate::config::{ConnPlan, TargetPlan};
 use crate::error::Result;
-use crate::mysql::{Connection, Purpose, cell, table_name, text};
+use crate::mysql::{Connection, Purpose, cell};
 use crate::position::Flavor;
 use crate::sink::{Sink, TargetDdl};
+use crate::sql::{quote_table, quote_text};
 
 /// Asks the target about itself and about the tables that the sources' tables go to.
 pub(super) fn target(
@@ -68,7 +69,7 @@ fn printed(sql: &str) -> TargetDdl {
 }
 
 fn list(schemas: &BTreeSet<&str>) -> String {
-    schemas.iter().map(|s| text(s)).collect::<Vec<_>>().join(", ")
+    schemas.iter().map(|s| quote_text(s)).collect::<Vec<_>>().join(", ")
 }
 
 /// The structures of those target tables that are there.
@@ -145,7 +146,7 @@ fn rows(facts: &mut TargetFacts, conn: &mut Connection, subject: &Subject<'_>) -
         return Ok(());
     }
     for (name, table) in &mut facts.tables {
-        match conn.rows(&format!("SELECT 1 FROM {} LIMIT 1", table_name(name))) {
+        match conn.rows(&format!("SELECT 1 FROM {} LIMIT 1", quote_table(name))) {
             Ok(rows) => table.has_rows = Some(!rows.is_empty()),
             Err(e) if e.is_transient() => return Err(e),
             // The rights are another check's.
@@ -167,7 +168,7 @@ fn locks(plan: &ConnPlan, one: &mut Connection, task: &str) -> Result<Option<Str
         )));
     }
     let hash = xxhash_rust::xxh3::xxh3_64(task.as_bytes());
-    let name = text(&format!("dm check {hash:016x} {}", std::process::id()));
+    let name = quote_text(&format!("dm check {hash:016x} {}", std::process::id()));
     let taken = match one.scalar(&format!("SELECT GET_LOCK({name}, 5)")) {
         Ok(taken) => taken,
         Err(e) if e.is_transient() => return Err(e),

@@ -31,6 +31,7 @@ mod stream;
 mod stream_model;
 mod tables;
 mod task;
+mod xa;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,7 +45,8 @@ pub(crate) use dir::look as look_at_dir;
 pub use mailbox::{Command, CommandState, Mailbox, Override, OverrideAction};
 pub use reader::StateReader;
 pub use stream_model::{
-    Checkpoint, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, TrackedTable, Tracker,
+    Checkpoint, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, PreparedXa, TrackedTable, Tracker,
+    XaPart,
 };
 pub use task::{SourceRow, Stage, StoredError, TaskRow};
 

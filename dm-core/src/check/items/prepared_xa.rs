@@ -9,8 +9,8 @@ pub(super) const CHECK: Check = Check {
     when: When::CopyAndStream,
     again: false,
     alone: false,
-    worst: Severity::Failure,
-    looks_at: "XA RECOVER of the source: the rows of a transaction that is prepared before the copy are in neither copy nor binlog when it is committed later",
+    worst: Severity::Warning,
+    looks_at: "XA RECOVER of the source: the copy waits for a minute until transactions that are prepared before it are decided, and then gives up",
     repair: "commit or roll back the prepared transactions before the start",
     ours: true,
     look: Look::Source(look),
@@ -20,14 +20,14 @@ fn look(_: &Facts<'_>, source: &SourceFacts<'_>) -> Vec<Finding> {
     let Some(server) = &source.server else { return Vec::new() };
     match server.prepared.as_deref() {
         Some([]) => Vec::new(),
-        Some(xids) => vec![Finding::failure(
+        Some(xids) => vec![Finding::warning(
             format!(
                 "{}: {} prepared XA transactions: {}",
                 server.about.address,
                 xids.len(),
-                xids.iter().take(5).map(|x| format!("{x:?}")).collect::<Vec<_>>().join(", ")
+                xids.iter().take(5).cloned().collect::<Vec<_>>().join(", ")
             ),
-            "none while a copy begins",
+            "none while a copy begins: it waits for a minute, then it gives up",
             "Let their applications end them, or XA COMMIT or XA ROLLBACK each by hand as their \
              coordinator says; then start again",
         )],

@@ -67,7 +67,8 @@ impl Stream<'_> {
             K::Xa => self.xa_statement(&text, end, at),
             K::Savepoint => {
                 let name = last_word(&text);
-                self.group.savepoints.push((name, self.group.blocks.len()));
+                let held = self.group.xa.as_ref().map(super::xa::Rows::place);
+                self.group.savepoints.push((name, held.unwrap_or(self.group.blocks.len())));
                 Ok(())
             }
             K::Rollback => self.back_to_savepoint(&text, start),
@@ -97,6 +98,7 @@ impl Stream<'_> {
         match verb.as_str() {
             "START" | "BEGIN" => {
                 self.group.in_txn = true;
+                self.group.xa = Some(super::xa::Rows::default());
                 Ok(())
             }
             "COMMIT" if xid.to_ascii_uppercase().ends_with("ONE PHASE") => self.commit(end),
@@ -122,8 +124,13 @@ impl Stream<'_> {
                 "a transaction that is too large to be held goes back to a savepoint",
             ));
         }
-        let blocks = self.group.savepoints.get(at).map_or(0, |(_, blocks)| *blocks);
-        self.group.blocks.truncate(blocks);
+        let place = self.group.savepoints.get(at).map_or(0, |(_, place)| *place);
+        if let Some(xa) = self.group.xa.as_mut() {
+            xa.back_to(place)?;
+            self.group.savepoints.truncate(at + 1);
+            return Ok(());
+        }
+        self.group.blocks.truncate(place);
         self.group.savepoints.truncate(at + 1);
         Ok(())
     }
@@ -154,6 +161,9 @@ impl Stream<'_> {
         at: u32,
     ) -> Result {
         let in_txn = self.group.in_txn;
+        if self.is_copied(end) {
+            return self.skip("contained in the copy", in_txn, end);
+        }
         let tables = judged(statement);
         let change = Change::ddl(&tables, self.kind_of(statement), statement.sql.as_str());
         match self.ctx.creator.filter.decide(&change) {
@@ -238,14 +248,8 @@ impl Stream<'_> {
         start: &BinlogPos,
         at: u32,
     ) -> Result {
-        if !self.xa.is_empty() {
-            return Err(Error::new(
-                &codes::SYNC_UNSUPPORTED,
-                "a structure is changed while a prepared XA transaction waits for its decision",
-            )
-            .workaround("Commit or roll back the prepared transaction at the source (XA RECOVER lists it), then start the task again."));
-        }
         self.progress.wait_settled(self.group.ordinal - 1, None)?;
+        self.settle_prepared(&judged(statement))?;
         let ddl = self.ctx.sink.adapt(self.target_ddl(statement, query, at)?)?;
         let record = match self.take_pending() {
             Some(record) => match self.compare(&record, &ddl)? {
