@@ -66,6 +66,7 @@ impl SourceRun {
             }
             // A wrong address or password has shown itself before.
             let again = error.is_transient() && self.resume.enabled;
+            self.control.update(self.index, |s| s.failed(again));
             if !again || self.is_stopped() {
                 self.stage(Stage::Paused, Some(&error))?;
                 return Err(error.context(format!("source {}", self.creator.source)));

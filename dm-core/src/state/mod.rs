@@ -41,6 +41,7 @@ use crate::error::Result;
 pub use copy_model::{ChunkDone, ChunkState, Contained, CopyBegin, CopyState, CopyTable};
 pub use ddl::{DdlRecord, NewDdl};
 pub use dir::list_tasks;
+pub(crate) use dir::look as look_at_dir;
 pub use mailbox::{Command, CommandState, Mailbox, Override, OverrideAction};
 pub use reader::StateReader;
 pub use stream_model::{
