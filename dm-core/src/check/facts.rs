@@ -34,6 +34,8 @@ pub(crate) struct SourceFacts<'a> {
     pub server: Option<SourceServer>,
     /// The tables that take part, as far as the user sees them.
     pub tables: Vec<TableFacts>,
+    /// Ghost tables of online schema changes, each with its real table.
+    pub online: Vec<(TableName, TableName)>,
 }
 
 /// What a source's server tells beyond what every server tells.
@@ -46,8 +48,6 @@ pub(crate) struct SourceServer {
     pub prepared: Option<Vec<String>>,
     /// Why the stream cannot begin at `meta`, if it cannot.
     pub start: Option<Error>,
-    /// All tables that the user sees in schemas that take part.
-    pub names: Vec<TableName>,
 }
 
 /// What SHOW BINARY LOG STATUS answers.

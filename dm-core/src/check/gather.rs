@@ -6,7 +6,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use dm_filter::{Filter, Interest, TableName};
 
@@ -18,6 +18,7 @@ use crate::config::{ConnPlan, SourceKind};
 use crate::error::{Error, Result, codes};
 use crate::event::SourceId;
 use crate::mysql::{Connection, Purpose, cell, is_access_denied, named_cell};
+use crate::online_ddl::{Names, running};
 use crate::position::{BinlogPos, Flavor, GtidSet, Position};
 use crate::schema::TableInfo;
 use crate::source::mysql::{
@@ -97,6 +98,7 @@ fn one_source<'a>(subject: &Subject<'_>, part: &SourceSubject<'a>) -> Result<Sou
         fresh: part.fresh,
         server: None,
         tables: Vec::new(),
+        online: Vec::new(),
     };
     if let (SourceKind::Mysql(plan), true) = (&part.plan.kind, part.own) {
         let mut conn = Connection::open(&plan.conn, Purpose::Control)?;
@@ -107,7 +109,22 @@ fn one_source<'a>(subject: &Subject<'_>, part: &SourceSubject<'a>) -> Result<Sou
     } else if !subject.sources_alone && part.fresh {
         facts.tables = foreign_tables(subject, part)?;
     }
+    if !subject.sources_alone && part.fresh && subject.plan.mode.dumps() {
+        facts.online = online(part)?;
+    }
     Ok(facts)
+}
+
+/// Online schema changes of tables that would be copied.
+fn online(part: &SourceSubject<'_>) -> Result<Vec<(TableName, TableName)>> {
+    let Some(rules) = &part.creator.online else { return Ok(Vec::new()) };
+    let fold = part.source.info()?.lower_case_table_names != 0;
+    let names = Names::new(Arc::clone(rules), fold);
+    let (chosen, wanted) = (names.clone(), part.creator.clone());
+    let tables = part
+        .source
+        .tables(&move |table| chosen.candidates(table).iter().any(|real| wanted.wants(real)))?;
+    Ok(running(&names, &tables, &|real| part.creator.wants(real)))
 }
 
 /// What every server tells.
@@ -159,19 +176,11 @@ fn server(
     part: &SourceSubject<'_>,
 ) -> Result<SourceServer> {
     let about = about(conn)?;
-    let names = if subject.sources_alone || !part.fresh {
-        Vec::new()
-    } else {
-        let filter = std::sync::Arc::clone(&part.creator.filter);
-        let schema = |t: &TableName| TableName::schema_only(&t.schema);
-        part.source.tables(&move |t| filter.interest(&schema(t)) != Interest::Skip)?
-    };
     Ok(SourceServer {
         status: status(conn)?,
         is_replica: is_replica(conn)?,
         prepared: part.source.prepared()?.map(|p| p.xids.into_iter().collect()),
         start: if part.fresh { start(subject, part, conn)? } else { None },
-        names,
         about,
     })
 }

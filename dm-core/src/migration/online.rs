@@ -1,27 +1,22 @@
-//! Online schema changes before a task starts: one that is running is not copied half way.
+//! Tables that are left out because of their names are told when a task begins.
 
 use std::sync::Arc;
 
-use dm_filter::TableName;
-
 use crate::config::TaskPlan;
-use crate::error::{Error, Result, codes};
+use crate::error::Result;
 use crate::event::LaneId;
-use crate::online_ddl::{Kind, Names, running};
+use crate::online_ddl::{Kind, Names};
 use crate::pipeline::Creator;
 use crate::source::Source;
 use crate::state::StateStore;
 
-/// DM's name of the check, for `ignore-checking-items`.
-const ITEM: &str = "online_ddl";
-
-/// Refuses to begin a copy while a ghost table of a carried table is at the source. A task that
-/// has begun goes on: it knows what has happened since.
+/// Says which tables are taken for helpers of an online schema change tool: a table may have such
+/// a name by chance. A task that has begun has said it.
 ///
 /// # Errors
 ///
-/// 26005 naming the tables; when the source cannot be asked.
-pub(super) fn check(
+/// When the source cannot be asked.
+pub(super) fn tell_left_out(
     plan: &TaskPlan,
     source: &dyn Source,
     creator: &Creator,
@@ -37,37 +32,11 @@ pub(super) fn check(
     let fold = source.info()?.lower_case_table_names != 0;
     let names = Names::new(Arc::clone(rules), fold);
     let (chosen, wanted) = (names.clone(), creator.clone());
-    let tables = source
-        .tables(&move |table| chosen.candidates(table).iter().any(|real| wanted.wants(real)))?;
-    let found = running(&names, &tables, &|real| creator.wants(real));
-    if !found.is_empty() && !plan.ignored_checks.contains(ITEM) {
-        return Err(refusal(&found));
-    }
-    tell_left_out(&names, &tables);
-    Ok(())
-}
-
-fn refusal(found: &[(TableName, TableName)]) -> Error {
-    let list: Vec<String> = found.iter().map(|(g, real)| format!("{g} of {real}")).collect();
-    Error::new(
-        &codes::CHECK_FAILED,
-        format!(
-            "{ITEM}: online schema changes are running, or were left behind: {}",
-            list.join(", ")
-        ),
-    )
-    .workaround(
-        "Start again when the tool has finished; a table that an earlier run of it left behind has to be \
-         dropped at the source. With `ignore-checking-items: [online_ddl]` the task starts now, and reads in \
-         the source's earlier binlog what changed these tables; with `online-ddl: false` they are tables like \
-         any other.",
-    )
-}
-
-/// A table may have such a name by chance.
-fn tell_left_out(names: &Names, tables: &[TableName]) {
-    let helpers = tables.iter().filter(|t| names.kind(t) != Kind::Real);
-    let list: Vec<String> = helpers.map(ToString::to_string).collect();
+    let helpers = source.tables(&move |table| {
+        chosen.kind(table) != Kind::Real
+            && chosen.candidates(table).iter().any(|real| wanted.wants(real))
+    })?;
+    let list: Vec<String> = helpers.iter().map(ToString::to_string).collect();
     if !list.is_empty() {
         log::warn!(
             "not carried, because their names are those of an online schema change tool's tables: {} \
@@ -75,4 +44,5 @@ fn tell_left_out(names: &Names, tables: &[TableName]) {
             list.join(", ")
         );
     }
+    Ok(())
 }
