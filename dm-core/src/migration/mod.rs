@@ -8,6 +8,7 @@
 
 mod build;
 mod control;
+mod online;
 mod running;
 mod source;
 mod status;
@@ -227,11 +228,7 @@ impl Migration {
     /// Connects and checks. A task that an earlier run has begun waits for servers that are away;
     /// a new one says so at once, because its address or password may be wrong. `None` when it was
     /// asked to stop meanwhile.
-    fn start(
-        &self,
-        state: &Arc<StateStore>,
-        stop: &Arc<AtomicBool>,
-    ) -> Result<Option<(Arc<dyn Sink>, Vec<SourceRun>)>> {
+    fn start(&self, state: &Arc<StateStore>, stop: &Arc<AtomicBool>) -> Result<Option<Prepared>> {
         let resume = self.parts.plan.sources.first().map(|s| s.resume);
         let waits = resume.is_some_and(|r| r.enabled) && !state.reader().lanes()?.is_empty();
         let mut wait = resume.map(|r| r.backoff_min).unwrap_or_default();
@@ -277,6 +274,7 @@ impl Migration {
             router: plan.router.clone(),
             select: plan.dump.select.clone(),
             merged: Arc::default(),
+            online: self.parts.plan.online_ddl.clone().map(Arc::new),
         }
     }
 
@@ -310,6 +308,7 @@ impl Migration {
                 ignored: &plan.ignored_checks,
             };
             source.check(&wants).map_err(named)?;
+            online::check(plan, &**source, creator, state).map_err(named)?;
             for table in source.tables(&move |t| wanted.wants(t)).map_err(named)? {
                 let target = creator.target(&table)?;
                 merged.add(dm_filter::TableName::new(target.schema, target.table));
@@ -338,6 +337,9 @@ impl Migration {
             .collect())
     }
 }
+
+/// What a run works with: the target, and the part of each source.
+type Prepared = (Arc<dyn Sink>, Vec<SourceRun>);
 
 fn panicked() -> Error {
     Error::new(&codes::SYNC_PANIC, "the thread of a source ended unexpectedly")

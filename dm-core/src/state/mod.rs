@@ -44,8 +44,8 @@ pub use dir::list_tasks;
 pub use mailbox::{Command, CommandState, Mailbox, Override, OverrideAction};
 pub use reader::StateReader;
 pub use stream_model::{
-    Checkpoint, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, PreparedXa, TrackedTable, Tracker,
-    XaPart,
+    Checkpoint, LANE_START, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, PreparedXa, TrackedTable,
+    Tracker, XaPart,
 };
 pub use task::{SourceRow, Stage, StoredError, TaskRow};
 pub use xa::SERVER_NOTE;
