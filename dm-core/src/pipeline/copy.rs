@@ -9,18 +9,18 @@
 //! snapshot, so that its window is empty. A chunk's mark commits with its rows: a restart asks the
 //! target which chunks it has before it reads the others.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex};
 
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::bounded;
 use dm_filter::TableName;
 
 use super::copy_moved::ReadEnds;
 use super::copy_stats::CopyStats;
+use super::copy_work::{Blocks, Queue, Shared, Work, lock, stopped};
 use super::create::{Creator, There};
 use super::prepared;
 use super::rate::Rate;
@@ -28,7 +28,7 @@ use crate::error::{Error, Result, codes};
 use crate::event::{ChunkMark, CopyBlock, LaneId};
 use crate::position::Position;
 use crate::schema::{Chunk, TableCopy};
-use crate::sink::{BlockStream, LoadStats, LoadTarget, OnDuplicate, Sink, Slot, Writer};
+use crate::sink::{LoadStats, LoadTarget, OnDuplicate, Sink, Slot, Writer};
 use crate::source::{ChunkReader, Snapshot, Source};
 use crate::state::{ChunkDone, CopyBegin, CopyState, CopyTable, StateStore};
 
@@ -90,18 +90,6 @@ pub(super) struct Table {
     pub target: LoadTarget,
     /// Done chunks were read from an earlier snapshot.
     mixed: bool,
-}
-
-enum Work {
-    /// Many small tables at once: their plans are one commit of the state file.
-    Plan(Range<usize>),
-    Chunk(usize, Chunk),
-}
-
-struct Queue {
-    work: VecDeque<Work>,
-    open: usize,
-    failure: Option<Error>,
 }
 
 impl Copy {
@@ -555,122 +543,8 @@ enum Failure {
     Target(Error),
 }
 
-/// The reader thread's blocks as the sink takes them.
-struct Blocks<'s, 'h> {
-    blocks: Receiver<CopyBlock>,
-    rate: &'s Rate,
-    stop: &'s AtomicBool,
-    reading: Option<std::thread::ScopedJoinHandle<'h, Result<()>>>,
-    source: Option<Error>,
-}
-
-impl Blocks<'_, '_> {
-    /// Waits for the reader; its error, unless it only found that nobody listens any more.
-    fn end(mut self) -> Option<Error> {
-        let reading = self.reading.take();
-        let source = self.source.take();
-        drop(self.blocks);
-        match reading.map(std::thread::ScopedJoinHandle::join) {
-            None => source,
-            Some(Ok(Ok(()))) => source,
-            Some(Ok(Err(error))) if error.code() == &codes::STOPPED => source,
-            Some(Ok(Err(error))) => Some(error),
-            Some(Err(_)) => Some(Error::new(&codes::SYNC_PANIC, "the reader of a chunk panicked")),
-        }
-    }
-}
-
-impl BlockStream for Blocks<'_, '_> {
-    fn next_block(&mut self) -> Result<Option<CopyBlock>> {
-        if self.stop.load(Ordering::Relaxed) {
-            return Err(stopped());
-        }
-        if let Ok(block) = self.blocks.recv() {
-            self.rate.pay(block.rows(), block.bytes(), self.stop);
-            return Ok(Some(block));
-        }
-        // The end, or the reader failed: then the chunk must not be committed.
-        match self.reading.take().map(std::thread::ScopedJoinHandle::join) {
-            Some(Ok(Ok(()))) | None => Ok(None),
-            Some(Ok(Err(error))) => {
-                self.source = Some(error.clone());
-                Err(error)
-            }
-            Some(Err(_)) => {
-                let error = Error::new(&codes::SYNC_PANIC, "the reader of a chunk panicked");
-                self.source = Some(error.clone());
-                Err(error)
-            }
-        }
-    }
-}
-
-struct Shared {
-    queue: Mutex<Queue>,
-    changed: Condvar,
-    notes: Mutex<Vec<ChunkDone>>,
-    /// Where the source stood when tables had been read, if that matters.
-    ends: Option<ReadEnds>,
-}
-
-impl Shared {
-    /// The next work; `None` when all is done.
-    fn take(&self, stop: &AtomicBool) -> Result<Option<Work>> {
-        let mut queue = lock(&self.queue);
-        loop {
-            if stop.load(Ordering::Relaxed) {
-                return Err(stopped());
-            }
-            if queue.failure.is_some() || queue.open == 0 {
-                return Ok(None);
-            }
-            if let Some(work) = queue.work.pop_front() {
-                return Ok(Some(work));
-            }
-            // Others may still find chunks.
-            queue = match self.changed.wait_timeout(queue, Duration::from_millis(200)) {
-                Ok((queue, _)) => queue,
-                Err(poisoned) => poisoned.into_inner().0,
-            };
-        }
-    }
-
-    /// Adds the chunks of a planned table, before the tables that are not planned yet: their
-    /// number stays small.
-    fn add(&self, work: Vec<Work>) {
-        let mut queue = lock(&self.queue);
-        for w in work.into_iter().rev() {
-            queue.work.push_front(w);
-            queue.open += 1;
-        }
-        self.changed.notify_all();
-    }
-
-    fn close_one(&self) {
-        let mut queue = lock(&self.queue);
-        queue.open = queue.open.saturating_sub(1);
-        self.changed.notify_all();
-    }
-
-    fn fail(&self, error: Error) {
-        let mut queue = lock(&self.queue);
-        if queue.failure.is_none() {
-            queue.failure = Some(error);
-        }
-        self.changed.notify_all();
-    }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 fn panicked() -> Error {
     Error::new(&codes::SYNC_PANIC, "a thread of the copy panicked")
-}
-
-fn stopped() -> Error {
-    Error::new(&codes::STOPPED, "the task was asked to stop")
 }
 
 fn hung_up() -> Error {

@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 
 use dm_filter::TableName;
 
-use super::copy::{Copy, lock};
+use super::copy::Copy;
+use super::copy_work::lock;
 use super::windows::contains;
 use crate::ddl::{AlterSpec, Body, Statement, StatementKind};
 use crate::error::Result;

@@ -4,6 +4,7 @@ mod copy;
 mod copy_moved;
 mod copy_resume;
 mod copy_stats;
+mod copy_work;
 mod create;
 mod dispatch;
 mod prepared;
