@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod check;
 mod checkpoint;
 mod crypt;
 mod explain;
@@ -20,6 +21,8 @@ pub fn dispatch(args: Args) -> Result<ExitCode, Failure> {
     match args.command {
         Command::Run(args) => run::run(&args),
         Command::Validate(args) => validate::run(&args),
+        Command::CheckTask(args) => check::task(&args),
+        Command::CheckSource(args) => check::source(&args),
         Command::Explain(args) => explain::run(&args),
         Command::QueryStatus(args) => status::run(&args),
         Command::Checkpoint { command } => checkpoint::run(&command),

@@ -41,13 +41,15 @@ use crate::error::Result;
 pub use copy_model::{ChunkDone, ChunkState, Contained, CopyBegin, CopyState, CopyTable};
 pub use ddl::{DdlRecord, NewDdl};
 pub use dir::list_tasks;
+pub(crate) use dir::look as look_at_dir;
 pub use mailbox::{Command, CommandState, Mailbox, Override, OverrideAction};
 pub use reader::StateReader;
 pub use stream_model::{
-    Checkpoint, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, PreparedXa, TrackedTable, Tracker,
-    XaPart,
+    Checkpoint, LANE_START, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, PreparedXa, TrackedTable,
+    Tracker, XaPart,
 };
 pub use task::{SourceRow, Stage, StoredError, TaskRow};
+pub use xa::SERVER_NOTE;
 
 /// The state of one task, open for the process that runs it.
 ///
