@@ -10,6 +10,8 @@
 
 use std::io;
 
+use mysql_common::proto::codec::error::PacketCodecError;
+
 use super::codes;
 use super::{Code, Error, Scope};
 
@@ -184,6 +186,18 @@ impl Error {
         match error {
             mysql::Error::MySqlError(e) => from_server(&e, during).scope(scope),
             mysql::Error::IoError(e) => from_io(&e, during).scope(scope),
+            // What the other side sent in the handshake is not what it should be: its certificate.
+            mysql::Error::CodecError(PacketCodecError::Io(e))
+                if during == During::Connect && e.kind() == io::ErrorKind::InvalidData =>
+            {
+                Error::new(&codes::TLS_CONFIG, "the encrypted connection was not made")
+                    .cause(e)
+                    .workaround(
+                        "Give with `ssl-ca` the authority that has signed the server's certificate, \
+                         and see that the certificate has not ended.",
+                    )
+                    .scope(scope)
+            }
             mysql::Error::CodecError(e) => Error::new(broken(during), "a packet cannot be read")
                 .cause(e)
                 .transient()
