@@ -74,6 +74,7 @@ pub mod explain;
 pub mod metrics;
 pub mod migration;
 pub mod mysql;
+pub mod online_ddl;
 mod pipeline;
 pub mod position;
 pub mod schema;

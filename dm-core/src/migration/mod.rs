@@ -9,6 +9,7 @@
 mod build;
 mod checks;
 mod control;
+mod online;
 mod running;
 mod source;
 mod status;
@@ -231,11 +232,7 @@ impl Migration {
     /// Connects and checks. A task that an earlier run has begun waits for servers that are away;
     /// a new one says so at once, because its address or password may be wrong. `None` when it was
     /// asked to stop meanwhile.
-    fn start(
-        &self,
-        state: &Arc<StateStore>,
-        stop: &Arc<AtomicBool>,
-    ) -> Result<Option<(Arc<dyn Sink>, Vec<SourceRun>)>> {
+    fn start(&self, state: &Arc<StateStore>, stop: &Arc<AtomicBool>) -> Result<Option<Prepared>> {
         let resume = self.parts.plan.sources.first().map(|s| s.resume);
         let waits = resume.is_some_and(|r| r.enabled) && !state.reader().lanes()?.is_empty();
         let mut wait = resume.map(|r| r.backoff_min).unwrap_or_default();
@@ -283,6 +280,7 @@ impl Migration {
             router: plan.router.clone(),
             select: plan.dump.select.clone(),
             merged: Arc::default(),
+            online: self.parts.plan.online_ddl.clone().map(Arc::new),
         }
     }
 
@@ -316,6 +314,7 @@ impl Migration {
         for (_, source, creator) in &parts {
             let wanted = creator.clone();
             let named = |e: Error| e.context(format!("source {}", creator.source));
+            online::check(plan, &**source, creator, state).map_err(named)?;
             for table in source.tables(&move |t| wanted.wants(t)).map_err(named)? {
                 let target = creator.target(&table)?;
                 merged.add(dm_filter::TableName::new(target.schema, target.table));
@@ -344,6 +343,9 @@ impl Migration {
             .collect())
     }
 }
+
+/// What a run works with: the target, and the part of each source.
+type Prepared = (Arc<dyn Sink>, Vec<SourceRun>);
 
 fn panicked() -> Error {
     Error::new(&codes::SYNC_PANIC, "the thread of a source ended unexpectedly")

@@ -58,6 +58,10 @@ pub trait Source: Send + Sync {
     /// When the server cannot be asked.
     fn info(&self) -> Result<SourceInfo>;
 
+    /// Says which server ([`SourceInfo::server`]) stored positions were taken from, where they hold on
+    /// one server only.
+    fn expect_server(&self, _server: &str) {}
+
     /// The current end of the stream.
     ///
     /// # Errors
@@ -137,6 +141,12 @@ pub trait Snapshot: Send + Sync {
 
     /// The schemas of the tables.
     fn schemas(&self) -> &[SchemaInfo];
+
+    /// True when rows are read from a server in use, where names may come to mean something else
+    /// while the view lasts.
+    fn is_live(&self) -> bool {
+        false
+    }
 
     /// The tables, in the order to copy them: largest first.
     fn tables(&self) -> &[TableCopy];

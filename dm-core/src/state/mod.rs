@@ -45,10 +45,11 @@ pub(crate) use dir::look as look_at_dir;
 pub use mailbox::{Command, CommandState, Mailbox, Override, OverrideAction};
 pub use reader::StateReader;
 pub use stream_model::{
-    Checkpoint, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, PreparedXa, TrackedTable, Tracker,
-    XaPart,
+    Checkpoint, LANE_START, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, PreparedXa, TrackedTable,
+    Tracker, XaPart,
 };
 pub use task::{SourceRow, Stage, StoredError, TaskRow};
+pub use xa::SERVER_NOTE;
 
 /// The state of one task, open for the process that runs it.
 ///

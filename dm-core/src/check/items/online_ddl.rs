@@ -8,7 +8,7 @@ use crate::config::OnlineDdlTable;
 pub(super) const CHECK: Check = Check {
     name: "online_ddl",
     reported: "online ddl checker",
-    when: When::Stream,
+    when: When::Copy,
     again: false,
     alone: false,
     worst: Severity::Failure,
@@ -22,6 +22,9 @@ fn look(facts: &Facts<'_>, source: &SourceFacts<'_>) -> Vec<Finding> {
     let (Some(server), Some(rules)) = (&source.server, &facts.plan.online_ddl) else {
         return Vec::new();
     };
+    if !facts.plan.mode.dumps() {
+        return Vec::new();
+    }
     let mut found = Vec::new();
     for name in &server.names {
         let real = match rules.kind(&name.table) {
@@ -32,11 +35,14 @@ fn look(facts: &Facts<'_>, source: &SourceFacts<'_>) -> Vec<Finding> {
         let target = source.tables.iter().any(|t| t.name.schema == name.schema && t.name.table == real);
         if target {
             found.push(Finding::failure(
-                format!("{name} is the work table of a schema change of `{real}` that is under way"),
+                format!(
+                    "{name}: an online schema change of `{real}` is running, or was left behind"
+                ),
                 "no schema change under way",
                 format!(
                     "Wait until the schema change has ended; after an aborted one: DROP TABLE \
-                     `{}`.`{}`",
+                     `{}`.`{}` at the source. With `ignore-checking-items: [online_ddl]` the task \
+                     starts now and reads the earlier binlog",
                     name.schema, name.table
                 ),
             ));

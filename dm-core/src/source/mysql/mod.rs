@@ -113,12 +113,6 @@ impl MySqlSource {
         Self { id, plan, snapshot, stream, server: Mutex::new(None) }
     }
 
-    /// Says which server ([`SourceInfo::server`]) stored file positions were taken from: streams
-    /// by file and offset from another one are refused.
-    pub fn expect_server(&self, server: impl Into<String>) {
-        *self.server.lock().unwrap_or_else(PoisonError::into_inner) = Some(server.into());
-    }
-
     /// The place of the first transaction that began at or after a time (seconds since the
     /// epoch); where it lies before all files, their beginning.
     ///
@@ -187,6 +181,11 @@ impl Source for MySqlSource {
             charset: cell(&row, 2),
             collation: cell(&row, 3),
         })
+    }
+
+    /// Streams by file and offset from another one are refused.
+    fn expect_server(&self, server: &str) {
+        *self.server.lock().unwrap_or_else(PoisonError::into_inner) = Some(server.to_owned());
     }
 
     fn end_position(&self) -> Result<Position> {
