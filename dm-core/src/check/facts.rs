@@ -32,6 +32,8 @@ pub(crate) struct SourceFacts<'a> {
     pub fresh: bool,
     /// `None` for sources that are no server.
     pub server: Option<SourceServer>,
+    /// Online schema changes that are under way: ghost table and real table.
+    pub changes: Vec<(TableName, TableName)>,
     /// The tables that take part, as far as the user sees them.
     pub tables: Vec<TableFacts>,
 }
@@ -46,8 +48,6 @@ pub(crate) struct SourceServer {
     pub prepared: Option<Vec<String>>,
     /// Why the stream cannot begin at `meta`, if it cannot.
     pub start: Option<Error>,
-    /// All tables that the user sees in schemas that take part.
-    pub names: Vec<TableName>,
 }
 
 /// What SHOW BINARY LOG STATUS answers.

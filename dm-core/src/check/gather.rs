@@ -5,6 +5,7 @@
 //! not see is noted in the facts.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -18,6 +19,7 @@ use crate::config::{ConnPlan, SourceKind};
 use crate::error::{Error, Result, codes};
 use crate::event::SourceId;
 use crate::mysql::{Connection, Purpose, cell, is_access_denied, named_cell};
+use crate::online_ddl::{Names, running};
 use crate::position::{BinlogPos, Flavor, GtidSet, Position};
 use crate::schema::TableInfo;
 use crate::source::mysql::{
@@ -96,6 +98,7 @@ fn one_source<'a>(subject: &Subject<'_>, part: &SourceSubject<'a>) -> Result<Sou
         plan: part.plan,
         fresh: part.fresh,
         server: None,
+        changes: Vec::new(),
         tables: Vec::new(),
     };
     if let (SourceKind::Mysql(plan), true) = (&part.plan.kind, part.own) {
@@ -107,7 +110,21 @@ fn one_source<'a>(subject: &Subject<'_>, part: &SourceSubject<'a>) -> Result<Sou
     } else if !subject.sources_alone && part.fresh {
         facts.tables = foreign_tables(subject, part)?;
     }
+    if !subject.sources_alone && part.fresh && subject.plan.mode.dumps() {
+        facts.changes = changes(part)?;
+    }
     Ok(facts)
+}
+
+/// The online schema changes of tables that are copied.
+fn changes(part: &SourceSubject<'_>) -> Result<Vec<(TableName, TableName)>> {
+    let Some(rules) = &part.creator.online else { return Ok(Vec::new()) };
+    let fold = part.source.info()?.lower_case_table_names != 0;
+    let names = Names::new(Arc::clone(rules), fold);
+    let (chosen, wanted) = (names.clone(), part.creator.clone());
+    let tables =
+        part.source.tables(&move |t| chosen.candidates(t).iter().any(|r| wanted.wants(r)))?;
+    Ok(running(&names, &tables, &|real| part.creator.wants(real)))
 }
 
 /// What every server tells.
@@ -159,19 +176,11 @@ fn server(
     part: &SourceSubject<'_>,
 ) -> Result<SourceServer> {
     let about = about(conn)?;
-    let names = if subject.sources_alone || !part.fresh {
-        Vec::new()
-    } else {
-        let filter = std::sync::Arc::clone(&part.creator.filter);
-        let schema = |t: &TableName| TableName::schema_only(&t.schema);
-        part.source.tables(&move |t| filter.interest(&schema(t)) != Interest::Skip)?
-    };
     Ok(SourceServer {
         status: status(conn)?,
         is_replica: is_replica(conn)?,
         prepared: part.source.prepared()?.map(|p| p.xids.into_iter().collect()),
         start: if part.fresh { start(subject, part, conn)? } else { None },
-        names,
         about,
     })
 }

@@ -1,27 +1,24 @@
-//! Online schema changes before a task starts: one that is running is not copied half way.
+//! Online schema changes before a task starts: what a copy leaves out is told.
 
 use std::sync::Arc;
 
 use dm_filter::TableName;
 
 use crate::config::TaskPlan;
-use crate::error::{Error, Result, codes};
+use crate::error::Result;
 use crate::event::LaneId;
-use crate::online_ddl::{Kind, Names, running};
+use crate::online_ddl::{Kind, Names};
 use crate::pipeline::Creator;
 use crate::source::Source;
 use crate::state::StateStore;
 
-/// DM's name of the check, for `ignore-checking-items`.
-const ITEM: &str = "online_ddl";
-
-/// Refuses to begin a copy while a ghost table of a carried table is at the source. A task that
-/// has begun goes on: it knows what has happened since.
+/// Tells which tables a copy leaves out because a tool's tables have such names. A copy does not
+/// begin while such a tool is at work: that is the check `online_ddl`.
 ///
 /// # Errors
 ///
-/// 26005 naming the tables; when the source cannot be asked.
-pub(super) fn check(
+/// When the source cannot be asked.
+pub(super) fn tell(
     plan: &TaskPlan,
     source: &dyn Source,
     creator: &Creator,
@@ -39,29 +36,8 @@ pub(super) fn check(
     let (chosen, wanted) = (names.clone(), creator.clone());
     let tables = source
         .tables(&move |table| chosen.candidates(table).iter().any(|real| wanted.wants(real)))?;
-    let found = running(&names, &tables, &|real| creator.wants(real));
-    if !found.is_empty() && !plan.ignored_checks.contains(ITEM) {
-        return Err(refusal(&found));
-    }
     tell_left_out(&names, &tables);
     Ok(())
-}
-
-fn refusal(found: &[(TableName, TableName)]) -> Error {
-    let list: Vec<String> = found.iter().map(|(g, real)| format!("{g} of {real}")).collect();
-    Error::new(
-        &codes::CHECK_FAILED,
-        format!(
-            "{ITEM}: online schema changes are running, or were left behind: {}",
-            list.join(", ")
-        ),
-    )
-    .workaround(
-        "Start again when the tool has finished; a table that an earlier run of it left behind has to be \
-         dropped at the source. With `ignore-checking-items: [online_ddl]` the task starts now, and reads in \
-         the source's earlier binlog what changed these tables; with `online-ddl: false` they are tables like \
-         any other.",
-    )
 }
 
 /// A table may have such a name by chance.

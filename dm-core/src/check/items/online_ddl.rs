@@ -3,7 +3,7 @@
 
 use crate::check::facts::{Facts, SourceFacts};
 use crate::check::{Check, Finding, Look, Severity, When};
-use crate::config::OnlineDdlTable;
+use crate::sql::quote_table;
 
 pub(super) const CHECK: Check = Check {
     name: "online_ddl",
@@ -18,35 +18,19 @@ pub(super) const CHECK: Check = Check {
     look: Look::Source(look),
 };
 
-fn look(facts: &Facts<'_>, source: &SourceFacts<'_>) -> Vec<Finding> {
-    let (Some(server), Some(rules)) = (&source.server, &facts.plan.online_ddl) else {
-        return Vec::new();
+fn look(_: &Facts<'_>, source: &SourceFacts<'_>) -> Vec<Finding> {
+    let one = |(ghost, real): &(dm_filter::TableName, dm_filter::TableName)| {
+        Finding::failure(
+            format!("{ghost}: an online schema change of {real} is running, or was left behind"),
+            "no schema change under way",
+            format!(
+                "Start again when the tool has finished; what an earlier run of it left behind: DROP \
+                 TABLE {} at the source. With `ignore-checking-items: [online_ddl]` the task starts \
+                 now, and reads in the source's earlier binlog what changed these tables; with \
+                 `online-ddl: false` they are tables like any other",
+                quote_table(ghost)
+            ),
+        )
     };
-    if !facts.plan.mode.dumps() {
-        return Vec::new();
-    }
-    let mut found = Vec::new();
-    for name in &server.names {
-        let real = match rules.kind(&name.table) {
-            OnlineDdlTable::Shadow(real) => real,
-            // What is left of a finished change does no harm.
-            OnlineDdlTable::Trash(_) | OnlineDdlTable::Real => continue,
-        };
-        let target = source.tables.iter().any(|t| t.name.schema == name.schema && t.name.table == real);
-        if target {
-            found.push(Finding::failure(
-                format!(
-                    "{name}: an online schema change of `{real}` is running, or was left behind"
-                ),
-                "no schema change under way",
-                format!(
-                    "Wait until the schema change has ended; after an aborted one: DROP TABLE \
-                     `{}`.`{}` at the source. With `ignore-checking-items: [online_ddl]` the task \
-                     starts now and reads the earlier binlog",
-                    name.schema, name.table
-                ),
-            ));
-        }
-    }
-    found
+    source.changes.iter().map(one).collect()
 }
