@@ -32,10 +32,10 @@ pub(crate) struct SourceFacts<'a> {
     pub fresh: bool,
     /// `None` for sources that are no server.
     pub server: Option<SourceServer>,
+    /// Online schema changes that are under way: ghost table and real table.
+    pub changes: Vec<(TableName, TableName)>,
     /// The tables that take part, as far as the user sees them.
     pub tables: Vec<TableFacts>,
-    /// Ghost tables of online schema changes, each with its real table.
-    pub online: Vec<(TableName, TableName)>,
 }
 
 /// What a source's server tells beyond what every server tells.

@@ -5,8 +5,9 @@
 //! not see is noted in the facts.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use dm_filter::{Filter, Interest, TableName};
 
@@ -97,8 +98,8 @@ fn one_source<'a>(subject: &Subject<'_>, part: &SourceSubject<'a>) -> Result<Sou
         plan: part.plan,
         fresh: part.fresh,
         server: None,
+        changes: Vec::new(),
         tables: Vec::new(),
-        online: Vec::new(),
     };
     if let (SourceKind::Mysql(plan), true) = (&part.plan.kind, part.own) {
         let mut conn = Connection::open(&plan.conn, Purpose::Control)?;
@@ -110,20 +111,19 @@ fn one_source<'a>(subject: &Subject<'_>, part: &SourceSubject<'a>) -> Result<Sou
         facts.tables = foreign_tables(subject, part)?;
     }
     if !subject.sources_alone && part.fresh && subject.plan.mode.dumps() {
-        facts.online = online(part)?;
+        facts.changes = changes(part)?;
     }
     Ok(facts)
 }
 
-/// Online schema changes of tables that would be copied.
-fn online(part: &SourceSubject<'_>) -> Result<Vec<(TableName, TableName)>> {
+/// The online schema changes of tables that are copied.
+fn changes(part: &SourceSubject<'_>) -> Result<Vec<(TableName, TableName)>> {
     let Some(rules) = &part.creator.online else { return Ok(Vec::new()) };
     let fold = part.source.info()?.lower_case_table_names != 0;
     let names = Names::new(Arc::clone(rules), fold);
     let (chosen, wanted) = (names.clone(), part.creator.clone());
-    let tables = part
-        .source
-        .tables(&move |table| chosen.candidates(table).iter().any(|real| wanted.wants(real)))?;
+    let tables =
+        part.source.tables(&move |t| chosen.candidates(t).iter().any(|r| wanted.wants(r)))?;
     Ok(running(&names, &tables, &|real| part.creator.wants(real)))
 }
 

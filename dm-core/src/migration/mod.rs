@@ -314,7 +314,7 @@ impl Migration {
         for (_, source, creator) in &parts {
             let wanted = creator.clone();
             let named = |e: Error| e.context(format!("source {}", creator.source));
-            online::tell_left_out(plan, &**source, creator, state).map_err(named)?;
+            online::tell(plan, &**source, creator, state).map_err(named)?;
             for table in source.tables(&move |t| wanted.wants(t)).map_err(named)? {
                 let target = creator.target(&table)?;
                 merged.add(dm_filter::TableName::new(target.schema, target.table));

@@ -1,6 +1,8 @@
-//! Tables that are left out because of their names are told when a task begins.
+//! Online schema changes before a task starts: what a copy leaves out is told.
 
 use std::sync::Arc;
+
+use dm_filter::TableName;
 
 use crate::config::TaskPlan;
 use crate::error::Result;
@@ -10,13 +12,13 @@ use crate::pipeline::Creator;
 use crate::source::Source;
 use crate::state::StateStore;
 
-/// Says which tables are taken for helpers of an online schema change tool: a table may have such
-/// a name by chance. A task that has begun has said it.
+/// Tells which tables a copy leaves out because a tool's tables have such names. A copy does not
+/// begin while such a tool is at work: that is the check `online_ddl`.
 ///
 /// # Errors
 ///
 /// When the source cannot be asked.
-pub(super) fn tell_left_out(
+pub(super) fn tell(
     plan: &TaskPlan,
     source: &dyn Source,
     creator: &Creator,
@@ -32,11 +34,16 @@ pub(super) fn tell_left_out(
     let fold = source.info()?.lower_case_table_names != 0;
     let names = Names::new(Arc::clone(rules), fold);
     let (chosen, wanted) = (names.clone(), creator.clone());
-    let helpers = source.tables(&move |table| {
-        chosen.kind(table) != Kind::Real
-            && chosen.candidates(table).iter().any(|real| wanted.wants(real))
-    })?;
-    let list: Vec<String> = helpers.iter().map(ToString::to_string).collect();
+    let tables = source
+        .tables(&move |table| chosen.candidates(table).iter().any(|real| wanted.wants(real)))?;
+    tell_left_out(&names, &tables);
+    Ok(())
+}
+
+/// A table may have such a name by chance.
+fn tell_left_out(names: &Names, tables: &[TableName]) {
+    let helpers = tables.iter().filter(|t| names.kind(t) != Kind::Real);
+    let list: Vec<String> = helpers.map(ToString::to_string).collect();
     if !list.is_empty() {
         log::warn!(
             "not carried, because their names are those of an online schema change tool's tables: {} \
@@ -44,5 +51,4 @@ pub(super) fn tell_left_out(
             list.join(", ")
         );
     }
-    Ok(())
 }

@@ -157,7 +157,7 @@ fn type_change(old: &ColumnType, new: &ColumnType) -> Option<E> {
 }
 
 /// The least and the greatest value of an integer type.
-fn integer_range(ty: &ColumnType) -> Option<(i128, i128)> {
+pub(crate) fn integer_range(ty: &ColumnType) -> Option<(i128, i128)> {
     let bits = match ty.kind {
         TypeKind::TinyInt => 8,
         TypeKind::SmallInt => 16,

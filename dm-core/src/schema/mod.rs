@@ -18,6 +18,7 @@ pub use charset::{Defaults, binary_collation, charset_of};
 pub use compare::{differences, same_columns};
 pub use create::parse_create_table;
 pub use event::event_type;
+pub(crate) use event::integer_range;
 pub use info::{Chunk, SchemaCopy, TableCopy, TableInfo};
 pub use print::create_table;
 pub use table::{

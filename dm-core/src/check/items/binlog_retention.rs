@@ -37,7 +37,7 @@ fn look(facts: &Facts<'_>, source: &SourceFacts<'_>) -> Vec<Finding> {
     let Some(kept) = kept(server) else { return Vec::new() };
     let bytes: u64 = source.tables.iter().map(|t| t.bytes).sum();
     let limit = facts.plan.limits.max_bytes_per_second.map_or(COPY_SPEED, |l| l as f64);
-    let copy = bytes as f64 / limit.min(COPY_SPEED).max(1.0);
+    let copy = bytes as f64 / limit.clamp(1.0, COPY_SPEED);
     let need = (2.0 * copy).max(LEAST_SECONDS);
     if kept >= need {
         return Vec::new();

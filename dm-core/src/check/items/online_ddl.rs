@@ -1,4 +1,4 @@
-//! A schema change by gh-ost or pt-online-schema-change that is under way when a copy begins
+//! A schema change by gh-ost or pt-online-schema-change that is under way when the task starts
 //! would be seen from its middle.
 
 use crate::check::facts::{Facts, SourceFacts};
@@ -12,25 +12,25 @@ pub(super) const CHECK: Check = Check {
     again: false,
     alone: false,
     worst: Severity::Failure,
-    looks_at: "work tables of gh-ost and pt-online-schema-change, while `online-ddl` is on: there must be none at the start of a copy",
+    looks_at: "work tables of gh-ost and pt-online-schema-change, while `online-ddl` is on: there must be none at the start",
     repair: "wait until the schema change has ended, or drop the tables that an aborted one left behind",
     ours: false,
     look: Look::Source(look),
 };
 
 fn look(_: &Facts<'_>, source: &SourceFacts<'_>) -> Vec<Finding> {
-    let finding = |(ghost, real): &(_, _)| {
+    let one = |(ghost, real): &(dm_filter::TableName, dm_filter::TableName)| {
         Finding::failure(
-            format!("{ghost} is the work table of a schema change of {real} that is under way"),
+            format!("{ghost}: an online schema change of {real} is running, or was left behind"),
             "no schema change under way",
             format!(
-                "Start again when the tool has finished; after an aborted run: DROP TABLE {}. With \
-                 `ignore-checking-items: [online_ddl]` the task starts now, and reads in the source's \
-                 earlier binlog what changed the table; with `online-ddl: false` it is a table like \
-                 any other.",
+                "Start again when the tool has finished; what an earlier run of it left behind: DROP \
+                 TABLE {} at the source. With `ignore-checking-items: [online_ddl]` the task starts \
+                 now, and reads in the source's earlier binlog what changed these tables; with \
+                 `online-ddl: false` they are tables like any other",
                 quote_table(ghost)
             ),
         )
     };
-    source.online.iter().map(finding).collect()
+    source.changes.iter().map(one).collect()
 }

@@ -4,7 +4,7 @@ use dm_filter::TableName;
 
 use crate::check::facts::Facts;
 use crate::check::{Check, Finding, Look, Severity, When};
-use crate::schema::{Column, ColumnType, TypeKind};
+use crate::schema::{Column, ColumnType, TypeKind, integer_range};
 
 pub(super) const CHECK: Check = Check {
     name: "target_values",
@@ -64,7 +64,7 @@ pub(super) fn narrower(from: &Column, to: &Column) -> Option<String> {
         return Some("NULL is not allowed".to_owned());
     }
     let (a, b) = (&from.ty, &to.ty);
-    if let (Some((low, high)), Some((low2, high2))) = (integer(a), integer(b)) {
+    if let (Some((low, high)), Some((low2, high2))) = (integer_range(a), integer_range(b)) {
         let fits = low2 <= low && high <= high2;
         return (!fits).then(|| format!("{low} to {high} into {low2} to {high2}"));
     }
@@ -87,19 +87,6 @@ pub(super) fn narrower(from: &Column, to: &Column) -> Option<String> {
         ) => temporal(a, b),
         _ => None,
     }
-}
-
-fn integer(ty: &ColumnType) -> Option<(i128, i128)> {
-    let bits = match ty.kind {
-        TypeKind::TinyInt => 8,
-        TypeKind::SmallInt => 16,
-        TypeKind::MediumInt => 24,
-        TypeKind::Int => 32,
-        TypeKind::BigInt => 64,
-        _ => return None,
-    };
-    let all = 1_i128 << bits;
-    Some(if ty.unsigned { (0, all - 1) } else { (-all / 2, all / 2 - 1) })
 }
 
 /// The greatest length of texts and bytes; of TEXT types in bytes, which never counts less than
