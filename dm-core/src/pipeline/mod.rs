@@ -1,5 +1,6 @@
 //! The loops: full copy, stream, and what they share.
 
+mod busy;
 mod copy;
 mod copy_resume;
 mod copy_stats;
@@ -7,6 +8,8 @@ mod create;
 mod dispatch;
 mod progress;
 mod rate;
+mod spread;
+mod stages;
 mod stats;
 mod stream;
 mod tables;
@@ -15,6 +18,7 @@ mod windows;
 mod worker;
 
 pub use copy_stats::CopyCounts;
+pub use stages::{Bottleneck, Queues};
 pub use stats::StreamCounts;
 pub use until::Until;
 

@@ -61,14 +61,21 @@ impl Stream<'_> {
     /// Handles one event.
     pub(super) fn event(&mut self, event: SourceEvent) -> Result {
         let SourceEvent { start, end, at, body } = event;
+        self.body(body, &start, &end, at)
+            .map_err(|e| super::located(e, &start, &end, self.executed.as_ref()))?;
+        self.seen = Some(end);
+        Ok(())
+    }
+
+    fn body(&mut self, body: Body, start: &BinlogPos, end: &BinlogPos, at: u32) -> Result {
         match body {
             Body::Gtid { gtid, standalone, .. } => {
                 if self.group.open && self.group.in_txn {
-                    return Err(disorder(&start, "a new group begins inside of a transaction"));
+                    return Err(disorder(start, "a new group begins inside of a transaction"));
                 }
                 if self.group.open {
                     // A group of which nothing was to be seen: an event that readers skip.
-                    let (group, position) = self.end_group(&start)?;
+                    let (group, position) = self.end_group(start)?;
                     self.progress.pass(group.ordinal, position, group.at);
                 }
                 let mariadb = matches!(gtid, Some(Gtid::MariaDb(_)));
@@ -76,10 +83,10 @@ impl Stream<'_> {
                 // MariaDB's GTID event stands for BEGIN, too.
                 self.group.in_txn = mariadb && !standalone;
             }
-            Body::Query(query) => self.query(&query, &start, &end, at)?,
-            Body::Rows(rows) => self.rows(rows, &start, &end, at)?,
-            Body::Xid => self.commit(&end)?,
-            Body::XaPrepare { xid, one_phase } => self.xa_prepare(&xid, one_phase, &end)?,
+            Body::Query(query) => self.query(&query, start, end, at)?,
+            Body::Rows(rows) => self.rows(rows, start, end, at)?,
+            Body::Xid => self.commit(end)?,
+            Body::XaPrepare { xid, one_phase } => self.xa_prepare(&xid, one_phase, end)?,
             Body::Incident(message) => {
                 return Err(Error::new(
                     &codes::SYNC_EVENT,
@@ -88,7 +95,6 @@ impl Stream<'_> {
             }
             Body::Statement(_) | Body::RowsQuery(_) | Body::Rotate | Body::Heartbeat => {}
         }
-        self.seen = Some(end);
         Ok(())
     }
 

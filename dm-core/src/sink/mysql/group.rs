@@ -16,7 +16,7 @@ use super::many::{self, Assigned, Updates};
 use super::plan::WritePlan;
 use crate::error::{Error, Result, codes};
 use crate::event::ApplyMode;
-use crate::sink::keys::KeyHash;
+use crate::sink::keys::{KeyHash, KeyMap};
 
 /// Rows of one statement: bounds its text and the depth of its OR.
 const ROWS_PER_STATEMENT: u64 = 1_000;
@@ -83,7 +83,7 @@ struct Group {
 struct TableOps {
     groups: Vec<Group>,
     /// The last group that touches a key.
-    touched: HashMap<KeyHash, usize>,
+    touched: KeyMap<usize>,
     wild: Option<usize>,
 }
 
