@@ -122,21 +122,23 @@ report() {
       if (!(key in seen)) { seen[key] = 1; order[++groups] = key }
       count[key]++
       row[key, count[key]] = lines[i]
-      if (f[2] == "dm") base[key] = f[4]
+      if (f[2] == "dm") { base[key] = f[4]; all[key] = f[7] + f[8] + f[9] }
       n = 0
     }
     { if ($3 FS $1 FS $2 != last) flush_group(); last = $3 FS $1 FS $2; lines[++n] = $0 }
     END {
       flush_group()
-      print "| server | workload | who | s | rows/s | tx/s | CPU of it, s | CPU of source, s | CPU of target, s | peak MB | dm is faster by |"
-      print "|---|---|---|---|---|---|---|---|---|---|---|"
+      print "| server | workload | who | s | rows/s | tx/s | CPU of it, s | CPU of source, s | CPU of target, s | peak MB | dm: time | dm: CPU of all |"
+      print "|---|---|---|---|---|---|---|---|---|---|---|---|"
       for (g = 1; g <= groups; g++) {
         key = order[g]
         for (i = 1; i <= count[key]; i++) {
           split(row[key, i], f, "\t")
-          ratio = (key in base) && f[2] !~ /^dm/ && base[key] > 0 ? sprintf("%.2fx", f[4] / base[key]) : ""
-          printf "| %s | %s | %s | %.2f | %d | %s | %.2f | %.2f | %.2f | %d | %s |\n", f[3], f[1], f[2], f[4], \
-            f[5] / f[4], (f[6] > 0 ? sprintf("%d", f[6] / f[4]) : ""), f[7], f[8], f[9], f[10], ratio
+          ratio = ""; work = ""
+          if ((key in base) && f[2] != "dm" && base[key] > 0) ratio = sprintf("%.2fx", f[4] / base[key])
+          if ((key in base) && f[2] != "dm" && all[key] > 0) work = sprintf("%.2fx", (f[7] + f[8] + f[9]) / all[key])
+          printf "| %s | %s | %s | %.2f | %d | %s | %.2f | %.2f | %.2f | %d | %s | %s |\n", f[3], f[1], f[2], f[4], \
+            f[5] / f[4], (f[6] > 0 ? sprintf("%d", f[6] / f[4]) : ""), f[7], f[8], f[9], f[10], ratio, work
         }
       }
     }'

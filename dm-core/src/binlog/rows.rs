@@ -131,6 +131,16 @@ impl<'a> RowsEvent<'a> {
     ///
     /// The plan has to be one for this event's table map (or one that looks the same).
     pub fn rows<'e>(&'e self, plan: &'e DecodePlan) -> Result<Rows<'e>> {
+        self.rows_with(plan, &[])
+    }
+
+    /// As [`RowsEvent::rows`], but the values of columns for which `passed` says true may be left
+    /// out, as if the image did not carry them. By columns of the binlog.
+    pub(crate) fn rows_with<'e>(
+        &'e self,
+        plan: &'e DecodePlan,
+        passed: &'e [bool],
+    ) -> Result<Rows<'e>> {
         if !plan.fits(&self.table) {
             return Err(malformed(format!(
                 "{} changed its columns within a plan",
@@ -139,7 +149,7 @@ impl<'a> RowsEvent<'a> {
         }
         let carried = |bitmap: &[u8]| (0..plan.ops().len()).filter(|i| bit(bitmap, *i)).count();
         let carried = [carried(self.first()), carried(self.second())];
-        Ok(Rows { event: self, plan, carried, rest: Bytes(self.images()), failed: false })
+        Ok(Rows { event: self, plan, carried, rest: Bytes(self.images()), passed, failed: false })
     }
 }
 
@@ -163,6 +173,8 @@ pub struct Rows<'e> {
     /// How many columns each of the two images carries.
     carried: [usize; 2],
     rest: Bytes<'e>,
+    /// Columns whose values nobody asks for.
+    passed: &'e [bool],
     failed: bool,
 }
 
@@ -224,6 +236,13 @@ impl<'e> Rows<'e> {
             }
             let null = bit(nulls, seen);
             seen += 1;
+            if self.passed.get(i) == Some(&true) {
+                if !null {
+                    op.pass(&mut self.rest)?;
+                }
+                self.plan.push(&mut cells, i, None);
+                continue;
+            }
             let value = if null { dm_filter::Value::Null } else { op.read(&mut self.rest)? };
             if self.plan.row_end() == Some(i) {
                 is_present = Some(versioning::is_end_of_time(&value));

@@ -150,6 +150,11 @@ impl KeyPlan {
         self.whole.is_some()
     }
 
+    /// The columns that hashes are made of, as indexes of the rows' columns.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = usize> + '_ {
+        self.indexes.iter().flat_map(|index| &index.parts).map(|part| part.column)
+    }
+
     /// Appends the keys that a change touches, before and after.
     pub fn hashes(&self, op: &RowOp<'_>, out: &mut Vec<KeyHash>) {
         if let Some(index) = self.whole {
