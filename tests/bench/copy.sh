@@ -62,7 +62,7 @@ bench_copy() {
   copy_files
   rows=$(count_rows src)
   for ((round = 0; round < ROUNDS; round++)); do
-    for who in $(rotate "$round" dm:copy_dm mydumper+myloader:copy_mydumper "mysqldump|mysql:copy_mysqldump"); do
+    for who in $(rotate "$round" dm:copy_dm mydumper+myloader:copy_mydumper mysqldump+mysql:copy_mysqldump); do
       clear_copy
       race "copy" "${who%%:*}" "$rows" 0 src copy "${who##*:}"
       [ "$(count_rows copy)" = "$rows" ] || die "${who%%:*}: $(count_rows copy) of $rows rows arrived"

@@ -38,8 +38,8 @@ pub struct RowsEvent<'a> {
     pub kind: RowKind,
     /// The table.
     pub table: Arc<TableMap>,
-    flags: u16,
-    partial_json: bool,
+    pub(super) flags: u16,
+    pub(super) partial_json: bool,
     /// Length of each of the bitmaps that `data` begins with.
     bitmap: usize,
     /// One bit a column: carried by the image (of an update: before the change); of an update the
@@ -90,18 +90,18 @@ impl<'a> RowsEvent<'a> {
         Ok(Self { kind, table, flags, partial_json, bitmap, data })
     }
 
-    fn first(&self) -> &[u8] {
+    pub(super) fn first(&self) -> &[u8] {
         self.data.get(..self.bitmap).unwrap_or_default()
     }
 
-    fn second(&self) -> &[u8] {
+    pub(super) fn second(&self) -> &[u8] {
         match self.kind {
             RowKind::Update => self.data.get(self.bitmap..2 * self.bitmap).unwrap_or_default(),
             _ => &[],
         }
     }
 
-    fn images(&self) -> &[u8] {
+    pub(super) fn images(&self) -> &[u8] {
         self.data.get(bitmaps(self.kind) * self.bitmap..).unwrap_or_default()
     }
 
@@ -150,6 +150,22 @@ impl<'a> RowsEvent<'a> {
         let carried = |bitmap: &[u8]| (0..plan.ops().len()).filter(|i| bit(bitmap, *i)).count();
         let carried = [carried(self.first()), carried(self.second())];
         Ok(Rows { event: self, plan, carried, rest: Bytes(self.images()), passed, failed: false })
+    }
+}
+
+impl RowsEvent<'static> {
+    /// An event of these bitmaps and rows; there is a `second` of an update only.
+    pub(super) fn from_parts(
+        (kind, table): (RowKind, Arc<TableMap>),
+        (flags, partial_json): (u16, bool),
+        (first, second): (Vec<u8>, &[u8]),
+        rows: &[u8],
+    ) -> Self {
+        let bitmap = first.len();
+        let mut data = first;
+        data.extend_from_slice(second);
+        data.extend_from_slice(rows);
+        Self { kind, table, flags, partial_json, bitmap, data: Cow::Owned(data) }
     }
 }
 

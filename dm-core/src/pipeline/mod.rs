@@ -2,10 +2,12 @@
 
 mod busy;
 mod copy;
+mod copy_moved;
 mod copy_resume;
 mod copy_stats;
 mod create;
 mod dispatch;
+mod prepared;
 mod progress;
 mod rate;
 mod spread;
@@ -22,7 +24,7 @@ pub use stages::{Bottleneck, Queues};
 pub use stats::StreamCounts;
 pub use until::Until;
 
-pub(crate) use copy::{Copy, CopySettings};
+pub(crate) use copy::{Copy, CopySettings, START};
 pub(crate) use copy_stats::CopyStats;
 pub(crate) use create::{Creator, MergedTargets};
 pub(crate) use rate::Rate;

@@ -154,11 +154,6 @@ impl Progress {
         self.low.load(Ordering::Acquire)
     }
 
-    /// True when an ordinal is in the target.
-    pub fn is_done(&self, ordinal: u64) -> bool {
-        ordinal <= self.low_ordinal() || self.lock().done.contains(ordinal)
-    }
-
     /// The low-water mark.
     pub fn low(&self) -> Low {
         self.lock().low.clone()
@@ -191,6 +186,12 @@ impl Progress {
             }
         }
         Ok(())
+    }
+
+    /// True when an ordinal is in the target.
+    pub fn is_done(&self, ordinal: u64) -> bool {
+        let inner = self.lock();
+        inner.low.ordinal >= ordinal || inner.done.contains(ordinal)
     }
 
     /// Waits until everything up to an ordinal is in the target, except what is parked; at most

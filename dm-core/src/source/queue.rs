@@ -3,7 +3,9 @@
 //!
 //! The queue is bounded in events and in bytes. When the pipeline stands still the thread stops
 //! reading, then a server stops sending; its timeout for that was raised when the connection was
-//! made. A stream that is dropped ends its thread with the next event or heartbeat.
+//! made. What was polled last counts as long as nothing further is asked for, and behind a large
+//! event the thread reads on only when that has been worked off: otherwise two of them, with all
+//! the forms that they take on their way, would be in memory at a time. A stream that is dropped ends its thread with the next event or heartbeat.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -16,6 +18,8 @@ use crate::error::{Error, Result, codes};
 const EVENTS: usize = 4_096;
 /// Bytes of rows and statements that wait at most on each side, unless one event alone is larger.
 const BYTES: usize = 4 << 20;
+/// An event of more bytes is large.
+const LARGE: usize = 1 << 20;
 /// What an event costs beside its rows or text.
 const OVERHEAD: usize = 256;
 
@@ -40,6 +44,8 @@ struct Waiting {
     closed: bool,
     /// The polling side sleeps.
     asleep: bool,
+    /// It has events that it has not worked off.
+    in_hand: bool,
 }
 
 impl Shared {
@@ -65,10 +71,15 @@ impl Shared {
     /// Takes all that waits; waits for something, at most until `deadline`.
     fn take(&self, into: &mut VecDeque<SourceEvent>, deadline: Instant) -> Taken {
         let mut waiting = self.lock();
+        if std::mem::take(&mut waiting.in_hand) {
+            // Who asks for more has worked off what it had.
+            self.less.notify_one();
+        }
         loop {
             if !waiting.events.is_empty() {
                 std::mem::swap(into, &mut waiting.events);
                 waiting.bytes = 0;
+                waiting.in_hand = true;
                 self.less.notify_one();
                 return Taken::Events;
             }
@@ -88,6 +99,14 @@ impl Shared {
                 Err(poisoned) => poisoned.into_inner().0,
             };
             waiting.asleep = false;
+        }
+    }
+
+    /// Waits until nothing is under way, or nobody polls any more.
+    fn wait_empty(&self) {
+        let mut waiting = self.lock();
+        while !waiting.closed && (waiting.in_hand || !waiting.events.is_empty()) {
+            waiting = self.less.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -177,10 +196,17 @@ impl Drop for Leaving {
 fn read(mut step: impl FnMut(Out<'_>) -> Result<bool>, shared: &Shared) -> Option<Result<()>> {
     let closed = || Error::new(&codes::SYNC_READ, "the stream was closed");
     loop {
-        let more = step(&mut |event| match shared.append(event) {
-            true => Ok(()),
-            false => Err(closed()),
+        let mut large = false;
+        let more = step(&mut |event| {
+            large |= cost(&event) > LARGE;
+            match shared.append(event) {
+                true => Ok(()),
+                false => Err(closed()),
+            }
         });
+        if large {
+            shared.wait_empty();
+        }
         if shared.is_closed() {
             return None;
         }
@@ -251,6 +277,8 @@ impl Drop for QueuedStream {
 
 #[cfg(test)]
 mod tests {
+    use crossbeam_channel::bounded;
+
     use super::*;
 
     fn event(bytes: usize) -> SourceEvent {
@@ -274,6 +302,27 @@ mod tests {
             assert!(waiter.join().unwrap());
             assert_eq!(taken.len(), 1, "the second one did not fit");
         });
+    }
+
+    #[test]
+    fn behind_a_large_event_nothing_is_read_until_it_is_worked_off() {
+        let (read, was_read) = bounded(10);
+        let mut events = 0;
+        let mut stream = QueuedStream::spawn("test", move |out| {
+            events += 1;
+            let _ = read.send(events);
+            let sql = "x".repeat(if events == 1 { LARGE } else { 1 });
+            let at: crate::position::BinlogPos = "b.000001:4".parse()?;
+            let body = Body::RowsQuery(sql);
+            out(SourceEvent { start: at.clone(), end: at, at: 0, body })?;
+            Ok(events < 3)
+        })
+        .unwrap();
+        let patience = Duration::from_secs(20);
+        assert!(matches!(stream.poll(patience).unwrap(), Polled::Event(_)));
+        assert_eq!((was_read.recv(), was_read.try_recv().ok()), (Ok(1), None));
+        assert!(matches!(stream.poll(patience).unwrap(), Polled::Event(_)));
+        assert_eq!(was_read.recv_timeout(patience), Ok(2));
     }
 
     #[test]

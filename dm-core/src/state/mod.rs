@@ -31,6 +31,7 @@ mod stream;
 mod stream_model;
 mod tables;
 mod task;
+mod xa;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,7 +44,8 @@ pub use dir::list_tasks;
 pub use mailbox::{Command, CommandState, Mailbox, Override, OverrideAction};
 pub use reader::StateReader;
 pub use stream_model::{
-    Checkpoint, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, TrackedTable, Tracker,
+    Checkpoint, LANE_START, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, PreparedXa, TrackedTable,
+    Tracker, XaPart,
 };
 pub use task::{SourceRow, Stage, StoredError, TaskRow};
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use dm_filter::{Row, RowOp, TableName};
 
 use super::many::{self, Assigned, Updates};
-use super::plan::WritePlan;
+use super::plan::{Bound, WritePlan, is_long};
 use crate::error::{Error, Result, codes};
 use crate::event::ApplyMode;
 use crate::sink::keys::{KeyHash, KeyMap};
@@ -47,6 +47,8 @@ pub(super) struct Statement {
     pub table: TableName,
     /// Must run in a session that is not strict.
     pub loose: bool,
+    /// The long values that stand as `?` in the text.
+    pub params: Vec<Vec<u8>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,6 +157,7 @@ fn exact(
         }
         RowOp::Update { before, after } => {
             let told = hashes.iter().all(|h| matches!(h, KeyHash::Plain { .. }));
+            let told = told && !is_long(after);
             match many::joins(plan, before, after).filter(|_| told) {
                 Some(assigned) => ops.update(hashes, plan, assigned, (before, after), max_text),
                 None => {
@@ -172,7 +175,8 @@ fn exact(
 fn update_alone(plan: &WritePlan, before: &Row<'_>, after: &Row<'_>) -> Option<Statement> {
     let mut text = format!("UPDATE {} SET ", plan.table_sql);
     let empty = text.len();
-    let loose = plan.push_assignments(&mut text, before, after);
+    let mut bound = Bound::long();
+    let loose = plan.push_assignments(&mut text, before, after, &mut bound);
     if text.len() == empty {
         return None;
     }
@@ -181,7 +185,7 @@ fn update_alone(plan: &WritePlan, before: &Row<'_>, after: &Row<'_>) -> Option<S
         text.push_str(" LIMIT 1");
     }
     let mut s = statement(plan, text, Expect::Updated(1));
-    s.loose = loose;
+    (s.loose, s.params) = (loose, bound.values);
     Some(s)
 }
 
@@ -192,9 +196,25 @@ fn insert(
     row: &Row<'_>,
     max: usize,
 ) {
+    if is_long(row) {
+        let mut s = one_row(plan, row, "");
+        s.expect = Expect::Inserted(1);
+        return ops.raw(hashes, plan, s);
+    }
     let mut tuple = String::new();
     let loose = plan.push_tuple(&mut tuple, row);
     ops.tuple(hashes, plan, Kind::Insert { loose }, &tuple, max);
+}
+
+/// An INSERT of one row, long values apart from the text.
+fn one_row(plan: &WritePlan, row: &Row<'_>, tail: &str) -> Statement {
+    let mut sql = format!("INSERT INTO {} {}", plan.table_sql, plan.column_list());
+    let mut bound = Bound::long();
+    let loose = plan.push_tuple_bound(&mut sql, row, &mut bound);
+    sql.push_str(tail);
+    let mut s = statement(plan, sql, Expect::Upserted(1));
+    (s.loose, s.params) = (loose, bound.values);
+    s
 }
 
 fn idempotent(
@@ -234,17 +254,12 @@ fn upsert(
     row: &Row<'_>,
     max: usize,
 ) {
-    if plan.has_other_keys() {
+    if plan.has_other_keys() || is_long(row) {
         for condition in plan.evictions(row) {
             let sql = format!("DELETE FROM {} WHERE {condition}", plan.table_sql);
             ops.raw(hashes, plan, statement(plan, sql, Expect::Nothing));
         }
-        let mut sql = format!("INSERT INTO {} {}", plan.table_sql, plan.column_list());
-        let loose = plan.push_tuple(&mut sql, row);
-        sql.push_str(plan.upsert_tail());
-        let mut s = statement(plan, sql, Expect::Upserted(1));
-        s.loose = loose;
-        ops.raw(hashes, plan, s);
+        ops.raw(hashes, plan, one_row(plan, row, plan.upsert_tail()));
     } else {
         let mut tuple = String::new();
         let loose = plan.push_tuple(&mut tuple, row);
@@ -253,7 +268,7 @@ fn upsert(
 }
 
 fn statement(plan: &WritePlan, sql: String, expect: Expect) -> Statement {
-    Statement { sql, expect, table: plan.table.clone(), loose: false }
+    Statement { sql, expect, table: plan.table.clone(), loose: false, params: Vec::new() }
 }
 
 fn no_identity(plan: &WritePlan) -> Error {
@@ -431,6 +446,8 @@ impl Group {
                 (updates.finish(&plan, assigned, rows), Expect::Updated(rows), false)
             }
         };
-        vec![Statement { sql, expect, table: plan.table.clone(), loose }]
+        let mut s = statement(&plan, sql, expect);
+        s.loose = loose;
+        vec![s]
     }
 }
