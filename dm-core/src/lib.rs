@@ -97,7 +97,7 @@ pub use error::{Error, Result};
 pub use migration::{
     Control, Migration, MigrationBuilder, Outcome, Running, SourceStatus, TaskStatus, Unit, Waited,
 };
-pub use pipeline::{CopyCounts, StreamCounts, Until};
+pub use pipeline::{Bottleneck, CopyCounts, Queues, StreamCounts, Until};
 
 /// The README's code runs as a test of the documentation.
 #[cfg(doctest)]

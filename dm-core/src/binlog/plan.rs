@@ -81,6 +81,11 @@ impl DecodePlan {
         &self.hidden
     }
 
+    /// True when rows come out with the columns of the binlog, one for one.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.hidden.is_empty() && self.row_end.is_none()
+    }
+
     /// The column of the binlog that says when a row ended, of a system-versioned table.
     pub(crate) fn row_end(&self) -> Option<usize> {
         self.row_end

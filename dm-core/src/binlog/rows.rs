@@ -40,11 +40,12 @@ pub struct RowsEvent<'a> {
     pub table: Arc<TableMap>,
     pub(super) flags: u16,
     pub(super) partial_json: bool,
-    /// One bit a column: carried by the image (of an update: before the change).
-    pub(super) first: Cow<'a, [u8]>,
-    /// Of an update: carried by the image after the change.
-    pub(super) second: Cow<'a, [u8]>,
-    pub(super) rows: Cow<'a, [u8]>,
+    /// Length of each of the bitmaps that `data` begins with.
+    bitmap: usize,
+    /// One bit a column: carried by the image (of an update: before the change); of an update the
+    /// same of the image after the change; then the rows. One piece, because it is copied for
+    /// every event.
+    data: Cow<'a, [u8]>,
 }
 
 impl<'a> RowsEvent<'a> {
@@ -74,17 +75,34 @@ impl<'a> RowsEvent<'a> {
             )));
         }
         let bitmap = table.columns.len().div_ceil(8);
-        let first = Cow::Borrowed(b.take(bitmap)?);
-        let second = match format.kind {
-            RowKind::Update => Cow::Borrowed(b.take(bitmap)?),
-            _ => Cow::Borrowed(&[][..]),
-        };
-        let rows = match format.compressed {
-            true => Cow::Owned(compressed::inflate(b.rest())?),
-            false => Cow::Borrowed(b.rest()),
+        let mut rows = b;
+        let whole = b.rest();
+        let bits = rows.take(bitmaps(format.kind) * bitmap)?;
+        let data = match format.compressed {
+            true => {
+                let mut data = bits.to_vec();
+                data.extend(compressed::inflate(rows.rest())?);
+                Cow::Owned(data)
+            }
+            false => Cow::Borrowed(whole),
         };
         let (kind, partial_json) = (format.kind, format.partial_json);
-        Ok(Self { kind, table, flags, partial_json, first, second, rows })
+        Ok(Self { kind, table, flags, partial_json, bitmap, data })
+    }
+
+    pub(super) fn first(&self) -> &[u8] {
+        self.data.get(..self.bitmap).unwrap_or_default()
+    }
+
+    pub(super) fn second(&self) -> &[u8] {
+        match self.kind {
+            RowKind::Update => self.data.get(self.bitmap..2 * self.bitmap).unwrap_or_default(),
+            _ => &[],
+        }
+    }
+
+    pub(super) fn images(&self) -> &[u8] {
+        self.data.get(bitmaps(self.kind) * self.bitmap..).unwrap_or_default()
     }
 
     /// True for the last rows event of a statement.
@@ -94,7 +112,7 @@ impl<'a> RowsEvent<'a> {
 
     /// Bytes of the rows: what the event costs to keep.
     pub fn byte_len(&self) -> usize {
-        self.rows.len()
+        self.images().len()
     }
 
     /// The same event, owning its data.
@@ -104,9 +122,8 @@ impl<'a> RowsEvent<'a> {
             table: self.table,
             flags: self.flags,
             partial_json: self.partial_json,
-            first: Cow::Owned(self.first.into_owned()),
-            second: Cow::Owned(self.second.into_owned()),
-            rows: Cow::Owned(self.rows.into_owned()),
+            bitmap: self.bitmap,
+            data: Cow::Owned(self.data.into_owned()),
         }
     }
 
@@ -114,6 +131,16 @@ impl<'a> RowsEvent<'a> {
     ///
     /// The plan has to be one for this event's table map (or one that looks the same).
     pub fn rows<'e>(&'e self, plan: &'e DecodePlan) -> Result<Rows<'e>> {
+        self.rows_with(plan, &[])
+    }
+
+    /// As [`RowsEvent::rows`], but the values of columns for which `passed` says true may be left
+    /// out, as if the image did not carry them. By columns of the binlog.
+    pub(crate) fn rows_with<'e>(
+        &'e self,
+        plan: &'e DecodePlan,
+        passed: &'e [bool],
+    ) -> Result<Rows<'e>> {
         if !plan.fits(&self.table) {
             return Err(malformed(format!(
                 "{} changed its columns within a plan",
@@ -121,9 +148,30 @@ impl<'a> RowsEvent<'a> {
             )));
         }
         let carried = |bitmap: &[u8]| (0..plan.ops().len()).filter(|i| bit(bitmap, *i)).count();
-        let carried = [carried(&self.first), carried(&self.second)];
-        Ok(Rows { event: self, plan, carried, rest: Bytes(&self.rows), failed: false })
+        let carried = [carried(self.first()), carried(self.second())];
+        Ok(Rows { event: self, plan, carried, rest: Bytes(self.images()), passed, failed: false })
     }
+}
+
+impl RowsEvent<'static> {
+    /// An event of these bitmaps and rows; there is a `second` of an update only.
+    pub(super) fn from_parts(
+        (kind, table): (RowKind, Arc<TableMap>),
+        (flags, partial_json): (u16, bool),
+        (first, second): (Vec<u8>, &[u8]),
+        rows: &[u8],
+    ) -> Self {
+        let bitmap = first.len();
+        let mut data = first;
+        data.extend_from_slice(second);
+        data.extend_from_slice(rows);
+        Self { kind, table, flags, partial_json, bitmap, data: Cow::Owned(data) }
+    }
+}
+
+/// How many bitmaps an event has.
+fn bitmaps(kind: RowKind) -> usize {
+    if kind == RowKind::Update { 2 } else { 1 }
 }
 
 /// An image that leaves out what did not change (`binlog_row_image=FULL_NODUP`), with what the
@@ -141,6 +189,8 @@ pub struct Rows<'e> {
     /// How many columns each of the two images carries.
     carried: [usize; 2],
     rest: Bytes<'e>,
+    /// Columns whose values nobody asks for.
+    passed: &'e [bool],
     failed: bool,
 }
 
@@ -175,7 +225,7 @@ impl<'e> Rows<'e> {
             RowKind::Update if self.event.partial_json => Some(self.partial_update()?),
             RowKind::Update => {
                 let before = self.first()?;
-                let mut after = self.image(&self.event.second, self.carried[1])?;
+                let mut after = self.image(self.event.second(), self.carried[1])?;
                 let columns = self.plan.ops().len();
                 if self.carried[0] == columns && self.carried[1] < columns {
                     after.row = completed(after.row, &before.row);
@@ -186,7 +236,7 @@ impl<'e> Rows<'e> {
     }
 
     fn first(&mut self) -> Result<Image<'e>> {
-        self.image(&self.event.first, self.carried[0])
+        self.image(self.event.first(), self.carried[0])
     }
 
     /// Starts with one bit for each column that is carried: whether it is NULL.
@@ -202,6 +252,13 @@ impl<'e> Rows<'e> {
             }
             let null = bit(nulls, seen);
             seen += 1;
+            if self.passed.get(i) == Some(&true) {
+                if !null {
+                    op.pass(&mut self.rest)?;
+                }
+                self.plan.push(&mut cells, i, None);
+                continue;
+            }
             let value = if null { dm_filter::Value::Null } else { op.read(&mut self.rest)? };
             if self.plan.row_end() == Some(i) {
                 is_present = Some(versioning::is_end_of_time(&value));
@@ -236,7 +293,7 @@ impl<'e> Rows<'e> {
                 jsons += 1;
                 bit(partial, jsons - 1)
             };
-            if !bit(&self.event.second, i) {
+            if !bit(self.event.second(), i) {
                 self.plan.push(&mut cells, i, None);
                 continue;
             }
@@ -257,7 +314,7 @@ impl<'e> Rows<'e> {
 
     /// The bytes of the JSON documents of an image.
     fn documents(&self, start: Bytes<'e>, into: &mut [Option<&'e [u8]>]) -> Result<()> {
-        let present: &[u8] = &self.event.first;
+        let present = self.event.first();
         let mut b = start;
         let nulls = b.take(self.carried[0].div_ceil(8))?;
         let mut seen = 0;

@@ -4,7 +4,6 @@
 //! what the event says of its images), the length of the rows (8 bytes) and the rows as they are.
 //! Records stand one after the other.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use dm_filter::RowKind;
@@ -39,8 +38,8 @@ impl RowsEvent<'_> {
             kind: u8::try_from(kind).unwrap_or(0),
             flags: self.flags,
             partial_json: self.partial_json,
-            first: self.first.to_vec(),
-            second: self.second.to_vec(),
+            first: self.first().to_vec(),
+            second: self.second().to_vec(),
             table: Arc::clone(&self.table),
         };
         let head = serde_json::to_vec(&head).map_err(|e| malformed(format!("a head: {e}")))?;
@@ -48,8 +47,8 @@ impl RowsEvent<'_> {
             u32::try_from(head.len()).map_err(|_| malformed("a table map that is too large"))?;
         out.extend_from_slice(&length.to_le_bytes());
         out.extend_from_slice(&head);
-        out.extend_from_slice(&(self.rows.len() as u64).to_le_bytes());
-        out.extend_from_slice(&self.rows);
+        out.extend_from_slice(&(self.images().len() as u64).to_le_bytes());
+        out.extend_from_slice(self.images());
         Ok(())
     }
 }
@@ -68,22 +67,20 @@ impl RowsEvent<'static> {
             let head: Head = serde_json::from_slice(rest.take_u64(length)?)
                 .map_err(|e| malformed(format!("the head of stored rows: {e}")))?;
             let length = rest.uint_le(8)?;
-            let rows = rest.take_u64(length)?.to_vec();
+            let rows = rest.take_u64(length)?;
             let kind = KINDS.get(usize::from(head.kind)).copied();
             // Rows of one table follow each other: they share its map, as they did.
             let table = match events.last() {
                 Some(last) if last.table == head.table => Arc::clone(&last.table),
                 _ => head.table,
             };
-            events.push(Self {
-                kind: kind.ok_or_else(|| malformed("stored rows of no kind"))?,
-                table,
-                flags: head.flags,
-                partial_json: head.partial_json,
-                first: Cow::Owned(head.first),
-                second: Cow::Owned(head.second),
-                rows: Cow::Owned(rows),
-            });
+            let kind = kind.ok_or_else(|| malformed("stored rows of no kind"))?;
+            events.push(Self::from_parts(
+                (kind, table),
+                (head.flags, head.partial_json),
+                (head.first, &head.second),
+                rows,
+            ));
         }
         Ok(events)
     }
@@ -117,15 +114,8 @@ mod tests {
             columns: vec![column],
             primary_key: Some(vec![(0, 0)]),
         };
-        RowsEvent {
-            kind,
-            table: Arc::new(map),
-            flags: 1,
-            partial_json: true,
-            first: Cow::Owned(vec![1]),
-            second: Cow::Owned(vec![]),
-            rows: Cow::Owned(rows),
-        }
+        let second: &[u8] = if kind == RowKind::Update { &[1] } else { &[] };
+        RowsEvent::from_parts((kind, Arc::new(map)), (1, true), (vec![1], second), &rows)
     }
 
     proptest! {

@@ -40,7 +40,8 @@ impl TablePlan {
         row
     }
 
-    fn carry_op<'a>(&self, op: RowOp<'a>) -> RowOp<'a> {
+    /// A row change of the source as the target sees it.
+    pub(crate) fn carry_op<'a>(&self, op: RowOp<'a>) -> RowOp<'a> {
         if self.pick.is_none() && self.extra.is_empty() {
             return op;
         }

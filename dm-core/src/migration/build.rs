@@ -6,8 +6,8 @@ use std::time::Duration;
 use dm_filter::Interest;
 
 use crate::config::{
-    self, MissingRow, OnDuplicate as PlannedDuplicate, ScriptTarget, SourceKind, SourcePlan,
-    TargetPlan, TaskPlan,
+    self, CommitOrder, MissingRow, OnDuplicate as PlannedDuplicate, ScriptTarget, SourceKind,
+    SourcePlan, TargetPlan, TaskPlan,
 };
 use crate::error::Result;
 use crate::pipeline::{BatchLimit, CopySettings, Creator, StreamSettings};
@@ -143,7 +143,11 @@ pub(super) fn settings(plan: &TaskPlan, source: &SourcePlan) -> Settings {
             on_duplicate,
         },
         stream: StreamSettings {
-            workers: source.sync.workers,
+            // One writer commits in the order that it is given, which is the source's.
+            workers: match source.sync.commit_order {
+                CommitOrder::Source => 1,
+                CommitOrder::Key => source.sync.workers,
+            },
             limit: BatchLimit { rows: source.sync.batch, bytes: BATCH_BYTES },
             queue: source.sync.queue_size,
             max_bytes: share,

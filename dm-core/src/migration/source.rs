@@ -227,6 +227,7 @@ impl SourceRun {
                 s.position = r.low.position.clone();
                 s.bytes_under_way = r.bytes_under_way;
                 s.txns_under_way = r.txns_under_way;
+                s.queues = r.queues;
                 s.lag_seconds = r.oldest_at.map_or(0, lag);
             });
             let document = control.status().sources.get(index).map(|s| s.to_json());

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::pipeline::{CopyCounts, StreamCounts};
+use crate::pipeline::{CopyCounts, Queues, StreamCounts};
 use crate::position::Position;
 use crate::state::Stage;
 
@@ -52,6 +52,8 @@ pub struct SourceStatus {
     pub bytes_under_way: usize,
     /// Transactions under way.
     pub txns_under_way: usize,
+    /// What waits before each stage of the stream, and which one is the slow one.
+    pub queues: Queues,
     /// The error that the source stopped at, or that it is waiting to get over.
     pub error: Option<String>,
     /// Errors that ended an attempt to copy, since the process began.
@@ -82,6 +84,7 @@ impl SourceStatus {
             lag_seconds: 0,
             bytes_under_way: 0,
             txns_under_way: 0,
+            queues: Queues::default(),
             error: None,
             load_errors: ErrorCounts::default(),
             sync_errors: ErrorCounts::default(),
@@ -144,6 +147,10 @@ impl SourceStatus {
                 "secondsBehindMaster": self.lag_seconds,
                 "bytesUnderWay": self.bytes_under_way,
                 "transactionsUnderWay": self.txns_under_way,
+                "bottleneck": self.queues.bottleneck.as_str(),
+                "eventsWaiting": self.queues.events,
+                "rowsWaiting": self.queues.rows,
+                "busyWorkers": self.queues.busy_workers,
             },
             "error": self.error,
         })

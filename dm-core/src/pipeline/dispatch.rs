@@ -5,18 +5,27 @@
 //! transactions of one worker goes to that worker, whose queue keeps order; one that depends on
 //! several goes to one of them and waits for the others to commit. Waits point to earlier ordinals
 //! only, and a worker commits what it holds before it waits, so no circle of waits can arise.
+//!
+//! Which worker gets a transaction that is free to go anywhere decides the speed only. Transactions
+//! that follow each other go to one worker until it has a batch of them waiting (`spread`): large
+//! batches, and neighbours, which are most likely to touch the same rows, need not wait for each
+//! other.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crossbeam_channel::{SendTimeoutError, Sender};
+use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
 
+use super::busy::Busy;
 use super::progress::Progress;
+use super::spread::Spread;
+use super::stages::Spent;
+use super::stats::StreamStats;
 use crate::error::{Error, Result, codes};
 use crate::event::Txn;
-use crate::sink::keys::KeyHash;
+use crate::sink::keys::{KeyHash, KeyMap};
 
 /// A transaction for a worker.
 pub(crate) struct Job {
@@ -33,6 +42,10 @@ pub(crate) struct Queue {
     pub jobs: Sender<Job>,
     /// How many are in it or being worked on.
     pub length: Arc<AtomicUsize>,
+    /// Row changes that wait in it.
+    pub waiting: Arc<AtomicUsize>,
+    /// Whether it is at a batch.
+    pub busy: Arc<Busy>,
 }
 
 #[derive(Clone, Copy)]
@@ -52,25 +65,34 @@ struct IndexState {
 pub(crate) struct Dispatcher {
     queues: Vec<Queue>,
     progress: Arc<Progress>,
-    keys: HashMap<KeyHash, Owner>,
+    keys: KeyMap<Owner>,
     indexes: HashMap<u64, IndexState>,
-    next: usize,
+    spread: Spread,
+    stats: Arc<StreamStats>,
     purge_at: usize,
 }
 
 const PURGE_STEP: usize = 65_536;
+/// A batch that takes longer is not waited for while another worker is idle.
+const SLOW: Duration = Duration::from_millis(20);
 /// How often who waits for room in a queue looks whether all is over.
 const LOOK: Duration = Duration::from_millis(100);
 
 impl Dispatcher {
-    /// A dispatcher to these queues.
-    pub fn new(queues: Vec<Queue>, progress: Arc<Progress>) -> Self {
+    /// A dispatcher to these queues. `batch`: row changes that make a good batch.
+    pub fn new(
+        queues: Vec<Queue>,
+        progress: Arc<Progress>,
+        stats: Arc<StreamStats>,
+        batch: usize,
+    ) -> Self {
         Self {
+            stats,
+            spread: Spread::new(queues.len(), batch),
             queues,
             progress,
-            keys: HashMap::new(),
+            keys: KeyMap::default(),
             indexes: HashMap::new(),
-            next: 0,
             purge_at: PURGE_STEP,
         }
     }
@@ -82,18 +104,32 @@ impl Dispatcher {
     /// The first failure of a worker, or a stop.
     pub fn dispatch(&mut self, txn: Txn, keys: &[KeyHash]) -> Result {
         let ordinal = txn.ordinal;
-        self.progress.hand_out(ordinal, txn.end.clone(), txn.at, weight(txn.bytes))?;
+        let (end, at, bytes) = (txn.end.clone(), txn.at, weight(txn.bytes));
+        self.progress.hand_out(ordinal, end, at, bytes, &self.stats.stages)?;
         let mut depends = self.depends(keys);
+        let waiting =
+            |i: usize| self.queues.get(i).map_or(usize::MAX, |q| q.waiting.load(Ordering::Relaxed));
+        let slow = |i: usize| self.queues.get(i).is_none_or(|q| q.busy.is_slow(SLOW));
         let worker = match depends.iter().max_by_key(|o| o.ordinal) {
             Some(owner) => owner.worker,
-            None => self.idlest(),
+            None => self.spread.choose(waiting, slow),
         };
         depends.retain(|o| o.worker != worker);
+        self.spread.placed(!depends.is_empty());
         self.remember(keys, Owner { ordinal, worker });
         let job = Job { txn: Arc::new(txn), wait_for: depends.iter().map(|o| o.ordinal).collect() };
         let Some(queue) = self.queues.get(worker) else { return Err(gone()) };
         queue.length.fetch_add(1, Ordering::Relaxed);
-        let mut job = job;
+        queue.waiting.fetch_add(job.txn.rows.max(1), Ordering::Relaxed);
+        let full = match queue.jobs.try_send(job) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => job,
+        };
+        self.stats.stages.time(Spent::WaitingForRoom, || self.send(queue, full))
+    }
+
+    /// Waits for room in a queue.
+    fn send(&self, queue: &Queue, mut job: Job) -> Result {
         loop {
             match queue.jobs.send_timeout(job, LOOK) {
                 Ok(()) => return Ok(()),
@@ -154,15 +190,6 @@ impl Dispatcher {
             self.purge_at = self.keys.len() + PURGE_STEP;
         }
     }
-
-    fn idlest(&mut self) -> usize {
-        let n = self.queues.len();
-        let length =
-            |i: usize| self.queues.get(i).map_or(usize::MAX, |q| q.length.load(Ordering::Relaxed));
-        let best = (0..n).map(|i| (self.next + i) % n).min_by_key(|&i| length(i)).unwrap_or(0);
-        self.next = (best + 1) % n.max(1);
-        best
-    }
 }
 
 fn set(slots: &mut Vec<u64>, workers: usize, owner: Owner) {
@@ -206,10 +233,18 @@ mod tests {
         let (queues, receivers) = (0..workers)
             .map(|_| {
                 let (tx, rx) = unbounded();
-                (Queue { jobs: tx, length: Arc::default() }, rx)
+                (
+                    Queue {
+                        jobs: tx,
+                        length: Arc::default(),
+                        waiting: Arc::default(),
+                        busy: Arc::default(),
+                    },
+                    rx,
+                )
             })
             .unzip();
-        (Dispatcher::new(queues, Arc::clone(&progress)), receivers, progress)
+        (Dispatcher::new(queues, Arc::clone(&progress), Arc::default(), 2), receivers, progress)
     }
 
     fn txn(ordinal: u64) -> Txn {

@@ -1,5 +1,6 @@
 //! The loops: full copy, stream, and what they share.
 
+mod busy;
 mod copy;
 mod copy_moved;
 mod copy_resume;
@@ -10,6 +11,8 @@ mod dispatch;
 mod prepared;
 mod progress;
 mod rate;
+mod spread;
+mod stages;
 mod stats;
 mod stream;
 mod tables;
@@ -18,6 +21,7 @@ mod windows;
 mod worker;
 
 pub use copy_stats::CopyCounts;
+pub use stages::{Bottleneck, Queues};
 pub use stats::StreamCounts;
 pub use until::Until;
 

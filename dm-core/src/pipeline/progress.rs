@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::stages::{Spent, Stages};
 use crate::error::{Error, Result, codes};
 use crate::event::OrdinalSet;
 use crate::position::Position;
@@ -88,14 +89,21 @@ impl Progress {
     /// # Errors
     ///
     /// The first failure of a worker, or a stop.
-    pub fn hand_out(&self, ordinal: u64, end: Position, at: u32, bytes: usize) -> Result {
+    pub fn hand_out(
+        &self,
+        ordinal: u64,
+        end: Position,
+        at: u32,
+        bytes: usize,
+        stages: &Stages,
+    ) -> Result {
         let mut inner = self.lock();
         loop {
             self.check(&inner)?;
             if inner.bytes == 0 || inner.bytes + bytes <= self.max_bytes {
                 break;
             }
-            inner = self.wait(inner, LOOK);
+            inner = stages.time(Spent::WaitingForRoom, || self.wait(inner, LOOK));
         }
         inner.bytes += bytes;
         inner.pending.push_back(Pending { ordinal, end, at, bytes });
@@ -300,7 +308,8 @@ mod tests {
     fn low_water_waits_for_the_slowest() {
         let p = start();
         for ordinal in 11..=14 {
-            p.hand_out(ordinal, Position::default(), ordinal as u32, 10).unwrap();
+            p.hand_out(ordinal, Position::default(), ordinal as u32, 10, &Stages::default())
+                .unwrap();
         }
         p.done([12, 14]);
         assert_eq!(p.low().ordinal, 10);
@@ -317,9 +326,9 @@ mod tests {
     #[test]
     fn too_much_waits_until_something_is_done() {
         let p = start();
-        p.hand_out(11, Position::default(), 0, 500).unwrap();
+        p.hand_out(11, Position::default(), 0, 500, &Stages::default()).unwrap();
         std::thread::scope(|s| {
-            let waiter = s.spawn(|| p.hand_out(12, Position::default(), 0, 1));
+            let waiter = s.spawn(|| p.hand_out(12, Position::default(), 0, 1, &Stages::default()));
             p.done([11]);
             assert!(waiter.join().unwrap().is_ok());
         });
@@ -329,19 +338,19 @@ mod tests {
     #[test]
     fn a_failure_reaches_everybody() {
         let p = start();
-        p.hand_out(11, Position::default(), 0, 1).unwrap();
+        p.hand_out(11, Position::default(), 0, 1, &Stages::default()).unwrap();
         p.fail(Error::new(&codes::LOAD_COUNT, "x"));
         assert!(p.wait_done(11).is_err());
         assert!(p.wait_settled(11, None).is_err());
-        assert!(p.hand_out(12, Position::default(), 0, 1).is_err());
+        assert!(p.hand_out(12, Position::default(), 0, 1, &Stages::default()).is_err());
     }
 
     #[test]
     fn stop_ends_waiting_for_room_but_not_for_the_end() {
         let p = start();
-        p.hand_out(11, Position::default(), 0, 100).unwrap();
+        p.hand_out(11, Position::default(), 0, 100, &Stages::default()).unwrap();
         p.stop();
-        assert!(p.hand_out(12, Position::default(), 0, 1).is_err());
+        assert!(p.hand_out(12, Position::default(), 0, 1, &Stages::default()).is_err());
         let soon = Instant::now() + Duration::from_millis(1);
         assert!(!p.wait_settled(11, Some(soon)).unwrap());
         p.done([11]);
@@ -353,9 +362,9 @@ mod tests {
         let stop = Arc::new(AtomicBool::new(false));
         let low = Low { ordinal: 10, position: Position::default(), at: 0 };
         let p = Progress::new(low, 100, Arc::clone(&stop));
-        p.hand_out(11, Position::default(), 0, 100).unwrap();
+        p.hand_out(11, Position::default(), 0, 100, &Stages::default()).unwrap();
         stop.store(true, Ordering::Relaxed);
-        assert!(p.hand_out(12, Position::default(), 0, 1).is_err());
+        assert!(p.hand_out(12, Position::default(), 0, 1, &Stages::default()).is_err());
         assert!(p.wait_settled(11, None).is_err());
         p.stop();
         assert!(p.wait_done(11).is_err());
@@ -366,7 +375,7 @@ mod tests {
         let p = start();
         p.park(11, Position::default(), 11);
         p.pass(12, Position::default(), 12);
-        p.hand_out(13, Position::default(), 13, 1).unwrap();
+        p.hand_out(13, Position::default(), 13, 1, &Stages::default()).unwrap();
         assert!(p.wait_settled(12, None).unwrap());
         assert!(!p.wait_settled(13, Some(Instant::now())).unwrap());
         p.done([13]);

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use dm_filter::TableName;
 
+use super::stages::Stages;
 use crate::sink::ApplyStats;
 
 /// Counters of a stream since its start.
@@ -19,6 +20,8 @@ pub(crate) struct StreamStats {
     ddls: AtomicU64,
     filtered: AtomicU64,
     missing: Mutex<HashMap<TableName, u64>>,
+    /// Who waits for whom.
+    pub stages: Stages,
 }
 
 /// The same at one moment.

@@ -38,6 +38,16 @@ impl EncodedRows for BinlogRows {
     }
 }
 
+impl BinlogRows {
+    /// As `each`, without the values of `passed` columns.
+    fn each_key(&self, passed: &[bool], f: &mut dyn FnMut(RowOp<'_>) -> Result<()>) -> Result<()> {
+        for op in self.event.rows_with(&self.decode, passed)? {
+            f(op?)?;
+        }
+        Ok(())
+    }
+}
+
 /// One version of a table.
 struct Version {
     /// Version of the tracked structure that it was made for.
@@ -46,6 +56,9 @@ struct Version {
     columns: Arc<Columns>,
     plan: Arc<TablePlan>,
     keys: KeyPlan,
+    /// Columns that no key is made of, where rows come out as they stand in the binlog: what they
+    /// hold is decoded by the worker alone.
+    passed: Option<Vec<bool>>,
 }
 
 struct Entry {
@@ -196,7 +209,17 @@ impl Version {
             version: VERSION.fetch_add(1, Ordering::Relaxed),
         };
         let tracked = schema.map_or(0, |(_, v)| v);
-        Ok(Self { tracked, decode, columns, plan: Arc::new(plan), keys })
+        let passed = decode.as_ref().filter(|d| plan.pick.is_none() && d.is_plain()).map(|_| {
+            let mut passed = vec![true; columns.len()];
+            keys.columns().for_each(|i| {
+                // Beyond them are the added columns.
+                if let Some(passed) = passed.get_mut(i) {
+                    *passed = false;
+                }
+            });
+            passed
+        });
+        Ok(Self { tracked, decode, columns, plan: Arc::new(plan), keys, passed })
     }
 
     fn block(
@@ -208,9 +231,11 @@ impl Version {
         mode: ApplyMode,
         keys: &mut Vec<KeyHash>,
     ) -> Result<Planned> {
+        let mut encoded = None;
         let mut data = match (arrived, &self.decode) {
             (Arrived::Binlog(event), Some(decode)) => {
-                RowData::Encoded(Arc::new(BinlogRows { event, decode: Arc::clone(decode) }))
+                let rows = Arc::new(BinlogRows { event, decode: Arc::clone(decode) });
+                RowData::Encoded(Arc::clone(encoded.insert(rows)) as Arc<dyn EncodedRows>)
             }
             (Arrived::Owned { rows, .. }, _) => RowData::Owned(rows),
             (Arrived::Binlog(_), None) => {
@@ -223,16 +248,23 @@ impl Version {
             dropped = lost;
             if let Some(kept) = kept {
                 data = RowData::Owned(kept);
+                encoded = None;
             }
         }
         let block =
             RowBlock { plan: Arc::clone(&self.plan), data, mode, no_foreign_key_checks: false };
         let mut rows = 0;
-        block.each(&mut |op| {
+        let mut note = |op: RowOp<'_>| {
             rows += 1;
             self.keys.hashes(&op, keys);
             Ok(())
-        })?;
+        };
+        match (encoded, &self.passed) {
+            (Some(rows), Some(passed)) => {
+                rows.each_key(passed, &mut |op| note(self.plan.carry_op(op)))?;
+            }
+            _ => block.each(&mut note)?,
+        }
         Ok(Planned { block, rows, dropped })
     }
 

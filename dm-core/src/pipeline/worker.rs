@@ -13,9 +13,11 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 
+use super::busy::Busy;
 use super::dispatch::Job;
 use super::progress::Progress;
 use super::rate::Rate;
+use super::stages::Spent;
 use super::stats::StreamStats;
 use crate::error::{Error, Result, codes};
 use crate::event::{Batch, OrdinalSet, StreamMark, Txn};
@@ -43,6 +45,8 @@ pub(crate) struct Worker {
     pub slot: Slot,
     pub jobs: Receiver<Job>,
     pub length: Arc<AtomicUsize>,
+    pub waiting: Arc<AtomicUsize>,
+    pub busy: Arc<Busy>,
     pub progress: Arc<Progress>,
     pub stats: Arc<StreamStats>,
     pub limit: BatchLimit,
@@ -70,16 +74,27 @@ impl Worker {
                 return Ok(());
             }
             // What others must commit first; nothing uncommitted is held here.
-            for &ordinal in &first.wait_for {
-                self.progress.wait_done(ordinal)?;
+            if !first.wait_for.iter().all(|&o| self.progress.is_done(o)) {
+                self.stats.stages.time(Spent::WaitingForOthers, || {
+                    first.wait_for.iter().try_for_each(|&o| self.progress.wait_done(o))
+                })?;
             }
+            self.taken(&first);
             let mut batch = vec![first.txn];
             next = self.gather(&mut batch);
-            self.apply_split(&mut writer, &mut applied, &batch)?;
+            self.busy.begin();
+            self.stats
+                .stages
+                .time(Spent::Writing, || self.apply_split(&mut writer, &mut applied, &batch))?;
+            self.busy.end();
             self.length.fetch_sub(batch.len(), Ordering::Relaxed);
             self.progress.done(batch.iter().map(|t| t.ordinal));
         }
         Ok(())
+    }
+
+    fn taken(&self, job: &Job) {
+        self.waiting.fetch_sub(job.txn.rows.max(1), Ordering::Relaxed);
     }
 
     /// Takes what is in the queue, up to the limit; gives back a job that has to wait.
@@ -88,10 +103,10 @@ impl Worker {
         let mut bytes: usize = batch.iter().map(|t| t.bytes).sum();
         while rows < self.limit.rows && bytes < self.limit.bytes {
             let job = self.jobs.try_recv().ok()?;
-            let low = self.progress.low_ordinal();
-            if job.wait_for.iter().any(|&o| o > low) {
+            if !job.wait_for.iter().all(|&o| self.progress.is_done(o)) {
                 return Some(job);
             }
+            self.taken(&job);
             rows += job.txn.rows;
             bytes += job.txn.bytes;
             batch.push(job.txn);

@@ -11,13 +11,16 @@
 //! The keys are the unique keys of the source and of the target together: a key that only the
 //! target has orders rows that the source never had to order.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+
 use dm_filter::{Columns, Row, RowOp, Value};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::schema::{Column, Key, KeyPart, TableSchema, TypeKind};
 
 /// One key of a changed row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyHash {
     /// Rows with an equal value of this key have this hash.
     Plain {
@@ -31,6 +34,37 @@ pub enum KeyHash {
         /// Which index of which target table.
         index: u64,
     },
+}
+
+/// A map by keys of rows.
+pub(crate) type KeyMap<V> = HashMap<KeyHash, V, BuildHasherDefault<Hashed>>;
+
+/// Takes what is a hash already as it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxh3_64_with_seed(bytes, self.0);
+    }
+
+    fn write_u64(&mut self, n: u64) {
+        self.0 ^= n;
+    }
+}
+
+impl Hash for KeyHash {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match *self {
+            // Seeded with the index.
+            Self::Plain { hash, .. } => state.write_u64(hash),
+            Self::Wild { index } => index.to_le_bytes().hash(state),
+        }
+    }
 }
 
 impl KeyHash {
@@ -114,6 +148,11 @@ impl KeyPlan {
     /// True when no key tells the rows apart, so that all changes of the table follow each other.
     pub fn is_serial(&self) -> bool {
         self.whole.is_some()
+    }
+
+    /// The columns that hashes are made of, as indexes of the rows' columns.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = usize> + '_ {
+        self.indexes.iter().flat_map(|index| &index.parts).map(|part| part.column)
     }
 
     /// Appends the keys that a change touches, before and after.

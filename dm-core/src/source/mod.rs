@@ -203,6 +203,11 @@ pub trait EventStream: Send {
     ///
     /// When the connection broke, the data is damaged, or the server ended the stream.
     fn poll(&mut self, patience: Duration) -> Result<Polled>;
+
+    /// Events that the next polls give without waiting, as far as that is known.
+    fn waiting(&self) -> usize {
+        0
+    }
 }
 
 /// One event of the stream, already freed from compression and packaging.

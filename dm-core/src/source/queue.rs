@@ -7,67 +7,138 @@
 //! event the thread reads on only when that has been worked off: otherwise two of them, with all
 //! the forms that they take on their way, would be in memory at a time. A stream that is dropped ends its thread with the next event or heartbeat.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
-
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::{Body, EventStream, Polled, RowsBody, SourceEvent};
 use crate::error::{Error, Result, codes};
 
-/// Events that wait at most.
-const EVENTS: usize = 8_192;
-/// Bytes of rows and statements that wait at most, unless one event alone is larger.
-const BYTES: usize = 8 << 20;
+/// Events that wait at most, on each side.
+const EVENTS: usize = 4_096;
+/// Bytes of rows and statements that wait at most on each side, unless one event alone is larger.
+const BYTES: usize = 4 << 20;
 /// An event of more bytes is large.
 const LARGE: usize = 1 << 20;
 /// What an event costs beside its rows or text.
 const OVERHEAD: usize = 256;
 
-/// What both sides share: how many bytes wait, and whether anybody still wants them.
+/// What both sides share. The reading side appends; the polling side takes all at once, so that
+/// the two meet seldom.
 #[derive(Default)]
 struct Shared {
-    waiting: Mutex<usize>,
+    waiting: Mutex<Waiting>,
     less: Condvar,
-    closed: AtomicBool,
+    more: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    events: VecDeque<SourceEvent>,
+    bytes: usize,
+    /// How the stream ended, behind the events.
+    end: Option<Result<()>>,
+    /// The reading thread is gone.
+    left: bool,
+    /// Nobody polls any more.
+    closed: bool,
+    /// The polling side sleeps.
+    asleep: bool,
+    /// It has events that it has not worked off.
+    in_hand: bool,
 }
 
 impl Shared {
-    /// Waits for room. False when nobody polls any more.
-    fn acquire(&self, bytes: usize) -> bool {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        while *waiting > 0 && *waiting + bytes > BYTES && !self.is_closed() {
-            waiting = self.less.wait(waiting).unwrap_or_else(PoisonError::into_inner);
-        }
-        *waiting += bytes;
-        !self.is_closed()
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn release(&self, bytes: usize) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        *waiting = waiting.saturating_sub(bytes);
-        self.less.notify_one();
+    /// Waits for room, then appends. False when nobody polls any more.
+    fn append(&self, event: SourceEvent) -> bool {
+        let bytes = cost(&event);
+        let mut waiting = self.lock();
+        while !waiting.has_room(bytes) && !waiting.closed {
+            waiting = self.less.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+        waiting.bytes += bytes;
+        waiting.events.push_back(event);
+        if waiting.asleep {
+            self.more.notify_one();
+        }
+        !waiting.closed
+    }
+
+    /// Takes all that waits; waits for something, at most until `deadline`.
+    fn take(&self, into: &mut VecDeque<SourceEvent>, deadline: Instant) -> Taken {
+        let mut waiting = self.lock();
+        if std::mem::take(&mut waiting.in_hand) {
+            // Who asks for more has worked off what it had.
+            self.less.notify_one();
+        }
+        loop {
+            if !waiting.events.is_empty() {
+                std::mem::swap(into, &mut waiting.events);
+                waiting.bytes = 0;
+                waiting.in_hand = true;
+                self.less.notify_one();
+                return Taken::Events;
+            }
+            if let Some(end) = waiting.end.take() {
+                return Taken::End(end);
+            }
+            if waiting.left {
+                return Taken::Left;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Taken::Nothing;
+            }
+            waiting.asleep = true;
+            waiting = match self.more.wait_timeout(waiting, left) {
+                Ok((waiting, _)) => waiting,
+                Err(poisoned) => poisoned.into_inner().0,
+            };
+            waiting.asleep = false;
+        }
     }
 
     /// Waits until nothing is under way, or nobody polls any more.
     fn wait_empty(&self) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        while *waiting > 0 && !self.is_closed() {
+        let mut waiting = self.lock();
+        while !waiting.closed && (waiting.in_hand || !waiting.events.is_empty()) {
             waiting = self.less.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
     fn close(&self) {
-        // Under the lock, so that a thread about to wait cannot miss it.
-        let _waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        self.closed.store(true, Ordering::Relaxed);
+        self.lock().closed = true;
         self.less.notify_all();
     }
 
     fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Relaxed)
+        self.lock().closed
     }
+
+    /// The reading side ends, in whatever way.
+    fn leave(&self, end: Option<Result<()>>) {
+        let mut waiting = self.lock();
+        waiting.left = true;
+        waiting.end = end;
+        self.more.notify_all();
+    }
+}
+
+impl Waiting {
+    fn has_room(&self, bytes: usize) -> bool {
+        self.events.is_empty() || (self.bytes + bytes <= BYTES && self.events.len() < EVENTS)
+    }
+}
+
+enum Taken {
+    Events,
+    Nothing,
+    End(Result<()>),
+    Left,
 }
 
 /// Where a step of reading puts its events.
@@ -75,11 +146,8 @@ pub(super) type Out<'a> = &'a mut dyn FnMut(SourceEvent) -> Result<()>;
 
 /// A stream that a thread of its own reads.
 pub(super) struct QueuedStream {
-    /// `None` is the end.
-    queue: Receiver<Result<Option<SourceEvent>>>,
+    taken: VecDeque<SourceEvent>,
     shared: Arc<Shared>,
-    /// What the event cost that was polled last.
-    last: usize,
     ended: bool,
     spent: bool,
 }
@@ -91,50 +159,63 @@ impl QueuedStream {
         name: &str,
         step: impl FnMut(Out<'_>) -> Result<bool> + Send + 'static,
     ) -> Result<Self> {
-        let (sender, queue) = bounded(EVENTS);
         let shared = Arc::new(Shared::default());
-        let theirs = Arc::clone(&shared);
+        let mut leaving = Leaving { shared: Arc::clone(&shared), end: None };
         std::thread::Builder::new()
             .name(format!("dm-binlog-{name}"))
-            .spawn(move || read(step, &sender, &theirs))
+            .spawn(move || {
+                let end = read(step, &leaving.shared);
+                leaving.ends(end);
+            })
             .map_err(|e| {
                 Error::new(&codes::SYNC_PANIC, "the thread of a stream could not start").cause(e)
             })?;
-        Ok(Self { queue, shared, last: 0, ended: false, spent: false })
+        Ok(Self { taken: VecDeque::new(), shared, ended: false, spent: false })
     }
 }
 
-/// Reads until the stream ends or fails or nobody wants more.
-fn read(
-    mut step: impl FnMut(Out<'_>) -> Result<bool>,
-    queue: &Sender<Result<Option<SourceEvent>>>,
-    shared: &Shared,
-) {
+/// Tells the polling side that the thread has ended, also when it panicked.
+struct Leaving {
+    shared: Arc<Shared>,
+    end: Option<Result<()>>,
+}
+
+impl Leaving {
+    fn ends(&mut self, end: Option<Result<()>>) {
+        self.end = end;
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.shared.leave(self.end.take());
+    }
+}
+
+/// Reads until the stream ends or fails (how), or nobody wants more.
+fn read(mut step: impl FnMut(Out<'_>) -> Result<bool>, shared: &Shared) -> Option<Result<()>> {
     let closed = || Error::new(&codes::SYNC_READ, "the stream was closed");
-    let last = loop {
+    loop {
         let mut large = false;
         let more = step(&mut |event| {
-            let bytes = cost(&event);
-            large |= bytes > LARGE;
-            if !shared.acquire(bytes) {
-                return Err(closed());
+            large |= cost(&event) > LARGE;
+            match shared.append(event) {
+                true => Ok(()),
+                false => Err(closed()),
             }
-            queue.send(Ok(Some(event))).map_err(|_| closed())
         });
         if large {
             shared.wait_empty();
         }
         if shared.is_closed() {
-            return;
+            return None;
         }
         match more {
             Ok(true) => {}
-            Ok(false) => break Ok(None),
-            Err(e) => break Err(e),
+            Ok(false) => return Some(Ok(())),
+            Err(e) => return Some(Err(e)),
         }
-    };
-    // The receiver may be gone by now; then nobody needs to know.
-    let _ = queue.send(last);
+    }
 }
 
 fn cost(event: &SourceEvent) -> usize {
@@ -148,6 +229,13 @@ fn cost(event: &SourceEvent) -> usize {
 }
 
 impl EventStream for QueuedStream {
+    fn waiting(&self) -> usize {
+        match self.taken.len() {
+            0 => self.shared.lock().events.len(),
+            taken => taken,
+        }
+    }
+
     fn poll(&mut self, patience: Duration) -> Result<Polled> {
         let spent = || Error::new(&codes::SYNC_READ, "the stream has failed before");
         if self.spent {
@@ -156,22 +244,24 @@ impl EventStream for QueuedStream {
         if self.ended {
             return Ok(Polled::End);
         }
-        self.shared.release(std::mem::take(&mut self.last));
-        match self.queue.recv_timeout(patience) {
-            Ok(Ok(None)) => {
+        if let Some(event) = self.taken.pop_front() {
+            return Ok(Polled::Event(Box::new(event)));
+        }
+        match self.shared.take(&mut self.taken, Instant::now() + patience) {
+            Taken::Events => match self.taken.pop_front() {
+                Some(event) => Ok(Polled::Event(Box::new(event))),
+                None => Ok(Polled::Idle),
+            },
+            Taken::Nothing => Ok(Polled::Idle),
+            Taken::End(Ok(())) => {
                 self.ended = true;
                 Ok(Polled::End)
             }
-            Ok(Ok(Some(event))) => {
-                self.last = cost(&event);
-                Ok(Polled::Event(Box::new(event)))
-            }
-            Ok(Err(e)) => {
+            Taken::End(Err(e)) => {
                 self.spent = true;
                 Err(e)
             }
-            Err(RecvTimeoutError::Timeout) => Ok(Polled::Idle),
-            Err(RecvTimeoutError::Disconnected) => {
+            Taken::Left => {
                 self.spent = true;
                 Err(Error::new(&codes::SYNC_PANIC, "the thread of a stream ended unexpectedly"))
             }
@@ -187,16 +277,30 @@ impl Drop for QueuedStream {
 
 #[cfg(test)]
 mod tests {
+    use crossbeam_channel::bounded;
+
     use super::*;
+
+    fn event(bytes: usize) -> SourceEvent {
+        let pos = crate::position::BinlogPos::new("b.000001".parse().unwrap(), 4);
+        let body = Body::RowsQuery("x".repeat(bytes));
+        SourceEvent { start: pos.clone(), end: pos, at: 0, body }
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(10)
+    }
 
     #[test]
     fn room_is_bounded_but_never_too_small_for_one() {
         let shared = Shared::default();
-        assert!(shared.acquire(BYTES * 2));
+        assert!(shared.append(event(BYTES * 2)));
         std::thread::scope(|scope| {
-            let waiter = scope.spawn(|| shared.acquire(1));
-            shared.release(BYTES * 2);
+            let waiter = scope.spawn(|| shared.append(event(1)));
+            let mut taken = VecDeque::new();
+            assert!(matches!(shared.take(&mut taken, soon()), Taken::Events));
             assert!(waiter.join().unwrap());
+            assert_eq!(taken.len(), 1, "the second one did not fit");
         });
     }
 
@@ -224,11 +328,33 @@ mod tests {
     #[test]
     fn closing_wakes_a_reader_that_waits_for_room() {
         let shared = Shared::default();
-        assert!(shared.acquire(BYTES));
+        assert!(shared.append(event(BYTES)));
         std::thread::scope(|scope| {
-            let waiter = scope.spawn(|| shared.acquire(1));
+            let waiter = scope.spawn(|| shared.append(event(1)));
             shared.close();
             assert!(!waiter.join().unwrap());
         });
+    }
+
+    #[test]
+    fn the_end_comes_behind_all_events_and_a_panic_is_told() {
+        let mut sent = 0;
+        let mut stream = QueuedStream::spawn("test", move |out| {
+            sent += 1;
+            out(event(10))?;
+            Ok(sent < 3)
+        })
+        .unwrap();
+        let mut events = 0;
+        loop {
+            match stream.poll(Duration::from_secs(10)).unwrap() {
+                Polled::Event(_) => events += 1,
+                Polled::Idle => {}
+                Polled::End => break,
+            }
+        }
+        assert_eq!(events, 3);
+        let mut broken = QueuedStream::spawn("test", |_| panic!("on purpose")).unwrap();
+        assert!(broken.poll(Duration::from_secs(10)).is_err());
     }
 }

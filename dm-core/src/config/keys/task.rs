@@ -269,11 +269,11 @@ static SYNCER: Group = Group {
     keys: &[
         key("meta-file", Text, "", "5.3", "").ignored("positions are kept in the state directory"),
         key("worker-count", UInt, "16", "5.3", "Connections that write at a time."),
-        key("batch", UInt, "100", "5.3", "Rows that a target transaction is meant to have; source transactions are not split for it."),
+        key("batch", UInt, "1000", "5.3", "The most rows that a target transaction is meant to have (DM: 100). Only what waits already is taken into one; source transactions are not split for it. `1` keeps them apart."),
         key("queue-size", UInt, "1024", "5.3", "Changes that may wait for a worker."),
         key("checkpoint-flush-interval", UInt, "30", "5.3", "Seconds between two checkpoints."),
-        key("compact", Bool, "false", "5.3", "Make one change of several changes of one row."),
-        key("multiple-rows", Bool, "false", "5.3", "Make one statement of neighbouring changes of one kind."),
+        key("compact", Bool, "false", "5.3", "Accepted and not acted on: every change of a row is written, several of one row in one target transaction."),
+        key("multiple-rows", Bool, "false", "5.3", "Accepted: changes of one kind are always one statement where the rows that it finds tell exactly which are missing, neighbours or not."),
         key("max-retry", Int, "0", "5.3", "").ignored("transient errors are tried again as long as they change"),
         key("auto-fix-gtid", Bool, "false", "5.3", "").ignored("GTIDs are read from the files"),
         key("enable-gtid", Bool, "false", "5.3", "").ignored("the source file's `enable-gtid` decides"),
@@ -282,7 +282,7 @@ static SYNCER: Group = Group {
         key("safe-mode-duration", Text, "60s", "6.2", "How long that is done after a start at a target that cannot say what arrived; empty is twice `checkpoint-flush-interval`."),
         key("enable-ansi-quotes", Bool, "false", "5.3", "").ignored("the `sql_mode` of each statement is in the binlog"),
         key("missing-row", Text, "warn", OURS, "What happens when a changed row is not at the target: `ignore` (counted), `warn` (counted and reported), `stop`."),
-        key("commit-order", Text, "key", OURS, "`key`: order is kept among transactions that touch the same rows; `source`: among all."),
+        key("commit-order", Text, "key", OURS, "`key`: order is kept among transactions that touch the same rows; `source`: among all, which takes one writer (`worker-count` is 1 then)."),
         key("at-least-once", Text, "", OURS, "`allow`: write tables without a key, and merged tables, also to a target that cannot take marks, where a crash may repeat rows."),
     ],
 };

@@ -57,7 +57,7 @@ fn defaults_are_filled_in() {
     assert_eq!((source.dump.threads, source.dump.chunk_rows), (4, 200_000));
     assert_eq!((source.dump.chunk_bytes, source.dump.statement_bytes), (64 << 20, 1_000_000));
     assert_eq!((source.load.workers, source.load.on_duplicate), (16, OnDuplicate::Replace));
-    assert_eq!((source.sync.workers, source.sync.batch, source.sync.queue_size), (16, 100, 1024));
+    assert_eq!((source.sync.workers, source.sync.batch, source.sync.queue_size), (16, 1000, 1024));
     assert_eq!(source.sync.checkpoint_interval, Duration::from_secs(30));
     assert_eq!(source.sync.safe_mode_duration, Duration::from_secs(60));
     assert_eq!(source.sync.missing_row, MissingRow::Warn);

@@ -68,14 +68,21 @@ impl Stream<'_> {
     /// Handles one event.
     pub(super) fn event(&mut self, event: SourceEvent) -> Result {
         let SourceEvent { start, end, at, body } = event;
+        self.body(body, &start, &end, at)
+            .map_err(|e| super::located(e, &start, &end, self.executed.as_ref()))?;
+        self.seen = Some(end);
+        Ok(())
+    }
+
+    fn body(&mut self, body: Body, start: &BinlogPos, end: &BinlogPos, at: u32) -> Result {
         match body {
             Body::Gtid { gtid, standalone, prepared, .. } => {
                 if self.group.open && self.group.in_txn {
-                    return Err(disorder(&start, "a new group begins inside of a transaction"));
+                    return Err(disorder(start, "a new group begins inside of a transaction"));
                 }
                 if self.group.open {
                     // A group of which nothing was to be seen: an event that readers skip.
-                    let (group, position) = self.end_group(&start)?;
+                    let (group, position) = self.end_group(start)?;
                     self.progress.pass(group.ordinal, position, group.at);
                 }
                 let mariadb = matches!(gtid, Some(Gtid::MariaDb(_)));
@@ -85,12 +92,12 @@ impl Stream<'_> {
                 self.group.xa = prepared.then(Default::default);
             }
             Body::Query(query) => {
-                self.query(&query, &start, &end, at)
+                self.query(&query, start, end, at)
                     .map_err(|e| e.origin(&String::from_utf8_lossy(&query.sql)))?;
             }
-            Body::Rows(rows) => self.rows(rows, &start, &end, at)?,
-            Body::Xid => self.commit(&end)?,
-            Body::XaPrepare { xid, one_phase } => self.xa_prepare(&xid, one_phase, &end)?,
+            Body::Rows(rows) => self.rows(rows, start, end, at)?,
+            Body::Xid => self.commit(end)?,
+            Body::XaPrepare { xid, one_phase } => self.xa_prepare(&xid, one_phase, end)?,
             Body::Incident(message) => {
                 return Err(Error::new(
                     &codes::SYNC_EVENT,
@@ -99,7 +106,6 @@ impl Stream<'_> {
             }
             Body::Statement(_) | Body::RowsQuery(_) | Body::Rotate | Body::Heartbeat => {}
         }
-        self.seen = Some(end);
         Ok(())
     }
 

@@ -29,10 +29,12 @@ pub(crate) use self::recover::begin_lane;
 pub(crate) use self::statement::judged;
 use self::xa::COPIED;
 use self::xa::Held;
+use super::busy::Busy;
 use super::create::Creator;
 use super::dispatch::{Dispatcher, Queue};
 use super::progress::{Low, Progress};
 use super::rate::Rate;
+use super::stages::{Queues, Spent};
 use super::stats::StreamStats;
 use super::tables::Tables;
 use super::until::Until;
@@ -97,6 +99,7 @@ pub(crate) struct StreamReport {
     pub bytes_under_way: usize,
     pub txns_under_way: usize,
     pub oldest_at: Option<u32>,
+    pub queues: Queues,
 }
 
 /// Why following the binlog ended without an error.
@@ -148,13 +151,21 @@ fn start_workers(
     for worker in 0..ctx.settings.workers.max(1) {
         let (tx, rx) = bounded(ctx.settings.queue.max(1));
         let length = Arc::new(AtomicUsize::new(0));
-        queues.push(Queue { jobs: tx, length: Arc::clone(&length) });
+        let (waiting, busy) = (Arc::new(AtomicUsize::new(0)), Arc::new(Busy::default()));
+        queues.push(Queue {
+            jobs: tx,
+            length: Arc::clone(&length),
+            waiting: Arc::clone(&waiting),
+            busy: Arc::clone(&busy),
+        });
         let (worker, alive) = (
             Worker {
                 sink: Arc::clone(&ctx.sink),
                 slot: slot(ctx, epoch, worker as u32),
                 jobs: rx,
                 length,
+                waiting,
+                busy,
                 progress: Arc::clone(progress),
                 stats: Arc::clone(&ctx.stats),
                 limit: ctx.settings.limit,
@@ -247,6 +258,8 @@ pub(super) struct Stream<'c> {
     pub large: Option<Box<dyn Writer>>,
     pub server: ServerVersion,
     queues: Vec<Queue>,
+    /// Events that wait to be taken from the source's stream.
+    events_waiting: usize,
     saved: Instant,
     forgot: bool,
 }
@@ -260,7 +273,12 @@ impl<'c> Stream<'c> {
     ) -> Self {
         Self {
             ctx,
-            dispatcher: Some(Dispatcher::new(queues.clone(), Arc::clone(&progress))),
+            dispatcher: Some(Dispatcher::new(
+                queues.clone(),
+                Arc::clone(&progress),
+                Arc::clone(&ctx.stats),
+                ctx.settings.limit.rows,
+            )),
             progress,
             tables: Tables::new(ctx.creator.clone(), Arc::clone(&ctx.sink)),
             tracker: start.tracker,
@@ -281,6 +299,7 @@ impl<'c> Stream<'c> {
             large: None,
             server: ServerVersion::parse(&ctx.info.version),
             queues,
+            events_waiting: 0,
             saved: Instant::now(),
             forgot: false,
         }
@@ -329,11 +348,15 @@ impl<'c> Stream<'c> {
     }
 
     fn poll(&mut self, stream: &mut dyn EventStream) -> Result<Took> {
-        match stream.poll(PATIENCE)? {
+        self.events_waiting = stream.waiting();
+        let polled = match self.events_waiting {
+            0 => self.ctx.stats.stages.time(Spent::WaitingForSource, || stream.poll(PATIENCE))?,
+            _ => stream.poll(PATIENCE)?,
+        };
+        match polled {
             Polled::Event(event) => {
                 self.ctx.stats.event();
-                let (start, end) = (event.start.clone(), event.end.clone());
-                self.event(*event).map_err(|e| located(e, &start, &end, self.executed.as_ref()))?;
+                self.event(*event)?;
                 Ok(Took::Event)
             }
             Polled::Idle => Ok(Took::Nothing),
@@ -366,10 +389,11 @@ impl<'c> Stream<'c> {
         };
         let changes = std::mem::take(&mut self.changes);
         self.ctx.state.save_checkpoint(&self.ctx.lane, &checkpoint, &changes)?;
+        let span = self.saved.elapsed();
         self.saved = Instant::now();
         self.progress.done(kept);
         self.forget_old_marks(&low)?;
-        self.report(low);
+        self.report(low, span);
         Ok(())
     }
 
@@ -392,13 +416,20 @@ impl<'c> Stream<'c> {
         self.ctx.sink.forget(&self.ctx.task, &self.ctx.lane, self.epoch, false)
     }
 
-    fn report(&self, low: Low) {
+    fn report(&self, low: Low, span: Duration) {
         let (bytes, txns) = self.progress.under_way();
+        let queues = Queues {
+            events: self.events_waiting,
+            rows: self.queues.iter().map(|q| q.waiting.load(Ordering::Relaxed)).sum(),
+            busy_workers: self.queues.iter().filter(|q| q.busy.is_busy()).count(),
+            bottleneck: self.ctx.stats.stages.judge(span),
+        };
         (self.ctx.report)(&StreamReport {
             low,
             bytes_under_way: bytes,
             txns_under_way: txns,
             oldest_at: self.progress.oldest_at(),
+            queues,
         });
     }
 

@@ -4,21 +4,25 @@
 //! in order would. Method: within one target transaction, changes of different tables commute
 //! (foreign key checks are off, cascades come from the log). Within a table, a change may join an
 //! earlier group of its kind when nothing in between touches one of its keys; a wild key touches
-//! everything. Multi-row forms are used only where matched rows can be counted.
+//! everything. Multi-row forms are used only where matched rows can be counted: a row of a
+//! multi-row UPDATE (`many`) or DELETE joins only a group that has not touched its keys.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use dm_filter::{Row, RowOp, TableName};
 
+use super::many::{self, Assigned, Updates};
 use super::plan::{Bound, WritePlan, is_long};
 use crate::error::{Error, Result, codes};
 use crate::event::ApplyMode;
-use crate::sink::keys::KeyHash;
+use crate::sink::keys::{KeyHash, KeyMap};
 
 /// Rows of one statement: bounds its text and the depth of its OR.
 const ROWS_PER_STATEMENT: u64 = 1_000;
 const DELETES_PER_STATEMENT: u64 = 200;
+/// Groups that are looked at for one that a change may join.
+const LOOK_AT: usize = 64;
 
 /// What a statement should report.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +61,12 @@ enum Kind {
     },
     Delete {
         counted: bool,
+        /// Its rows are named by entries of the key, not by conditions.
+        entries: bool,
+    },
+    /// Updates of these columns.
+    Update {
+        assigned: Assigned,
     },
     /// Statements of their own.
     Raw,
@@ -67,6 +77,7 @@ struct Group {
     plan: Arc<WritePlan>,
     rows: u64,
     text: String,
+    updates: Updates,
     statements: Vec<Statement>,
 }
 
@@ -74,7 +85,7 @@ struct Group {
 struct TableOps {
     groups: Vec<Group>,
     /// The last group that touches a key.
-    touched: HashMap<KeyHash, usize>,
+    touched: KeyMap<usize>,
     wild: Option<usize>,
 }
 
@@ -133,32 +144,49 @@ fn exact(
         RowOp::Insert { after } => insert(ops, hashes, plan, after, max_text),
         RowOp::Delete { before } => {
             let mut text = String::new();
-            if plan.push_where(&mut text, before) {
+            if many::is_entry(plan, before) {
+                plan.push_entry(&mut text, before);
+                ops.delete(hashes, plan, &text, (true, true), max_text);
+            } else if plan.push_where(&mut text, before) {
                 // Equal rows: one of them, alone.
                 let sql = format!("DELETE FROM {} WHERE {text} LIMIT 1", plan.table_sql);
                 ops.raw(hashes, plan, statement(plan, sql, Expect::Deleted(1)));
             } else {
-                ops.delete(hashes, plan, &text, true, max_text);
+                ops.delete(hashes, plan, &text, (true, false), max_text);
             }
         }
         RowOp::Update { before, after } => {
-            let mut text = format!("UPDATE {} SET ", plan.table_sql);
-            let empty = text.len();
-            let mut bound = Bound::long();
-            let loose = plan.push_assignments(&mut text, before, after, &mut bound);
-            if text.len() == empty {
-                return Ok(());
+            let told = hashes.iter().all(|h| matches!(h, KeyHash::Plain { .. }));
+            let told = told && !is_long(after);
+            match many::joins(plan, before, after).filter(|_| told) {
+                Some(assigned) => ops.update(hashes, plan, assigned, (before, after), max_text),
+                None => {
+                    if let Some(alone) = update_alone(plan, before, after) {
+                        ops.raw(hashes, plan, alone);
+                    }
+                }
             }
-            text.push_str(" WHERE ");
-            if plan.push_where(&mut text, before) {
-                text.push_str(" LIMIT 1");
-            }
-            let mut s = statement(plan, text, Expect::Updated(1));
-            (s.loose, s.params) = (loose, bound.values);
-            ops.raw(hashes, plan, s);
         }
     }
     Ok(())
+}
+
+/// An update as a statement of its own; `None` when it changes nothing that is written.
+fn update_alone(plan: &WritePlan, before: &Row<'_>, after: &Row<'_>) -> Option<Statement> {
+    let mut text = format!("UPDATE {} SET ", plan.table_sql);
+    let empty = text.len();
+    let mut bound = Bound::long();
+    let loose = plan.push_assignments(&mut text, before, after, &mut bound);
+    if text.len() == empty {
+        return None;
+    }
+    text.push_str(" WHERE ");
+    if plan.push_where(&mut text, before) {
+        text.push_str(" LIMIT 1");
+    }
+    let mut s = statement(plan, text, Expect::Updated(1));
+    (s.loose, s.params) = (loose, bound.values);
+    Some(s)
 }
 
 fn insert(
@@ -204,13 +232,13 @@ fn idempotent(
         RowOp::Delete { before } => {
             let mut text = String::new();
             plan.push_identity(&mut text, before);
-            ops.delete(hashes, plan, &text, false, max_text);
+            ops.delete(hashes, plan, &text, (false, false), max_text);
         }
         RowOp::Update { before, after } if after.is_full() => {
             if !plan.same_identity(before, after) {
                 let mut text = String::new();
                 plan.push_identity(&mut text, before);
-                ops.delete(hashes, plan, &text, false, max_text);
+                ops.delete(hashes, plan, &text, (false, false), max_text);
             }
             upsert(ops, hashes, plan, after, max_text);
         }
@@ -266,6 +294,8 @@ fn partial_image(plan: &WritePlan) -> Error {
 
 impl TableOps {
     /// The group of a kind that a change with these keys may join, or a new one.
+    ///
+    /// It joins the earliest that it may, so that the changes behind it find room, too.
     fn group(
         &mut self,
         hashes: &[KeyHash],
@@ -273,25 +303,16 @@ impl TableOps {
         kind: Kind,
         limit: impl Fn(&Group) -> bool,
     ) -> &mut Group {
-        let wild = hashes.iter().any(|h| matches!(h, KeyHash::Wild { .. }));
-        let last = self.groups.len().checked_sub(1);
-        let barrier = hashes
-            .iter()
-            .filter_map(|h| self.touched.get(h))
-            .chain(&self.wild)
-            .copied()
-            .max()
-            .or(Some(0))
-            .filter(|_| !wild)
-            .or(last)
-            .unwrap_or(0);
+        let first = self.first(hashes, kind);
+        let joins = |g: &Group| g.kind == kind && Arc::ptr_eq(&g.plan, plan) && limit(g);
         let found = self
             .groups
             .iter()
             .enumerate()
-            .skip(barrier)
-            .rev()
-            .find(|(_, g)| g.kind == kind && Arc::ptr_eq(&g.plan, plan) && limit(g))
+            .skip(first)
+            .take(LOOK_AT)
+            .chain(self.groups.iter().enumerate().skip(first).rev().take(1))
+            .find(|(_, g)| joins(g))
             .map(|(i, _)| i);
         let at = match found {
             Some(at) => at,
@@ -301,6 +322,7 @@ impl TableOps {
                     plan: Arc::clone(plan),
                     rows: 0,
                     text: String::new(),
+                    updates: Updates::default(),
                     statements: Vec::new(),
                 });
                 self.groups.len() - 1
@@ -309,10 +331,41 @@ impl TableOps {
         for h in hashes {
             self.touched.insert(*h, at);
         }
-        if wild {
+        if hashes.iter().any(|h| matches!(h, KeyHash::Wild { .. })) {
             self.wild = Some(at);
         }
         &mut self.groups[at]
+    }
+
+    /// The first group that a change with these keys may join.
+    fn first(&self, hashes: &[KeyHash], kind: Kind) -> usize {
+        if hashes.iter().any(|h| matches!(h, KeyHash::Wild { .. })) {
+            return self.groups.len().saturating_sub(1);
+        }
+        let barrier =
+            hashes.iter().filter_map(|h| self.touched.get(h)).chain(&self.wild).copied().max();
+        match (barrier, kind) {
+            // Of one row's updates in one statement only one would happen.
+            (Some(at), Kind::Update { .. }) => at + 1,
+            (at, _) => at.unwrap_or(0),
+        }
+    }
+
+    fn update(
+        &mut self,
+        hashes: &[KeyHash],
+        plan: &Arc<WritePlan>,
+        assigned: Assigned,
+        (before, after): (&Row<'_>, &Row<'_>),
+        max: usize,
+    ) {
+        let most = many::most_rows(assigned);
+        let fits = |g: &Group| g.rows < most && g.updates.bytes() < max / 2;
+        let group = self.group(hashes, plan, Kind::Update { assigned }, fits);
+        group.rows += 1;
+        group.updates.push(plan, assigned, (before, after), || {
+            update_alone(plan, before, after).map(|s| s.sql).unwrap_or_default()
+        });
     }
 
     fn tuple(
@@ -337,17 +390,21 @@ impl TableOps {
         hashes: &[KeyHash],
         plan: &Arc<WritePlan>,
         text: &str,
-        counted: bool,
+        (counted, entries): (bool, bool),
         max: usize,
     ) {
         let fits = |g: &Group| g.rows < DELETES_PER_STATEMENT && g.text.len() + text.len() < max;
-        let group = self.group(hashes, plan, Kind::Delete { counted }, fits);
+        let group = self.group(hashes, plan, Kind::Delete { counted, entries }, fits);
+        let (separator, open, close) = match entries {
+            true => (plan.key_separator(), "", ""),
+            false => (" OR ", "(", ")"),
+        };
         if group.rows > 0 {
-            group.text.push_str(" OR ");
+            group.text.push_str(separator);
         }
-        group.text.push('(');
+        group.text.push_str(open);
         group.text.push_str(text);
-        group.text.push(')');
+        group.text.push_str(close);
         group.rows += 1;
     }
 
@@ -359,7 +416,7 @@ impl TableOps {
 
 impl Group {
     fn finish(self) -> Vec<Statement> {
-        let Self { kind, plan, rows, text, statements } = self;
+        let Self { kind, plan, rows, text, updates, statements } = self;
         let (sql, expect, loose) = match kind {
             Kind::Raw => return statements,
             Kind::Insert { loose } => (
@@ -377,11 +434,17 @@ impl Group {
                 Expect::Upserted(rows),
                 loose,
             ),
-            Kind::Delete { counted } => (
-                format!("DELETE FROM {} WHERE {text}", plan.table_sql),
-                if counted { Expect::Deleted(rows) } else { Expect::Nothing },
-                false,
-            ),
+            Kind::Delete { counted, entries } => {
+                let mut sql = format!("DELETE FROM {} WHERE ", plan.table_sql);
+                match entries {
+                    true => plan.push_entries(&mut sql, &text),
+                    false => sql.push_str(&text),
+                }
+                (sql, if counted { Expect::Deleted(rows) } else { Expect::Nothing }, false)
+            }
+            Kind::Update { assigned } => {
+                (updates.finish(&plan, assigned, rows), Expect::Updated(rows), false)
+            }
         };
         let mut s = statement(&plan, sql, expect);
         s.loose = loose;

@@ -9,6 +9,7 @@
 
 mod group;
 mod load;
+mod many;
 mod marks;
 mod once;
 mod plan;

@@ -161,9 +161,7 @@ impl WritePlan {
         for &i in &self.write {
             let Some(value) = after.get(i) else { continue };
             // ON UPDATE columns must be told, or the target's clock would fill them.
-            let kept = before.get(i) == Some(value)
-                && self.columns.get(i).is_some_and(|c| c.on_update.is_none());
-            if kept {
+            if self.keeps(i, before, value) {
                 continue;
             }
             if !std::mem::take(&mut first) {
@@ -175,6 +173,76 @@ impl WritePlan {
             self.push_or_bind(out, i, value, bound);
         }
         loose
+    }
+
+    /// True when an update need not write a column: it keeps its value, and the target would not
+    /// fill it by its clock.
+    pub fn keeps(&self, i: usize, before: &Row<'_>, value: &Value<'_>) -> bool {
+        before.get(i) == Some(value) && self.columns.get(i).is_some_and(|c| c.on_update.is_none())
+    }
+
+    /// Indexes of the columns that are written.
+    pub fn written(&self) -> &[usize] {
+        &self.write
+    }
+
+    /// Indexes of the columns of the NOT NULL key that names every row.
+    pub fn identity(&self) -> Option<&[usize]> {
+        self.identity.as_deref()
+    }
+
+    /// The type of a column at the target.
+    pub fn kind(&self, i: usize) -> Option<TypeKind> {
+        self.columns.get(i).map(|c| c.ty.kind)
+    }
+
+    /// A column's name, quoted.
+    pub fn name(&self, i: usize) -> &str {
+        self.names.get(i).map_or("", String::as_str)
+    }
+
+    /// The identity's column where it is a single one, which entries of [`Self::push_entry`] are
+    /// values of; empty where they are conditions.
+    pub fn key_name(&self) -> &str {
+        match self.identity.as_deref() {
+            Some([only]) => self.name(*only),
+            _ => "",
+        }
+    }
+
+    /// What stands between two entries.
+    pub fn key_separator(&self) -> &'static str {
+        if self.key_name().is_empty() { " OR " } else { "," }
+    }
+
+    /// Appends what names a row among others: the value of its key, or a condition.
+    pub fn push_entry(&self, out: &mut String, row: &Row<'_>) {
+        match self.identity.as_deref() {
+            Some([only]) => {
+                if let Some(value) = row.get(*only) {
+                    self.push_value(out, *only, value);
+                }
+            }
+            Some(columns) => {
+                out.push('(');
+                self.push_key(out, columns, row);
+                out.push(')');
+            }
+            None => {}
+        }
+    }
+
+    /// Appends the condition that finds the rows of these entries.
+    pub fn push_entries(&self, out: &mut String, entries: &str) {
+        let name = self.key_name();
+        if name.is_empty() {
+            out.push_str(entries);
+        } else {
+            out.push_str(name);
+            out.push_str(" IN (");
+            out.push_str(entries);
+            out.push(')');
+        }
     }
 
     /// Appends the condition that finds a row. Returns true when the condition may match several
@@ -246,7 +314,7 @@ impl WritePlan {
     }
 
     /// Appends a value for a column. A target that keeps JSON as text gets the text.
-    fn push_value(&self, out: &mut String, i: usize, value: &Value<'_>) {
+    pub fn push_value(&self, out: &mut String, i: usize, value: &Value<'_>) {
         match value {
             Value::Json(json) if !self.is_json(i) => push_string(out, &json.text),
             value => push_value(out, value, self.infos.get(i)),
