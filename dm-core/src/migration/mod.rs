@@ -7,18 +7,25 @@
 //! installs a signal handler or a logger, and never reads the environment.
 
 mod build;
+mod command;
 mod control;
+mod door;
+mod forget;
 mod running;
 mod source;
 mod status;
+mod watch;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use dm_filter::{Chain, Filter};
 
+pub use self::command::{Answer, Command, Reply, Safety, Verb};
 pub use self::control::{Control, Waited};
+pub use self::forget::{forget_marks, marks_place};
 pub use self::running::Running;
 use self::source::SourceRun;
 pub use self::status::{SourceStatus, TaskStatus, Unit};
@@ -49,6 +56,11 @@ pub struct MigrationBuilder {
     sources: HashMap<SourceId, Arc<dyn Source>>,
     sink: Option<Arc<dyn Sink>>,
     until: Until,
+    stages: HashMap<String, Stage>,
+    stays: bool,
+    resume: Option<Safety>,
+    start_time: Option<u32>,
+    config: Option<String>,
 }
 
 impl MigrationBuilder {
@@ -88,9 +100,54 @@ impl MigrationBuilder {
         self
     }
 
+    /// Begins with a source paused or stopped; without a word it runs. See [`Control::command`] for
+    /// how it goes on.
+    #[must_use]
+    pub fn begin_as(mut self, source: impl Into<String>, stage: Stage) -> Self {
+        self.stages.insert(source.into(), stage);
+        self
+    }
+
+    /// A source that cannot go on pauses, and the run stays, for the other sources and for a resume,
+    /// until all sources are finished or stopped. What a person need not repair is tried again
+    /// by itself. Without this the run ends with the first error that does not pass.
+    #[must_use]
+    pub fn stays(mut self, stays: bool) -> Self {
+        self.stays = stays;
+        self
+    }
+
+    /// Follows the binlog from this second (since the epoch) on, in place of `meta`: for a source
+    /// in mode incremental that has no position yet.
+    #[must_use]
+    pub fn start_time(mut self, second: u32) -> Self {
+        self.start_time = Some(second);
+        self
+    }
+
+    /// Begins as a resume does: see [`Verb::Resume`].
+    #[must_use]
+    pub fn resume(mut self, safety: Safety) -> Self {
+        self.resume = Some(safety);
+        self
+    }
+
+    /// Keeps a text with the state for whoever starts the task again; no readable password may be
+    /// in it. See [`crate::state::TaskRow::config`].
+    #[must_use]
+    pub fn keep_config(mut self, config: impl Into<String>) -> Self {
+        self.config = Some(config.into());
+        self
+    }
+
     /// The migration. Nothing is connected or written yet.
     pub fn build(self) -> Migration {
-        let control = Control::new(&self.plan);
+        let stages = &self.stages;
+        let control = Control::new(
+            &self.plan,
+            |source| stages.get(source).copied().unwrap_or(Stage::Running),
+            self.resume.as_ref(),
+        );
         Migration { parts: self, control }
     }
 }
@@ -111,6 +168,11 @@ impl Migration {
             sources: HashMap::new(),
             sink: None,
             until: Until::Stopped,
+            stages: HashMap::new(),
+            stays: false,
+            resume: None,
+            start_time: None,
+            config: None,
         }
     }
 
@@ -145,7 +207,6 @@ impl Migration {
     ///
     /// What a source failed with for good. The state is kept: running again goes on.
     pub fn run(&self) -> Result<Outcome> {
-        self.control.begin();
         let result = self.run_once();
         self.control.end();
         result
@@ -167,8 +228,15 @@ impl Migration {
             Some(dir) => StateStore::open(dir, &plan.name)?,
             None => StateStore::in_memory(&plan.name)?,
         });
-        state.set_started("")?;
-        let result = self.run_with(&state);
+        state.set_started(self.parts.config.as_deref())?;
+        self.control.begin(&state)?;
+        let done = AtomicBool::new(false);
+        let result = std::thread::scope(|scope| {
+            scope.spawn(|| door::serve(&state, &self.control, &done));
+            let result = self.run_with(&state);
+            done.store(true, Ordering::Relaxed);
+            result
+        });
         let stage = match &result {
             Ok(Outcome::Finished) => Stage::Finished,
             Ok(Outcome::Stopped) => Stage::Stopped,
@@ -193,6 +261,7 @@ impl Migration {
                 .map(|run| {
                     scope.spawn(move || {
                         let result = run.run();
+                        run.control.over(run.index);
                         if result.is_err() {
                             // One source that cannot go on stops the run: what it means for the
                             // others is for the operator to say.
@@ -278,6 +347,9 @@ impl Migration {
                 rate: Arc::clone(&rate),
                 control: self.control.clone(),
                 until: self.parts.until.clone(),
+                start_time: self.parts.start_time,
+                stays: self.parts.stays,
+                watched: self.parts.state_dir.is_some(),
             })
             .collect())
     }

@@ -177,6 +177,19 @@ impl Source for MySqlSource {
         check::check(&mut self.control()?, wants)
     }
 
+    fn position_at(&self, second: u32) -> Result<Position> {
+        let found = self.position_at_time(second)?;
+        if found.before_all {
+            log::warn!(
+                "source {}: the start time lies before its oldest binlog file; following starts \
+                 at {}",
+                self.id,
+                found.position
+            );
+        }
+        Ok(found.position)
+    }
+
     fn end_position(&self) -> Result<Position> {
         position::end(&mut self.control()?)
     }
