@@ -160,6 +160,8 @@ fn sources_are_registered_together_or_not_at_all() {
     place.dm(&["validate", "task.yaml"]).expect_success();
     place.dm(&["run", "task.yaml", "--until", "caught-up"]).expect_success();
     wait_rows(to, "t", 2);
+    assert!(place.refused(&["operate-source", "stop", "source-1"]).contains("46010"));
+    place.json(&["stop-task", "test"]);
     place.json(&["operate-source", "stop", "source-1"]);
     place.dm(&["validate", "task.yaml"]).expect_failure(&["source-1"]);
 }

@@ -87,7 +87,7 @@ fn pausing_one_source_leaves_the_other_running() {
     let two = Two::new();
     let running = two.builder().build().spawn().unwrap();
     let control = running.control();
-    assert!(control.wait_begun(PATIENCE).is_ok());
+    assert!(control.wait_begun(PATIENCE).unwrap().is_ok());
     let reply = control.command(&to(Verb::Pause, &["a"]), PATIENCE);
     assert_eq!(messages(&reply), [("a", true, "")]);
     assert_eq!(
@@ -115,7 +115,7 @@ fn the_run_ends_when_the_last_source_is_stopped() {
     let two = Two::new();
     let running = two.builder().build().spawn().unwrap();
     let control = running.control();
-    assert!(control.wait_begun(PATIENCE).is_ok());
+    assert!(control.wait_begun(PATIENCE).unwrap().is_ok());
     assert!(control.command(&to(Verb::Stop, &["a"]), PATIENCE).is_ok());
     let resume = control.command(&to(Verb::Resume(Default::default()), &["a"]), PATIENCE);
     assert_eq!(messages(&resume), [("a", false, "it is stopped: start-task starts it")]);
@@ -174,7 +174,7 @@ fn letter(dir: &Path, verb: &str, args: &serde_json::Value) -> (CommandState, Re
 fn letters_of_other_processes_are_answered() {
     let two = Two::new();
     let running = two.builder().build().spawn().unwrap();
-    assert!(running.control().wait_begun(PATIENCE).is_ok());
+    assert!(running.control().wait_begun(PATIENCE).unwrap().is_ok());
     let dir = two.dir.path();
     let (state, reply) = letter(dir, "pause-task", &json!({"sources": ["b"]}));
     assert_eq!((state, messages(&reply)), (CommandState::Done, vec![("b", true, "")]));
@@ -206,7 +206,7 @@ fn a_letter_of_before_the_start_is_not_carried_out() {
     let mailbox = Mailbox::open(two.dir.path(), "t").unwrap();
     let id = mailbox.post("stop-task", &json!({})).unwrap();
     let running = two.builder().build().spawn().unwrap();
-    assert!(running.control().wait_begun(PATIENCE).is_ok());
+    assert!(running.control().wait_begun(PATIENCE).unwrap().is_ok());
     assert_eq!(mailbox.command(id).unwrap().unwrap().state, CommandState::Interrupted);
     assert!(!running.is_finished());
     running.stop().unwrap();
@@ -225,7 +225,7 @@ fn the_run_stays_when_everything_failed() {
     let sink = Arc::new(FaultSink::new(Arc::new(two.sink.clone()), dead));
     let running = two.over(sink).build().spawn().unwrap();
     let control = running.control();
-    let begun = control.wait_begun(PATIENCE);
+    let begun = control.wait_begun(PATIENCE).unwrap();
     let resumed = control.command(&to(Verb::Resume(Default::default()), &["a"]), PATIENCE);
     for reply in [begun, resumed] {
         let dead = reply.answers.iter().any(|a| a.message.contains("[code=10001"));

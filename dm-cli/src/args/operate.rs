@@ -128,7 +128,7 @@ pub struct SourceArgs {
     pub sources: Vec<String>,
 
     /// Ids for `stop` and `show`; repeat it, or give several with commas.
-    #[arg(short, long = "source", value_name = "ID", value_delimiter = ',')]
+    #[arg(short = 's', long = "source", value_name = "ID", value_delimiter = ',')]
     pub ids: Vec<String>,
 
     /// DM binds a source to a worker; here there is one host, and the name is ignored.

@@ -113,11 +113,7 @@ fn export(args: &ConfigDir) -> Result<ExitCode, Failure> {
     for (path, text) in &files {
         write_new(path, text)?;
     }
-    let count = files.len();
-    out::say(&format!(
-        "export configs to directory `{}` succeed: {count} files",
-        args.dir.display()
-    ))
+    out::say(&format!("export configs to directory `{}` succeed", args.dir.display()))
 }
 
 /// A name as a file name; what may not stand in one becomes `_`.
@@ -145,10 +141,12 @@ fn import(args: &ConfigDir) -> Result<ExitCode, Failure> {
             .map_err(|e| Failure::Input(e.context(format!("file {}", text.name))))?;
         sources.insert(id, kept);
     }
+    out::tell("start creating sources");
     registry.create(&sources)?;
     for id in sources.keys() {
         out::tell(&format!("source {id} is registered"));
     }
+    out::tell("start creating tasks");
     let mut good = true;
     let tasks = yaml_files(&args.dir.join("tasks"))?;
     for path in &tasks {
@@ -158,10 +156,9 @@ fn import(args: &ConfigDir) -> Result<ExitCode, Failure> {
         good &= reply.is_ok();
         out::tell(&answers::words(&format!("task {}", plan.name), &reply));
     }
-    let (sources, tasks) = (sources.len(), tasks.len());
     let word = if good { "succeed" } else { "is not complete" };
     let dir = args.dir.display();
-    out::say(&format!("import configs from `{dir}` {word}: {sources} sources, {tasks} tasks"))?;
+    out::say(&format!("import configs from directory `{dir}` {word}"))?;
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -187,11 +187,18 @@ fn run(migration: &Migration) -> Result<ExitCode, Failure> {
     let control = migration.control();
     watch_signals(&control)?;
     let reporter = control.clone();
-    std::thread::spawn(move || say(&reporter.wait_begun(BEGIN_PATIENCE)));
-    std::thread::spawn(move || end_in_time(&control));
+    std::thread::spawn(move || {
+        // Of a run that ended before, its end is told.
+        if let Some(reply) = reporter.wait_begun(BEGIN_PATIENCE) {
+            say(&reply);
+        }
+    });
+    let ending = control.clone();
+    std::thread::spawn(move || end_in_time(&ending));
     log::info!("task {:?} begins, process {}", migration.plan().name, std::process::id());
     match migration.run() {
         Ok(outcome) => {
+            say(&control.wait_begun(Duration::ZERO).unwrap_or_default());
             log::info!("task {:?} ends: {outcome:?}", migration.plan().name);
             Ok(ExitCode::SUCCESS)
         }

@@ -232,8 +232,8 @@ impl Control {
     }
 
     /// Waits until every source that is wanted to run works or says why it does not, but no longer
-    /// than `patience`; before a run it waits for the run to begin.
-    pub fn wait_begun(&self, patience: Duration) -> Reply {
+    /// than `patience`; before a run it waits for the run to begin. `None` when the run ended before.
+    pub fn wait_begun(&self, patience: Duration) -> Option<Reply> {
         let deadline = Instant::now().checked_add(patience);
         let mut inner = self.lock();
         loop {
@@ -242,9 +242,10 @@ impl Control {
             let pending =
                 Pending { verb: Verb::Start, waits: waits.collect(), reply: Reply::default() };
             let left = deadline.map_or(patience, |d| d.saturating_duration_since(Instant::now()));
-            let last = left.is_zero() || inner.phase == Phase::Ended;
-            match inner.answer(&pending, last) {
-                Some(reply) if last || inner.phase == Phase::Running => return reply,
+            match (inner.phase, inner.answer(&pending, left.is_zero())) {
+                (Phase::Ended, reply) => return reply,
+                (Phase::Running, Some(reply)) => return Some(reply),
+                (Phase::New, _) if left.is_zero() => return None,
                 _ => inner = self.wait(inner, left),
             }
         }
