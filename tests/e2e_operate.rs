@@ -9,6 +9,8 @@ mod support;
 
 #[path = "operate/commands.rs"]
 mod commands;
+#[path = "operate/faults.rs"]
+mod faults;
 #[path = "operate/place.rs"]
 mod place;
 #[path = "operate/scripts.rs"]

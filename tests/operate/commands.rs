@@ -32,7 +32,7 @@ fn the_life_of_a_task() {
     let started = place.json(&["start-task", "task.yaml"]);
     assert_eq!(started["sources"][0]["source"], "source-1");
     wait_rows(to, "t", 2);
-    place.wait_stage("source-1", "Running");
+    place.wait_sync("source-1");
     // Running.
     assert!(place.refused(&["start-task", "task.yaml"]).contains("started already"));
     assert_eq!(place.json(&["resume-task", "test"])["op"], "Resume");
@@ -73,6 +73,17 @@ fn the_life_of_a_task() {
     for word in ["pause-task", "resume-task -s source-1", "stop-task", "start-task"] {
         assert!(history.contains(word), "{history}");
     }
+    place.json(&["stop-task", "test"]);
+    // What decides where the marks are cannot change; which rows are taken can.
+    let good = std::fs::read_to_string(place.path().join("task.yaml")).unwrap();
+    place.dm.write("task.yaml", &format!("{good}meta-schema: elsewhere\n"));
+    let said = place.refused(&["start-task", "task.yaml"]);
+    assert!(said.contains("[code=40081") && said.contains("meta-schema"), "{said}");
+    place
+        .dm
+        .write("task.yaml", &good.replace(&format!("[\"{DB}\"]"), &format!("[\"{DB}\", \"x\"]")));
+    let outcome = place.dm(&["start-task", "task.yaml"]).expect_success();
+    assert!(outcome.stderr.contains("follows the old rules"), "{}", outcome.stderr);
     place.json(&["stop-task", "test"]);
 }
 
@@ -161,6 +172,7 @@ fn a_duplicate_key_pauses_its_source_alone_and_a_resume_gets_over_it() {
     let place = Place::new(&[first, second], to);
     place.json(&["start-task", "task.yaml"]);
     wait_rows(to, "t", 2);
+    place.wait_sync("source-1");
     wait_rows(to, "u", 2);
     to.run(DB, "INSERT INTO t VALUES (3, 'foreign')");
     first.run(DB, "INSERT INTO t VALUES (3, 'three'), (4, 'four')");
@@ -195,6 +207,7 @@ fn safe_mode_may_be_asked_for() {
     let place = Place::new(&[from], to);
     place.json(&["start-task", "task.yaml"]);
     wait_rows(to, "t", 2);
+    place.wait_sync("source-1");
     place.json(&["pause-task", "test"]);
     let resumed = place.json(&["resume-task", "test", "--safe-mode", "1h"]);
     assert!(resumed["sources"][0]["msg"].as_str().unwrap().contains("3600 s"), "{resumed:#}");
@@ -250,6 +263,7 @@ fn commands_are_answered_while_the_target_is_locked() {
     let place = Place::new(&[from], to);
     place.json(&["start-task", "task.yaml"]);
     wait_rows(to, "t", 2);
+    place.wait_sync("source-1");
     let mut lock = to.conn();
     crate::support::sql::run(&mut lock, &format!("LOCK TABLES {DB}.t WRITE"));
     from.run(DB, "INSERT INTO t VALUES (3, 'three'); ALTER TABLE t ADD COLUMN w INT");

@@ -36,6 +36,12 @@ impl Place {
     pub fn empty(sources: &[&Server], target: &Server, mode: &str) -> Self {
         let addresses: Vec<_> = sources.iter().map(|s| &s.address).collect();
         let task = Task::new(mode, &addresses, Target::Server(&target.address), &[DB]);
+        Self::of(&task)
+    }
+
+    /// The files of a task.
+    pub fn of(task: &Task<'_>) -> Self {
+        let addresses = task.sources;
         let dm = Dm::new();
         dm.write("task.yaml", &task.yaml());
         for (at, source) in addresses.iter().enumerate() {
@@ -129,6 +135,15 @@ impl Place {
         status.unwrap_or_else(|| {
             panic!("{source} is not {stage}: {:#}\n{}", self.status(source), self.log())
         })
+    }
+
+    /// Waits until a source follows the binlog.
+    #[track_caller]
+    pub fn wait_sync(&self, source: &str) {
+        wait::until("it follows the binlog", PATIENCE, || {
+            let status = self.status(source);
+            status["unit"] == "Sync" && status["stage"] == "Running"
+        });
     }
 
     /// The log of the task's processes.

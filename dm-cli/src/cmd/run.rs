@@ -12,6 +12,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::args::RunArgs;
 use crate::files::Failure;
+use crate::operate::changes;
 use crate::operate::texts::Texts;
 use crate::out;
 use crate::progress::{Events, Progress};
@@ -37,6 +38,7 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         _ => None,
     };
     let dir = &args.files.state.state_dir;
+    changes::check(dir, &plan.name, &texts)?;
     let mut builder = Migration::builder(plan).state_dir(dir).until(until);
     // A text whose passwords cannot be hidden is not kept; then resume-task needs the file.
     if let Ok(kept) = texts.to_kept() {

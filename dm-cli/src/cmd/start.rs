@@ -13,7 +13,7 @@ use crate::files::Failure;
 use crate::operate::client::{self, Sent};
 use crate::operate::launch::Launch;
 use crate::operate::texts::Texts;
-use crate::operate::{answers, forget};
+use crate::operate::{answers, changes, forget};
 use crate::out;
 
 pub fn run(args: &StartArgs) -> Result<ExitCode, Failure> {
@@ -101,6 +101,9 @@ pub fn start_plan(
         forget::forget(dir, &plan.name, Some(plan))?;
     } else if let Some(refused) = finished(&rows, wanted.sources) {
         return Ok(refused);
+    }
+    if !wanted.remove_meta {
+        changes::check(dir, &plan.name, texts)?;
     }
     let rows = if wanted.remove_meta { Vec::new() } else { rows };
     let stages = stages(&known, &rows, wanted.sources);

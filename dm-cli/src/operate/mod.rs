@@ -2,6 +2,7 @@
 //! in DM's form.
 
 pub mod answers;
+pub mod changes;
 pub mod client;
 pub mod dmctl;
 pub mod forget;

@@ -25,6 +25,11 @@ impl Text {
         Ok(Self { name: path.display().to_string(), text: files::read(path)? })
     }
 
+    /// The text as a task file; `None` when its form is wrong.
+    pub fn raw(&self) -> Option<RawTask> {
+        RawTask::from_yaml(&self.as_source()).ok()
+    }
+
     fn as_source(&self) -> SourceText<'_> {
         SourceText { name: &self.name, text: &self.text }
     }
@@ -69,7 +74,7 @@ impl Texts {
     /// Adds the sources of the task that are in the list and were not given as files.
     fn add_registered(&mut self, state_dir: &Path) -> Result<(), Failure> {
         // What is wrong with the file is told, with all the rest, when it is resolved.
-        let Ok(raw) = RawTask::from_yaml(&self.task.as_source()) else { return Ok(()) };
+        let Some(raw) = self.task.raw() else { return Ok(()) };
         let given: Vec<String> = self.sources.iter().filter_map(source_id).collect();
         let registered = Registry::new(state_dir).sources()?;
         for id in raw.mysql_instances.iter().flatten().map(|i| &i.source_id) {

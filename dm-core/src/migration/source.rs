@@ -134,10 +134,11 @@ impl SourceRun {
         let id = &self.creator.source;
         let lane = LaneId::main(id);
         let reader = self.state.reader();
-        let Some(checkpoint) = reader.lane(&lane)?.and_then(|l| l.checkpoint) else {
+        let checkpoint = reader.lane(&lane)?.and_then(|l| l.checkpoint);
+        if checkpoint.is_none() && *safety == Safety::Auto {
             // The copy has a way of its own with rows that are there: `on-duplicate`.
             return Ok(String::new());
-        };
+        }
         let (until, why) = match safety {
             Safety::Off => return Ok(String::new()),
             Safety::Auto => {
@@ -150,7 +151,7 @@ impl SourceRun {
             }
             Safety::Upto(position) => (position.clone(), ""),
             Safety::For(span) => {
-                let from = match checkpoint.event_at {
+                let from = match checkpoint.map_or(0, |c| c.event_at) {
                     0 => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
                     at => u64::from(at),
                 };
@@ -292,12 +293,13 @@ impl SourceRun {
         let stats = Arc::new(StreamStats::default());
         let safe_mode = self.settings.stream.safe_mode;
         self.control.update(self.index, |s| (s.unit, s.safe_mode) = (Unit::Sync, safe_mode));
-        self.control.moved(self.index);
         let (control, index) = (self.control.clone(), self.index);
         let (state, id) = (Arc::clone(&self.state), self.creator.source.clone());
         let counts = Arc::clone(&stats);
         let report = move |r: &StreamReport| {
             let now = counts.counts();
+            // The first report comes when source and target have been reached.
+            control.moved(index);
             control.update(index, |s| {
                 s.stream = now;
                 s.position = r.low.position.clone();
