@@ -260,6 +260,9 @@ pub struct CryptArgs {
 }
 
 #[cfg(test)]
+mod docs;
+
+#[cfg(test)]
 mod tests {
     use clap::CommandFactory;
 
