@@ -304,6 +304,19 @@ impl Server {
         Globals { server: self, old }
     }
 
+    /// Copies the binlog files into a directory, to find out later what happened.
+    pub fn save_binlogs(&self, to: &std::path::Path) {
+        let data = data_dir().join(&self.name).join("data");
+        let Ok(files) = std::fs::read_dir(data) else { return };
+        for file in files.flatten() {
+            let name = file.file_name();
+            if name.to_string_lossy().starts_with("binlog.0") {
+                let _ = std::fs::create_dir_all(to);
+                let _ = std::fs::copy(file.path(), to.join(name));
+            }
+        }
+    }
+
     /// Deletes the binlog's history.
     pub fn reset_binlog(&self) {
         let mysql = "RESET BINARY LOGS AND GTIDS";
@@ -366,6 +379,12 @@ fn cache_dir() -> PathBuf {
     }
     let home = || PathBuf::from(std::env::var("HOME").unwrap_or_default()).join(".cache");
     std::env::var("XDG_CACHE_HOME").map_or_else(|_| home(), PathBuf::from).join("dm-servers")
+}
+
+/// A program of the `tools` set of `servers.sh`, when it is there.
+pub fn tool(name: &str) -> Option<PathBuf> {
+    let path = cache_dir().join("bin/tools").join(name);
+    path.exists().then_some(path)
 }
 
 /// The data directory of this process's servers; short, because socket paths are.

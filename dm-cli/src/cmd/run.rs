@@ -21,6 +21,7 @@ use crate::progress::{Events, Progress};
 const INTERRUPTED: i32 = 130;
 
 pub fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
+    crate::memory::give_back();
     let until = until(args.until.as_deref())?;
     let texts = Texts::read(&args.files)?;
     let (mut plan, warnings) = texts.plan()?;

@@ -17,6 +17,9 @@ pub use mysql::{During, is_transient_number, needs_person_number};
 /// The result of everything in this crate that can fail.
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 
+/// So much of a statement is told.
+const ORIGIN_CHARS: usize = 4_000;
+
 /// A failure with its code, what happened, why, and what to do.
 #[derive(Clone)]
 pub struct Error(Box<Inner>);
@@ -32,6 +35,7 @@ struct Inner {
     server: Option<u16>,
     start: Option<String>,
     end: Option<String>,
+    origin: Option<String>,
 }
 
 impl Error {
@@ -47,6 +51,7 @@ impl Error {
             server: None,
             start: None,
             end: None,
+            origin: None,
         }))
     }
 
@@ -135,6 +140,26 @@ impl Error {
         self.0.server
     }
 
+    /// The source's statement that it happened at, as it was written there.
+    #[must_use]
+    pub fn origin(mut self, sql: &str) -> Self {
+        self.0.origin.get_or_insert_with(|| match sql.char_indices().nth(ORIGIN_CHARS) {
+            Some((end, _)) => format!("{} ...", sql.get(..end).unwrap_or_default()),
+            None => sql.to_owned(),
+        });
+        self
+    }
+
+    /// Where it happened, in DM's words: locations and statement; empty when that is not known.
+    pub fn place(&self) -> String {
+        let Some((start, end)) = self.location() else { return String::new() };
+        let origin = match &self.0.origin {
+            Some(sql) => format!(", origin SQL: [{sql}]"),
+            None => String::new(),
+        };
+        format!("startLocation: [{start}], endLocation: [{end}]{origin}: ")
+    }
+
     /// Start and end location of the binlog event it happened at.
     pub fn location(&self) -> Option<(&str, &str)> {
         Some((self.0.start.as_deref()?, self.0.end.as_deref()?))
@@ -150,9 +175,7 @@ impl fmt::Display for Error {
             "[code={}:class={}:scope={}:level={}], Message: ",
             code.number, code.class, self.0.scope, code.level
         )?;
-        if let (Some(start), Some(end)) = (&self.0.start, &self.0.end) {
-            write!(f, "startLocation: [{start}], endLocation: [{end}]: ")?;
-        }
+        f.write_str(&self.place())?;
         f.write_str(&self.0.message)?;
         if let Some(cause) = &self.0.cause {
             write!(f, ", RawCause: {cause}")?;

@@ -38,6 +38,9 @@ struct Inner {
     phase: Phase,
     /// The run as a whole was asked to stop.
     stopping: bool,
+    /// Of the present run or the next one. Each has a flag of its own: a thread that outlives its
+    /// run must not find it taken back.
+    stop: Arc<AtomicBool>,
     lots: Vec<Lot>,
     /// Where wishes are written down; only while it runs, as it holds the owner's lock.
     state: Option<Arc<StateStore>>,
@@ -148,7 +151,14 @@ impl Control {
         let lots = sources().map(|s| lot(&s.source_id)).collect();
         let sources = sources().map(|s| SourceStatus::new(&s.source_id)).collect();
         let status = TaskStatus { task: plan.name.clone(), sources };
-        let inner = Inner { status, phase: Phase::New, stopping: false, lots, state: None };
+        let inner = Inner {
+            status,
+            phase: Phase::New,
+            stopping: false,
+            lots,
+            state: None,
+            stop: Arc::default(),
+        };
         Self { shared: Arc::new(Shared { inner: Mutex::new(inner), changed: Condvar::new() }) }
     }
 
@@ -161,8 +171,7 @@ impl Control {
     /// the sources stays as it is: this ends the process's part, [`Verb::Stop`] the task's.
     pub fn stop(&self) {
         let mut inner = self.lock();
-        inner.stopping = true;
-        inner.lots.iter().for_each(Lot::raise);
+        inner.stop_all();
         drop(inner);
         self.shared.changed.notify_all();
     }
@@ -303,6 +312,7 @@ impl Control {
         let mut inner = self.lock();
         inner.phase = Phase::Ended;
         inner.stopping = false;
+        inner.stop = Arc::default();
         inner.state = None;
         drop(inner);
         self.shared.changed.notify_all();
@@ -379,6 +389,31 @@ impl Control {
         self.shared.changed.notify_all();
     }
 
+    /// The run has ended; what a server keeps from ending is left behind, and counts as ended.
+    pub(super) fn leave(&self, state: &StateStore) {
+        let mut inner = self.lock();
+        let mut left = Vec::new();
+        let Inner { lots, status, .. } = &mut *inner;
+        for (lot, status) in lots.iter_mut().zip(&mut status.sources) {
+            if !matches!(lot.doing, Doing::Working | Doing::Waiting) {
+                continue;
+            }
+            lot.doing = Doing::Over;
+            let stage = if lot.desired == Stage::Paused { Stage::Paused } else { Stage::Stopped };
+            if status.stage == Stage::Running {
+                status.stage = stage;
+                left.push((SourceId::new(status.source.as_str()), stage));
+            }
+        }
+        drop(inner);
+        for (source, stage) in left {
+            if let Err(error) = state.set_source_actual(&source, stage) {
+                log::warn!("the stage of source {source} is not written: {error}");
+            }
+        }
+        self.shared.changed.notify_all();
+    }
+
     /// What a resume has to say to whoever asked for it.
     pub(super) fn note(&self, source: usize, note: String) {
         if let Some(lot) = self.lock().lots.get_mut(source) {
@@ -414,7 +449,13 @@ impl Control {
         self.shared.changed.notify_all();
     }
 
-    pub(super) fn stop_flag(&self, source: usize) -> Arc<AtomicBool> {
+    /// The flag of the present run or the next one.
+    pub(super) fn stop_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.lock().stop)
+    }
+
+    /// The flag of the present attempt of a source.
+    pub(super) fn attempt_flag(&self, source: usize) -> Arc<AtomicBool> {
         self.lock().lots.get(source).map(|lot| Arc::clone(&lot.stop)).unwrap_or_default()
     }
 
@@ -431,6 +472,12 @@ impl Control {
 }
 
 impl Inner {
+    fn stop_all(&mut self) {
+        self.stopping = true;
+        self.stop.store(true, Ordering::Relaxed);
+        self.lots.iter().for_each(Lot::raise);
+    }
+
     /// The sources of a command, or which of them do not exist.
     fn choose(&self, names: &[String]) -> Result<Vec<usize>, String> {
         if names.is_empty() {
@@ -452,6 +499,10 @@ impl Inner {
             Ok(chosen) => chosen,
             Err(why) => return Pending { verb, waits: Vec::new(), reply: Reply::refuse(why) },
         };
+        if self.stopping && matches!(verb, Verb::Resume(_) | Verb::Start) {
+            let why = "the process that runs the task is ending; try again in a moment";
+            return Pending { verb, waits: Vec::new(), reply: Reply::refuse(why) };
+        }
         // A source that a command to all cannot mean is no reason to refuse the command.
         let named = !command.sources.is_empty();
         let mut reply = Reply::default();
@@ -472,6 +523,11 @@ impl Inner {
         }
         if named || waits.is_empty() {
             reply.answers = passed_over;
+        }
+        let running = self.phase == Phase::Running;
+        if running && self.lots.iter().all(|lot| lot.desired == Stage::Stopped) {
+            // Nothing is left to run; from here on the end comes in bounded time.
+            self.stop_all();
         }
         Pending { verb, waits, reply }
     }

@@ -1,6 +1,7 @@
 //! One source's part of a migration: copy, then stream, and again after passing troubles.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::Outcome;
@@ -13,7 +14,7 @@ use crate::config::{ResumePlan, StartPoint, TaskPlan};
 use crate::error::{Error, Result, codes};
 use crate::event::LaneId;
 use crate::pipeline::{
-    Copy, CopyStats, Creator, Ended, Rate, StreamContext, StreamReport, StreamStats, Until,
+    Copy, CopyStats, Creator, Ended, Rate, START, StreamContext, StreamReport, StreamStats, Until,
     begin_lane, follow,
 };
 use crate::position::{BinlogPos, GtidSet, Position};
@@ -40,6 +41,8 @@ pub(super) struct SourceRun {
     pub creator: Creator,
     pub rate: Arc<Rate>,
     pub control: Control,
+    /// The flag of this run.
+    pub stop: Arc<AtomicBool>,
     pub until: Until,
     /// Where following begins in place of `meta`: a second of the epoch.
     pub start_time: Option<u32>,
@@ -54,13 +57,16 @@ impl SourceRun {
     /// (a server that restarts, a broken connection) is waited for; a pause waits for its resume.
     pub fn run(&self) -> Result<Outcome> {
         let mut wait = self.resume.backoff_min;
-        let mut worked = false;
         loop {
             let Next::Attempt(resume) = self.control.next(self.index) else {
                 return Ok(Outcome::Stopped);
             };
             let began = Instant::now();
-            let error = match self.attempt(resume, &mut worked) {
+            let ended = self.attempt(resume);
+            if self.is_stale() {
+                return Ok(Outcome::Stopped);
+            }
+            let error = match ended {
                 Ok(Outcome::Finished) => {
                     self.stage(Stage::Finished, None)?;
                     return Ok(Outcome::Finished);
@@ -80,7 +86,7 @@ impl SourceRun {
             if began.elapsed() >= self.resume.backoff_rollback {
                 wait = (wait / 2).max(self.resume.backoff_min);
             }
-            if self.tries_again(&error, worked) {
+            if self.tries_again(&error) {
                 let (source, seconds) = (&self.creator.source, wait.as_secs_f64());
                 log::warn!("source {source}: goes on in {seconds:.1} s after: {error}");
                 self.stage(Stage::Paused, Some(&error))?;
@@ -97,7 +103,26 @@ impl SourceRun {
         }
     }
 
-    fn attempt(&self, resume: Option<Safety>, worked: &mut bool) -> Result<Outcome> {
+    /// True for a thread that was left behind by a run that has ended: nothing that it says counts.
+    fn is_stale(&self) -> bool {
+        !Arc::ptr_eq(&self.stop, &self.control.stop_flag())
+    }
+
+    /// The thread of the source has ended.
+    pub fn over(&self) {
+        if !self.is_stale() {
+            self.control.over(self.index);
+        }
+    }
+
+    /// This source cannot go on, and the others are not to either.
+    pub fn stop_others(&self) {
+        if !self.is_stale() {
+            self.control.stop();
+        }
+    }
+
+    fn attempt(&self, resume: Option<Safety>) -> Result<Outcome> {
         self.control.begin_attempt(self.index);
         if let Some(safety) = resume {
             let note = self.make_safe(&safety)?;
@@ -105,14 +130,14 @@ impl SourceRun {
         }
         self.stage(Stage::Running, None)?;
         let _watch = self.watched.then(|| watch::watch(&self.source, &self.control, self.index));
-        self.once(worked)
+        self.once()
     }
 
-    /// Whether an error is worth another attempt without anybody's help. What fails before anything
-    /// has worked is most likely a wrong address or password.
-    fn tries_again(&self, error: &Error, worked: bool) -> bool {
+    /// Whether an error is worth another attempt without anybody's help. A wrong address or password
+    /// has shown itself before.
+    fn tries_again(&self, error: &Error) -> bool {
         let passes = if self.stays { !error.needs_person() } else { error.is_transient() };
-        passes && worked && self.resume.enabled && !self.control.is_stopped(self.index)
+        passes && self.resume.enabled && !self.control.is_stopped(self.index)
     }
 
     /// The attempt was ended by a command, or with the whole run.
@@ -187,17 +212,16 @@ impl SourceRun {
         }
     }
 
-    fn once(&self, worked: &mut bool) -> Result<Outcome> {
+    fn once(&self) -> Result<Outcome> {
         let info = self.source.info()?;
         let main = LaneId::main(&self.creator.source);
         let begun = self.state.reader().lane(&main)?.is_some_and(|l| l.checkpoint.is_some());
-        *worked = *worked || begun;
         if begun {
-            return self.sync(&info, main, worked, None);
+            return self.sync(&info, main, None);
         }
         let mut start = None;
         if self.plan.mode.copies() {
-            start = Some(self.load(worked)?);
+            start = Some(self.load()?);
             if self.control.is_stopped(self.index) {
                 return Ok(Outcome::Stopped);
             }
@@ -209,11 +233,11 @@ impl SourceRun {
             Some(position) => position,
             None => self.start_position(&info)?,
         };
-        self.sync(&info, main, worked, Some(start))
+        self.sync(&info, main, Some(start))
     }
 
     /// The full copy; the position to follow the binlog from.
-    fn load(&self, worked: &mut bool) -> Result<Position> {
+    fn load(&self) -> Result<Position> {
         let stats = Arc::new(CopyStats::default());
         self.control.update(self.index, |s| s.unit = Unit::Load);
         self.control.moved(self.index);
@@ -226,24 +250,23 @@ impl SourceRun {
             creator: self.creator.clone(),
             stats: Arc::clone(&stats),
             rate: Arc::clone(&self.rate),
-            stop: self.control.stop_flag(self.index),
+            stop: self.control.attempt_flag(self.index),
+            followed: self.plan.mode.syncs(),
             settings: self.settings.copy.clone(),
         };
-        let done = std::sync::atomic::AtomicBool::new(false);
-        let result = std::thread::scope(|scope| {
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
             scope.spawn(|| self.watch_copy(&stats, &done));
             let result = copy.run();
-            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            done.store(true, Ordering::Relaxed);
             result
-        });
-        *worked = *worked || stats.counts().rows > 0;
-        result
+        })
     }
 
-    fn watch_copy(&self, stats: &CopyStats, done: &std::sync::atomic::AtomicBool) {
+    fn watch_copy(&self, stats: &CopyStats, done: &AtomicBool) {
         let mut last = Instant::now();
         loop {
-            let finished = done.load(std::sync::atomic::Ordering::Relaxed);
+            let finished = done.load(Ordering::Relaxed);
             let counts = stats.counts();
             self.control.update(self.index, |s| s.copy = counts);
             if finished || last.elapsed() >= STATUS_INTERVAL {
@@ -283,13 +306,7 @@ impl SourceRun {
         Ok(Position { binlog, gtid })
     }
 
-    fn sync(
-        &self,
-        info: &SourceInfo,
-        lane: LaneId,
-        worked: &mut bool,
-        start: Option<Position>,
-    ) -> Result<Outcome> {
+    fn sync(&self, info: &SourceInfo, lane: LaneId, start: Option<Position>) -> Result<Outcome> {
         let stats = Arc::new(StreamStats::default());
         let safe_mode = self.settings.stream.safe_mode;
         self.control.update(self.index, |s| (s.unit, s.safe_mode) = (Unit::Sync, safe_mode));
@@ -323,7 +340,7 @@ impl SourceRun {
             settings: self.settings.stream.clone(),
             stats,
             rate: Arc::clone(&self.rate),
-            stop: self.control.stop_flag(self.index),
+            stop: self.control.attempt_flag(self.index),
             until: self.until.clone(),
             report: Box::new(report),
         };
@@ -337,9 +354,16 @@ impl SourceRun {
                 .filter(|t| !t.copy.info.schema.columns.is_empty())
                 .map(|t| (t.copy.info.name.clone(), Arc::clone(&t.copy.info.schema)))
                 .collect();
-            begin_lane(&ctx, &position, &copy.schemas, &tables)?;
+            let earlier = self.state.reader().note(&LaneId::copy(&self.creator.source), START)?;
+            let earlier = earlier
+                .map(|text| Position::from_text(&String::from_utf8_lossy(&text)))
+                .transpose()?;
+            let (start, copied) = match &earlier {
+                Some(earlier) => (earlier, Some(&position)),
+                None => (&position, None),
+            };
+            begin_lane(&ctx, start, copied, &copy.schemas, &tables)?;
         }
-        *worked = true;
         match follow(&ctx)? {
             Ended::Stopped => Ok(Outcome::Stopped),
             Ended::Reached => Ok(Outcome::Finished),
@@ -356,6 +380,14 @@ fn nothing_copied(position: &Position) -> CopyState {
         finished: None,
         schemas: Vec::new(),
         tables: Vec::new(),
+    }
+}
+
+/// Lets time pass, but ends with the run.
+pub(super) fn pause(wait: Duration, stop: &AtomicBool) {
+    let until = Instant::now() + wait;
+    while Instant::now() < until && !stop.load(Ordering::Relaxed) {
+        std::thread::sleep(Duration::from_millis(50).min(wait));
     }
 }
 

@@ -11,10 +11,11 @@ use ::mysql::prelude::Queryable;
 use ::mysql::{Conn, Opts, OptsBuilder, Row, Value};
 
 use super::tls::Tls;
-use super::{ServerVersion, ident, is_access_denied, numbers, text, translate};
+use super::{ServerVersion, is_access_denied, numbers, translate};
 use crate::config::ConnPlan;
 use crate::error::During;
 use crate::error::{Error, Result, Scope, codes};
+use crate::sql::{quote_ident, quote_text};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest packet of the protocol's servers; the client crate would otherwise take the
@@ -75,8 +76,15 @@ impl Connection {
     fn set_up(&mut self, plan: &ConnPlan, purpose: Purpose) -> Result {
         self.run("SET NAMES utf8mb4")?;
         self.run(&format!("SET SESSION time_zone = '+00:00', sql_mode = '{SQL_MODE}'"))?;
+        if self.version.is_mysql_from(8, 0, 30) {
+            // Rows carry a generated key, whatever the server shows of it.
+            match self.try_set("show_gipk_in_create_table_and_information_schema", "1") {
+                Err(e) if is_access_denied(&e) => {}
+                other => other?,
+            }
+        }
         for (name, value) in &plan.session {
-            self.run(&format!("SET SESSION {} = {}", ident(name), setting(value)))?;
+            self.run(&format!("SET SESSION {} = {}", quote_ident(name), setting(value)))?;
         }
         if purpose != Purpose::Control {
             // A target that stalls must not make the source hang up.
@@ -211,7 +219,7 @@ fn setting(value: &str) -> String {
     if number || (word && value.eq_ignore_ascii_case("default")) {
         value.to_owned()
     } else {
-        text(value)
+        quote_text(value)
     }
 }
 

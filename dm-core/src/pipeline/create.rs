@@ -1,12 +1,12 @@
 //! Which tables of a source are carried, where they go, and how they come to be at the target.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use dm_filter::{Chain, Filter, Interest, TableName};
 use dm_router::{ColumnChoice, Router, Target};
 
-use crate::config::TableSelector;
+use crate::config::{OnlineDdlRules, OnlineDdlTable, TableSelector};
 use crate::ddl::{NameRole, ParseContext, Statement, parse};
 use crate::error::{Error, Result, codes};
 use crate::event::SourceId;
@@ -41,17 +41,31 @@ pub(crate) struct Creator {
     /// Tables of the copy, where the dump's arguments choose them.
     pub select: Option<TableSelector>,
     pub merged: Arc<MergedTargets>,
+    /// How online schema change tools name their tables, of which no row is carried; `None` when
+    /// they are tables like any other.
+    pub online: Option<Arc<OnlineDdlRules>>,
 }
 
 impl Creator {
+    /// What is carried of a table.
+    pub fn interest(&self, table: &TableName) -> Interest {
+        if self.is_helper(table) { Interest::Skip } else { self.filter.interest(table) }
+    }
+
+    /// True for ghost and trash tables of online schema change tools.
+    fn is_helper(&self, table: &TableName) -> bool {
+        self.online.as_ref().is_some_and(|r| r.kind(&table.table) != OnlineDdlTable::Real)
+    }
+
     /// True when a table is copied.
     pub fn wants(&self, table: &TableName) -> bool {
         match &self.select {
             Some(select) => {
                 !dm_filter::is_system_schema(&table.schema)
+                    && !self.is_helper(table)
                     && select.selects(&table.schema, &table.table)
             }
-            None => self.filter.interest(table) != Interest::Skip,
+            None => self.interest(table) != Interest::Skip,
         }
     }
 
@@ -114,10 +128,10 @@ impl Creator {
     /// # Errors
     ///
     /// What the target answers, or a structure that cannot be understood.
-    pub fn table(&self, sink: &dyn Sink, info: &TableInfo) -> Result {
+    pub fn table(&self, sink: &dyn Sink, info: &TableInfo, there: &There) -> Result {
         let target = self.target(&info.name)?;
         let name = TableName::new(target.schema.clone(), target.table.clone());
-        if sink.describe(&name)?.is_some() {
+        if there.has(sink, &name)? {
             return Ok(());
         }
         if target.columns != ColumnChoice::All || !target.extra.is_empty() {
@@ -134,7 +148,7 @@ impl Creator {
             ));
         }
         let routed_schema = self.target(&TableName::schema_only(&info.name.schema))?.schema;
-        if routed_schema != target.schema {
+        if routed_schema != target.schema && there.is_new(&target.schema) {
             let sql = format!("CREATE DATABASE IF NOT EXISTS {}", quote_ident(&target.schema));
             create(sink, sql, TableName::schema_only(&target.schema))?;
         }
@@ -170,6 +184,49 @@ impl Creator {
             Some(error) => Err(error),
             None => Ok(text),
         }
+    }
+}
+
+/// What the target is known to have, while many tables are made.
+pub(crate) struct There {
+    tables: Option<Names>,
+    schemas: Mutex<HashSet<String>>,
+}
+
+struct Names {
+    exact: HashSet<TableName>,
+    /// In small letters: whether a target tells them apart is for it to say.
+    folded: HashSet<TableName>,
+}
+
+fn folded(table: &TableName) -> TableName {
+    TableName::new(table.schema.to_lowercase(), table.table.to_lowercase())
+}
+
+impl There {
+    /// Asks the target.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be asked.
+    pub fn ask(sink: &dyn Sink) -> Result<Self> {
+        let tables =
+            sink.tables()?.map(|exact| Names { folded: exact.iter().map(folded).collect(), exact });
+        Ok(Self { tables, schemas: Mutex::default() })
+    }
+
+    fn has(&self, sink: &dyn Sink, table: &TableName) -> Result<bool> {
+        match &self.tables {
+            Some(names) if names.exact.contains(table) => Ok(true),
+            Some(names) if !names.folded.contains(&folded(table)) => Ok(false),
+            _ => Ok(sink.describe(table)?.is_some()),
+        }
+    }
+
+    /// True for the first who asks.
+    fn is_new(&self, schema: &str) -> bool {
+        let mut schemas = self.schemas.lock().unwrap_or_else(PoisonError::into_inner);
+        schemas.insert(schema.to_owned())
     }
 }
 

@@ -32,6 +32,7 @@ mod stream;
 mod stream_model;
 mod tables;
 mod task;
+mod xa;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,7 +47,8 @@ pub use reader::StateReader;
 pub use registry::{Registered, Registry};
 pub use stream::IDEMPOTENT_SECOND;
 pub use stream_model::{
-    Checkpoint, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, TrackedTable, Tracker,
+    Checkpoint, LANE_START, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, PreparedXa, TrackedTable,
+    Tracker, XaPart,
 };
 pub use task::{SourceRow, Stage, StoredError, TaskRow};
 

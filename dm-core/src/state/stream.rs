@@ -11,14 +11,14 @@ use std::sync::Arc;
 use dm_filter::TableName;
 use rusqlite::{Connection, Row, Transaction};
 
-use super::StateStore;
 use super::db::{
     Inner, bad, find_lane, from_json, int, lane_id, misuse, now, optional, position,
     position_or_none, to_json, uint,
 };
 use super::stream_model::{
-    Checkpoint, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, TrackedTable, Tracker,
+    Checkpoint, LANE_START, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, TrackedTable, Tracker,
 };
+use super::{StateStore, xa};
 use crate::error::{Error, Result, codes};
 use crate::event::{LaneId, SourceId};
 use crate::position::Position;
@@ -40,6 +40,7 @@ impl StateStore {
                 "UPDATE lane SET epoch = max(epoch, ?2) + 1 WHERE id = ?1",
                 (id, int(epoch_floor)),
             )?;
+            xa::tidy(tx, id)?;
             state(tx, lane)?.ok_or_else(|| misuse(format!("lane {lane} is gone")))
         })
     }
@@ -119,7 +120,7 @@ impl StateStore {
     /// and cannot be taken for marks of the transactions that are read from there. Unless the new
     /// position is known to be a later one, the old one is kept as [`LaneState::idempotent_until`].
     /// The tracked structures become assumed ones, as they were followed to another place, and
-    /// statements that were under way are forgotten.
+    /// statements and online schema changes that were under way are forgotten.
     ///
     /// # Errors
     ///
@@ -143,6 +144,11 @@ impl StateStore {
             )?;
             tx.execute("UPDATE tracked_table SET assumed = 1 WHERE lane = ?1", [id])?;
             tx.execute("DELETE FROM ddl WHERE lane = ?1", [id])?;
+            tx.execute("DELETE FROM online_ddl WHERE lane = ?1", [id])?;
+            tx.execute(
+                "INSERT OR REPLACE INTO note (lane, key, value) VALUES (?1, ?2, ?3)",
+                (id, LANE_START, to.to_text().into_bytes()),
+            )?;
             state(tx, lane)?.ok_or_else(|| misuse(format!("lane {lane} is gone")))
         })
     }
@@ -273,13 +279,7 @@ fn save_rest(tx: &Transaction<'_>, lane: &LaneId, id: i64, changes: &LaneChanges
         )?
         .execute((id, &ddl.table.schema, &ddl.table.table, &ddl.record))?;
     }
-    for xid in &changes.removed_xa {
-        tx.prepare_cached("DELETE FROM xa WHERE lane = ?1 AND xid = ?2")?.execute((id, xid))?;
-    }
-    for (xid, rows) in &changes.xa {
-        tx.prepare_cached("INSERT OR REPLACE INTO xa (lane, xid, rows) VALUES (?1, ?2, ?3)")?
-            .execute((id, xid, rows))?;
-    }
+    xa::save(tx, id, changes)?;
     for (kind, count) in &changes.skipped {
         tx.prepare_cached(
             "INSERT INTO skipped (lane, kind, count) VALUES (?1, ?2, ?3)
@@ -381,18 +381,6 @@ pub(super) fn online_ddl(conn: &Connection, lane: &LaneId) -> Inner<Vec<OnlineDd
         Ok(OnlineDdl { table, record: row.get(2)? })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-pub(super) fn xids(conn: &Connection, lane: &LaneId) -> Inner<Vec<String>> {
-    let Some(id) = find_lane(conn, lane)? else { return Ok(Vec::new()) };
-    let mut statement = conn.prepare_cached("SELECT xid FROM xa WHERE lane = ?1 ORDER BY xid")?;
-    let rows = statement.query_map([id], |row| row.get(0))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-pub(super) fn xa(conn: &Connection, lane: &LaneId, xid: &str) -> Inner<Option<Vec<u8>>> {
-    let Some(id) = find_lane(conn, lane)? else { return Ok(None) };
-    optional(conn, "SELECT rows FROM xa WHERE lane = ?1 AND xid = ?2", (id, xid))
 }
 
 pub(super) fn note(conn: &Connection, lane: &LaneId, key: &str) -> Inner<Option<Vec<u8>>> {

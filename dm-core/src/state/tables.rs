@@ -5,10 +5,27 @@
 //! to date when its owner opens it, in one transaction.
 
 /// The version of the tables that this program writes.
-pub(super) const VERSION: i32 = 1;
+pub(super) const VERSION: i32 = 2;
 
 /// What leads from version N to N + 1, by N - 1.
-pub(super) const MIGRATIONS: &[&str] = &[];
+pub(super) const MIGRATIONS: &[&str] = &[
+    // Nothing was ever written into the table of version 1.
+    "DROP TABLE xa;
+     CREATE TABLE xa (
+         lane    INTEGER NOT NULL REFERENCES lane (id) ON DELETE CASCADE,
+         xid     TEXT NOT NULL,
+         ordinal INTEGER NOT NULL,
+         PRIMARY KEY (lane, xid)
+     ) WITHOUT ROWID;
+     CREATE TABLE xa_part (
+         lane    INTEGER NOT NULL REFERENCES lane (id) ON DELETE CASCADE,
+         ordinal INTEGER NOT NULL,
+         part    INTEGER NOT NULL,
+         tables  TEXT NOT NULL,
+         rows    BLOB NOT NULL,
+         PRIMARY KEY (lane, ordinal, part)
+     );",
+];
 
 /// Positions are stored in the text form of `Position`, structures as JSON, times as seconds
 /// since the epoch.
@@ -77,10 +94,19 @@ CREATE TABLE online_ddl (
 ) WITHOUT ROWID;
 
 CREATE TABLE xa (
-    lane INTEGER NOT NULL REFERENCES lane (id) ON DELETE CASCADE,
-    xid  TEXT NOT NULL,
-    rows BLOB NOT NULL,
+    lane    INTEGER NOT NULL REFERENCES lane (id) ON DELETE CASCADE,
+    xid     TEXT NOT NULL,
+    ordinal INTEGER NOT NULL,
     PRIMARY KEY (lane, xid)
+) WITHOUT ROWID;
+
+CREATE TABLE xa_part (
+    lane    INTEGER NOT NULL REFERENCES lane (id) ON DELETE CASCADE,
+    ordinal INTEGER NOT NULL,
+    part    INTEGER NOT NULL,
+    tables  TEXT NOT NULL,
+    rows    BLOB NOT NULL,
+    PRIMARY KEY (lane, ordinal, part)
 );
 
 CREATE TABLE skipped (

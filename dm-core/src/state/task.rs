@@ -107,10 +107,7 @@ pub struct StoredError {
 impl StoredError {
     /// An error as it is kept, with the present time.
     pub fn of(error: &Error) -> Self {
-        let mut message = error.message().to_owned();
-        if let Some((start, end)) = error.location() {
-            message = format!("startLocation: [{start}], endLocation: [{end}]: {message}");
-        }
+        let message = format!("{}{}", error.place(), error.message());
         Self {
             code: error.code().number,
             class: error.code().class.to_string(),

@@ -1,15 +1,18 @@
 //! Where a run of the stream starts, and with what it knows.
 
+use std::sync::Arc;
+
 use dm_filter::TableName;
 
 use super::{Start, StreamContext};
 use crate::ddl::ServerVersion;
 use crate::error::{Error, Result, codes};
+use crate::online_ddl::{Follower, Names};
 use crate::pipeline::progress::Low;
 use crate::pipeline::windows::Windows;
 use crate::position::Position;
 use crate::schema::{Defaults, SchemaCopy, SchemaInfo, Tracker};
-use crate::state::{Checkpoint, IDEMPOTENT_SECOND, LaneChanges, TrackedTable};
+use crate::state::{Checkpoint, IDEMPOTENT_SECOND, LANE_START, LaneChanges, TrackedTable};
 
 /// Asks target and state file what has arrived. The lane must have a checkpoint.
 pub(super) fn recover(ctx: &StreamContext) -> Result<Start> {
@@ -45,7 +48,13 @@ pub(super) fn recover(ctx: &StreamContext) -> Result<Start> {
         .into_iter()
         .filter(|p| p.ddl.ordinal > low.ordinal)
         .collect();
+    let copied = reader.note(&ctx.lane, super::COPIED)?;
     Ok(Start {
+        xa: reader.xa(&ctx.lane)?.into_iter().map(super::xa::Held::kept).collect(),
+        copied: match copied {
+            Some(text) => Some(Position::from_text(&String::from_utf8_lossy(&text))?),
+            None => None,
+        },
         windows: Windows::new(reader.contained(&ctx.lane.source)?),
         low,
         epoch: lane.epoch,
@@ -56,8 +65,18 @@ pub(super) fn recover(ctx: &StreamContext) -> Result<Start> {
             .note(&ctx.lane, IDEMPOTENT_SECOND)?
             .and_then(|digits| String::from_utf8(digits).ok()?.parse().ok()),
         pending,
+        online: online(ctx)?,
         changes: LaneChanges::default(),
     })
+}
+
+/// What is known of online schema changes at the checkpoint.
+fn online(ctx: &StreamContext) -> Result<Option<Follower>> {
+    let Some(rules) = &ctx.creator.online else { return Ok(None) };
+    let names = Names::new(Arc::clone(rules), ctx.info.lower_case_table_names != 0);
+    let server = ServerVersion::parse(&ctx.info.version);
+    let saved = ctx.state.reader().online_ddl(&ctx.lane)?;
+    Follower::new(names, Some(server), &saved).map(Some)
 }
 
 fn defaults(ctx: &StreamContext) -> Defaults {
@@ -76,7 +95,8 @@ fn schema_defaults(schema: &SchemaCopy) -> SchemaInfo {
     SchemaInfo { charset: schema.charset.clone(), collation: schema.collation.clone() }
 }
 
-/// Writes the first checkpoint of a lane: where it starts, and the structures that the copy found.
+/// Writes the first checkpoint of a lane: where it starts, up to where a copy contains everything
+/// (when that is further on), and the structures that the copy found.
 ///
 /// # Errors
 ///
@@ -84,8 +104,9 @@ fn schema_defaults(schema: &SchemaCopy) -> SchemaInfo {
 pub(crate) fn begin_lane(
     ctx: &StreamContext,
     position: &Position,
+    copied: Option<&Position>,
     schemas: &[SchemaCopy],
-    tables: &[(TableName, std::sync::Arc<crate::schema::TableSchema>)],
+    tables: &[(TableName, Arc<crate::schema::TableSchema>)],
 ) -> Result {
     let epoch = ctx.state.begin_run(&ctx.lane, 0)?.epoch;
     let changes = LaneChanges {
@@ -95,10 +116,14 @@ pub(crate) fn begin_lane(
             .enumerate()
             .map(|(i, (name, schema))| TrackedTable {
                 name: name.clone(),
-                schema: std::sync::Arc::clone(schema),
+                schema: Arc::clone(schema),
                 version: i as u64 + 1,
                 assumed: false,
             })
+            .collect(),
+        notes: [(LANE_START, Some(position)), (super::COPIED, copied)]
+            .into_iter()
+            .filter_map(|(key, p)| Some((key.to_owned(), Some(p?.to_text().into_bytes()))))
             .collect(),
         ..LaneChanges::default()
     };

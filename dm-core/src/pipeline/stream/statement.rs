@@ -67,7 +67,8 @@ impl Stream<'_> {
             K::Xa => self.xa_statement(&text, end, at),
             K::Savepoint => {
                 let name = last_word(&text);
-                self.group.savepoints.push((name, self.group.blocks.len()));
+                let held = self.group.xa.as_ref().map(super::xa::Rows::place);
+                self.group.savepoints.push((name, held.unwrap_or(self.group.blocks.len())));
                 Ok(())
             }
             K::Rollback => self.back_to_savepoint(&text, start),
@@ -97,6 +98,7 @@ impl Stream<'_> {
         match verb.as_str() {
             "START" | "BEGIN" => {
                 self.group.in_txn = true;
+                self.group.xa = Some(super::xa::Rows::default());
                 Ok(())
             }
             "COMMIT" if xid.to_ascii_uppercase().ends_with("ONE PHASE") => self.commit(end),
@@ -122,8 +124,13 @@ impl Stream<'_> {
                 "a transaction that is too large to be held goes back to a savepoint",
             ));
         }
-        let blocks = self.group.savepoints.get(at).map_or(0, |(_, blocks)| *blocks);
-        self.group.blocks.truncate(blocks);
+        let place = self.group.savepoints.get(at).map_or(0, |(_, place)| *place);
+        if let Some(xa) = self.group.xa.as_mut() {
+            xa.back_to(place)?;
+            self.group.savepoints.truncate(at + 1);
+            return Ok(());
+        }
+        self.group.blocks.truncate(place);
         self.group.savepoints.truncate(at + 1);
         Ok(())
     }
@@ -153,18 +160,35 @@ impl Stream<'_> {
         end: &BinlogPos,
         at: u32,
     ) -> Result {
+        if self.online_ddl(statement, query, start, end, at)? {
+            return Ok(());
+        }
         let in_txn = self.group.in_txn;
+        match self.carry(statement, query, start, end, at)? {
+            Some(why) => self.skip(why, in_txn, end),
+            None => self.end_ddl(in_txn, end),
+        }
+    }
+
+    /// Runs a statement at the target, or says why it does not run there.
+    pub(super) fn carry(
+        &mut self,
+        statement: &Statement,
+        query: &QueryEvent<'_>,
+        start: &BinlogPos,
+        end: &BinlogPos,
+        at: u32,
+    ) -> Result<Option<&'static str>> {
+        if self.is_copied(end) {
+            return Ok(Some("contained in the copy"));
+        }
         let tables = judged(statement);
         let change = Change::ddl(&tables, self.kind_of(statement), statement.sql.as_str());
         match self.ctx.creator.filter.decide(&change) {
-            Verdict::Exclude => return self.skip("excluded", in_txn, end),
+            Verdict::Exclude => return Ok(Some("excluded")),
             Verdict::Drop => {
-                // The source has changed all the same: rows that follow have the new shape.
-                match self.tracker.apply(statement) {
-                    Ok(effects) => self.track(&effects),
-                    Err(error) => log::warn!("a filtered statement is not tracked: {error}"),
-                }
-                return self.skip("filtered", in_txn, end);
+                self.track_only(statement);
+                return Ok(Some("filtered"));
             }
             Verdict::Refuse(refusal) => {
                 return Err(Error::new(&codes::SYNC_EVENT_FILTER, refusal.to_string()));
@@ -172,10 +196,24 @@ impl Stream<'_> {
             Verdict::Keep => {}
         }
         if self.group.skip || self.contained(&tables, end)? {
-            return self.skip("contained in the copy", in_txn, end);
+            return Ok(Some("contained in the copy"));
         }
         self.run_ddl(statement, query, start, at)?;
         self.ctx.stats.ddl();
+        Ok(None)
+    }
+
+    /// The source has changed although the target does not: rows that follow have the new shape.
+    pub(super) fn track_only(&mut self, statement: &Statement) {
+        match self.tracker.apply(statement) {
+            Ok(effects) => self.track(&effects),
+            Err(error) => log::warn!("a filtered statement is not tracked: {error}"),
+        }
+    }
+
+    /// Ends the group of a statement that was a barrier: its position is saved before anything
+    /// later is handed out.
+    pub(super) fn end_ddl(&mut self, in_txn: bool, end: &BinlogPos) -> Result {
         if in_txn {
             // CREATE TABLE ... SELECT: its rows follow in the same group, and so does the end.
             return Ok(());
@@ -187,7 +225,7 @@ impl Stream<'_> {
 
     /// Which event of the binlog event filter a statement is. What an ALTER TABLE does to a column
     /// depends on how the column was.
-    fn kind_of(&self, statement: &Statement) -> Option<EventType> {
+    pub(super) fn kind_of(&self, statement: &Statement) -> Option<EventType> {
         let table = statement.subject().map(|subject| &subject.name);
         let before = table.and_then(|t| self.tracker.table(t)).map(std::sync::Arc::clone);
         let after = match (&before, table) {
@@ -205,7 +243,7 @@ impl Stream<'_> {
 
     /// True when all tables of a statement were copied after it had run. A table that was copied
     /// while it ran would hold rows of two shapes.
-    fn contained(&mut self, tables: &[TableName], end: &BinlogPos) -> Result<bool> {
+    pub(super) fn contained(&mut self, tables: &[TableName], end: &BinlogPos) -> Result<bool> {
         use crate::event::ApplyMode;
         use crate::pipeline::windows::Admission;
         let gtid = self.group.gtid.clone();
@@ -231,23 +269,22 @@ impl Stream<'_> {
         Ok(contained > 0)
     }
 
-    fn run_ddl(
+    pub(super) fn run_ddl(
         &mut self,
         statement: &Statement,
         query: &QueryEvent<'_>,
         start: &BinlogPos,
         at: u32,
     ) -> Result {
-        if !self.xa.is_empty() {
-            return Err(Error::new(
-                &codes::SYNC_UNSUPPORTED,
-                "a structure is changed while a prepared XA transaction waits for its decision",
-            )
-            .workaround("Commit or roll back the prepared transaction at the source (XA RECOVER lists it), then start the task again."));
-        }
         self.progress.wait_settled(self.group.ordinal - 1, None)?;
+        self.settle_prepared(&judged(statement))?;
         let ddl = self.ctx.sink.adapt(self.target_ddl(statement, query, at)?)?;
         let record = match self.take_pending() {
+            // What follows in this group has begun: this one has run.
+            Some(record) if self.is_pending() => {
+                self.group.statements.push(record.id);
+                None
+            }
             Some(record) => match self.compare(&record, &ddl)? {
                 Ran::Yes => None,
                 Ran::No => Some(record.id),
@@ -406,6 +443,10 @@ impl Stream<'_> {
     fn take_pending(&mut self) -> Option<crate::state::DdlRecord> {
         let at = self.pending.iter().position(|p| p.ddl.ordinal == self.group.ordinal)?;
         Some(self.pending.remove(at))
+    }
+
+    fn is_pending(&self) -> bool {
+        self.pending.iter().any(|p| p.ddl.ordinal == self.group.ordinal)
     }
 
     /// Whether a statement that was under way when the task died has run.

@@ -20,6 +20,7 @@
 //! 4 to 6 are taken before the connections, so rows may hold more than the position says; the end
 //! of the binlog is asked afterwards for `contained_upto`.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -30,12 +31,11 @@ use super::read::{Reader, ReaderPool};
 use super::{ReadOptions, SnapshotOptions, chunks, describe, position};
 use crate::config::{ConnPlan, Consistency};
 use crate::error::{Error, Result, codes};
-use crate::mysql::{
-    Connection, Purpose, cell, is_access_denied, is_lock_timeout, numbers, table_name,
-};
+use crate::mysql::{Connection, Purpose, cell, is_access_denied, is_lock_timeout, numbers};
 use crate::position::{GtidSet, Position};
 use crate::schema::differences;
 use crate::source::{Chunk, ChunkReader, SchemaInfo, Snapshot, TableChoice, TableCopy, TableInfo};
+use crate::sql::quote_table;
 
 /// How often a lock is asked for, and how long each time.
 const LOCK_ATTEMPTS: u32 = 3;
@@ -95,7 +95,8 @@ impl<'a> Opening<'a> {
         stop: &'a AtomicBool,
     ) -> Result<Self> {
         let mut control = Connection::open(plan, Purpose::Control)?;
-        let readers = (0..options.threads.max(1))
+        // One more is for rows with long values.
+        let readers = (0..=options.threads.max(1))
             .map(|_| Connection::open(plan, Purpose::Reader))
             .collect::<Result<Vec<_>>>()?;
         let names = describe::tables(&mut control, choose)?;
@@ -108,11 +109,11 @@ impl<'a> Opening<'a> {
             Consistency::Auto => self.tie_by_the_best(),
             Consistency::Flush => self.by_flush(),
             Consistency::Lock => self.by_table_locks(),
-            Consistency::Snapshot => match self.by_own_snapshot()? {
+            // Neither takes a lock that the application notices.
+            Consistency::Snapshot | Consistency::None => match self.by_own_snapshot()? {
                 Some(tied) => Ok(tied),
                 None => self.without_locks(),
             },
-            Consistency::None => self.by_waiting(),
         }
     }
 
@@ -157,7 +158,7 @@ impl<'a> Opening<'a> {
     /// Connections and position while nobody can write to the chosen tables.
     fn by_table_locks(&mut self) -> Result<Tied> {
         let list: Vec<String> =
-            self.before.iter().map(|t| format!("{} READ", table_name(&t.name))).collect();
+            self.before.iter().map(|t| format!("{} READ", quote_table(&t.name))).collect();
         if !list.is_empty() {
             self.lock(&format!("LOCK TABLES {}", list.join(", ")))?;
         }
@@ -225,15 +226,26 @@ impl<'a> Opening<'a> {
 
     /// A position that is visible, then the connections.
     fn without_locks(&mut self) -> Result<Tied> {
-        if let Some(first) = position::log_status(&mut self.control)? {
+        let mut tied = None;
+        for _ in 0..ROUNDS {
+            self.check_stop()?;
+            let Some(first) = position::log_status(&mut self.control)? else { break };
             self.start_all()?;
-            let last = position::log_status(&mut self.control)?;
-            // Both wait for commits, so equal ends mean that nothing came between.
-            let upto = match last {
-                Some(last) => Some(last),
-                None => Some(position::end(&mut self.control)?),
+            let last = match position::log_status(&mut self.control)? {
+                Some(last) => last,
+                None => position::end(&mut self.control)?,
             };
-            return Ok(Tied { position: first, upto, means: "performance_schema.log_status" });
+            // Both wait for commits, so equal ends mean that nothing came between: then rows without
+            // a key can be followed, too.
+            let exact = first == last;
+            let means = "performance_schema.log_status";
+            tied = Some(Tied { position: first, upto: Some(last), means });
+            if exact {
+                break;
+            }
+        }
+        if let Some(tied) = tied {
+            return Ok(tied);
         }
         let gtids = self.options.use_gtid
             && !self.control.version().is_mariadb()
@@ -286,7 +298,7 @@ impl<'a> Opening<'a> {
 
     fn check_stop(&self) -> Result {
         if self.stop.load(Ordering::Relaxed) {
-            return Err(Error::new(&codes::SOURCE_SNAPSHOT_ENDED, "stopped on request"));
+            return Err(Error::new(&codes::STOPPED, "the task was asked to stop"));
         }
         Ok(())
     }
@@ -343,6 +355,8 @@ pub(super) struct MySqlSnapshot {
     tied: Tied,
     schemas: Vec<SchemaInfo>,
     tables: Vec<TableCopy>,
+    /// Where each table stands in `tables`.
+    places: HashMap<TableName, usize>,
     pool: Arc<ReaderPool>,
     plan: ConnPlan,
     planners: Mutex<Vec<Connection>>,
@@ -367,6 +381,7 @@ impl MySqlSnapshot {
         Ok(Self {
             tied,
             schemas,
+            places: tables.iter().enumerate().map(|(i, t)| (t.info.name.clone(), i)).collect(),
             tables,
             pool: Arc::new(ReaderPool::new(plan.clone(), readers)),
             plan: plan.clone(),
@@ -390,6 +405,10 @@ impl Snapshot for MySqlSnapshot {
         self.tied.means
     }
 
+    fn is_live(&self) -> bool {
+        true
+    }
+
     fn schemas(&self) -> &[SchemaInfo] {
         &self.schemas
     }
@@ -399,7 +418,8 @@ impl Snapshot for MySqlSnapshot {
     }
 
     fn plan(&self, table: &TableName, rows: u64) -> Result<Vec<Chunk>> {
-        let copy = self.tables.iter().find(|t| t.info.name == *table).ok_or_else(|| {
+        let place = self.places.get(table).copied();
+        let copy = place.and_then(|place| self.tables.get(place)).ok_or_else(|| {
             Error::new(&codes::DB_QUERY, format!("{table} is not part of the snapshot"))
         })?;
         let free = self.planners.lock().unwrap_or_else(PoisonError::into_inner).pop();
