@@ -11,6 +11,7 @@ mod command;
 mod control;
 mod door;
 mod forget;
+mod lot;
 mod online;
 mod running;
 mod source;
