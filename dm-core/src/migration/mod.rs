@@ -53,6 +53,9 @@ pub enum Outcome {
     Stopped,
 }
 
+/// What a run works with: its target, and a part for each source.
+type Parts = (Arc<dyn Sink>, Vec<SourceRun>);
+
 /// Builds a [`Migration`].
 #[derive(Clone)]
 pub struct MigrationBuilder {
@@ -299,11 +302,7 @@ impl Migration {
     /// Connects and checks. A task that an earlier run has begun waits for servers that are away;
     /// a new one says so at once, because its address or password may be wrong. `None` when it was
     /// asked to stop meanwhile.
-    fn start(
-        &self,
-        state: &Arc<StateStore>,
-        stop: &Arc<AtomicBool>,
-    ) -> Result<Option<(Arc<dyn Sink>, Vec<SourceRun>)>> {
+    fn start(&self, state: &Arc<StateStore>, stop: &Arc<AtomicBool>) -> Result<Option<Parts>> {
         let resume = self.parts.plan.sources.first().map(|s| s.resume);
         let waits = resume.is_some_and(|r| r.enabled) && !state.reader().lanes()?.is_empty();
         let mut wait = resume.map(|r| r.backoff_min).unwrap_or_default();
@@ -322,11 +321,7 @@ impl Migration {
         }
     }
 
-    fn prepare(
-        &self,
-        state: &Arc<StateStore>,
-        stop: &Arc<AtomicBool>,
-    ) -> Result<(Arc<dyn Sink>, Vec<SourceRun>)> {
+    fn prepare(&self, state: &Arc<StateStore>, stop: &Arc<AtomicBool>) -> Result<Parts> {
         let plan = &self.parts.plan;
         let sink = match &self.parts.sink {
             Some(sink) => Arc::clone(sink),
