@@ -108,7 +108,7 @@ impl Place {
         use dm_core::position::Position;
         use dm_core::state::{Checkpoint, LaneChanges, StateStore};
         let store = StateStore::open(&self.path().join("dm-state"), "shop").unwrap();
-        store.set_started("").unwrap();
+        store.set_started(None).unwrap();
         let source = SourceId::new("a");
         store.set_source_stage(&source, None, dm_core::state::Stage::Paused).unwrap();
         let error = dm_core::Error::new(&dm_core::error::codes::DB_DRIVER, "it broke");
@@ -287,11 +287,15 @@ fn the_status_of_a_task_is_told_whether_it_runs_or_not() {
     assert_eq!(none["tasks"].as_array().map(Vec::len), Some(0));
     place.with_state();
     let json = place.dm(&["query-status", "shop"]).status(0).json();
-    let task = &json["tasks"][0];
-    assert_eq!((&task["taskName"], &task["running"]), (&"shop".into(), &false.into()));
-    assert_eq!(task["sources"][0]["stage"], "Paused");
-    assert_eq!(task["sources"][0]["error"]["ErrCode"], 10001);
-    place.dm(&["query-status", "other"]).status(1).err(&["[code="]);
+    let task = &json["sources"][0]["subTaskStatus"][0];
+    assert_eq!((&task["name"], &task["stage"]), (&"shop".into(), &"Paused".into()));
+    assert_eq!(task["result"]["errors"][0]["ErrCode"], 10001);
+    let short = place.dm(&["query-status"]).status(0).json();
+    assert_eq!(short["tasks"][0]["taskName"], "shop");
+    let status = short["tasks"][0]["taskStatus"].as_str().unwrap();
+    assert!(status.contains("Please run `query-status shop` to get more details."), "{status}");
+    let other = place.dm(&["query-status", "other"]).status(1).err(&["[code="]).json();
+    assert_eq!(other["result"], false);
 }
 
 #[test]

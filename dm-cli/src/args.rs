@@ -1,12 +1,15 @@
 //! What can be typed.
 
 mod help;
+mod help_operate;
+mod operate;
 mod values;
 
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+pub use self::operate::*;
 pub use self::values::TableArg;
 
 /// Migrate MySQL and MariaDB databases into TiDB, MySQL, MariaDB or SQLite, from DM's own task files.
@@ -57,9 +60,49 @@ pub enum Command {
     /// are asked for their tables, and what deserves attention in all of them together is told.
     #[command(after_help = help::EXPLAIN)]
     Explain(ExplainArgs),
-    /// Show how a task stands, whether it runs or not.
-    #[command(after_help = help::QUERY_STATUS)]
+    /// Start a task in the background; what was stopped goes on where it stood.
+    #[command(after_help = help_operate::START)]
+    StartTask(StartArgs),
+    /// Pause a task, or some sources of it, at a safe point.
+    #[command(after_help = help_operate::PAUSE)]
+    PauseTask(TaskArgs),
+    /// Go on with a task that is paused, that stopped at an error, or whose process was killed.
+    #[command(after_help = help_operate::RESUME)]
+    ResumeTask(ResumeArgs),
+    /// Stop a task, or some sources of it; the positions stay.
+    #[command(after_help = help_operate::STOP)]
+    StopTask(TaskArgs),
+    /// Show how tasks stand, whether they run or not.
+    #[command(after_help = help_operate::QUERY_STATUS)]
     QueryStatus(StatusArgs),
+    /// Show a task live, on a terminal.
+    #[command(after_help = help_operate::WATCH)]
+    Watch(WatchArgs),
+    /// Register, change, forget and list sources.
+    #[command(after_help = help_operate::OPERATE_SOURCE)]
+    OperateSource(SourceArgs),
+    /// Show the configuration of a task or a source.
+    #[command(after_help = help_operate::GET_CONFIG)]
+    GetConfig(GetConfigArgs),
+    /// Show, export and import configurations.
+    #[command(after_help = help_operate::CONFIG)]
+    Config {
+        /// What to do.
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Show the DDL locks of merged tables.
+    #[command(after_help = help_operate::SHOW_DDL_LOCKS, alias = "shard-ddl-lock")]
+    ShowDdlLocks(LocksArgs),
+    /// Show which commands were given to a task.
+    #[command(after_help = help_operate::HISTORY)]
+    History(HistoryArgs),
+    /// Forget what is stored of a stopped task.
+    #[command(after_help = help_operate::RESET)]
+    Reset(ResetArgs),
+    /// Run the task that standard input describes; started by start-task.
+    #[command(hide = true, after_help = help_operate::OWNER)]
+    Owner(OwnerArgs),
     /// Show or move the stored positions of a stopped task.
     #[command(after_help = help::CHECKPOINT)]
     Checkpoint {
@@ -114,9 +157,14 @@ pub struct FileArgs {
     /// The task file (DM's task.yaml).
     pub task: PathBuf,
 
-    /// A source file (DM's source.yaml); repeat it for each source.
+    /// A source file (DM's source.yaml); repeat it for each source. Sources that are registered
+    /// with `operate-source` need not be given.
     #[arg(short, long = "source", value_name = "FILE")]
     pub sources: Vec<PathBuf>,
+
+    /// State.
+    #[command(flatten)]
+    pub state: StateArgs,
 
     /// File with the key of encrypted passwords (64 hexadecimal digits); the key that DM has built
     /// in when it is not given.
@@ -138,10 +186,6 @@ pub struct RunArgs {
     /// Task and sources.
     #[command(flatten)]
     pub files: FileArgs,
-
-    /// State.
-    #[command(flatten)]
-    pub state: StateArgs,
 
     /// How far to run: `caught-up`, a position `file:offset`, a GTID set, or a time
     /// `YYYY-MM-DD HH:MM:SS` (UTC). Without it: until you stop it.
@@ -236,17 +280,6 @@ pub struct ExplainArgs {
     pub json: bool,
 }
 
-/// Arguments of `dm query-status`.
-#[derive(Debug, ClapArgs)]
-pub struct StatusArgs {
-    /// The task; all tasks of the state directory when it is not given.
-    pub task: Option<String>,
-
-    /// State.
-    #[command(flatten)]
-    pub state: StateArgs,
-}
-
 /// What to do with positions.
 #[derive(Debug, Subcommand)]
 pub enum CheckpointCommand {
@@ -288,6 +321,9 @@ pub struct CryptArgs {
     #[arg(long, value_name = "FILE")]
     pub secret_key_path: Option<PathBuf>,
 }
+
+#[cfg(test)]
+mod docs;
 
 #[cfg(test)]
 mod tests {

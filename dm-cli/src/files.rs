@@ -8,6 +8,7 @@ use dm_core::config::{Lookup, Problems, SecretKey, SourceText, TaskPlan, Warning
 use dm_core::error::Class;
 
 use crate::args::FileArgs;
+use crate::operate::texts::Texts;
 
 /// Exit status for a task that failed.
 const FAILED: u8 = 1;
@@ -80,19 +81,7 @@ pub fn key(path: Option<&Path>) -> Result<SecretKey, Failure> {
 
 /// Reads and resolves the files of a task.
 pub fn plan(args: &FileArgs) -> Result<(TaskPlan, Vec<Warning>), Failure> {
-    let task = read(&args.task)?;
-    let task_name = args.task.display().to_string();
-    let mut sources = Vec::new();
-    for path in &args.sources {
-        sources.push((path.display().to_string(), read(path)?));
-    }
-    let texts: Vec<SourceText<'_>> =
-        sources.iter().map(|(name, text)| SourceText { name, text }).collect();
-    let env = |name: &str| std::env::var(name).ok();
-    let file = |path: &str| fs::read_to_string(path);
-    let lookup = Lookup { env: &env, file: &file, key: key(args.secret_key_path.as_deref())? };
-    let task = SourceText { name: &task_name, text: &task };
-    Ok(TaskPlan::from_yaml_with(&task, &texts, &lookup)?)
+    Texts::read(args)?.plan()
 }
 
 /// Reads and resolves a source file alone.

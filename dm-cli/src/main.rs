@@ -6,18 +6,29 @@ mod files;
 mod http;
 mod logger;
 mod memory;
+mod operate;
 mod out;
 mod progress;
+mod time;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let args = args::Args::parse();
-    logger::install(args.log_level);
-    cmd::dispatch(args).unwrap_or_else(|failure| {
+    let master = std::env::var("DM_MASTER_ADDR").ok();
+    let cleaned = operate::dmctl::clean(std::env::args_os(), master.as_deref());
+    cleaned.tell();
+    let answered = cleaned.cluster();
+    answered.unwrap_or_else(|| run(&cleaned)).unwrap_or_else(|failure| {
         out::fail(&failure);
         failure.exit_code()
     })
+}
+
+fn run(cleaned: &operate::dmctl::Cleaned) -> Result<ExitCode, files::Failure> {
+    let args = args::Args::parse_from(&cleaned.args);
+    logger::install(args.log_level);
+    out::set_dmctl(cleaned.dmctl);
+    cmd::dispatch(args)
 }

@@ -4,8 +4,22 @@
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::files::Failure;
+
+/// The program was called as `dmctl`.
+static DMCTL: AtomicBool = AtomicBool::new(false);
+
+/// Notes whether the program was called as `dmctl`, whose scripts read JSON.
+pub fn set_dmctl(dmctl: bool) {
+    DMCTL.store(dmctl, Ordering::Relaxed);
+}
+
+/// True when an answer is for a program: asked for, or nobody reads at a terminal.
+pub fn wants_json(asked: bool) -> bool {
+    asked || DMCTL.load(Ordering::Relaxed) || !std::io::stdout().is_terminal()
+}
 
 /// Prints an answer.
 pub fn say(text: &str) -> Result<ExitCode, Failure> {

@@ -7,6 +7,10 @@ Begin like this:
   dm validate task.yaml --source source.yaml
   dm explain task.yaml --source source.yaml
   dm run task.yaml --source source.yaml
+In the background, as with DM's dmctl:
+  dm operate-source create source.yaml
+  dm start-task task.yaml
+  dm query-status
 
 Exit status: 0 done, or stopped as asked; 1 the task failed; 2 wrong usage or configuration;
 130 stopped at once by a second Ctrl-C.";
@@ -63,15 +67,6 @@ Examples:
   dm explain task.yaml -s source.yaml --json | jq '.tables[] | select(.migrated | not)'
 
 Exit status: 0; 2 when the files are wrong or the routes contradict each other.";
-
-pub const QUERY_STATUS: &str = "\
-Examples:
-  dm query-status
-      All tasks of ./dm-state.
-  dm query-status my-task --state-dir /var/lib/dm | jq '.tasks[0].sources[].status.sync'
-  DM_STATE_DIR=/var/lib/dm dm query-status my-task
-
-The task may run in another process, or not at all: the answer is what its state file says.";
 
 pub const CHECKPOINT: &str = "\
 Examples:

@@ -2,19 +2,28 @@
 
 mod check;
 mod checkpoint;
+mod config;
 mod crypt;
 mod explain;
 mod explain_error;
+mod history;
+mod locks;
 mod manual;
+mod reset;
 mod run;
 mod sample;
+mod source;
+mod start;
 mod status;
+mod task;
 mod validate;
+mod watch;
 
 use std::process::ExitCode;
 
 use crate::args::{Args, Command};
 use crate::files::Failure;
+use crate::operate::launch;
 
 /// Carries out the command.
 pub fn dispatch(args: Args) -> Result<ExitCode, Failure> {
@@ -24,7 +33,19 @@ pub fn dispatch(args: Args) -> Result<ExitCode, Failure> {
         Command::CheckTask(args) => check::task(&args),
         Command::CheckSource(args) => check::source(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::StartTask(args) => start::run(&args),
+        Command::PauseTask(args) => task::pause(&args),
+        Command::ResumeTask(args) => task::resume(&args),
+        Command::StopTask(args) => task::stop(&args),
         Command::QueryStatus(args) => status::run(&args),
+        Command::Watch(args) => watch::run(&args),
+        Command::OperateSource(args) => source::run(&args),
+        Command::GetConfig(args) => config::get(&args),
+        Command::Config { command } => config::run(&command),
+        Command::ShowDdlLocks(args) => locks::run(&args),
+        Command::History(args) => history::run(&args),
+        Command::Reset(args) => reset::run(&args),
+        Command::Owner(args) => launch::own(&args.state.state_dir),
         Command::Checkpoint { command } => checkpoint::run(&command),
         Command::Encrypt(args) => crypt::encrypt(&args),
         Command::Decrypt(args) => crypt::decrypt(&args),

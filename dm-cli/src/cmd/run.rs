@@ -14,6 +14,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use crate::args::RunArgs;
 use crate::files::{self, Failure};
 use crate::http;
+use crate::operate::changes;
+use crate::operate::texts::Texts;
 use crate::out;
 use crate::progress::{Events, Progress};
 
@@ -23,7 +25,8 @@ const INTERRUPTED: i32 = 130;
 pub fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     crate::memory::give_back();
     let until = until(args.until.as_deref())?;
-    let (mut plan, warnings) = files::plan(&args.files)?;
+    let texts = Texts::read(&args.files)?;
+    let (mut plan, warnings) = texts.plan()?;
     plan.limits.max_rows_per_second = args.max_rows_per_second.or(plan.limits.max_rows_per_second);
     plan.limits.max_bytes_per_second =
         args.max_bytes_per_second.or(plan.limits.max_bytes_per_second);
@@ -37,7 +40,14 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         TargetPlan::Sqlite(file) if !args.json => Some(file.clone()),
         _ => None,
     };
-    let migration = Migration::builder(plan).state_dir(&args.state.state_dir).until(until).build();
+    let dir = &args.files.state.state_dir;
+    changes::check(dir, &plan.name, &texts)?;
+    let mut builder = Migration::builder(plan).state_dir(dir).until(until);
+    // A text whose passwords cannot be hidden is not kept; then resume-task needs the file.
+    if let Ok(kept) = texts.to_kept() {
+        builder = builder.keep_config(kept);
+    }
+    let migration = builder.build();
     // Ends with the run.
     let _http = args.http.map(|address| listen(address, args, &migration)).transpose()?;
     let interrupts = Arc::new(AtomicUsize::new(0));
@@ -135,7 +145,7 @@ fn until(text: Option<&str>) -> Result<Until, Failure> {
     if text.eq_ignore_ascii_case("caught-up") {
         return Ok(Until::CaughtUp);
     }
-    if let Some(second) = time(text) {
+    if let Some(second) = crate::time::parse(text) {
         return Ok(Until::Time(second));
     }
     let position = super::checkpoint::parse(text, "mysql")
@@ -149,42 +159,9 @@ fn until(text: Option<&str>) -> Result<Until, Failure> {
     Ok(Until::Position(position))
 }
 
-/// Seconds since the epoch of `YYYY-MM-DD HH:MM:SS`, UTC.
-fn time(text: &str) -> Option<u32> {
-    let (date, clock) = text.split_once([' ', 'T'])?;
-    let number = |part: Option<&str>| part?.parse::<i64>().ok();
-    let mut date = date.split('-');
-    let (year, month, day) = (number(date.next())?, number(date.next())?, number(date.next())?);
-    let mut clock = clock.split(':');
-    let (hour, minute, second) =
-        (number(clock.next())?, number(clock.next())?, number(clock.next())?);
-    let sound = (1970..2106).contains(&year)
-        && (1..=12).contains(&month)
-        && (1..=31).contains(&day)
-        && (0..24).contains(&hour)
-        && (0..60).contains(&minute)
-        && (0..60).contains(&second);
-    if !sound {
-        return None;
-    }
-    // Days from the civil date, counted from 0000-03-01.
-    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468;
-    u32::try_from(days * 86_400 + hour * 3_600 + minute * 60 + second).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_utc() {
-        assert_eq!(time("1970-01-01 00:00:00"), Some(0));
-        assert_eq!(time("2000-02-29T12:00:01"), Some(951_825_601));
-        assert_eq!(time("2038-01-19 03:14:07"), Some(2_147_483_647));
-        assert_eq!(time("2020-13-01 00:00:00"), None);
-        assert_eq!(time("mysql-bin.000001:4"), None);
-    }
 
     #[test]
     fn goals() {

@@ -2,61 +2,104 @@
 
 use std::process::ExitCode;
 
-use dm_core::state::{StateReader, StateStore, list_tasks};
-use serde_json::{Value, json};
+use dm_core::error::codes;
+use dm_core::state::{Registry, list_tasks};
+use serde_json::json;
 
 use crate::args::StatusArgs;
 use crate::files::Failure;
+use crate::operate::answers;
+use crate::operate::status::{Task, long, short, words};
+use crate::operate::texts::task_name;
 use crate::out;
 
 pub fn run(args: &StatusArgs) -> Result<ExitCode, Failure> {
-    let dir = &args.state.state_dir;
-    let tasks = match &args.task {
-        Some(task) => vec![task.clone()],
-        None => list_tasks(dir)?,
-    };
-    let mut all = Vec::new();
-    for task in tasks {
-        all.push(one(dir, &task)?);
+    let json = out::wants_json(args.json);
+    match &args.task {
+        Some(task) => one(args, &task_name(task)?, json),
+        None => all(args, json),
     }
-    let text = json!({ "result": true, "msg": "", "tasks": all });
-    out::say(&format!("{text:#}"))
 }
 
-fn one(dir: &std::path::Path, task: &str) -> Result<Value, Failure> {
-    let reader = StateReader::open(dir, task)?;
-    let row = reader.task()?;
-    let owner = StateStore::owner(dir, task)?;
-    let sources: Vec<Value> = reader
-        .sources()?
-        .into_iter()
-        .map(|s| {
-            let stage = match (&owner, s.actual) {
-                // The process died without saying so.
-                (None, Some(stage)) if stage.as_str() == "Running" => "Stopped",
-                (_, Some(stage)) => stage.as_str(),
-                (_, None) => "New",
-            };
-            json!({
-                "source": s.source.as_str(),
-                "stage": stage,
-                "status": s.status.unwrap_or(Value::Null),
-                "error": s.error.map(|e| json!({
-                    "ErrCode": e.code,
-                    "ErrClass": e.class,
-                    "ErrScope": e.scope,
-                    "ErrLevel": e.level,
-                    "Message": e.message,
-                    "RawCause": e.raw_cause,
-                    "Workaround": e.workaround,
-                })),
-            })
-        })
-        .collect();
-    Ok(json!({
-        "taskName": row.name,
-        "running": owner.is_some(),
-        "owner": owner,
-        "sources": sources,
-    }))
+fn one(args: &StatusArgs, name: &str, json: bool) -> Result<ExitCode, Failure> {
+    let task = match Task::read(&args.state.state_dir, name) {
+        Ok(task) => task,
+        Err(failure) if json => {
+            let message = message(name, &failure);
+            out::fail(&failure);
+            let document = answers::answer(false, &message, json!({"sources": []}));
+            return answers::print(&document);
+        }
+        Err(failure) => return Err(failure),
+    };
+    if let Some(unknown) = args.sources.iter().find(|s| task.parts.iter().all(|p| p.source != **s))
+    {
+        let message = format!("task {name:?} has no part for the source {unknown}");
+        let document = answers::answer(false, &message, json!({"sources": []}));
+        return if json { answers::print(&document) } else { Err(Failure::Usage(message)) };
+    }
+    if json {
+        return answers::print(&long(&[task], &args.sources, &[]));
+    }
+    out::say(&words(&task))
+}
+
+/// DM's words for a task that it does not know.
+fn message(name: &str, failure: &Failure) -> String {
+    match failure {
+        Failure::Task(error) if error.code() == &codes::TASK_MISSING => {
+            format!("task {name} has no source or does not exist")
+        }
+        _ => failure.to_string(),
+    }
+}
+
+fn all(args: &StatusArgs, json: bool) -> Result<ExitCode, Failure> {
+    let dir = &args.state.state_dir;
+    let mut tasks = Vec::new();
+    for name in list_tasks(dir)? {
+        let task = Task::read(dir, &name);
+        // DM forgets a task that is stopped; a person may want to know that it can go on.
+        if json && task.as_ref().is_ok_and(Task::is_removed) {
+            continue;
+        }
+        tasks.push((name, task));
+    }
+    if !json {
+        return people(&tasks);
+    }
+    let short_form = args.sources.is_empty() && !args.more;
+    if short_form {
+        return answers::print(&short(&tasks));
+    }
+    let mut readable = Vec::new();
+    for (_, task) in tasks {
+        match task {
+            Ok(task) => readable.push(task),
+            Err(failure) => out::fail(&failure),
+        }
+    }
+    let registered: Vec<String> = Registry::new(dir).sources()?.into_keys().collect();
+    let known = |id: &String| {
+        registered.contains(id) || readable.iter().any(|t| t.parts.iter().any(|p| p.source == *id))
+    };
+    if let Some(unknown) = args.sources.iter().find(|id| !known(id)) {
+        let message = format!("no source {unknown} is registered, and no task has a part for it");
+        return answers::print(&answers::answer(false, &message, json!({"sources": []})));
+    }
+    answers::print(&long(&readable, &args.sources, &registered))
+}
+
+fn people(tasks: &[(String, Result<Task, Failure>)]) -> Result<ExitCode, Failure> {
+    if tasks.is_empty() {
+        return out::say("no task in this state directory");
+    }
+    let mut lines = Vec::new();
+    for (name, task) in tasks {
+        lines.push(match task {
+            Ok(task) => words(task),
+            Err(failure) => format!("task {name}: {failure}"),
+        });
+    }
+    out::say(&lines.join("\n"))
 }

@@ -5,6 +5,7 @@
 //! else is built. Nothing here looks at the environment or a clock, and the only file that is read is a
 //! `password-file`; both are asked for through [`Lookup`].
 
+mod conceal;
 mod context;
 mod crypt;
 mod defaults;
@@ -21,6 +22,7 @@ mod secret;
 mod select;
 mod yaml;
 
+pub use conceal::conceal;
 pub use crypt::{SecretKey, decrypt, encrypt};
 pub use keys::{reference, sample_source, sample_task};
 

@@ -8,12 +8,17 @@
 
 mod build;
 mod checks;
+mod command;
 mod control;
+mod door;
+mod forget;
+mod lot;
 mod online;
 mod running;
 mod source;
 mod status;
 mod stop;
+mod watch;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -22,7 +27,9 @@ use std::sync::{Arc, OnceLock};
 
 use dm_filter::{Chain, Filter};
 
+pub use self::command::{Answer, Command, Reply, Safety, Verb};
 pub use self::control::{Control, Waited};
+pub use self::forget::{forget_marks, marks_place};
 pub use self::running::Running;
 use self::source::SourceRun;
 pub use self::status::{ErrorCounts, SourceStatus, TaskStatus, Unit};
@@ -47,6 +54,9 @@ pub enum Outcome {
     Stopped,
 }
 
+/// What a run works with: its target, and a part for each source.
+type Parts = (Arc<dyn Sink>, Vec<SourceRun>);
+
 /// Builds a [`Migration`].
 #[derive(Clone)]
 pub struct MigrationBuilder {
@@ -56,6 +66,11 @@ pub struct MigrationBuilder {
     sources: HashMap<SourceId, Arc<dyn Source>>,
     sink: Option<Arc<dyn Sink>>,
     until: Until,
+    stages: HashMap<String, Stage>,
+    stays: bool,
+    resume: Option<Safety>,
+    start_time: Option<u32>,
+    config: Option<String>,
 }
 
 impl MigrationBuilder {
@@ -95,9 +110,54 @@ impl MigrationBuilder {
         self
     }
 
+    /// Begins with a source paused or stopped; without a word it runs. See [`Control::command`] for
+    /// how it goes on.
+    #[must_use]
+    pub fn begin_as(mut self, source: impl Into<String>, stage: Stage) -> Self {
+        self.stages.insert(source.into(), stage);
+        self
+    }
+
+    /// A source that cannot go on pauses, and the run stays, for the other sources and for a resume,
+    /// until all sources are finished or stopped. What a person need not repair is tried again
+    /// by itself. Without this the run ends with the first error that does not pass.
+    #[must_use]
+    pub fn stays(mut self, stays: bool) -> Self {
+        self.stays = stays;
+        self
+    }
+
+    /// Follows the binlog from this second (since the epoch) on, in place of `meta`: for a source
+    /// in mode incremental that has no position yet.
+    #[must_use]
+    pub fn start_time(mut self, second: u32) -> Self {
+        self.start_time = Some(second);
+        self
+    }
+
+    /// Begins as a resume does: see [`Verb::Resume`].
+    #[must_use]
+    pub fn resume(mut self, safety: Safety) -> Self {
+        self.resume = Some(safety);
+        self
+    }
+
+    /// Keeps a text with the state for whoever starts the task again; no readable password may be
+    /// in it. See [`crate::state::TaskRow::config`].
+    #[must_use]
+    pub fn keep_config(mut self, config: impl Into<String>) -> Self {
+        self.config = Some(config.into());
+        self
+    }
+
     /// The migration. Nothing is connected or written yet.
     pub fn build(self) -> Migration {
-        let control = Control::new(&self.plan);
+        let stages = &self.stages;
+        let control = Control::new(
+            &self.plan,
+            |source| stages.get(source).copied().unwrap_or(Stage::Running),
+            self.resume.as_ref(),
+        );
         Migration { parts: self, control }
     }
 }
@@ -121,6 +181,11 @@ impl Migration {
             sources: HashMap::new(),
             sink: None,
             until: Until::Stopped,
+            stages: HashMap::new(),
+            stays: false,
+            resume: None,
+            start_time: None,
+            config: None,
         }
     }
 
@@ -155,7 +220,6 @@ impl Migration {
     ///
     /// What a source failed with for good. The state is kept: running again goes on.
     pub fn run(&self) -> Result<Outcome> {
-        self.control.begin();
         let result = self.run_once();
         self.control.end();
         result
@@ -177,9 +241,17 @@ impl Migration {
             Some(dir) => StateStore::open(dir, &plan.name)?,
             None => StateStore::in_memory(&plan.name)?,
         });
-        state.set_started("")?;
+        state.set_started(self.parts.config.as_deref())?;
+        self.control.begin(&state)?;
+        let done = AtomicBool::new(false);
         let this = Self { parts: self.parts.clone(), control: self.control.clone() };
-        let result = stop::bounded_run(this, &state, &self.control.stop_flag());
+        let result = std::thread::scope(|scope| {
+            scope.spawn(|| door::serve(&state, &self.control, &done));
+            let result = stop::bounded_run(this, &state, &self.control.stop_flag());
+            self.control.leave(&state);
+            done.store(true, Ordering::Relaxed);
+            result
+        });
         let stage = match &result {
             Ok(Outcome::Finished) => Stage::Finished,
             Ok(Outcome::Stopped) => Stage::Stopped,
@@ -204,11 +276,13 @@ impl Migration {
                 .map(|run| {
                     scope.spawn(move || {
                         let result = run.run();
+                        run.over();
                         if let Err(error) = &result {
                             let _ = first.set(error.clone());
                             // One source that cannot go on stops the run: what it means for the
                             // others is for the operator to say.
                             stop.store(true, Ordering::Relaxed);
+                            run.stop_others();
                         }
                         result
                     })
@@ -232,7 +306,7 @@ impl Migration {
     /// Connects and checks. A task that an earlier run has begun waits for servers that are away;
     /// a new one says so at once, because its address or password may be wrong. `None` when it was
     /// asked to stop meanwhile.
-    fn start(&self, state: &Arc<StateStore>, stop: &Arc<AtomicBool>) -> Result<Option<Prepared>> {
+    fn start(&self, state: &Arc<StateStore>, stop: &Arc<AtomicBool>) -> Result<Option<Parts>> {
         let resume = self.parts.plan.sources.first().map(|s| s.resume);
         let waits = resume.is_some_and(|r| r.enabled) && !state.reader().lanes()?.is_empty();
         let mut wait = resume.map(|r| r.backoff_min).unwrap_or_default();
@@ -251,11 +325,7 @@ impl Migration {
         }
     }
 
-    fn prepare(
-        &self,
-        state: &Arc<StateStore>,
-        stop: &Arc<AtomicBool>,
-    ) -> Result<(Arc<dyn Sink>, Vec<SourceRun>)> {
+    fn prepare(&self, state: &Arc<StateStore>, stop: &Arc<AtomicBool>) -> Result<Parts> {
         let plan = &self.parts.plan;
         let sink = match &self.parts.sink {
             Some(sink) => Arc::clone(sink),
@@ -339,13 +409,13 @@ impl Migration {
                 control: self.control.clone(),
                 stop: Arc::clone(stop),
                 until: self.parts.until.clone(),
+                start_time: self.parts.start_time,
+                stays: self.parts.stays,
+                watched: self.parts.state_dir.is_some(),
             })
             .collect())
     }
 }
-
-/// What a run works with: the target, and the part of each source.
-type Prepared = (Arc<dyn Sink>, Vec<SourceRun>);
 
 fn panicked() -> Error {
     Error::new(&codes::SYNC_PANIC, "the thread of a source ended unexpectedly")

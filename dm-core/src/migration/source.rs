@@ -6,8 +6,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::Outcome;
 use super::build::Settings;
-use super::control::Control;
+use super::command::Safety;
+use super::control::{Control, Next};
 use super::status::Unit;
+use super::watch;
 use crate::config::{ResumePlan, SourceKind, StartPoint, TaskPlan};
 use crate::error::{Error, Result, codes};
 use crate::event::LaneId;
@@ -19,6 +21,9 @@ use crate::position::{BinlogPos, GtidSet, Position};
 use crate::sink::Sink;
 use crate::source::{Source, SourceInfo};
 use crate::state::{CopyState, SERVER_NOTE, Stage, StateStore};
+
+/// The servers' number of a duplicate key.
+const DUPLICATE_KEY: u16 = 1062;
 
 /// How often the status document is written for other processes.
 const STATUS_INTERVAL: Duration = Duration::from_millis(500);
@@ -39,54 +44,155 @@ pub(super) struct SourceRun {
     /// The flag of this run.
     pub stop: Arc<AtomicBool>,
     pub until: Until,
+    /// Where following begins in place of `meta`: a second of the epoch.
+    pub start_time: Option<u32>,
+    /// An error that needs a person pauses the source rather than ending the run.
+    pub stays: bool,
+    /// Other processes ask how it stands.
+    pub watched: bool,
 }
 
 impl SourceRun {
     /// Runs until all is done, it is stopped, or it failed for good. What passes by itself
-    /// (a server that restarts, a broken connection) is waited for.
+    /// (a server that restarts, a broken connection) is waited for; a pause waits for its resume.
     pub fn run(&self) -> Result<Outcome> {
         let mut wait = self.resume.backoff_min;
         loop {
+            let Next::Attempt(resume) = self.control.next(self.index) else {
+                return Ok(Outcome::Stopped);
+            };
             let began = Instant::now();
-            self.stage(Stage::Running, None)?;
-            let error = match self.once() {
-                Ok(outcome) => {
-                    let stage = match outcome {
-                        Outcome::Finished => Stage::Finished,
-                        Outcome::Stopped => Stage::Stopped,
-                    };
-                    self.stage(stage, None)?;
-                    return Ok(outcome);
+            let ended = self.attempt(resume);
+            if self.is_stale() {
+                return Ok(Outcome::Stopped);
+            }
+            let error = match ended {
+                Ok(Outcome::Finished) => {
+                    self.stage(Stage::Finished, None)?;
+                    return Ok(Outcome::Finished);
+                }
+                Ok(Outcome::Stopped) => {
+                    self.rest(None)?;
+                    continue;
                 }
                 Err(error) => error,
             };
-            if self.is_stopped() && error.code() == &codes::STOPPED {
-                self.stage(Stage::Stopped, None)?;
-                return Ok(Outcome::Stopped);
-            }
-            // A wrong address or password has shown itself before.
-            let again = error.is_transient() && self.resume.enabled;
-            self.control.update(self.index, |s| s.failed(again));
-            if !again || self.is_stopped() {
-                self.stage(Stage::Paused, Some(&error))?;
-                return Err(error.context(format!("source {}", self.creator.source)));
+            if self.control.is_stopped(self.index)
+                && (self.stays || error.code() == &codes::STOPPED)
+            {
+                self.rest(Some(error).filter(|e| e.code() != &codes::STOPPED))?;
+                continue;
             }
             if began.elapsed() >= self.resume.backoff_rollback {
                 wait = (wait / 2).max(self.resume.backoff_min);
             }
-            log::warn!(
-                "source {}: goes on in {:.1} s after: {error}",
-                self.creator.source,
-                wait.as_secs_f64()
-            );
+            let again = self.tries_again(&error);
+            self.control.update(self.index, |s| s.failed(again));
+            if again {
+                let (source, seconds) = (&self.creator.source, wait.as_secs_f64());
+                log::warn!("source {source}: goes on in {seconds:.1} s after: {error}");
+                self.stage(Stage::Paused, Some(&error))?;
+                self.control.wait_again(self.index, wait);
+                wait = (wait * 2).min(self.resume.backoff_max);
+                continue;
+            }
             self.stage(Stage::Paused, Some(&error))?;
-            pause(wait, &self.stop);
-            wait = (wait * 2).min(self.resume.backoff_max);
+            if !self.stays {
+                return Err(error.context(format!("source {}", self.creator.source)));
+            }
+            log::error!("source {} is paused: {error}", self.creator.source);
+            self.control.failed(self.index);
         }
     }
 
-    fn is_stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+    /// True for a thread that was left behind by a run that has ended: nothing that it says counts.
+    fn is_stale(&self) -> bool {
+        !Arc::ptr_eq(&self.stop, &self.control.stop_flag())
+    }
+
+    /// The thread of the source has ended.
+    pub fn over(&self) {
+        if !self.is_stale() {
+            self.control.over(self.index);
+        }
+    }
+
+    /// This source cannot go on, and the others are not to either.
+    pub fn stop_others(&self) {
+        if !self.is_stale() {
+            self.control.stop();
+        }
+    }
+
+    fn attempt(&self, resume: Option<Safety>) -> Result<Outcome> {
+        self.control.begin_attempt(self.index);
+        if let Some(safety) = resume {
+            let note = self.make_safe(&safety)?;
+            self.control.note(self.index, note);
+        }
+        self.stage(Stage::Running, None)?;
+        let _watch = self.watched.then(|| watch::watch(&self.source, &self.control, self.index));
+        self.once()
+    }
+
+    /// Whether an error is worth another attempt without anybody's help. A wrong address or password
+    /// has shown itself before.
+    fn tries_again(&self, error: &Error) -> bool {
+        let passes = if self.stays { !error.needs_person() } else { error.is_transient() };
+        passes && self.resume.enabled && !self.control.is_stopped(self.index)
+    }
+
+    /// The attempt was ended by a command, or with the whole run.
+    fn rest(&self, error: Option<Error>) -> Result {
+        if let Some(error) = &error {
+            log::warn!("source {}: while stopping: {error}", self.creator.source);
+        }
+        let stage = match self.control.desired(self.index) {
+            Stage::Paused => Stage::Paused,
+            _ => Stage::Stopped,
+        };
+        self.stage(stage, None)?;
+        self.control.stopped(self.index);
+        Ok(())
+    }
+
+    /// Sees to it that what a resume meets first is applied as was asked for; says what was done.
+    fn make_safe(&self, safety: &Safety) -> Result<String> {
+        let id = &self.creator.source;
+        let lane = LaneId::main(id);
+        let reader = self.state.reader();
+        let checkpoint = reader.lane(&lane)?.and_then(|l| l.checkpoint);
+        if checkpoint.is_none() && *safety == Safety::Auto {
+            // The copy has a way of its own with rows that are there: `on-duplicate`.
+            return Ok(String::new());
+        }
+        let (until, why) = match safety {
+            Safety::Off => return Ok(String::new()),
+            Safety::Auto => {
+                let sources = reader.sources()?;
+                let error = sources.into_iter().find(|s| s.source == *id).and_then(|s| s.error);
+                if error.and_then(|e| e.server) != Some(DUPLICATE_KEY) {
+                    return Ok(String::new());
+                }
+                (self.source.end_position()?, "it stopped at a duplicate key: ")
+            }
+            Safety::Upto(position) => (position.clone(), ""),
+            Safety::For(span) => {
+                let from = match checkpoint.map_or(0, |c| c.event_at) {
+                    0 => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
+                    at => u64::from(at),
+                };
+                let second = u32::try_from(from + span.as_secs()).unwrap_or(u32::MAX);
+                self.state.set_idempotent_second(&lane, second)?;
+                let seconds = span.as_secs();
+                return Ok(format!(
+                    "what was written in the next {seconds} s of the source's binlog is applied \
+                     idempotently"
+                ));
+            }
+        };
+        let until = self.state.raise_idempotent(&lane, &until)?;
+        Ok(format!("{why}everything up to {until} is applied idempotently"))
     }
 
     fn stage(&self, stage: Stage, error: Option<&Error>) -> Result {
@@ -95,7 +201,7 @@ impl SourceRun {
             s.error = error.map(ToString::to_string);
         });
         let id = &self.creator.source;
-        self.state.set_source_stage(id, None, stage)?;
+        self.state.set_source_actual(id, stage)?;
         self.state.set_error(id, error)?;
         self.publish()
     }
@@ -119,7 +225,7 @@ impl SourceRun {
         let mut start = None;
         if self.plan.mode.copies() {
             start = Some(self.load()?);
-            if self.is_stopped() {
+            if self.control.is_stopped(self.index) {
                 return Ok(Outcome::Stopped);
             }
         }
@@ -152,6 +258,7 @@ impl SourceRun {
     fn load(&self) -> Result<Position> {
         let stats = Arc::new(CopyStats::default());
         self.control.update(self.index, |s| s.unit = Unit::Load);
+        self.control.moved(self.index);
         let copy = Copy {
             task: self.plan.name.clone(),
             lane: LaneId::copy(&self.creator.source),
@@ -161,7 +268,7 @@ impl SourceRun {
             creator: self.creator.clone(),
             stats: Arc::clone(&stats),
             rate: Arc::clone(&self.rate),
-            stop: Arc::clone(&self.stop),
+            stop: self.control.attempt_flag(self.index),
             followed: self.plan.mode.syncs(),
             settings: self.settings.copy.clone(),
         };
@@ -195,6 +302,9 @@ impl SourceRun {
 
     /// Where an incremental task starts.
     fn start_position(&self, info: &SourceInfo) -> Result<Position> {
+        if let Some(second) = self.start_time {
+            return self.source.position_at(second);
+        }
         let Some(meta) = &self.meta else {
             let start = self.source.default_start()?;
             log::warn!(
@@ -216,12 +326,15 @@ impl SourceRun {
 
     fn sync(&self, info: &SourceInfo, lane: LaneId, start: Option<Position>) -> Result<Outcome> {
         let stats = Arc::new(StreamStats::default());
-        self.control.update(self.index, |s| s.unit = Unit::Sync);
+        let safe_mode = self.settings.stream.safe_mode;
+        self.control.update(self.index, |s| (s.unit, s.safe_mode) = (Unit::Sync, safe_mode));
         let (control, index) = (self.control.clone(), self.index);
         let (state, id) = (Arc::clone(&self.state), self.creator.source.clone());
         let counts = Arc::clone(&stats);
         let report = move |r: &StreamReport| {
             let now = counts.counts();
+            // The first report comes when source and target have been reached.
+            control.moved(index);
             control.update(index, |s| {
                 s.stream = now;
                 s.position = r.low.position.clone();
@@ -246,7 +359,7 @@ impl SourceRun {
             settings: self.settings.stream.clone(),
             stats,
             rate: Arc::clone(&self.rate),
-            stop: Arc::clone(&self.stop),
+            stop: self.control.attempt_flag(self.index),
             until: self.until.clone(),
             report: Box::new(report),
         };

@@ -46,6 +46,16 @@ pub struct SourceStatus {
     pub stream: StreamCounts,
     /// Everything up to here is in the target.
     pub position: Position,
+    /// Where the source ends, as it said last; asked only when other processes may want to know.
+    pub source_end: Position,
+    /// `safe-mode` of the task file: everything is applied idempotently.
+    pub safe_mode: bool,
+    /// Rows written in the last second.
+    pub rows_per_second: u64,
+    /// Bytes of copied rows written in the last second; 0 while following.
+    pub bytes_per_second: u64,
+    /// Rows written in a second, on average since the source's last start.
+    pub mean_rows_per_second: u64,
     /// Seconds that the target is behind the source; 0 when nothing waits.
     pub lag_seconds: u64,
     /// Bytes of rows under way.
@@ -81,6 +91,11 @@ impl SourceStatus {
             copy: CopyCounts::default(),
             stream: StreamCounts::default(),
             position: Position::default(),
+            source_end: Position::default(),
+            safe_mode: false,
+            rows_per_second: 0,
+            bytes_per_second: 0,
+            mean_rows_per_second: 0,
             lag_seconds: 0,
             bytes_under_way: 0,
             txns_under_way: 0,
@@ -104,6 +119,18 @@ impl SourceStatus {
         }
     }
 
+    /// Which side holds the migration up at the moment: `target` when much that was read waits to be
+    /// written, `source` when the target is behind and little waits; empty when nothing lags.
+    pub fn slow_stage(&self) -> &'static str {
+        /// So much is under way in every moment of a healthy stream.
+        const ALWAYS: usize = 16;
+        match self.unit {
+            Unit::Sync if self.txns_under_way > ALWAYS && self.lag_seconds > 0 => "target",
+            Unit::Sync if self.lag_seconds > 0 => "source",
+            _ => "",
+        }
+    }
+
     /// The document that is kept in the state file for other processes.
     pub fn to_json(&self) -> Value {
         let place = |p: &Position| {
@@ -113,6 +140,7 @@ impl SourceStatus {
             )
         };
         let (binlog, gtid) = place(&self.position);
+        let (end_binlog, end_gtid) = place(&self.source_end);
         let missing: Vec<Value> = self
             .stream
             .missing
@@ -144,6 +172,8 @@ impl SourceStatus {
                 "missingRows": missing,
                 "syncerBinlog": binlog,
                 "syncerBinlogGtid": gtid,
+                "masterBinlog": end_binlog,
+                "masterBinlogGtid": end_gtid,
                 "secondsBehindMaster": self.lag_seconds,
                 "bytesUnderWay": self.bytes_under_way,
                 "transactionsUnderWay": self.txns_under_way,
@@ -152,6 +182,11 @@ impl SourceStatus {
                 "rowsWaiting": self.queues.rows,
                 "busyWorkers": self.queues.busy_workers,
             },
+            "safeMode": self.safe_mode,
+            "rowsPerSecond": self.rows_per_second,
+            "bytesPerSecond": self.bytes_per_second,
+            "meanRowsPerSecond": self.mean_rows_per_second,
+            "slowStage": self.slow_stage(),
             "error": self.error,
         })
     }

@@ -46,6 +46,13 @@ pub struct StreamCounts {
     pub missing: Vec<(TableName, u64)>,
 }
 
+impl StreamCounts {
+    /// Rows changed at the target.
+    pub fn rows(&self) -> u64 {
+        self.inserted + self.updated + self.deleted
+    }
+}
+
 impl StreamStats {
     pub fn event(&self) {
         self.events.fetch_add(1, Ordering::Relaxed);

@@ -213,6 +213,14 @@ impl Sink for MemorySink {
         Ok(marks)
     }
 
+    fn forget_task(&self, task: &str, _lanes: &[LaneId]) -> Result<()> {
+        let mut state = self.shared.lock();
+        state.identities.remove(task);
+        state.stream_marks.retain(|(of, ..), _| of != task);
+        state.chunk_marks.retain(|(of, _), _| of != task);
+        Ok(())
+    }
+
     fn forget(&self, task: &str, lane: &LaneId, epoch: u64, chunks: bool) -> Result<()> {
         let mut state = self.shared.lock();
         state.stream_marks.retain(|(of, l, e, _), _| of != task || l != lane || *e >= epoch);

@@ -14,7 +14,7 @@ use std::sync::atomic::AtomicBool;
 
 use dm_filter::TableName;
 
-use crate::error::Result;
+use crate::error::{Error, Result, codes};
 use crate::event::{Batch, ChunkMark, CopyBlock, LaneId, OrdinalSet, RowBlock, StreamMark};
 use crate::position::Flavor;
 use crate::schema::TableSchema;
@@ -275,6 +275,18 @@ pub trait Sink: Send + Sync {
     ///
     /// When the target cannot be asked.
     fn forget(&self, task: &str, lane: &LaneId, epoch: u64, chunks: bool) -> Result<()>;
+
+    /// Removes everything that [`Sink::prepare`] and the writers of these lanes have left at the target
+    /// beside rows: the task may then begin anew, under another identity. Nothing of it being there
+    /// is no failure.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be asked, or it cannot forget (a script, and by default).
+    fn forget_task(&self, _task: &str, _lanes: &[LaneId]) -> Result<()> {
+        let text = "this target cannot forget a task: give it another place to write to";
+        Err(Error::new(&codes::TARGET_FOREIGN, text))
+    }
 
     /// Empties a target table before it is copied anew (a further generation), together with the
     /// chunk marks of its earlier generations.

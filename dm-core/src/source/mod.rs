@@ -18,7 +18,7 @@ use std::time::Duration;
 use dm_filter::{Columns, RowOp, TableName};
 
 use crate::binlog::{QueryEvent, RowsEvent};
-use crate::error::Result;
+use crate::error::{Error, Result, codes};
 use crate::event::{CopyBlock, SourceId};
 use crate::position::{BinlogPos, Flavor, Gtid, Position};
 pub use crate::schema::{Chunk, SchemaCopy as SchemaInfo, TableCopy, TableInfo};
@@ -77,6 +77,17 @@ pub trait Source: Send + Sync {
     /// As [`Source::end_position`].
     fn default_start(&self) -> Result<Position> {
         self.end_position()
+    }
+
+    /// The place of the first transaction that began at or after a time (seconds since the epoch);
+    /// where it lies before everything that the source still has, the beginning of that.
+    ///
+    /// # Errors
+    ///
+    /// 20057 when the time is behind the end; when the source cannot be asked, or cannot tell.
+    fn position_at(&self, _second: u32) -> Result<Position> {
+        let text = "this source cannot find a position by time";
+        Err(Error::new(&codes::SOURCE_UNSUPPORTED, text))
     }
 
     /// Opens a consistent view of the tables that `choose` wants.

@@ -188,6 +188,27 @@ fn lock_file(dir: &Path, task: &str) -> PathBuf {
     dir.join(format!("{}.lock", file_stem(task)))
 }
 
+/// The file that a task's process in the background logs to.
+pub fn log_file(dir: &Path, task: &str) -> PathBuf {
+    dir.join(format!("{}.log", file_stem(task)))
+}
+
+/// Opens the log file of a task for appending, creating it (mode 0600) and the directory when they
+/// are missing.
+///
+/// # Errors
+///
+/// `STATE_DIR` and `STATE_NETWORK_FS` for a directory that cannot be used.
+pub fn open_log(dir: &Path, task: &str) -> Result<File> {
+    prepare(dir)?;
+    let path = log_file(dir, task);
+    private(false)
+        .append(true)
+        .create(true)
+        .open(&path)
+        .map_err(|e| dir_error(&path, "cannot open log file", &e))
+}
+
 /// The state file of a task that must be there.
 pub(super) fn require(dir: &Path, task: &str) -> Result<PathBuf> {
     let file = state_file(dir, task);
@@ -230,7 +251,7 @@ pub fn list_tasks(dir: &Path) -> Result<Vec<String>> {
     Ok(tasks)
 }
 
-fn private(write: bool) -> OpenOptions {
+pub(super) fn private(write: bool) -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(write);
     #[cfg(unix)]

@@ -27,6 +27,7 @@ mod ddl;
 mod dir;
 mod mailbox;
 mod reader;
+mod registry;
 mod stream;
 mod stream_model;
 mod tables;
@@ -40,10 +41,12 @@ use crate::error::Result;
 
 pub use copy_model::{ChunkDone, ChunkState, Contained, CopyBegin, CopyState, CopyTable};
 pub use ddl::{DdlRecord, NewDdl};
-pub use dir::list_tasks;
 pub(crate) use dir::look as look_at_dir;
+pub use dir::{list_tasks, log_file, open_log};
 pub use mailbox::{Command, CommandState, Mailbox, Override, OverrideAction};
 pub use reader::StateReader;
+pub use registry::{Registered, Registry};
+pub use stream::IDEMPOTENT_SECOND;
 pub use stream_model::{
     Checkpoint, LANE_START, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, PreparedXa, TrackedTable,
     Tracker, XaPart,

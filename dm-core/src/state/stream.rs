@@ -156,6 +156,46 @@ impl StateStore {
         })
     }
 
+    /// Has everything up to a position applied idempotently, unless that holds for a later one
+    /// already; returns the position that holds.
+    ///
+    /// # Errors
+    ///
+    /// As all writes.
+    pub fn raise_idempotent(&self, lane: &LaneId, until: &Position) -> Result<Position> {
+        self.db.write(|tx| {
+            let id = lane_id(tx, lane)?;
+            let sql = "SELECT idempotent_until FROM lane WHERE id = ?1";
+            let old = position_or_none(optional::<Option<String>>(tx, sql, [id])?.flatten())?;
+            if let Some(old) = old
+                && old.compare(until) == Some(std::cmp::Ordering::Greater)
+            {
+                return Ok(old);
+            }
+            tx.execute(
+                "UPDATE lane SET idempotent_until = ?2 WHERE id = ?1",
+                (id, until.to_text()),
+            )?;
+            Ok(until.clone())
+        })
+    }
+
+    /// Has everything that the source wrote up to a second (since the epoch) applied idempotently.
+    ///
+    /// # Errors
+    ///
+    /// As all writes.
+    pub fn set_idempotent_second(&self, lane: &LaneId, second: u32) -> Result<()> {
+        self.db.write(|tx| {
+            let id = lane_id(tx, lane)?;
+            tx.execute(
+                "INSERT OR REPLACE INTO note (lane, key, value) VALUES (?1, ?2, ?3)",
+                (id, IDEMPOTENT_SECOND, second.to_string().into_bytes()),
+            )?;
+            Ok(())
+        })
+    }
+
     /// Forgets a lane with all that belongs to it: it has joined another one.
     ///
     /// # Errors
@@ -169,6 +209,10 @@ impl StateStore {
         })
     }
 }
+
+/// The note of [`StateStore::set_idempotent_second`]: the second in digits. The stream removes it
+/// when it has passed.
+pub const IDEMPOTENT_SECOND: &str = "idempotent-second";
 
 /// The position up to which a moved lane may meet what it has applied before.
 fn until_after_move<'a>(before: &'a LaneState, to: &Position) -> Option<&'a Position> {

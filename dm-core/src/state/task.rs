@@ -64,8 +64,9 @@ pub struct TaskRow {
     pub name: String,
     /// See [`StateStore::identity`].
     pub identity: String,
-    /// Digest of the configuration that it was last started with; empty before the first start.
-    pub config_digest: String,
+    /// The configuration that it was last started with, as the program that started it wrote it
+    /// down; empty before the first start.
+    pub config: String,
     /// What the operator wants.
     pub desired: Stage,
     /// What the process said last. A process that was killed leaves `Running` here: whether one
@@ -96,12 +97,16 @@ pub struct StoredError {
     pub raw_cause: String,
     /// What to do; empty when nothing general can be said.
     pub workaround: String,
+    /// The server's own error number, when a server answered with one.
+    #[serde(default)]
+    pub server: Option<u16>,
     /// When, in seconds since the epoch.
     pub at: i64,
 }
 
 impl StoredError {
-    fn of(error: &Error) -> Self {
+    /// An error as it is kept, with the present time.
+    pub fn of(error: &Error) -> Self {
         let message = format!("{}{}", error.place(), error.message());
         Self {
             code: error.code().number,
@@ -111,6 +116,7 @@ impl StoredError {
             message,
             raw_cause: error.raw_cause().unwrap_or_default().to_owned(),
             workaround: error.advice().to_owned(),
+            server: error.server_error(),
             at: now(),
         }
     }
@@ -134,17 +140,18 @@ pub struct SourceRow {
 }
 
 impl StateStore {
-    /// Notes a start: the configuration's digest, stage Running wanted and reached.
+    /// Notes a start: stage Running wanted and reached; with a configuration that is kept for
+    /// starting the task again ([`TaskRow::config`]). It must hold no readable password.
     ///
     /// # Errors
     ///
     /// As all writes: `STATE_BUSY`, `STATE_IO`, `STATE_CORRUPT`.
-    pub fn set_started(&self, config_digest: &str) -> Result<()> {
+    pub fn set_started(&self, config: Option<&str>) -> Result<()> {
         self.db.write(|tx| {
             tx.execute(
-                "UPDATE task SET config = ?1, desired = 'Running', actual = 'Running',
-                     started = ?2, updated = ?2",
-                (config_digest, now()),
+                "UPDATE task SET config = coalesce(?1, config), desired = 'Running',
+                     actual = 'Running', started = ?2, updated = ?2",
+                (config, now()),
             )?;
             Ok(())
         })
@@ -203,6 +210,36 @@ impl StateStore {
         })
     }
 
+    /// Notes what the operator wants of one source.
+    ///
+    /// # Errors
+    ///
+    /// As all writes.
+    pub fn set_source_desired(&self, source: &SourceId, desired: Stage) -> Result<()> {
+        self.set_source_column("desired", source, desired)
+    }
+
+    /// Notes the stage that one source has reached.
+    ///
+    /// # Errors
+    ///
+    /// As all writes.
+    pub fn set_source_actual(&self, source: &SourceId, actual: Stage) -> Result<()> {
+        self.set_source_column("actual", source, actual)
+    }
+
+    fn set_source_column(&self, column: &str, source: &SourceId, stage: Stage) -> Result<()> {
+        self.db.write(|tx| {
+            tx.prepare_cached(&format!(
+                "INSERT INTO source (name, {column}, updated) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (name) DO UPDATE SET {column} = excluded.{column},
+                     updated = excluded.updated"
+            ))?
+            .execute((source.as_str(), stage.as_str(), now()))?;
+            Ok(())
+        })
+    }
+
     /// Keeps the error that a source stopped at, or forgets it.
     ///
     /// # Errors
@@ -252,7 +289,7 @@ pub(super) fn task(conn: &Connection) -> Inner<TaskRow> {
             let row = TaskRow {
                 name: r.get(0)?,
                 identity: r.get(1)?,
-                config_digest: r.get(2)?,
+                config: r.get(2)?,
                 desired: Stage::New,
                 actual: Stage::New,
                 created: r.get(5)?,

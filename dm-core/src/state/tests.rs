@@ -97,7 +97,7 @@ fn nobody_else_can_read_it() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path().join("state");
     let store = StateStore::open(&dir, "t").unwrap();
-    store.set_started("digest").unwrap();
+    store.set_started(Some("digest")).unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&dir), 0o700);
     let mut files = 0;
@@ -159,21 +159,21 @@ fn somebody_elses_lock_is_told_and_worth_another_try() {
     store.db.set_patience(std::time::Duration::from_millis(1)).unwrap();
     let mut shell = rusqlite::Connection::open(store.path().unwrap()).unwrap();
     let tx = shell.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
-    let error = store.set_started("x").unwrap_err();
+    let error = store.set_started(Some("x")).unwrap_err();
     assert_eq!(error.code(), &codes::STATE_BUSY);
     assert!(error.is_transient());
     // Reading goes on.
-    assert_eq!(store.reader().task().unwrap().config_digest, "");
+    assert_eq!(store.reader().task().unwrap().config, "");
     tx.commit().unwrap();
-    store.set_started("x").unwrap();
-    assert_eq!(store.reader().task().unwrap().config_digest, "x");
+    store.set_started(Some("x")).unwrap();
+    assert_eq!(store.reader().task().unwrap().config, "x");
 }
 
 #[test]
 fn stages_errors_and_status_are_read_by_others() {
     let dir = tempfile::tempdir().unwrap();
     let store = StateStore::open(dir.path(), "t").unwrap();
-    store.set_started("digest").unwrap();
+    store.set_started(Some("digest")).unwrap();
     store.set_actual(Stage::Paused).unwrap();
     store.set_source_stage(&source(), Some(Stage::Running), Stage::Paused).unwrap();
     let error = Error::new(&codes::DB_DRIVER, "gone").cause("reset").at("(a, 4)", "(a, 9)");
@@ -183,7 +183,7 @@ fn stages_errors_and_status_are_read_by_others() {
     let reader = StateReader::open(dir.path(), "t").unwrap();
     let task = reader.task().unwrap();
     assert_eq!((task.desired, task.actual), (Stage::Running, Stage::Paused));
-    assert_eq!((task.config_digest.as_str(), task.name.as_str()), ("digest", "t"));
+    assert_eq!((task.config.as_str(), task.name.as_str()), ("digest", "t"));
     let rows = reader.sources().unwrap();
     let stored = rows[0].error.clone().unwrap();
     assert_eq!((stored.code, stored.raw_cause.as_str()), (10001, "reset"));
@@ -196,7 +196,7 @@ fn stages_errors_and_status_are_read_by_others() {
     assert_eq!(rows[0].error, None);
     assert_eq!(rows[0].status, Some(json!({"rows": 5})), "other columns stay");
     // Commits after a lazy one are durable again.
-    store.set_started("again").unwrap();
+    store.set_started(Some("again")).unwrap();
     assert_eq!(store.db.synchronous().unwrap(), 2);
 }
 

@@ -167,6 +167,10 @@ impl Sink for FaultSink {
         self.plan.call(|| self.inner.loaded_chunks(task, lane)).0
     }
 
+    fn forget_task(&self, task: &str, lanes: &[LaneId]) -> Result<()> {
+        self.plan.call(|| self.inner.forget_task(task, lanes)).0
+    }
+
     fn forget(&self, task: &str, lane: &LaneId, epoch: u64, chunks: bool) -> Result<()> {
         self.plan.call(|| self.inner.forget(task, lane, epoch, chunks)).0
     }

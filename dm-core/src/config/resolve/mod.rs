@@ -125,13 +125,30 @@ impl RawTask {
     ///
     /// Everything that is wrong with its form, with file and line.
     pub fn from_yaml(task: &SourceText<'_>) -> Result<Self, Problems> {
-        let (raw, mut file) = read(task, &TASK, Self::read);
-        file.sort();
-        if file.problems.is_empty() {
-            return Ok(raw);
-        }
-        Err(Problems { problems: file.problems, warnings: file.warnings })
+        let (raw, file) = read(task, &TASK, Self::read);
+        sound(raw, file)
     }
+}
+
+impl RawSource {
+    /// Reads a source file as it is written: its form is checked, its meaning is not.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with its form, with file and line.
+    pub fn from_yaml(source: &SourceText<'_>) -> Result<Self, Problems> {
+        let (raw, file) = read(source, &SOURCE, Self::read);
+        sound(raw, file)
+    }
+}
+
+/// What was read, when its form is right.
+fn sound<T>(raw: T, mut file: File) -> Result<T, Problems> {
+    file.sort();
+    if file.problems.is_empty() {
+        return Ok(raw);
+    }
+    Err(Problems { problems: file.problems, warnings: file.warnings })
 }
 
 /// Checks a file's structure and takes its values.

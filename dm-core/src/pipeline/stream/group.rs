@@ -225,10 +225,10 @@ impl Stream<'_> {
             Admission::Contained => return Ok(()),
             Admission::Apply(mode) => mode,
         };
-        let mode = self.mode(mode, end, gtid.as_ref());
         if self.group.at == 0 {
             self.group.at = at;
         }
+        let mode = self.mode(mode, end, gtid.as_ref());
         let tracked = self.structure(&table)?;
         if tracked.as_ref().is_some_and(|(schema, _)| is_sequence(schema)) {
             self.changes.skipped.push(("row of a sequence".to_owned(), 1));
@@ -254,6 +254,7 @@ impl Stream<'_> {
 
     fn mode(&self, mode: ApplyMode, end: &BinlogPos, gtid: Option<&Gtid>) -> ApplyMode {
         let again = self.idempotent_until.as_ref().is_some_and(|p| contains(p, end, gtid));
+        let again = again || self.idempotent_second.is_some_and(|s| self.group.at <= s);
         if again || self.ctx.settings.safe_mode { ApplyMode::Idempotent } else { mode }
     }
 

@@ -48,7 +48,7 @@ use crate::position::{BinlogPos, GtidSet, Position};
 use crate::schema::Tracker;
 use crate::sink::{Sink, Slot, Writer};
 use crate::source::{EventStream, Polled, Source, SourceInfo};
-use crate::state::{Checkpoint, DdlRecord, LaneChanges, StateStore};
+use crate::state::{Checkpoint, DdlRecord, IDEMPOTENT_SECOND, LaneChanges, StateStore};
 
 /// How long one poll of the stream waits: bounds the time to notice a stop.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -216,6 +216,8 @@ pub(super) struct Start {
     pub windows: Windows,
     /// Everything contained in this position may have been applied before.
     pub idempotent_until: Option<Position>,
+    /// Everything that the source wrote up to this second is applied idempotently.
+    pub idempotent_second: Option<u32>,
     /// Statements of which it is not known whether they ran.
     pub pending: Vec<DdlRecord>,
     /// Online schema changes under way; `None` when they are not followed.
@@ -237,6 +239,8 @@ pub(super) struct Stream<'c> {
     pub tracker: Tracker,
     pub windows: Windows,
     pub idempotent_until: Option<Position>,
+    /// Everything that the source wrote up to this second is applied idempotently.
+    pub idempotent_second: Option<u32>,
     pub applied: OrdinalSet,
     pub pending: Vec<DdlRecord>,
     pub online: Option<Follower>,
@@ -284,6 +288,7 @@ impl<'c> Stream<'c> {
             tracker: start.tracker,
             windows: start.windows,
             idempotent_until: start.idempotent_until,
+            idempotent_second: start.idempotent_second,
             applied: start.applied,
             pending: start.pending,
             online: start.online,
@@ -380,6 +385,10 @@ impl<'c> Stream<'c> {
         if idempotent_over {
             self.idempotent_until = None;
             self.changes.idempotent_passed = true;
+        }
+        if self.idempotent_second.is_some_and(|second| low.at > second) {
+            self.idempotent_second = None;
+            self.changes.notes.push((IDEMPOTENT_SECOND.to_owned(), None));
         }
         let checkpoint = Checkpoint {
             ordinal: low.ordinal,

@@ -12,7 +12,7 @@ use crate::pipeline::progress::Low;
 use crate::pipeline::windows::Windows;
 use crate::position::Position;
 use crate::schema::{Defaults, SchemaCopy, SchemaInfo, Tracker};
-use crate::state::{Checkpoint, LANE_START, LaneChanges, TrackedTable};
+use crate::state::{Checkpoint, IDEMPOTENT_SECOND, LANE_START, LaneChanges, TrackedTable};
 
 /// Asks target and state file what has arrived. The lane must have a checkpoint.
 pub(super) fn recover(ctx: &StreamContext) -> Result<Start> {
@@ -61,6 +61,9 @@ pub(super) fn recover(ctx: &StreamContext) -> Result<Start> {
         applied,
         tracker,
         idempotent_until: lane.idempotent_until,
+        idempotent_second: reader
+            .note(&ctx.lane, IDEMPOTENT_SECOND)?
+            .and_then(|digits| String::from_utf8(digits).ok()?.parse().ok()),
         pending,
         online: online(ctx)?,
         changes: LaneChanges::default(),

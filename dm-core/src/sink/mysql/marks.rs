@@ -204,6 +204,30 @@ impl Marks {
         Ok(all)
     }
 
+    /// Removes all marks of lanes, and the tie to a state file.
+    pub fn forget_task(&self, session: &mut Session, task: &str, lanes: &[LaneId]) -> Result {
+        /// No such database, no such table: nothing was ever written.
+        const NOTHING: &[u16] = &[1049, 1146];
+        let s = &self.schema;
+        let mut statements = Vec::new();
+        for lane in lanes {
+            let lane = literal(&lane_key(task, lane));
+            statements.push(format!("DELETE FROM {s}.`dm_apply_mark` WHERE `lane`={lane}"));
+            statements.push(format!("DELETE FROM {s}.`dm_chunk_mark` WHERE `lane`={lane}"));
+        }
+        // The tie goes last: what is interrupted here is still known as this task's.
+        statements.push(format!("DELETE FROM {s}.`dm_task` WHERE `task`={}", literal(task)));
+        for sql in statements {
+            match session.exec(&sql) {
+                Err(e) if !e.server_error().is_some_and(|n| NOTHING.contains(&n)) => {
+                    return Err(e);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Removes the marks of epochs before `epoch`; with `chunks` those of all chunks.
     pub fn forget(
         &self,

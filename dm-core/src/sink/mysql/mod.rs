@@ -343,6 +343,13 @@ impl Sink for MysqlSink {
         self.shared.ask(|session| self.shared.marks.chunks(session, task, lane))
     }
 
+    fn forget_task(&self, task: &str, lanes: &[LaneId]) -> Result<()> {
+        if !self.shared.marked {
+            return Ok(());
+        }
+        self.shared.ask(|session| self.shared.marks.forget_task(session, task, lanes))
+    }
+
     fn forget(&self, task: &str, lane: &LaneId, epoch: u64, chunks: bool) -> Result<()> {
         if !self.shared.marked {
             return Ok(());

@@ -324,6 +324,20 @@ pub fn chunks(conn: &Connection, task: &str, lane: &LaneId) -> Result<Vec<ChunkM
     rows.map(|mark| mark.map_err(sql)).collect()
 }
 
+/// Removes everything that is kept of a task.
+///
+/// # Errors
+///
+/// When the file cannot be written.
+pub fn forget_task(conn: &Connection, task: &str) -> Result<()> {
+    for table in ["stream", "chunk", "slot", "lane"] {
+        conn.execute(&format!("DELETE FROM _dm_mark_{table} WHERE task = ?"), [task])
+            .map_err(sql)?;
+    }
+    conn.execute("DELETE FROM _dm_task WHERE task = ?", [task]).map_err(sql)?;
+    Ok(())
+}
+
 /// Removes marks as [`crate::sink::Sink::forget`] says.
 ///
 /// # Errors

@@ -167,6 +167,10 @@ impl Sink for SqliteSink {
         self.store.read(|conn| mark::chunks(conn, task, lane))
     }
 
+    fn forget_task(&self, task: &str, _lanes: &[LaneId]) -> Result<()> {
+        self.store.transaction(None, |conn| mark::forget_task(conn, task))
+    }
+
     fn forget(&self, task: &str, lane: &LaneId, epoch: u64, chunks: bool) -> Result<()> {
         self.store.transaction(None, |conn| mark::forget(conn, task, lane, epoch, chunks))
     }

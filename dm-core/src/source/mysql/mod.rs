@@ -188,6 +188,19 @@ impl Source for MySqlSource {
         *self.server.lock().unwrap_or_else(PoisonError::into_inner) = Some(server.to_owned());
     }
 
+    fn position_at(&self, second: u32) -> Result<Position> {
+        let found = self.position_at_time(second)?;
+        if found.before_all {
+            log::warn!(
+                "source {}: the start time lies before its oldest binlog file; following starts \
+                 at {}",
+                self.id,
+                found.position
+            );
+        }
+        Ok(found.position)
+    }
+
     fn end_position(&self) -> Result<Position> {
         match position::end(&mut self.control()?) {
             // A copy alone needs no place to go on from.

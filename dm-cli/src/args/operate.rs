@@ -1,0 +1,273 @@
+//! Arguments of the commands that operate tasks, with dmctl's names and letters.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Subcommand, ValueEnum};
+
+use super::StateArgs;
+
+/// Arguments of `dm start-task`.
+#[derive(Debug, ClapArgs)]
+pub struct StartArgs {
+    /// The task file (DM's task.yaml).
+    pub task: PathBuf,
+
+    /// Start these sources' parts only; repeat it, or give several with commas.
+    #[arg(short, long = "source", value_name = "ID", value_delimiter = ',')]
+    pub sources: Vec<String>,
+
+    /// A source file for a source that is not registered with `operate-source`; repeat it for each.
+    #[arg(long = "source-file", value_name = "FILE")]
+    pub source_files: Vec<PathBuf>,
+
+    /// Forget what is stored of the task, here and at the target, and begin anew.
+    #[arg(long)]
+    pub remove_meta: bool,
+
+    /// Follow the binlog from this time on, `YYYY-MM-DD HH:MM:SS` (UTC): for a task in mode
+    /// incremental that has no position yet.
+    #[arg(long, value_name = "TIME")]
+    pub start_time: Option<String>,
+
+    /// File with the key of encrypted passwords (64 hexadecimal digits); the key that DM has built
+    /// in when it is not given.
+    #[arg(long, value_name = "FILE")]
+    pub secret_key_path: Option<PathBuf>,
+
+    /// State.
+    #[command(flatten)]
+    pub state: StateArgs,
+
+    /// Answer in DM's JSON, also on a terminal.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `dm pause-task` and `dm stop-task`.
+#[derive(Debug, ClapArgs)]
+pub struct TaskArgs {
+    /// The task, by its name or its file; without it, all tasks of the sources that --source names.
+    #[arg(required_unless_present = "sources")]
+    pub task: Option<String>,
+
+    /// These sources' parts only; repeat it, or give several with commas.
+    #[arg(short, long = "source", value_name = "ID", value_delimiter = ',')]
+    pub sources: Vec<String>,
+
+    /// State.
+    #[command(flatten)]
+    pub state: StateArgs,
+
+    /// Answer in DM's JSON, also on a terminal.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `dm resume-task`.
+#[derive(Debug, ClapArgs)]
+pub struct ResumeArgs {
+    /// Task and sources.
+    #[command(flatten)]
+    pub task: TaskArgs,
+
+    /// Apply what comes first so that applying it twice does no harm: for a span of the source's
+    /// binlog (`10m`, `1h30m`), or up to a position (`file:offset`, a GTID set). After a stop at a
+    /// duplicate key this happens by itself, up to where the source stands.
+    #[arg(long, value_name = "SPAN|POSITION", conflicts_with = "no_safe_mode")]
+    pub safe_mode: Option<String>,
+
+    /// Go on exactly, also after a stop at a duplicate key.
+    #[arg(long)]
+    pub no_safe_mode: bool,
+}
+
+/// Arguments of `dm query-status`.
+#[derive(Debug, ClapArgs)]
+pub struct StatusArgs {
+    /// The task, by its name or its file; all tasks of the state directory when it is not given.
+    pub task: Option<String>,
+
+    /// These sources' parts only; repeat it, or give several with commas.
+    #[arg(short, long = "source", value_name = "ID", value_delimiter = ',')]
+    pub sources: Vec<String>,
+
+    /// All there is to know also of all tasks.
+    #[arg(long)]
+    pub more: bool,
+
+    /// State.
+    #[command(flatten)]
+    pub state: StateArgs,
+
+    /// Answer in DM's JSON, also on a terminal.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to do with sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SourceOperation {
+    /// Register sources, from their files: all of them or none.
+    Create,
+    /// Replace what is known of registered sources, from their files: all of them or none.
+    Update,
+    /// Forget sources, by file or id: all of them or none.
+    Stop,
+    /// List the registered sources.
+    Show,
+}
+
+/// Arguments of `dm operate-source`.
+#[derive(Debug, ClapArgs)]
+pub struct SourceArgs {
+    /// What to do.
+    #[arg(required_unless_present = "print_sample_config")]
+    pub operation: Option<SourceOperation>,
+
+    /// Source files (DM's source.yaml); for `stop` and `show` also ids.
+    pub sources: Vec<String>,
+
+    /// Ids for `stop` and `show`; repeat it, or give several with commas.
+    #[arg(short = 's', long = "source", value_name = "ID", value_delimiter = ',')]
+    pub ids: Vec<String>,
+
+    /// DM binds a source to a worker; here there is one host, and the name is ignored.
+    #[arg(short, long, value_name = "NAME", hide = true)]
+    pub worker: Option<String>,
+
+    /// Print a commented source file to begin with.
+    #[arg(short, long)]
+    pub print_sample_config: bool,
+
+    /// File with the key of encrypted passwords.
+    #[arg(long, value_name = "FILE")]
+    pub secret_key_path: Option<PathBuf>,
+
+    /// State.
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
+/// The configurations that can be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ConfigKind {
+    /// The task file that a task was started with.
+    Task,
+    /// The source file that a source was registered with.
+    Source,
+}
+
+/// Arguments of `dm get-config`.
+#[derive(Debug, ClapArgs)]
+pub struct GetConfigArgs {
+    /// Of what.
+    pub kind: ConfigKind,
+    /// The task or the source.
+    pub name: String,
+    /// Write it to this file; it must not exist.
+    #[arg(short, long, visible_short_alias = 'p', alias = "path", value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// State.
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
+/// What to do with configurations.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// The task file that a task was started with.
+    Task(NamedConfig),
+    /// The source file that a source was registered with.
+    Source(NamedConfig),
+    /// Write all task and source files to a directory.
+    Export(ConfigDir),
+    /// Register the sources of such a directory, and start its tasks.
+    Import(ConfigDir),
+}
+
+/// One configuration.
+#[derive(Debug, ClapArgs)]
+pub struct NamedConfig {
+    /// The task or the source.
+    pub name: String,
+    /// Write it to this file; it must not exist.
+    #[arg(short, long, visible_short_alias = 'p', alias = "path", value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// State.
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
+/// A directory of configurations, in DM's layout.
+#[derive(Debug, ClapArgs)]
+pub struct ConfigDir {
+    /// The directory.
+    #[arg(short, long, default_value = "configs", alias = "path", value_name = "DIR")]
+    pub dir: PathBuf,
+    /// File with the key of encrypted passwords.
+    #[arg(long, value_name = "FILE")]
+    pub secret_key_path: Option<PathBuf>,
+    /// State.
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
+/// Arguments of `dm show-ddl-locks`.
+#[derive(Debug, ClapArgs)]
+pub struct LocksArgs {
+    /// The task; all tasks when it is not given.
+    pub task: Option<String>,
+    /// These sources only.
+    #[arg(short, long = "source", value_name = "ID", value_delimiter = ',')]
+    pub sources: Vec<String>,
+}
+
+/// Arguments of `dm history`.
+#[derive(Debug, ClapArgs)]
+pub struct HistoryArgs {
+    /// The task, by its name or its file.
+    pub task: String,
+    /// At most so many commands, the latest.
+    #[arg(short = 'n', long, default_value_t = 50)]
+    pub limit: u32,
+    /// State.
+    #[command(flatten)]
+    pub state: StateArgs,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `dm reset`.
+#[derive(Debug, ClapArgs)]
+pub struct ResetArgs {
+    /// The task, by its name or its file.
+    pub task: String,
+    /// Do not ask.
+    #[arg(short, long)]
+    pub yes: bool,
+    /// State.
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
+/// Arguments of `dm watch`.
+#[derive(Debug, ClapArgs)]
+pub struct WatchArgs {
+    /// The task, by its name or its file; all tasks when it is not given.
+    pub task: Option<String>,
+    /// Seconds between two pictures.
+    #[arg(short = 'n', long, default_value_t = 1.0)]
+    pub interval: f64,
+    /// State.
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
+/// Arguments of `dm owner`.
+#[derive(Debug, ClapArgs)]
+pub struct OwnerArgs {
+    /// State.
+    #[command(flatten)]
+    pub state: StateArgs,
+}

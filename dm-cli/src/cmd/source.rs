@@ -1,0 +1,148 @@
+//! `dm operate-source`: the sources that the state directory knows.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+
+use dm_core::Migration;
+use dm_core::config::{SecretKey, conceal};
+use dm_core::error::codes;
+use dm_core::state::{Registry, Stage, StateReader, StateStore, list_tasks};
+use serde_json::{Value, json};
+
+use crate::args::{SourceArgs, SourceOperation};
+use crate::files::{self, Failure};
+use crate::operate::answers;
+use crate::operate::texts::{Text, Texts, source_id};
+use crate::out;
+
+pub fn run(args: &SourceArgs) -> Result<ExitCode, Failure> {
+    if args.print_sample_config {
+        return out::raw(dm_core::config::sample_source().as_bytes());
+    }
+    let result = match args.operation {
+        None => return Err(Failure::Usage("create, update, stop or show?".to_owned())),
+        Some(SourceOperation::Show) => show(args),
+        Some(SourceOperation::Stop) => stop(args),
+        Some(SourceOperation::Create) => write(args, true),
+        Some(SourceOperation::Update) => write(args, false),
+    };
+    match result {
+        Ok(sources) => answers::print(&answers::answer(true, "", json!({"sources": sources}))),
+        Err(failure @ (Failure::Task(_) | Failure::Config(_) | Failure::Input(_))) => {
+            out::fail(&failure);
+            let document = answers::answer(false, &failure.to_string(), json!({"sources": []}));
+            answers::print(&document)
+        }
+        Err(usage) => Err(usage),
+    }
+}
+
+/// The files of a command, by id; each is checked, and its server asked.
+fn read(args: &SourceArgs, key: &SecretKey) -> Result<BTreeMap<String, String>, Failure> {
+    if args.sources.is_empty() {
+        return Err(Failure::Usage("give the source files".to_owned()));
+    }
+    let mut all = BTreeMap::new();
+    for path in &args.sources {
+        let text = Text { name: path.clone(), text: files::read(Path::new(path))? };
+        let id = check(&text, args)?;
+        let kept = conceal(&text.text, key)
+            .map_err(|e| Failure::Input(e.context(format!("file {path}"))))?;
+        if all.insert(id.clone(), kept).is_some() {
+            return Err(Failure::Usage(format!("two of the files have the source-id {id}")));
+        }
+    }
+    Ok(all)
+}
+
+/// Checks a source file as a task would, and asks its server; its id.
+fn check(text: &Text, args: &SourceArgs) -> Result<String, Failure> {
+    let id = source_id(text).unwrap_or_default();
+    let quoted = Value::from(id.as_str());
+    // A task that does nothing but name the source: its rules are checked by the same code.
+    let task = format!(
+        "name: check\ntask-mode: all\ntarget-database: {{sqlite: unused.db}}\n\
+         mysql-instances: [{{source-id: {quoted}}}]\n"
+    );
+    let task = Text { name: "(a task of this source)".to_owned(), text: task };
+    let texts = Texts::of(task, vec![text.clone()], args.secret_key_path.as_deref());
+    let (plan, warnings) = texts.plan()?;
+    for warning in warnings.iter().filter(|w| w.to_string().contains(&text.name)) {
+        out::tell(&format!("warning: {warning}"));
+    }
+    let source = Migration::builder(plan).build().source(&id)?;
+    source.info().map_err(|e| e.context(format!("source {id}")))?;
+    Ok(id)
+}
+
+fn write(args: &SourceArgs, create: bool) -> Result<Vec<Value>, Failure> {
+    let key = files::key(args.secret_key_path.as_deref())?;
+    let registry = Registry::new(&args.state.state_dir);
+    let sources = read(args, &key)?;
+    if create {
+        registry.create(&sources)?;
+    } else {
+        let ids: Vec<String> = sources.keys().cloned().collect();
+        unused(&args.state.state_dir, &ids, true)?;
+        registry.update(&sources)?;
+    }
+    Ok(sources.keys().map(|id| answers::common(true, "", id)).collect())
+}
+
+fn stop(args: &SourceArgs) -> Result<Vec<Value>, Failure> {
+    let mut ids = args.ids.clone();
+    for name in &args.sources {
+        let path = Path::new(name);
+        if !path.is_file() {
+            ids.push(name.clone());
+            continue;
+        }
+        let text = Text { name: name.clone(), text: files::read(path)? };
+        let id =
+            source_id(&text).ok_or_else(|| Failure::Usage(format!("{name} has no source-id")))?;
+        ids.push(id);
+    }
+    if ids.is_empty() {
+        return Err(Failure::Usage("give source files or ids".to_owned()));
+    }
+    unused(&args.state.state_dir, &ids, false)?;
+    Registry::new(&args.state.state_dir).remove(&ids)?;
+    Ok(ids.iter().map(|id| answers::common(true, "", id)).collect())
+}
+
+/// Refuses while tasks use one of the sources; for a change only tasks that run count.
+fn unused(dir: &Path, ids: &[String], running_only: bool) -> Result<(), Failure> {
+    let mut used = Vec::new();
+    for task in list_tasks(dir)? {
+        let Ok(rows) = StateReader::open(dir, &task).and_then(|reader| reader.sources()) else {
+            continue;
+        };
+        if running_only && StateStore::owner(dir, &task)?.is_none() {
+            continue;
+        }
+        let uses = rows.iter().any(|row| {
+            row.desired != Some(Stage::Stopped) && ids.iter().any(|id| id == row.source.as_str())
+        });
+        if uses {
+            used.push(task);
+        }
+    }
+    if used.is_empty() {
+        return Ok(());
+    }
+    let code = if running_only { &codes::SOURCE_UPDATE } else { &codes::SOURCE_IN_USE };
+    let (ids, used) = (ids.join(", "), used.join(", "));
+    Err(dm_core::Error::new(code, format!("source(s) {ids}: used by the task(s) {used}")).into())
+}
+
+fn show(args: &SourceArgs) -> Result<Vec<Value>, Failure> {
+    let sources = Registry::new(&args.state.state_dir).sources()?;
+    let wanted: Vec<&String> = args.ids.iter().chain(&args.sources).collect();
+    if let Some(unknown) = wanted.iter().find(|id| !sources.contains_key(id.as_str())) {
+        let text = format!("registered not: {unknown}");
+        return Err(dm_core::Error::new(&codes::SOURCE_MISSING, text).into());
+    }
+    let chosen = sources.keys().filter(|id| wanted.is_empty() || wanted.contains(id));
+    Ok(chosen.map(|id| answers::common(true, "", id)).collect())
+}

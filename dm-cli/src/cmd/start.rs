@@ -1,0 +1,160 @@
+//! `dm start-task`: a task in the background.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use dm_core::config::TaskPlan;
+use dm_core::error::codes;
+use dm_core::migration::{Answer, Command, Reply, Verb};
+use dm_core::state::{SourceRow, Stage, StateReader};
+
+use crate::args::StartArgs;
+use crate::files::Failure;
+use crate::operate::client::{self, Sent};
+use crate::operate::launch::Launch;
+use crate::operate::texts::Texts;
+use crate::operate::{answers, changes, forget};
+use crate::out;
+
+pub fn run(args: &StartArgs) -> Result<ExitCode, Failure> {
+    let dir = &args.state.state_dir;
+    let key = args.secret_key_path.as_deref();
+    let texts = Texts::gather(&args.task, &args.source_files, key, dir)?;
+    let json = out::wants_json(args.json);
+    let reply = match start(args, dir, &texts) {
+        Ok(reply) => reply,
+        Err(failure @ (Failure::Task(_) | Failure::Input(_) | Failure::Config(_))) if json => {
+            out::fail(&failure);
+            Reply::refuse(failure.to_string())
+        }
+        Err(failure) => return Err(failure),
+    };
+    let document = answers::start_task(&reply);
+    if json {
+        return answers::print(&document);
+    }
+    out::say(&answers::words("start-task", &reply))?;
+    Ok(answers::status(&document))
+}
+
+fn start(args: &StartArgs, dir: &Path, texts: &Texts) -> Result<Reply, Failure> {
+    let (plan, warnings) = texts.plan()?;
+    for warning in &warnings {
+        out::tell(&format!("warning: {warning}"));
+    }
+    start_plan(
+        dir,
+        texts,
+        &plan,
+        &Wanted {
+            sources: &args.sources,
+            remove_meta: args.remove_meta,
+            start_time: args.start_time.as_deref(),
+        },
+    )
+}
+
+/// What a start wants beside the files.
+#[derive(Default)]
+pub struct Wanted<'a> {
+    pub sources: &'a [String],
+    pub remove_meta: bool,
+    pub start_time: Option<&'a str>,
+}
+
+/// Starts a task, or the parts of it that are wanted.
+pub fn start_plan(
+    dir: &Path,
+    texts: &Texts,
+    plan: &TaskPlan,
+    wanted: &Wanted<'_>,
+) -> Result<Reply, Failure> {
+    let known: Vec<&str> = plan.sources.iter().map(|s| s.source_id.as_str()).collect();
+    let unknown: Vec<&str> =
+        wanted.sources.iter().map(String::as_str).filter(|s| !known.contains(s)).collect();
+    if !unknown.is_empty() {
+        let (task, names) = (&plan.name, unknown.join(", "));
+        return Ok(Reply::refuse(format!("task {task:?} has no part for the source(s) {names}")));
+    }
+    let start_time = wanted.start_time.map(start_time).transpose()?;
+    let exists = match StateReader::open(dir, &plan.name) {
+        Ok(reader) => Some(reader),
+        Err(error) if error.code() == &codes::TASK_MISSING => None,
+        Err(error) => return Err(error.into()),
+    };
+    if exists.is_some() {
+        let command = Command { verb: Verb::Start, sources: wanted.sources.to_vec() };
+        match client::send(dir, &plan.name, &command)? {
+            Sent::Answered(reply) if wanted.remove_meta && reply.is_ok() => {
+                return Ok(with_note(reply, "--remove-meta is ignored: other parts of it run"));
+            }
+            Sent::Answered(reply) => return Ok(reply),
+            Sent::NobodyRuns => {}
+        }
+    }
+    let rows = match &exists {
+        Some(reader) => reader.sources()?,
+        None => Vec::new(),
+    };
+    drop(exists);
+    if wanted.remove_meta {
+        forget::forget(dir, &plan.name, Some(plan))?;
+    } else if let Some(refused) = finished(&rows, wanted.sources) {
+        return Ok(refused);
+    }
+    if !wanted.remove_meta {
+        changes::check(dir, &plan.name, texts)?;
+    }
+    let rows = if wanted.remove_meta { Vec::new() } else { rows };
+    let stages = stages(&known, &rows, wanted.sources);
+    Launch { texts, task: &plan.name, stages, resume: None, start_time }.start(dir)
+}
+
+fn with_note(mut reply: Reply, note: &str) -> Reply {
+    for answer in &mut reply.answers {
+        note.clone_into(&mut answer.message);
+    }
+    reply
+}
+
+fn start_time(text: &str) -> Result<u32, Failure> {
+    crate::time::parse(text.trim_matches(['\'', '"'])).ok_or_else(|| {
+        Failure::Usage(format!("--start-time {text:?} is not a time YYYY-MM-DD HH:MM:SS (UTC)"))
+    })
+}
+
+/// A finished part has to be stopped before it is started again, as in DM.
+fn finished(rows: &[SourceRow], sources: &[String]) -> Option<Reply> {
+    let chosen =
+        |row: &&SourceRow| sources.is_empty() || sources.iter().any(|s| s == row.source.as_str());
+    let chosen: Vec<&SourceRow> = rows.iter().filter(chosen).collect();
+    let done = |row: &SourceRow| {
+        row.actual == Some(Stage::Finished) && row.desired != Some(Stage::Stopped)
+    };
+    if chosen.is_empty() || !chosen.iter().all(|row| done(row)) {
+        return None;
+    }
+    let answers = chosen
+        .iter()
+        .map(|row| Answer {
+            source: row.source.as_str().to_owned(),
+            ok: false,
+            message: "it is finished: stop-task removes it from the list, then it can be started \
+                      again"
+                .to_owned(),
+        })
+        .collect();
+    Some(Reply { refused: String::new(), answers })
+}
+
+/// The stage that each source begins in: what is wanted runs, the rest is as it was left.
+fn stages(known: &[&str], rows: &[SourceRow], wanted: &[String]) -> Vec<(String, Stage)> {
+    let begins = |source: &str| {
+        if wanted.is_empty() || wanted.iter().any(|w| w == source) {
+            return Stage::Running;
+        }
+        let row = rows.iter().find(|row| row.source.as_str() == source);
+        row.and_then(|row| row.desired).unwrap_or(Stage::Stopped)
+    };
+    known.iter().map(|source| ((*source).to_owned(), begins(source))).collect()
+}

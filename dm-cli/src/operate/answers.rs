@@ -1,0 +1,87 @@
+//! Answers in the form of DM's dmctl: key names, value types and indentation.
+
+use std::process::ExitCode;
+
+use dm_core::migration::Reply;
+use serde_json::{Map, Value, json};
+
+use crate::files::Failure;
+use crate::out;
+
+/// What stands where DM names the worker that a source is bound to: this host.
+pub const WORKER: &str = "local";
+
+/// Prints a document as dmctl does; the exit status tells `result`.
+pub fn print(document: &Value) -> Result<ExitCode, Failure> {
+    let mut text = String::new();
+    // A line break inside of a JSON text is escaped: every line begins with its indentation.
+    for line in format!("{document:#}").lines() {
+        let indent = line.len() - line.trim_start_matches(' ').len();
+        text.extend(std::iter::repeat_n(' ', indent));
+        text.push_str(line);
+        text.push('\n');
+    }
+    out::raw(text.as_bytes())?;
+    Ok(status(document))
+}
+
+/// Success when `result` is true.
+pub fn status(document: &Value) -> ExitCode {
+    match document.get("result") {
+        Some(Value::Bool(false)) => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// `{result, msg}` and more.
+pub fn answer(result: bool, message: &str, more: Value) -> Value {
+    let mut map = Map::new();
+    map.insert("result".to_owned(), result.into());
+    map.insert("msg".to_owned(), message.into());
+    if let Value::Object(more) = more {
+        map.extend(more);
+    }
+    Value::Object(map)
+}
+
+/// DM's `CommonWorkerResponse`.
+pub fn common(result: bool, message: &str, source: &str) -> Value {
+    answer(result, message, json!({"source": source, "worker": WORKER}))
+}
+
+/// The `sources` of a reply.
+fn sources(reply: &Reply) -> Vec<Value> {
+    reply.answers.iter().map(|a| common(a.ok, &a.message, &a.source)).collect()
+}
+
+/// DM's `StartTaskResponse`.
+pub fn start_task(reply: &Reply) -> Value {
+    // As in DM, each source has its own result; the whole is false only when it was refused.
+    let good = reply.refused.is_empty() && reply.answers.iter().any(|a| a.ok);
+    answer(good, &reply.refused, json!({"sources": sources(reply)}))
+}
+
+/// DM's `OperateTaskResponse`; `op` is `Stop`, `Pause` or `Resume`.
+pub fn operate_task(op: &str, reply: &Reply) -> Value {
+    let mut map = Map::new();
+    map.insert("op".to_owned(), op.into());
+    let good = reply.is_ok() && !reply.answers.is_empty();
+    if let Value::Object(rest) = answer(good, &reply.refused, json!({"sources": sources(reply)})) {
+        map.extend(rest);
+    }
+    Value::Object(map)
+}
+
+/// One line for people.
+pub fn words(what: &str, reply: &Reply) -> String {
+    if !reply.refused.is_empty() {
+        return format!("{what}: {}", reply.refused);
+    }
+    let mut lines = Vec::new();
+    for answer in &reply.answers {
+        let word = if answer.ok { "ok" } else { "not done" };
+        let more = if answer.message.is_empty() { "" } else { ": " };
+        lines.push(format!("{what}, source {}: {word}{more}{}", answer.source, answer.message));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,37 @@
+//! Forgetting a task: its state file here, its marks at the target.
+
+use std::path::Path;
+
+use dm_core::config::TaskPlan;
+use dm_core::error::codes;
+use dm_core::state::{StateReader, StateStore};
+
+use super::texts::Texts;
+use crate::files::Failure;
+
+/// Removes all that is stored of a task that no process runs; nothing stored is no failure.
+///
+/// The marks at the target go first: a state without marks starts anew, marks without their state
+/// are refused as another task's. Without a plan the configuration that was kept tells the target.
+pub fn forget(dir: &Path, task: &str, plan: Option<&TaskPlan>) -> Result<(), Failure> {
+    // Its owner's lock is held meanwhile: nobody starts the task.
+    let kept = match StateReader::open(dir, task) {
+        Ok(reader) => Some(reader.task()?.config),
+        Err(error) if error.code() == &codes::TASK_MISSING => None,
+        Err(error) => return Err(error.into()),
+    };
+    let state = kept.as_ref().map(|_| StateStore::open(dir, task)).transpose()?;
+    match (plan, kept.as_deref()) {
+        (Some(plan), _) => dm_core::migration::forget_marks(plan)?,
+        (None, Some(kept)) if !kept.is_empty() => {
+            let (plan, _) = Texts::from_kept(kept)?.plan()?;
+            dm_core::migration::forget_marks(&plan)?;
+        }
+        _ => {}
+    }
+    drop(state);
+    match StateStore::remove(dir, task) {
+        Err(error) if error.code() == &codes::TASK_MISSING => Ok(()),
+        other => Ok(other?),
+    }
+}

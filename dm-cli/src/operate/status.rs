@@ -1,0 +1,403 @@
+//! How tasks stand, out of their state files: in DM's form and in words.
+
+use std::path::Path;
+
+use dm_core::error::codes;
+use dm_core::event::LaneId;
+use dm_core::state::{
+    IDEMPOTENT_SECOND, SourceRow, Stage, StateReader, StateStore, StoredError, TaskRow, log_file,
+};
+use serde_json::{Map, Value, json};
+
+use super::answers::{WORKER, answer};
+use crate::files::Failure;
+
+/// A task as its state file tells it.
+pub struct Task {
+    pub row: TaskRow,
+    /// The process that runs it.
+    pub owner: Option<String>,
+    pub parts: Vec<Part>,
+}
+
+/// One source's part of a task.
+pub struct Part {
+    pub source: String,
+    pub stage: &'static str,
+    pub unit: String,
+    /// What it stopped at.
+    pub error: Option<StoredError>,
+    /// A person paused it.
+    pub canceled: bool,
+    /// The document that the running task wrote last.
+    pub status: Value,
+    /// `stop-task` was the last word.
+    pub removed: bool,
+    pub safe_mode: Value,
+}
+
+impl Task {
+    /// Reads a task.
+    pub fn read(dir: &Path, name: &str) -> Result<Self, Failure> {
+        let reader = StateReader::open(dir, name)?;
+        // Asked before the stages: a process that ends meanwhile has written its last stages then.
+        let owner = StateStore::owner(dir, name)?;
+        let row = reader.task()?;
+        let mut parts = Vec::new();
+        for source in reader.sources()? {
+            let safe_mode = safe_mode(&reader, &source)?;
+            parts.push(part(dir, name, owner.is_some(), source, safe_mode));
+        }
+        Ok(Self { row, owner, parts })
+    }
+
+    /// True when every part was stopped by `stop-task`: DM does not know such a task any more.
+    pub fn is_removed(&self) -> bool {
+        !self.parts.is_empty() && self.parts.iter().all(|p| p.removed)
+    }
+
+    /// The status of the task by DM's rules.
+    pub fn status(&self) -> String {
+        let mut status = String::new();
+        for part in &self.parts {
+            if status.starts_with("Error") {
+                break;
+            }
+            if part.stage == "Paused" && part.error.is_some() {
+                "Error - Some error occurred in subtask".clone_into(&mut status);
+            } else if status == "Paused" {
+            } else if status.is_empty() || part.stage == "Paused" {
+                part.stage.clone_into(&mut status);
+            } else if status != part.stage {
+                "Running".clone_into(&mut status);
+            }
+        }
+        if status.starts_with("Error") {
+            let name = &self.row.name;
+            status.push_str(&format!(". Please run `query-status {name}` to get more details."));
+        }
+        status
+    }
+}
+
+fn part(dir: &Path, task: &str, owned: bool, source: SourceRow, safe_mode: Value) -> Part {
+    let status = source.status.unwrap_or(Value::Null);
+    let unit = status.get("unit").and_then(Value::as_str).unwrap_or("Check").to_owned();
+    let removed = source.desired == Some(Stage::Stopped);
+    let actual = source.actual.unwrap_or(Stage::New);
+    let mut error = source.error;
+    let stage = match (owned, actual, source.desired) {
+        (true, Stage::Running, Some(Stage::Paused)) => "Pausing",
+        (true, Stage::Running, Some(Stage::Stopped)) => "Stopping",
+        (_, _, Some(Stage::Stopped)) => "Stopped",
+        (false, Stage::Running, _) => {
+            // The process died without saying so.
+            error = Some(gone(dir, task));
+            "Paused"
+        }
+        (_, stage, _) => stage.as_str(),
+    };
+    let canceled = stage == "Paused" && source.desired == Some(Stage::Paused) && error.is_none();
+    let source = source.source.as_str().to_owned();
+    Part { source, stage, unit, error, canceled, status, removed, safe_mode }
+}
+
+fn gone(dir: &Path, task: &str) -> StoredError {
+    let text = format!(
+        "the process that ran task {task:?} ended without saying so; its log, if it ran in the \
+         background, is {}",
+        log_file(dir, task).display()
+    );
+    StoredError::of(&dm_core::Error::new(&codes::OWNER_GONE, text))
+}
+
+/// Whether changes are applied so that applying them twice does no harm, why, and until when.
+fn safe_mode(reader: &StateReader, source: &SourceRow) -> Result<Value, Failure> {
+    let main = LaneId::main(&source.source);
+    let lane = reader.lane(&main)?;
+    let second = match lane {
+        Some(_) => reader.note(&main, IDEMPOTENT_SECOND)?,
+        None => None,
+    };
+    let configured = source.status.as_ref().and_then(|s| s.get("safeMode")) == Some(&true.into());
+    if configured {
+        return Ok(json!({"on": true, "reason": "safe-mode of the task file", "until": ""}));
+    }
+    if let Some(until) = lane.and_then(|l| l.idempotent_until) {
+        let reason = "resumed after an error, or moved back";
+        return Ok(json!({"on": true, "reason": reason, "until": until.to_string()}));
+    }
+    if let Some(second) = second {
+        let until = format!("second {} of the epoch", String::from_utf8_lossy(&second));
+        return Ok(json!({"on": true, "reason": "asked for at a resume", "until": until}));
+    }
+    Ok(json!({"on": false, "reason": "", "until": ""}))
+}
+
+/// DM's error object.
+pub fn process_error(error: &StoredError) -> Value {
+    json!({
+        "ErrCode": error.code,
+        "ErrClass": error.class,
+        "ErrScope": error.scope,
+        "ErrLevel": error.level,
+        "Message": error.message,
+        "RawCause": error.raw_cause,
+        "Workaround": error.workaround,
+    })
+}
+
+/// DM's `ProcessResult`: null while all is well.
+fn process_result(part: &Part) -> Value {
+    let errors: Vec<Value> = part.error.iter().map(process_error).collect();
+    match part.stage {
+        "Paused" | "Finished" | "Stopped" => {
+            json!({"isCanceled": part.canceled, "errors": errors, "detail": null})
+        }
+        _ => Value::Null,
+    }
+}
+
+/// The `subTaskStatus` of one part.
+fn subtask(task: &str, part: &Part) -> Value {
+    let mut map = Map::new();
+    map.insert("name".to_owned(), task.into());
+    map.insert("stage".to_owned(), part.stage.into());
+    map.insert("unit".to_owned(), part.unit.as_str().into());
+    map.insert("result".to_owned(), process_result(part));
+    map.insert("unresolvedDDLLockID".to_owned(), "".into());
+    match part.unit.as_str() {
+        "Load" => map.insert("load".to_owned(), load(&part.status)),
+        "Sync" => map.insert("sync".to_owned(), sync(&part.status)),
+        _ => map.insert("msg".to_owned(), "".into()),
+    };
+    map.insert("safeMode".to_owned(), part.safe_mode.clone());
+    let slow = part.status.get("slowStage").and_then(Value::as_str).unwrap_or_default();
+    map.insert("slowStage".to_owned(), slow.into());
+    Value::Object(map)
+}
+
+fn number(document: &Value, key: &str) -> u64 {
+    document.get(key).and_then(Value::as_u64).unwrap_or(0)
+}
+
+fn text(document: &Value, key: &str) -> String {
+    document.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// DM's `LoadStatus`; 64-bit numbers are texts in its JSON.
+fn load(status: &Value) -> Value {
+    let load = status.get("load").unwrap_or(&Value::Null);
+    let (done, total) = (number(load, "finishedBytes"), number(load, "estimatedBytes"));
+    let (rows, all) = (number(load, "finishedRows"), number(load, "estimatedRows"));
+    json!({
+        "finishedBytes": done.to_string(),
+        // An estimate may be too low.
+        "totalBytes": total.max(done).to_string(),
+        "progress": percent(rows.max(1), all.max(rows).max(1), rows == 0),
+        "metaBinlog": "",
+        "metaBinlogGTID": "",
+        "bps": number(status, "bytesPerSecond").to_string(),
+        "finishedRows": rows.to_string(),
+        "estimateTotalRows": all.to_string(),
+        "completedTables": number(load, "tablesDone").to_string(),
+        "totalTables": number(load, "tables").to_string(),
+    })
+}
+
+fn percent(done: u64, all: u64, none: bool) -> String {
+    let share = if none { 0.0 } else { done as f64 * 100.0 / all as f64 };
+    format!("{share:.2} %")
+}
+
+/// DM's `SyncStatus`.
+fn sync(status: &Value) -> Value {
+    let sync = status.get("sync").unwrap_or(&Value::Null);
+    let rows = ["inserted", "updated", "deleted"].iter().map(|key| number(sync, key)).sum::<u64>();
+    let (total, recent) = (number(status, "meanRowsPerSecond"), number(status, "rowsPerSecond"));
+    let (here, end) = (text(sync, "syncerBinlog"), text(sync, "masterBinlog"));
+    let (here_gtid, end_gtid) = (text(sync, "syncerBinlogGtid"), text(sync, "masterBinlogGtid"));
+    let synced = (!end_gtid.is_empty() && here_gtid == end_gtid)
+        || (end_gtid.is_empty() && !end.is_empty() && here == end);
+    json!({
+        "totalEvents": rows.to_string(),
+        "totalTps": total.to_string(),
+        "recentTps": recent.to_string(),
+        "masterBinlog": end,
+        "masterBinlogGtid": end_gtid,
+        "syncerBinlog": here,
+        "syncerBinlogGtid": here_gtid,
+        "blockingDDLs": [],
+        "unresolvedGroups": [],
+        "synced": synced,
+        "binlogType": "remote",
+        "secondsBehindMaster": number(sync, "secondsBehindMaster").to_string(),
+        "blockDDLOwner": "",
+        "conflictMsg": "",
+        "totalRows": rows.to_string(),
+        "totalRps": total.to_string(),
+        "recentRps": recent.to_string(),
+    })
+}
+
+/// DM's `QueryStatusListResponse`: the parts of tasks, by source.
+pub fn long(tasks: &[Task], sources: &[String], registered: &[String]) -> Value {
+    let mut by_source: Vec<(String, Vec<Value>)> = Vec::new();
+    let wanted = |source: &str| sources.is_empty() || sources.iter().any(|s| s == source);
+    for task in tasks {
+        for part in task.parts.iter().filter(|p| wanted(&p.source)) {
+            let status = subtask(&task.row.name, part);
+            match by_source.iter_mut().find(|(source, _)| *source == part.source) {
+                Some((_, all)) => all.push(status),
+                None => by_source.push((part.source.clone(), vec![status])),
+            }
+        }
+    }
+    for source in registered.iter().filter(|s| wanted(s)) {
+        if !by_source.iter().any(|(known, _)| known == source) {
+            by_source.push((source.clone(), Vec::new()));
+        }
+    }
+    by_source.sort_by(|a, b| a.0.cmp(&b.0));
+    let all: Vec<Value> = by_source
+        .into_iter()
+        .map(|(source, subtasks)| {
+            let status = json!({
+                "source": source, "worker": WORKER, "result": null, "relayStatus": null,
+            });
+            answer(true, "", json!({"sourceStatus": status, "subTaskStatus": subtasks}))
+        })
+        .collect();
+    answer(true, "", json!({"sources": all}))
+}
+
+/// The short form: tasks with their status and sources; a task that cannot be read says why.
+pub fn short(tasks: &[(String, Result<Task, Failure>)]) -> Value {
+    let tasks: Vec<Value> = tasks
+        .iter()
+        .map(|(name, task)| match task {
+            Ok(task) => json!({
+                "taskName": name,
+                "taskStatus": task.status(),
+                "sources": task.parts.iter().map(|p| p.source.as_str()).collect::<Vec<_>>(),
+            }),
+            Err(failure) => json!({
+                "taskName": name,
+                "taskStatus": format!("Error - {failure}"),
+                "sources": [],
+            }),
+        })
+        .collect();
+    answer(true, "", json!({"tasks": tasks}))
+}
+
+/// A task in words, a few lines for each source.
+pub fn words(task: &Task) -> String {
+    let owner = task.owner.as_deref().map_or("no process runs it", |owner| owner);
+    let mut lines = vec![format!("task {}: {} ({owner})", task.row.name, task.status())];
+    for part in &task.parts {
+        lines.push(format!("  source {}: {}, {}", part.source, part.stage, part.unit));
+        lines.extend(unit_words(part));
+        if part.safe_mode.get("on") == Some(&true.into()) {
+            lines.push(format!(
+                "    applied idempotently: {} {}",
+                text(&part.safe_mode, "reason"),
+                text(&part.safe_mode, "until")
+            ));
+        }
+        let slow = text(&part.status, "slowStage");
+        if !slow.is_empty() && part.stage == "Running" {
+            lines.push(format!("    slowed by the {slow}"));
+        }
+        if let Some(error) = &part.error {
+            lines.push(format!("    error {}: {}", error.code, error.message));
+            if !error.raw_cause.is_empty() {
+                lines.push(format!("    because: {}", error.raw_cause));
+            }
+            if !error.workaround.is_empty() {
+                lines.push(format!("    what to do: {}", error.workaround));
+            }
+        }
+    }
+    lines.join("\n")
+}
+
+fn unit_words(part: &Part) -> Option<String> {
+    let status = &part.status;
+    match part.unit.as_str() {
+        "Load" => {
+            let load = load(status);
+            Some(format!(
+                "    copy: {} of about {} rows ({}), {} rows/s",
+                text(&load, "finishedRows"),
+                text(&load, "estimateTotalRows"),
+                text(&load, "progress"),
+                number(status, "rowsPerSecond"),
+            ))
+        }
+        "Sync" => {
+            let sync = sync(status);
+            let word = if sync.get("synced") == Some(&true.into()) { ", caught up" } else { "" };
+            let mut here = text(&sync, "syncerBinlog");
+            if here.is_empty() {
+                here = text(&sync, "syncerBinlogGtid");
+            }
+            Some(format!(
+                "    at {here}, {} s behind{word}, {} rows, {} rows/s",
+                text(&sync, "secondsBehindMaster"),
+                text(&sync, "totalRows"),
+                number(status, "rowsPerSecond"),
+            ))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(parts: &[(&'static str, bool)]) -> Task {
+        let part = |(stage, failed): &(&'static str, bool)| Part {
+            source: "s".to_owned(),
+            stage,
+            unit: "Sync".to_owned(),
+            error: failed.then(StoredError::default),
+            canceled: false,
+            status: Value::Null,
+            removed: false,
+            safe_mode: Value::Null,
+        };
+        let row = TaskRow {
+            name: "t".to_owned(),
+            identity: String::new(),
+            config: String::new(),
+            desired: Stage::Running,
+            actual: Stage::Running,
+            created: 0,
+            started: None,
+            updated: 0,
+        };
+        Task { row, owner: None, parts: parts.iter().map(part).collect() }
+    }
+
+    #[test]
+    fn the_status_of_a_task_follows_dms_table() {
+        let error = "Error - Some error occurred in subtask. Please run `query-status t` to get \
+                     more details.";
+        for (parts, expected) in [
+            (&[("Running", false)][..], "Running"),
+            (&[("Running", false), ("Paused", false)], "Paused"),
+            (&[("Paused", false), ("Running", false)], "Paused"),
+            (&[("Finished", false), ("Running", false)], "Running"),
+            (&[("Finished", false), ("Finished", false)], "Finished"),
+            (&[("Finished", false), ("Stopped", false)], "Running"),
+            (&[("Paused", false), ("Paused", true)], error),
+            (&[("Paused", true), ("Running", false)], error),
+            (&[("Running", true)], "Running"),
+            (&[], ""),
+        ] {
+            assert_eq!(task(parts).status(), expected, "{parts:?}");
+        }
+    }
+}

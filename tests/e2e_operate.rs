@@ -1,0 +1,19 @@
+//! Tasks in the background and the commands of dmctl, on real servers: every command against a
+//! task in every stage, the JSON of the documents, scripts as they were written.
+//!
+//! A test that starts a task stops it, or its process is killed when the test ends ([`Place`]).
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a failing test panics
+
+mod support;
+
+#[path = "operate/commands.rs"]
+mod commands;
+#[path = "operate/faults.rs"]
+mod faults;
+#[path = "operate/place.rs"]
+mod place;
+#[path = "operate/scripts.rs"]
+mod scripts;
+#[path = "operate/shapes.rs"]
+mod shapes;

@@ -1,0 +1,107 @@
+//! Key names and value types of the JSON equal those of the documents' samples
+//! (`fixtures/seeds/*.json`); more keys may be there, none may be missing.
+
+use serde_json::Value;
+
+use crate::place::{DB, Place, fill, servers, wait_rows};
+use crate::support::{serial, wait, workspace};
+
+fn sample(file: &str) -> Value {
+    let path = workspace().join("fixtures/seeds").join(file);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{file}: {e}"));
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{file}: {e}"))
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+/// What of the sample is missing or of another type.
+fn differences(sample: &Value, found: &Value, path: &str, out: &mut Vec<String>) {
+    match (sample, found) {
+        (Value::Object(sample), Value::Object(found)) => {
+            for (key, value) in sample {
+                match found.get(key) {
+                    Some(found) => differences(value, found, &format!("{path}.{key}"), out),
+                    None => out.push(format!("{path}.{key} is missing")),
+                }
+            }
+        }
+        (Value::Array(sample), Value::Array(found)) => {
+            if let (Some(sample), false) = (sample.first(), found.is_empty()) {
+                for value in found {
+                    differences(sample, value, &format!("{path}[]"), out);
+                }
+            }
+        }
+        (sample, found) if kind(sample) == kind(found) => {}
+        (sample, found) => out.push(format!("{path}: {} for {}", kind(found), kind(sample))),
+    }
+}
+
+#[track_caller]
+fn assert_like(file: &str, found: &Value) {
+    let mut out = Vec::new();
+    differences(&sample(file), found, "", &mut out);
+    assert!(out.is_empty(), "{file}: {out:#?}\n{found:#}");
+}
+
+#[test]
+fn the_answers_have_the_documents_form() {
+    let _one = serial();
+    let Some((from, to)) = servers() else { return };
+    let place = Place::empty(&[from], to, "all");
+    let source = place.json(&["operate-source", "create", "source-1.yaml"]);
+    assert_like("33-operate-source.json", &source);
+    assert_like("33-operate-source.json", &place.json(&["operate-source", "show"]));
+    assert_like("02-start-task.json", &place.json(&["start-task", "task.yaml"]));
+    wait_rows(to, "t", 2);
+    let outcome = place.dm(&["query-status", "test"]).expect_success();
+    assert!(outcome.stdout.starts_with("{\n    \"result\": true,\n    \"msg\": \"\",\n"));
+    wait::until("the source's end is known", crate::place::PATIENCE, || {
+        place.status("source-1")["sync"]["masterBinlog"].as_str().is_some_and(|at| !at.is_empty())
+    });
+    let status = place.json(&["query-status", "test"]);
+    assert_like("02-query-status.json", &status);
+    let sync = &status["sources"][0]["subTaskStatus"][0]["sync"];
+    let position = sync["syncerBinlog"].as_str().unwrap();
+    assert!(position.starts_with('(') && position.contains(", "), "{position}");
+    assert_like("06-query-status-short.json", &place.json(&["query-status"]));
+    assert_like("34-pause-task.json", &place.json(&["pause-task", "test"]));
+    to.run(DB, "INSERT INTO t VALUES (3, 'foreign')");
+    from.run(DB, "INSERT INTO t VALUES (3, 'three')");
+    place.json(&["resume-task", "test"]);
+    place.wait_stage("source-1", "Paused");
+    let status = place.json(&["query-status", "test"]);
+    let result = &status["sources"][0]["subTaskStatus"][0]["result"];
+    assert_eq!(result["isCanceled"], false);
+    assert_like("29-error-36027.json", result);
+    assert_like("34-pause-task.json", &place.json(&["stop-task", "test"]));
+    assert_like("28-show-ddl-locks.json", &place.json(&["show-ddl-locks", "test"]));
+}
+
+#[test]
+fn a_copy_has_the_documents_form() {
+    let _one = serial();
+    let Some((from, to)) = servers() else { return };
+    fill(from, "more");
+    let place = Place::empty(&[from], to, "full");
+    place.json(&["start-task", "task.yaml", "--source-file", "source-1.yaml"]);
+    place.wait_stage("source-1", "Finished");
+    let status = place.json(&["query-status", "test"]);
+    let mut load = sample("26-query-status-long.json")["sources"][1].clone();
+    assert_eq!(load["subTaskStatus"][0]["unit"], "Load");
+    // The sample is of a copy that goes on, this one is finished: it has a result.
+    load["subTaskStatus"][0]["result"] = serde_json::json!({"isCanceled": false, "errors": []});
+    let mut out = Vec::new();
+    differences(&load, &status["sources"][0], "", &mut out);
+    assert!(out.is_empty(), "{out:#?}\n{status:#}");
+    place.json(&["stop-task", "test"]);
+}
