@@ -562,6 +562,6 @@ fn commits_that_are_not_visible_yet_are_not_lost() {
     }
     slow.delay(Duration::ZERO);
     end_replication(replica);
-    from.run("", "UNINSTALL PLUGIN rpl_semi_sync_source");
-    replica.run("", "UNINSTALL PLUGIN rpl_semi_sync_replica");
+    from.run("", "SET GLOBAL rpl_semi_sync_source_enabled = OFF");
+    replica.run("", "SET GLOBAL rpl_semi_sync_replica_enabled = OFF");
 }
