@@ -231,6 +231,9 @@ impl<'s> Session<'s> {
             let row = vec![Some(VERSION.to_owned()), Some("TiDB Server (stub)".to_owned())];
             return Answer::Rows(columns, vec![row]);
         }
+        if statement.to_ascii_uppercase().contains("CONNECTION_ID()") {
+            return one(&self.id.to_string());
+        }
         if let Some(name) = statement.strip_prefix("SHOW CREATE TABLE ") {
             return match state.tables.get(name.trim()) {
                 Some(text) => Answer::Rows(
