@@ -21,7 +21,7 @@ const ROWS: &[&[&str]] = &[
     &["state"],
     &["source", "sink", "shard", "online_ddl"],
     &["pipeline"],
-    &["check", "status", "migration", "explain"],
+    &["check", "status", "migration", "explain", "operate"],
 ];
 
 /// What every module may use: the leaves' words under their names in dm-core.

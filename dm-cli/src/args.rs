@@ -1,12 +1,17 @@
 //! What can be typed.
 
 mod help;
+mod operators;
 mod values;
 
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+pub use self::operators::{
+    BinlogArgs, BinlogSchemaArgs, HandleErrorArgs, OperateSchemaArgs, StatementOp, StatementPlace,
+    StructureFrom, StructureOp,
+};
 pub use self::values::TableArg;
 
 /// Migrate MySQL and MariaDB databases into TiDB, MySQL, MariaDB or SQLite, from DM's own task files.
@@ -58,6 +63,21 @@ pub enum Command {
         #[command(subcommand)]
         command: CheckpointCommand,
     },
+    /// Say what happens instead of a statement: leave it out, run others instead of it or before it.
+    ///
+    /// Without -b it is about the statement that the task has stopped at, and the task goes on from
+    /// there when it is started again.
+    #[command(after_help = help::HANDLE_ERROR)]
+    HandleError(HandleErrorArgs),
+    /// The same as handle-error, in the words of newer releases of DM.
+    #[command(after_help = help::BINLOG)]
+    Binlog(BinlogArgs),
+    /// Show, give or forget the structure in which the rows of a table are read from the binlog.
+    #[command(after_help = help::OPERATE_SCHEMA)]
+    OperateSchema(OperateSchemaArgs),
+    /// The same as operate-schema, in the words of newer releases of DM.
+    #[command(after_help = help::BINLOG_SCHEMA)]
+    BinlogSchema(BinlogSchemaArgs),
     /// Encrypt a password for a task or source file, as DM does.
     #[command(after_help = help::ENCRYPT)]
     Encrypt(CryptArgs),

@@ -1,10 +1,13 @@
 //! The commands, one file each.
 
+mod answers;
 mod checkpoint;
 mod crypt;
 mod explain;
 mod explain_error;
+mod handle_error;
 mod manual;
+mod operate_schema;
 mod run;
 mod sample;
 mod status;
@@ -23,6 +26,10 @@ pub fn dispatch(args: Args) -> Result<ExitCode, Failure> {
         Command::Explain(args) => explain::run(&args),
         Command::QueryStatus(args) => status::run(&args),
         Command::Checkpoint { command } => checkpoint::run(&command),
+        Command::HandleError(args) => handle_error::handle_error(&args),
+        Command::Binlog(args) => handle_error::binlog(&args),
+        Command::OperateSchema(args) => operate_schema::operate_schema(&args),
+        Command::BinlogSchema(args) => operate_schema::binlog_schema(&args),
         Command::Encrypt(args) => crypt::encrypt(&args),
         Command::Decrypt(args) => crypt::decrypt(&args),
         Command::Sample { kind } => sample::run(kind),

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use dm_core::event::{LaneId, SourceId};
 use dm_core::state::{StateReader, StateStore, list_tasks};
 use serde_json::{Value, json};
 
@@ -31,16 +32,18 @@ fn one(dir: &std::path::Path, task: &str) -> Result<Value, Failure> {
         .sources()?
         .into_iter()
         .map(|s| {
+            let skipped = skipped(&reader, &s.source)?;
             let stage = match (&owner, s.actual) {
                 // The process died without saying so.
                 (None, Some(stage)) if stage.as_str() == "Running" => "Stopped",
                 (_, Some(stage)) => stage.as_str(),
                 (_, None) => "New",
             };
-            json!({
+            Ok(json!({
                 "source": s.source.as_str(),
                 "stage": stage,
                 "status": s.status.unwrap_or(Value::Null),
+                "skipped": skipped,
                 "error": s.error.map(|e| json!({
                     "ErrCode": e.code,
                     "ErrClass": e.class,
@@ -50,13 +53,21 @@ fn one(dir: &std::path::Path, task: &str) -> Result<Value, Failure> {
                     "RawCause": e.raw_cause,
                     "Workaround": e.workaround,
                 })),
-            })
+            }))
         })
-        .collect();
+        .collect::<Result<_, Failure>>()?;
     Ok(json!({
         "taskName": row.name,
         "running": owner.is_some(),
         "owner": owner,
         "sources": sources,
     }))
+}
+
+/// The statements that were not carried, by kind, with where the last of each was.
+fn skipped(reader: &StateReader, source: &SourceId) -> Result<Vec<Value>, Failure> {
+    let all = reader.skipped(&LaneId::main(source))?;
+    let shown =
+        |s: dm_core::state::Skipped| json!({"kind": s.kind, "count": s.count, "last": s.last});
+    Ok(all.into_iter().map(shown).collect())
 }

@@ -11,6 +11,8 @@ mod position;
 
 use std::fmt;
 
+use crate::position::BinlogPos;
+
 pub use code::{Class, Code, Level, Scope};
 pub use mysql::{During, is_transient_number, needs_person_number};
 
@@ -32,7 +34,12 @@ struct Inner {
     server: Option<u16>,
     start: Option<String>,
     end: Option<String>,
+    statement: Option<String>,
+    event: Option<(BinlogPos, BinlogPos)>,
 }
+
+/// A statement is shown up to here.
+const STATEMENT_SHOWN: usize = 600;
 
 impl Error {
     /// An error that will come again when the same thing is tried again.
@@ -47,6 +54,8 @@ impl Error {
             server: None,
             start: None,
             end: None,
+            statement: None,
+            event: None,
         }))
     }
 
@@ -90,6 +99,31 @@ impl Error {
     pub fn at(mut self, start: impl fmt::Display, end: impl fmt::Display) -> Self {
         self.0.start = Some(start.to_string());
         self.0.end = Some(end.to_string());
+        self
+    }
+
+    /// Says which statement of the source it happened at; messages show its beginning.
+    #[must_use]
+    pub fn in_statement(mut self, sql: &str) -> Self {
+        let mut text: String = sql.trim().chars().take(STATEMENT_SHOWN).collect();
+        if text.len() < sql.trim().len() {
+            text.push_str(" ...");
+        }
+        self.0.statement = Some(text);
+        self
+    }
+
+    /// Says where the event begins and ends that it happened at.
+    #[must_use]
+    pub fn between(mut self, start: BinlogPos, end: BinlogPos) -> Self {
+        self.0.event = Some((start, end));
+        self
+    }
+
+    /// Puts words behind the message.
+    #[must_use]
+    pub fn and(mut self, words: impl fmt::Display) -> Self {
+        self.0.message = format!("{}; {words}", self.0.message);
         self
     }
 
@@ -139,6 +173,23 @@ impl Error {
     pub fn location(&self) -> Option<(&str, &str)> {
         Some((self.0.start.as_deref()?, self.0.end.as_deref()?))
     }
+
+    /// Beginning and end of the event it happened at, where they are known.
+    pub fn event(&self) -> Option<(&BinlogPos, &BinlogPos)> {
+        self.0.event.as_ref().map(|(start, end)| (start, end))
+    }
+
+    /// The statement of the source it happened at, shortened.
+    pub fn statement(&self) -> Option<&str> {
+        self.0.statement.as_deref()
+    }
+
+    /// The message with the place before it, in DM's words.
+    pub fn located_message(&self) -> String {
+        let Some((start, end)) = self.location() else { return self.0.message.clone() };
+        let sql = self.statement().map(|s| format!(", origin SQL: [{s}]")).unwrap_or_default();
+        format!("startLocation: [{start}], endLocation: [{end}]{sql}: {}", self.0.message)
+    }
 }
 
 impl fmt::Display for Error {
@@ -150,10 +201,7 @@ impl fmt::Display for Error {
             "[code={}:class={}:scope={}:level={}], Message: ",
             code.number, code.class, self.0.scope, code.level
         )?;
-        if let (Some(start), Some(end)) = (&self.0.start, &self.0.end) {
-            write!(f, "startLocation: [{start}], endLocation: [{end}]: ")?;
-        }
-        f.write_str(&self.0.message)?;
+        f.write_str(&self.located_message())?;
         if let Some(cause) = &self.0.cause {
             write!(f, ", RawCause: {cause}")?;
         }

@@ -26,11 +26,13 @@ mod db;
 mod ddl;
 mod dir;
 mod mailbox;
+mod overrides;
 mod reader;
 mod stream;
 mod stream_model;
 mod tables;
 mod task;
+mod tracked;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,10 +42,11 @@ use crate::error::Result;
 pub use copy_model::{ChunkDone, ChunkState, Contained, CopyBegin, CopyState, CopyTable};
 pub use ddl::{DdlRecord, NewDdl};
 pub use dir::list_tasks;
-pub use mailbox::{Command, CommandState, Mailbox, Override, OverrideAction};
+pub use mailbox::{Command, CommandState, Mailbox};
+pub use overrides::{Override, OverrideAction};
 pub use reader::StateReader;
 pub use stream_model::{
-    Checkpoint, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, TrackedTable, Tracker,
+    Checkpoint, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, Skipped, TrackedTable, Tracker,
 };
 pub use task::{SourceRow, Stage, StoredError, TaskRow};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dm_filter::TableName;
 
 use crate::event::LaneId;
-use crate::position::Position;
+use crate::position::{BinlogPos, Position};
 use crate::schema::{SchemaCopy, TableSchema};
 
 /// How far the ordinals of a lane jump when its position is moved by hand: further than any
@@ -74,6 +74,24 @@ pub struct OnlineDdl {
     pub record: String,
 }
 
+/// Statements of one kind that were not carried.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Skipped {
+    /// Why, or what they are.
+    pub kind: String,
+    /// How many.
+    pub count: u64,
+    /// Where the last of them begins, `file:offset`.
+    pub last: String,
+}
+
+impl Skipped {
+    /// One that begins here.
+    pub fn one(kind: impl Into<String>, at: &BinlogPos) -> Self {
+        Self { kind: kind.into(), count: 1, last: at.to_colon_text() }
+    }
+}
+
 /// What changed in a lane since its last checkpoint, saved together with the next one. Removals
 /// are carried out before additions, so a name may be in both.
 #[derive(Clone, Debug, Default)]
@@ -97,7 +115,7 @@ pub struct LaneChanges {
     /// Prepared transactions: xid and encoded rows.
     pub xa: Vec<(String, Vec<u8>)>,
     /// Statements that were skipped, by kind; added to the counts.
-    pub skipped: Vec<(String, u64)>,
+    pub skipped: Vec<Skipped>,
     /// Tables for which the stream has passed what the copy contained.
     pub passed: Vec<TableName>,
     /// Memory of other parts (a shard coordinator), by key; `None` forgets it.

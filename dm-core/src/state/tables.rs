@@ -5,10 +5,13 @@
 //! to date when its owner opens it, in one transaction.
 
 /// The version of the tables that this program writes.
-pub(super) const VERSION: i32 = 1;
+pub(super) const VERSION: i32 = 2;
 
 /// What leads from version N to N + 1, by N - 1.
-pub(super) const MIGRATIONS: &[&str] = &[];
+pub(super) const MIGRATIONS: &[&str] = &[
+    // Where the last statement of a kind was skipped.
+    "ALTER TABLE skipped ADD COLUMN last TEXT NOT NULL DEFAULT ''",
+];
 
 /// Positions are stored in the text form of `Position`, structures as JSON, times as seconds
 /// since the epoch.
@@ -87,6 +90,7 @@ CREATE TABLE skipped (
     lane  INTEGER NOT NULL REFERENCES lane (id) ON DELETE CASCADE,
     kind  TEXT NOT NULL,
     count INTEGER NOT NULL,
+    last  TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (lane, kind)
 ) WITHOUT ROWID;
 

@@ -10,6 +10,7 @@ use super::StateStore;
 use super::db::{Durability, Inner, bad, from_json, now, to_json};
 use crate::error::{Error, Result};
 use crate::event::SourceId;
+use crate::position::BinlogPos;
 
 /// DM's stages of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -98,23 +99,32 @@ pub struct StoredError {
     pub workaround: String,
     /// When, in seconds since the epoch.
     pub at: i64,
+    /// Where the event begins that it happened at, `file:offset`; empty when it was at none.
+    #[serde(default)]
+    pub start: String,
+    /// Where that event ends.
+    #[serde(default)]
+    pub end: String,
+    /// The statement of the source that it happened at, shortened; empty when it was none.
+    #[serde(default)]
+    pub statement: String,
 }
 
 impl StoredError {
     fn of(error: &Error) -> Self {
-        let mut message = error.message().to_owned();
-        if let Some((start, end)) = error.location() {
-            message = format!("startLocation: [{start}], endLocation: [{end}]: {message}");
-        }
+        let place = |pos: Option<&BinlogPos>| pos.map(BinlogPos::to_colon_text).unwrap_or_default();
         Self {
             code: error.code().number,
             class: error.code().class.to_string(),
             scope: error.error_scope().to_string(),
             level: error.code().level.to_string(),
-            message,
+            message: error.located_message(),
             raw_cause: error.raw_cause().unwrap_or_default().to_owned(),
             workaround: error.advice().to_owned(),
             at: now(),
+            start: place(error.event().map(|(start, _)| start)),
+            end: place(error.event().map(|(_, end)| end)),
+            statement: error.statement().unwrap_or_default().to_owned(),
         }
     }
 }

@@ -36,8 +36,8 @@ macro_rules! files {
 }
 
 files!(
-    apply, binlog, check, checkpoint, config, database, decode, dump, functional, load, other,
-    relay, schema, source, state, sync, target, task, validator,
+    apply, binlog, check, checkpoint, config, database, decode, dump, functional, load, operator,
+    other, relay, schema, source, state, sync, target, task, validator,
 );
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::pipeline::windows::{Admission, contains};
 use crate::position::{BinlogPos, Gtid, Position};
 use crate::sink::keys::KeyHash;
 use crate::source::{Body, RowsBody, SourceEvent};
-use crate::state::TrackedTable;
+use crate::state::{Skipped, TrackedTable};
 
 /// A group that is being read.
 #[derive(Default)]
@@ -206,11 +206,14 @@ impl Stream<'_> {
         }
         let tracked = self.structure(&table)?;
         if tracked.as_ref().is_some_and(|(schema, _)| is_sequence(schema)) {
-            self.changes.skipped.push(("row of a sequence".to_owned(), 1));
+            self.changes.skipped.push(Skipped::one("row of a sequence", start));
             return Ok(());
         }
         let schema = tracked.as_ref().map(|(schema, version)| (&**schema, *version));
-        let planned = self.tables.plan(&table, arrived, schema, mode, &mut self.group.keys)?;
+        let planned = self
+            .tables
+            .plan(&table, arrived, schema, mode, &mut self.group.keys)
+            .map_err(|e| self.with_picture(e, &table))?;
         self.ctx.stats.filtered(planned.dropped as u64);
         self.group.rows += planned.rows;
         self.group.bytes += planned.block.bytes() + 256;
@@ -244,16 +247,7 @@ impl Stream<'_> {
             None => None,
         };
         let Some(schema) = guessed else { return self.sequence(table) };
-        let route = self.ctx.creator.target(table)?;
-        let schema = if route.extra.is_empty() {
-            schema
-        } else {
-            // Columns that the route adds are the target's own.
-            let mut own = (*schema).clone();
-            own.columns
-                .retain(|c| !route.extra.iter().any(|e| e.name.eq_ignore_ascii_case(&c.name)));
-            std::sync::Arc::new(own)
-        };
+        let schema = self.ctx.creator.without_extra(table, schema)?;
         self.tracker.set(table.clone(), std::sync::Arc::clone(&schema), true);
         let version = self.tracker.tracked(table).map_or(0, |t| t.version);
         self.changes.tables.push(TrackedTable {

@@ -8,8 +8,11 @@
 //! A statement is a barrier: it runs when everything before it is in, with its own record of how
 //! the structures looked before. Only ends of groups are positions to start from.
 
+mod execute;
 mod group;
+mod operator;
 mod outcome;
+mod picture;
 mod recover;
 mod statement;
 mod xa;
@@ -35,6 +38,7 @@ use super::tables::Tables;
 use super::until::Until;
 use super::windows::Windows;
 use super::worker::{BatchLimit, Worker};
+use crate::config::DdlRules;
 use crate::ddl::ServerVersion;
 use crate::error::{Error, Result, codes};
 use crate::event::{LaneId, OrdinalSet};
@@ -78,6 +82,8 @@ pub(crate) struct StreamContext {
     pub state: Arc<StateStore>,
     pub creator: Creator,
     pub settings: StreamSettings,
+    /// The task file's rules about statements.
+    pub ddl_rules: Arc<DdlRules>,
     pub stats: Arc<StreamStats>,
     pub rate: Arc<Rate>,
     pub stop: Arc<AtomicBool>,
@@ -409,6 +415,7 @@ fn located(error: Error, start: &BinlogPos, end: &BinlogPos, executed: Option<&G
     if error.location().is_some() || error.is_transient() {
         return error;
     }
+    let error = error.between(start.clone(), end.clone());
     let place = |pos: &BinlogPos| {
         Position { binlog: Some(pos.clone()), gtid: executed.cloned() }.to_string()
     };
