@@ -4,6 +4,7 @@
 //! stopped, or a later one. It is kept in the state file until it is taken back, so it holds for a task
 //! that runs, for one that is stopped, and after any restart.
 
+use std::cmp::Ordering;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -169,12 +170,13 @@ impl HandleError {
                     None => checkpoint.and_then(|c| c.position.binlog.clone()),
                 };
                 let behind = |w: &&Override| {
-                    w.source == one.source && from.as_ref().is_none_or(|from| !(w.position < *from))
+                    w.source == one.source
+                        && from
+                            .as_ref()
+                            .is_none_or(|from| w.position.partial_cmp(from) != Some(Ordering::Less))
                 };
                 let mut list: Vec<&Override> = words.iter().filter(behind).collect();
-                list.sort_by(|a, b| {
-                    a.position.partial_cmp(&b.position).unwrap_or(std::cmp::Ordering::Equal)
-                });
+                list.sort_by(|a, b| a.position.partial_cmp(&b.position).unwrap_or(Ordering::Equal));
                 let list: Vec<Value> = list.into_iter().map(|w| shown(task, w)).collect();
                 Answer::new(&one.source, Ok(Value::Array(list).to_string()))
             })
