@@ -36,7 +36,11 @@ struct Stage {
 }
 
 fn stage() -> Option<Stage> {
-    let (from, to) = (Server::shared(Flavor::Mysql, "src")?, Server::target(Flavor::Mysql)?);
+    stage_of(Flavor::Mysql)
+}
+
+fn stage_of(flavor: Flavor) -> Option<Stage> {
+    let (from, to) = (Server::shared(flavor, "src")?, Server::target(flavor)?);
     from.clear();
     to.clear();
     from.run(
@@ -182,7 +186,7 @@ fn a_later_statement_is_spoken_of_while_the_task_runs() {
     let Some(s) = stage() else { return };
     let dm = s.copied(Target::Server(s.to));
     let process = dm.start(&[]);
-    // Where the next statement will stand: behind what is there now, its GTID event before it.
+    // Where the next statement will stand: behind what is there now, with its GTID event before it.
     let before = s.from.position();
     s.from.run(DB, "CREATE TABLE probe (id INT PRIMARY KEY)");
     let events: Vec<(String, u64, String, u64, u64, String)> =
@@ -200,7 +204,8 @@ fn a_later_statement_is_spoken_of_while_the_task_runs() {
     command(&dm, &["handle-error", "test", "-b", &format!("'{replace}'"), "replace", sql])
         .expect_success();
     s.from.run(DB, "CREATE TABLE replaced (id INT PRIMARY KEY)");
-    let inject = at(s.from.position());
+    // The place of the GTID event means the same.
+    let inject = format!("{}:{}", s.from.position().file, s.from.position().pos);
     let sql = "CREATE TABLE op.injected (id INT PRIMARY KEY)";
     command(&dm, &["binlog", "inject", "test", "-b", &inject, sql]).expect_success();
     let reverted = format!("{}:4", s.from.position().file.replace("00000", "00001"));
@@ -276,8 +281,14 @@ fn something_is_run_before_a_statement_that_failed() {
 /// behind it, it runs once, and so do the others.
 #[test]
 fn a_replace_survives_the_process_that_carries_it_out() {
+    for flavor in [Flavor::Mysql, Flavor::Mariadb] {
+        killed_within_a_replace(flavor);
+    }
+}
+
+fn killed_within_a_replace(flavor: Flavor) {
     let _one = serial();
-    let Some(s) = stage() else { return };
+    let Some(s) = stage_of(flavor) else { return };
     s.from.run("", "CREATE TABLE op.a (id INT PRIMARY KEY); CREATE TABLE op.b (id INT PRIMARY KEY); CREATE TABLE op.c (id INT PRIMARY KEY)");
     let tidb = Refuser::start(
         &s.to.address,
@@ -348,6 +359,49 @@ fn wrong_words_get_clear_answers() {
     refused(&["binlog", "inject", "test", "ALTER TABLE op.t ADD ADD ADD"], &["code=36067"]);
     let list = command(&dm, &["binlog", "list", "task.yaml"]).expect_success();
     assert_eq!(said(&list), "[]", "a task file names the task");
+}
+
+/// Two sources go to one target: the word is for the one that has stopped, for the one that is named,
+/// or for both, and never for half of those that are meant.
+#[test]
+fn sources_are_spoken_of_one_by_one_or_together() {
+    let _one = serial();
+    let Some(s) = stage() else { return };
+    let Some(second) = Server::shared(Flavor::Mariadb, "src") else { return };
+    second.clear();
+    second
+        .run("", "CREATE DATABASE op2; CREATE TABLE op2.t (id INT PRIMARY KEY, c2 DECIMAL(10, 2))");
+    let tidb = Refuser::start(&s.to.address, TIDB);
+    let sources = [&s.from.address, &second.address];
+    let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(&tidb.address), &[DB, "op2"]));
+    dm.catch_up().expect_success();
+    s.from.run(DB, "ALTER TABLE t CHANGE c2 c2 DECIMAL(10,3)");
+    dm.catch_up().expect_failure(&["Unsupported modify column"]);
+    let both = command(&dm, &["handle-error", "test", "-s", "source-1,source-2", "skip"]);
+    let both = json(&both.expect_failure(&["source source-2 has no error"]));
+    assert_eq!(both["sources"][0]["result"], false, "for both or for none: {both}");
+    assert_eq!(said(&command(&dm, &["binlog", "list", "test", "-s", "source-1"])), "[]");
+    let one = json(&command(&dm, &["handle-error", "test", "skip"]).expect_success());
+    assert_eq!(one["sources"].as_array().unwrap().len(), 1);
+    second.run("op2", "ALTER TABLE t CHANGE c2 c2 DECIMAL(10,3)");
+    dm.catch_up().expect_failure(&["source source-2", "Unsupported modify column"]);
+    let named = [
+        "handle-error",
+        "test",
+        "-s",
+        "source-2",
+        "replace",
+        "ALTER TABLE op2.t MODIFY c2 DECIMAL(10, 3)",
+    ];
+    command(&dm, &named).expect_success();
+    dm.catch_up().expect_success();
+    let type_of = |db: &str| -> String {
+        s.to.value(&format!(
+            "SELECT column_type FROM information_schema.columns WHERE table_schema = '{db}' AND \
+             table_name = 't' AND column_name = 'c2'"
+        ))
+    };
+    assert_eq!((type_of("op"), type_of("op2")), ("decimal(10,2)".into(), "decimal(10,3)".into()));
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub(crate) struct Group {
     /// Its number in the lane.
     pub ordinal: u64,
     pub gtid: Option<Gtid>,
+    /// Where its GTID event begins, when it has one.
+    pub start: Option<BinlogPos>,
     pub at: u32,
     /// It is in the target already: a restart reads over it.
     pub skip: bool,
@@ -73,6 +75,7 @@ impl Stream<'_> {
                 }
                 let mariadb = matches!(gtid, Some(Gtid::MariaDb(_)));
                 self.begin(gtid, at);
+                self.group.start = Some(start);
                 // MariaDB's GTID event stands for BEGIN, too.
                 self.group.in_txn = mariadb && !standalone;
             }

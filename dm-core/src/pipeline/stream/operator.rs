@@ -52,10 +52,18 @@ impl Given {
 }
 
 impl Stream<'_> {
-    /// What an operator wants instead of the statement at this place.
+    /// What an operator wants instead of the statement at this place: where it begins itself, as errors
+    /// tell it, or where the GTID event before it begins, which is what the source shows as its position
+    /// before the statement runs.
     pub(super) fn word_of_operator(&self, seen: &Seen<'_>) -> Result<Option<OverrideAction>> {
-        let found = self.ctx.state.use_override(&self.ctx.lane.source, seen.start)?;
-        Ok(found.map(|word| word.action))
+        let group = self.group.start.as_ref().filter(|_| !seen.in_txn);
+        for place in std::iter::once(seen.start).chain(group) {
+            let found = self.ctx.state.use_override(&self.ctx.lane.source, place)?;
+            if let Some(word) = found {
+                return Ok(Some(word.action));
+            }
+        }
+        Ok(None)
     }
 
     /// Carries out an operator's word.
