@@ -8,6 +8,8 @@
 
 #[path = "pipeline/crash.rs"]
 mod crash;
+#[path = "pipeline/operator.rs"]
+mod operator;
 #[path = "pipeline/rules.rs"]
 mod rules;
 #[path = "pipeline/running.rs"]
