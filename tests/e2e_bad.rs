@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use mysql::prelude::Queryable;
 use support::compare::{Target, assert_databases_equal};
-use support::dm::{DEADLINE, Dm, Outcome, Task, source_yaml};
+use support::dm::{DEADLINE, Dm, Outcome, Task, WAITS_FOR_TABLE, source_yaml};
 use support::random::Random;
 use support::serial;
 use support::server::{Address, Flavor, Server, free_port};
@@ -327,8 +327,7 @@ fn a_target_that_becomes_read_only_or_full_stops_the_task_without_loss() {
     let mut holder = to.conn();
     holder.query_drop("LOCK TABLES w.t WRITE").unwrap();
     let mut process = dm.start(&["--until", "caught-up"]);
-    support::wait::pass(std::time::Duration::from_secs(3));
-    assert!(process.is_running(), "a lock is worth waiting for:\n{}", process.stderr());
+    process.until_seen_at(to, WAITS_FOR_TABLE);
     holder.query_drop("UNLOCK TABLES").unwrap();
     process.wait(DEADLINE).expect_success();
     assert_databases_equal(from, Target::Server(to), &[DB]);

@@ -10,78 +10,14 @@ use std::time::Duration;
 
 use mysql::prelude::Queryable;
 use support::compare::{Target, assert_databases_equal};
-use support::dm::{Dm, Task};
+use support::dm::{Dm, Task, WAITS_FOR_FENCE, WAITS_FOR_TABLE};
 use support::random::Random;
-use support::server::{Address, Flavor, Server};
+use support::server::Flavor;
+use support::statements::{SHAPE, change_tables};
 use support::workload::{Load, big_transaction};
-use support::{env_number, serial, sql, wait};
+use support::{env_number, serial, wait};
 
 const DB: &str = "w";
-
-fn stage(flavor: Flavor) -> Option<(&'static Server, &'static Server, u64)> {
-    let (from, to) = (Server::shared(flavor, "src")?, Server::target(flavor)?);
-    from.clear();
-    to.clear();
-    let seed = Random::seed();
-    println!("DM_TEST_SEED={seed}");
-    Load::prepare(from, DB, seed);
-    Some((from, to, seed))
-}
-
-/// A table of its own that statements change again and again, with rows in between.
-const SHAPE: &str = "CREATE TABLE shape (id INT AUTO_INCREMENT PRIMARY KEY, a INT DEFAULT 1, b VARCHAR(20)); \
-                     INSERT INTO shape (a, b) VALUES (1, 'x'), (2, 'y'), (NULL, NULL)";
-
-/// Statements that fit at any time; a column or table that is not there is the server's refusal and
-/// so no event.
-fn statements(random: &mut Random, round: u64) -> Vec<String> {
-    let n = random.below(4);
-    let list: &[String] = &[
-        format!("ALTER TABLE shape ADD COLUMN c{n} INT NOT NULL DEFAULT {round} FIRST"),
-        format!("ALTER TABLE shape ADD COLUMN c{n} VARCHAR(9) DEFAULT 'é' AFTER a"),
-        format!("ALTER TABLE shape DROP COLUMN c{n}"),
-        "ALTER TABLE shape RENAME COLUMN a TO b, RENAME COLUMN b TO a".to_owned(),
-        "ALTER TABLE shape RENAME COLUMN a TO tmp".to_owned(),
-        "ALTER TABLE shape RENAME COLUMN tmp TO a".to_owned(),
-        format!("ALTER TABLE shape ADD INDEX i{n} (a)"),
-        format!("DROP INDEX i{n} ON shape"),
-        "RENAME TABLE shape TO shape2, shape2 TO shape".to_owned(),
-        "RENAME TABLE shape TO shape_old".to_owned(),
-        "RENAME TABLE shape_old TO shape".to_owned(),
-        "RENAME TABLE shape TO x, twin TO shape, x TO twin".to_owned(),
-        "CREATE TABLE twin LIKE shape".to_owned(),
-        "DROP TABLE IF EXISTS twin".to_owned(),
-        "TRUNCATE TABLE shape".to_owned(),
-        format!(
-            "CREATE TABLE made{n} (id INT PRIMARY KEY, v VARCHAR(40) DEFAULT 'shape, ; -- `x`')"
-        ),
-        format!("DROP TABLE made{n}"),
-        format!("INSERT INTO made{n} (id) VALUES ({round})"),
-        format!("ALTER TABLE spare ADD COLUMN extra{n} INT DEFAULT {n}"),
-        format!("ALTER TABLE spare DROP COLUMN extra{n}"),
-    ];
-    let mut chosen = vec![random.pick(list).clone()];
-    chosen.push(format!("INSERT INTO shape (id) VALUES (NULL), ({})", 100_000 + round));
-    chosen.push("UPDATE shape SET b = a".to_owned());
-    chosen
-}
-
-/// Changes tables until it is told to stop; counts the statements that the server took.
-fn change_tables(source: &Address, seed: u64, stop: &AtomicBool, done: &AtomicU64) {
-    let mut conn = source.conn();
-    sql::run(&mut conn, &format!("USE {DB}"));
-    let mut random = Random::new(seed);
-    for round in 0.. {
-        if stop.load(Ordering::SeqCst) {
-            return;
-        }
-        for statement in statements(&mut random, round) {
-            // What the server refuses (a table that is away, a value that does not fit) is no change.
-            done.fetch_add(u64::from(conn.query_drop(&statement).is_ok()), Ordering::SeqCst);
-        }
-        wait::pass(Duration::from_millis(40));
-    }
-}
 
 /// Ends the changes also when the test fails: the scope waits for its thread.
 struct StopOnDrop<'a>(&'a AtomicBool);
@@ -94,7 +30,7 @@ impl Drop for StopOnDrop<'_> {
 
 fn under_ddl(flavor: Flavor, copied: bool, kills: u64) {
     let _one = serial();
-    let Some((from, to, seed)) = stage(flavor) else { return };
+    let Some((from, to, seed)) = Load::stage(DB, flavor) else { return };
     from.run(DB, SHAPE);
     from.run(DB, &big_transaction(3_000));
     from.run(DB, "CREATE TABLE spare LIKE loose; INSERT INTO spare SELECT * FROM loose");
@@ -110,12 +46,12 @@ fn under_ddl(flavor: Flavor, copied: bool, kills: u64) {
     let load = Load::start(from, DB, seed, 2, 150);
     let mut random = Random::new(seed);
     std::thread::scope(|scope| {
-        let changes = scope.spawn(|| change_tables(&from.address, seed, &stop, &done));
+        let changes = scope.spawn(|| change_tables(&from.address, DB, seed, &stop, &done));
         let ended = StopOnDrop(&stop);
         for _ in 0..kills {
             let mut process = dm.start(&[]);
             wait::pass(Duration::from_millis(100 + random.below(1_500)));
-            assert!(process.is_running(), "dm ended by itself:\n{}", process.stderr());
+            process.must_run();
             process.kill();
         }
         // The first start sees few of them, the later ones all.
@@ -166,7 +102,7 @@ fn tables_change_while_they_are_copied() {
 fn tables_that_change_between_a_killed_copy_and_its_resumption_are_copied_again() {
     let _one = serial();
     for flavor in [Flavor::Mysql, Flavor::Mariadb] {
-        let Some((from, to, seed)) = stage(flavor) else { return };
+        let Some((from, to, seed)) = Load::stage(DB, flavor) else { return };
         from.run(DB, &big_transaction(30_000));
         from.run(
             DB,
@@ -184,7 +120,7 @@ fn tables_that_change_between_a_killed_copy_and_its_resumption_are_copied_again(
         let mut process = dm.start(&[]);
         // Asked of the tables: the sizes in information_schema may be a day old.
         wait::until("the copy has begun", support::dm::DEADLINE, || {
-            assert!(process.is_running(), "dm ended by itself:\n{}", process.stderr());
+            process.must_run();
             let mut conn = to.conn();
             ["acct", "t", "t_new"].iter().any(|table| {
                 let one = conn.query_first::<u8, _>(format!("SELECT 1 FROM {DB}.{table} LIMIT 1"));
@@ -208,7 +144,7 @@ fn tables_that_change_between_a_killed_copy_and_its_resumption_are_copied_again(
 #[test]
 fn a_long_statement_survives_the_process_that_sent_it() {
     let _one = serial();
-    let Some((from, to, _)) = stage(Flavor::Mysql) else { return };
+    let Some((from, to, _)) = Load::stage(DB, Flavor::Mysql) else { return };
     from.run(DB, "CREATE TABLE s (a INT PRIMARY KEY, b INT, v INT); INSERT INTO s VALUES (1, 2, 3), (4, 5, 6)");
     let sources = [&from.address];
     let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB]));
@@ -219,15 +155,10 @@ fn a_long_statement_survives_the_process_that_sent_it() {
     holder.query_drop("BEGIN").unwrap();
     holder.query_drop("SELECT * FROM w.s").unwrap();
     let mut process = dm.start(&[]);
-    let waiting =
-        "SELECT COUNT(*) FROM information_schema.processlist WHERE state LIKE '%metadata lock%'";
-    wait::until("the statement waits at the target", support::dm::DEADLINE, || {
-        assert!(process.is_running(), "dm ended by itself:\n{}", process.stderr());
-        to.value::<u64>(waiting) > 0
-    });
+    process.until_seen_at(to, WAITS_FOR_TABLE);
     process.kill();
-    let second = dm.start(&["--until", "caught-up"]);
-    wait::pass(Duration::from_secs(1));
+    let mut second = dm.start(&["--until", "caught-up"]);
+    second.until_seen_at(to, WAITS_FOR_FENCE);
     holder.query_drop("COMMIT").unwrap();
     second.wait(support::dm::DEADLINE).expect_success();
     assert_databases_equal(from, Target::Server(to), &[DB]);
@@ -239,7 +170,7 @@ fn a_long_statement_survives_the_process_that_sent_it() {
 fn tables_that_change_places_do_so_once() {
     let _one = serial();
     for flavor in [Flavor::Mysql, Flavor::Mariadb] {
-        let Some((from, to, _)) = stage(flavor) else { return };
+        let Some((from, to, _)) = Load::stage(DB, flavor) else { return };
         from.run(
             DB,
             "CREATE TABLE p (id INT PRIMARY KEY, v INT); INSERT INTO p VALUES (1, 1); \
@@ -254,15 +185,10 @@ fn tables_that_change_places_do_so_once() {
         holder.query_drop("BEGIN").unwrap();
         holder.query_drop("SELECT * FROM w.p").unwrap();
         let mut process = dm.start(&[]);
-        let waiting = "SELECT COUNT(*) FROM information_schema.processlist \
-                       WHERE state LIKE '%metadata lock%'";
-        wait::until("the statement waits at the target", support::dm::DEADLINE, || {
-            assert!(process.is_running(), "dm ended by itself:\n{}", process.stderr());
-            to.value::<u64>(waiting) > 0
-        });
+        process.until_seen_at(to, WAITS_FOR_TABLE);
         process.kill();
-        let second = dm.start(&["--until", "caught-up"]);
-        wait::pass(Duration::from_millis(500));
+        let mut second = dm.start(&["--until", "caught-up"]);
+        second.until_seen_at(to, WAITS_FOR_FENCE);
         holder.query_drop("COMMIT").unwrap();
         second.wait(support::dm::DEADLINE).expect_success();
         assert_databases_equal(from, Target::Server(to), &[DB]);

@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
 use support::compare::{Target, assert_databases_equal};
-use support::dm::{DEADLINE, Dm, Process, Task};
+use support::dm::{DEADLINE, Dm, Process, Task, WAITS_FOR_FENCE};
 use support::proxy::Proxy;
 use support::random::Random;
 use support::server::{Address, Flavor, Server, external_target};
-use support::workload::{Load, big_transaction};
+use support::workload::{Load, big_transaction, run_big_transaction};
 use support::{env_number, leave_out, serial, wait};
 
 const DB: &str = "w";
@@ -24,24 +24,10 @@ const DB: &str = "w";
 const CHUNKS: &str = "mydumpers:\n  small: {rows: 500, threads: 2}\n";
 const SMALL: &str = "    mydumper-config-name: small\n";
 
-fn stage(flavor: Flavor) -> Option<(&'static Server, &'static Server, u64)> {
-    let (from, to) = (Server::shared(flavor, "src")?, Server::target(flavor)?);
-    from.clear();
-    to.clear();
-    let seed = Random::seed();
-    println!("DM_TEST_SEED={seed}");
-    Load::prepare(from, DB, seed);
-    Some((from, to, seed))
-}
-
 fn task<'a>(sources: &'a [&'a Address], to: &'a Address) -> Task<'a> {
     let mut task = Task::new("all", sources, Target::Server(to), &[DB]);
     (task.instance, task.more) = (SMALL, CHUNKS);
     task
-}
-
-fn must_run(process: &mut Process) {
-    assert!(process.is_running(), "dm ended by itself:\n{}", process.stderr());
 }
 
 /// Lets it run for a while and kills it; the next start follows at once.
@@ -50,7 +36,7 @@ fn kill_round(dm: &Dm, random: &mut Random, most_ms: u64) {
     let end = Instant::now() + Duration::from_millis(20 + random.below(most_ms));
     while Instant::now() < end {
         wait::pass(Duration::from_millis(10));
-        must_run(&mut process);
+        process.must_run();
     }
     process.kill();
 }
@@ -58,7 +44,7 @@ fn kill_round(dm: &Dm, random: &mut Random, most_ms: u64) {
 /// The copy and the first part of the stream, again and again on an empty target.
 fn killed_while_copying(flavor: Flavor) {
     let _one = serial();
-    let Some((from, to, seed)) = stage(flavor) else { return };
+    let Some((from, to, seed)) = Load::stage(DB, flavor) else { return };
     from.run(DB, &big_transaction(20_000));
     from.run(DB, "INSERT INTO loose SELECT id % 9, 'copied', NULL FROM acct");
     let mut random = Random::new(seed);
@@ -89,7 +75,7 @@ fn killed_while_copying_mariadb() {
 /// The stream, on one state from the first kill to the last.
 fn killed_while_streaming(flavor: Flavor, gtid: bool) {
     let _one = serial();
-    let Some((from, to, seed)) = stage(flavor) else { return };
+    let Some((from, to, seed)) = Load::stage(DB, flavor) else { return };
     let sources = [&from.address];
     let mut plan = task(&sources, to);
     plan.gtid = gtid;
@@ -99,7 +85,7 @@ fn killed_while_streaming(flavor: Flavor, gtid: bool) {
     let load = Load::start(from, DB, seed, 4, 500);
     for round in 0..env_number("DM_TEST_KILLS", 8) {
         if round % 4 == 3 {
-            from.run(DB, &big_transaction(5_000));
+            run_big_transaction(from, DB, 5_000);
         }
         kill_round(&dm, &mut random, 1_500);
     }
@@ -126,7 +112,7 @@ fn killed_while_streaming_mariadb_by_gtid() {
 #[test]
 fn killed_while_writing_sqlite() {
     let _one = serial();
-    let Some((from, _, seed)) = stage(Flavor::Mysql) else { return };
+    let Some((from, _, seed)) = Load::stage(DB, Flavor::Mysql) else { return };
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("copy.db");
     let sources = [&from.address];
@@ -152,7 +138,7 @@ fn what_a_killed_process_left_running_does_not_win() {
     }
     let _one = serial();
     for flavor in [Flavor::Mysql, Flavor::Mariadb] {
-        let Some((from, to, _)) = stage(flavor) else { return };
+        let Some((from, to, _)) = Load::stage(DB, flavor) else { return };
         from.run(DB, "CREATE TABLE r (id INT PRIMARY KEY, v INT); INSERT INTO r VALUES (1, 0)");
         let sources = [&from.address];
         let dm = Dm::set_up(&task(&sources, to));
@@ -162,23 +148,17 @@ fn what_a_killed_process_left_running_does_not_win() {
         holder.query_drop("SELECT * FROM w.r WHERE id = 1 FOR UPDATE").unwrap();
         let mut first = dm.start(&[]);
         from.run(DB, "BEGIN; UPDATE r SET v = 5 WHERE id = 1; INSERT INTO loose VALUES (5, 'five', NULL); COMMIT");
-        // Not innodb_trx: asked often, it shows what it showed before.
-        let waiting = "SELECT COUNT(*) FROM information_schema.processlist \
-                       WHERE command = 'Query' AND info LIKE 'UPDATE `w`.`r` %'";
-        wait::until("dm waits for the row", DEADLINE, || {
-            must_run(&mut first);
-            to.value::<u64>(waiting) > 0
-        });
+        first.until_seen_at(to, "command = 'Query' AND info LIKE 'UPDATE `w`.`r` %'");
         first.kill();
         let mut second = dm.start(&[]);
         from.run(DB, "BEGIN; UPDATE r SET v = 6 WHERE id = 1; INSERT INTO loose VALUES (6, 'six', NULL); COMMIT");
-        wait::pass(Duration::from_secs(2));
+        second.until_seen_at(to, WAITS_FOR_FENCE);
         holder.query_drop("ROLLBACK").unwrap();
         wait::until("the last value arrives", DEADLINE, || {
-            must_run(&mut second);
+            second.must_run();
             to.value::<i32>("SELECT v FROM w.r") == 6
         });
-        must_run(&mut second);
+        second.must_run();
         second.kill();
         dm.catch_up().expect_success();
         assert_databases_equal(from, Target::Server(to), &[DB]);
@@ -188,7 +168,7 @@ fn what_a_killed_process_left_running_does_not_win() {
 /// A load through two proxies; `breaking` breaks them while `dm` runs, which must not end by itself.
 fn through_proxies(breaking: impl Fn(&Proxy, &Proxy, &Server)) {
     let _one = serial();
-    let Some((from, to, seed)) = stage(Flavor::Mysql) else { return };
+    let Some((from, to, seed)) = Load::stage(DB, Flavor::Mysql) else { return };
     let (near, far) = (Proxy::start(&from.host, from.port), Proxy::start(&to.host, to.port));
     let near_address = Address { port: near.port, ..from.address.clone() };
     let far_address = Address { port: far.port, ..to.address.clone() };
@@ -198,9 +178,9 @@ fn through_proxies(breaking: impl Fn(&Proxy, &Proxy, &Server)) {
     let mut process = dm.start(&[]);
     arrives(&mut process, from, to, 1);
     breaking(&near, &far, to);
-    must_run(&mut process);
+    process.must_run();
     arrives(&mut process, from, to, 2);
-    must_run(&mut process);
+    process.must_run();
     load.finish();
     process.kill();
     dm.catch_up().expect_success();
@@ -212,7 +192,7 @@ fn arrives(process: &mut Process, from: &Server, to: &Server, mark: u32) {
     from.run(DB, &format!("INSERT INTO loose VALUES (9000 + {mark}, 'mark', NULL)"));
     let there = format!("SELECT COUNT(*) FROM w.loose WHERE a = 9000 + {mark}");
     wait::until("the mark arrives", DEADLINE, || {
-        must_run(process);
+        process.must_run();
         let Ok(mut conn) = to.try_conn() else { return false };
         matches!(conn.query_first::<u64, _>(&there), Ok(Some(1)))
     });
@@ -296,7 +276,7 @@ fn the_target_freezes_and_thaws() {
 fn prepared_transactions_survive_kills_until_they_are_decided() {
     let _one = serial();
     for flavor in [Flavor::Mysql, Flavor::Mariadb] {
-        let Some((from, to, _)) = stage(flavor) else { return };
+        let Some((from, to, _)) = Load::stage(DB, flavor) else { return };
         let sources = [&from.address];
         let dm = Dm::set_up(&task(&sources, to));
         dm.catch_up().expect_success();

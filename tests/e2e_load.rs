@@ -6,29 +6,17 @@ mod support;
 
 use support::compare::{Target, assert_databases_equal};
 use support::dm::{Dm, Task};
-use support::random::Random;
 use support::serial;
-use support::server::{Address, Flavor, Server};
+use support::server::{Address, Flavor};
 use support::workload::{Load, big_transaction};
 
 const DB: &str = "w";
-
-/// Source and target, empty; the seed is printed for a repetition.
-fn stage(flavor: Flavor) -> Option<(&'static Server, &'static Server, u64)> {
-    let (from, to) = (Server::shared(flavor, "src")?, Server::target(flavor)?);
-    from.clear();
-    to.clear();
-    let seed = Random::seed();
-    println!("DM_TEST_SEED={seed}");
-    Load::prepare(from, DB, seed);
-    Some((from, to, seed))
-}
 
 /// The copy is taken while the load runs; what came later comes by the binlog. The tables are
 /// compared after the load has ended and `dm` has caught up.
 fn all_under_load(flavor: Flavor, gtid: bool, consistency: &str) {
     let _one = serial();
-    let Some((from, to, seed)) = stage(flavor) else { return };
+    let Some((from, to, seed)) = Load::stage(DB, flavor) else { return };
     if matches!(consistency, "none" | "snapshot") {
         // Without a lock the rows may hold more than the position says. Without a key such changes
         // cannot be applied a second time: `dm` refuses them (36201) instead of doubling rows.
@@ -94,7 +82,7 @@ fn all_with_each_way_to_a_snapshot() {
 fn full_copies_a_table_that_nobody_writes_and_ends() {
     let _one = serial();
     for flavor in [Flavor::Mysql, Flavor::Mariadb] {
-        let Some((from, to, seed)) = stage(flavor) else { return };
+        let Some((from, to, seed)) = Load::stage(DB, flavor) else { return };
         from.run(DB, &big_transaction(20_000));
         let sources = [&from.address];
         let mut task = Task::new("full", &sources, Target::Server(to), &[DB]);
@@ -114,7 +102,7 @@ fn full_copies_a_table_that_nobody_writes_and_ends() {
 /// ended.
 fn incremental(flavor: Flavor, gtid: bool) {
     let _one = serial();
-    let Some((from, to, seed)) = stage(flavor) else { return };
+    let Some((from, to, seed)) = Load::stage(DB, flavor) else { return };
     copy_first(&from.address, &to.address);
     let at = from.position();
     let meta = if gtid {
@@ -194,7 +182,7 @@ fn incremental_by_gtid_on_mariadb() {
 #[test]
 fn transactions_of_100_000_rows_arrive_whole() {
     let _one = serial();
-    let Some((from, to, _)) = stage(Flavor::Mysql) else { return };
+    let Some((from, to, _)) = Load::stage(DB, Flavor::Mysql) else { return };
     let sources = [&from.address];
     let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB]));
     dm.catch_up().expect_success();
@@ -213,7 +201,7 @@ fn transactions_of_100_000_rows_arrive_whole() {
 #[test]
 fn a_run_ends_at_the_position_or_gtid_that_it_was_told() {
     let _one = serial();
-    let Some((from, to, _)) = stage(Flavor::Mysql) else { return };
+    let Some((from, to, _)) = Load::stage(DB, Flavor::Mysql) else { return };
     let sources = [&from.address];
     let mut task = Task::new("all", &sources, Target::Server(to), &[DB]);
     task.gtid = true;
@@ -236,7 +224,7 @@ fn a_run_ends_at_the_position_or_gtid_that_it_was_told() {
 #[test]
 fn ctrl_c_stops_at_a_safe_point_and_says_how_to_go_on() {
     let _one = serial();
-    let Some((from, to, seed)) = stage(Flavor::Mysql) else { return };
+    let Some((from, to, seed)) = Load::stage(DB, Flavor::Mysql) else { return };
     let sources = [&from.address];
     let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB]));
     dm.catch_up().expect_success();
@@ -256,33 +244,5 @@ fn ctrl_c_stops_at_a_safe_point_and_says_how_to_go_on() {
     );
     load.finish();
     dm.catch_up().expect_success();
-    assert_databases_equal(from, Target::Server(to), &[DB]);
-}
-
-/// Rows of 512 KiB and a transaction of 100,000 rows do not grow the process. (Rows of 8 MiB take
-/// about 250 MB in a debug build: the README names that limit.)
-#[test]
-fn memory_stays_bounded_whatever_the_rows_and_transactions_are() {
-    let _one = serial();
-    let Some((from, to, _)) = stage(Flavor::Mysql) else { return };
-    from.run(DB, "CREATE TABLE wide (id INT PRIMARY KEY, b LONGBLOB)");
-    let wide = |first: u32| {
-        let row =
-            |id: u32| format!("INSERT INTO wide VALUES ({id}, REPEAT(CHAR({}), 524000))", 65 + id);
-        (first..first + 10).map(row).collect::<Vec<_>>().join(";")
-    };
-    from.run(DB, &wide(0));
-    from.run(DB, &big_transaction(100_000));
-    let sources = [&from.address];
-    let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB]));
-    let peak = |outcome: (support::dm::Outcome, u64)| {
-        outcome.0.expect_success();
-        println!("peak {} KiB", outcome.1);
-        assert!(outcome.1 < 150 * 1024, "the process grew to {} KiB", outcome.1);
-    };
-    peak(dm.start(&["--until", "caught-up"]).wait_measuring(support::dm::DEADLINE));
-    from.run(DB, &wide(10));
-    from.run(DB, &format!("BEGIN; {}; UPDATE acct SET txt = REPEAT('long', 50); COMMIT", wide(20)));
-    peak(dm.start(&["--until", "caught-up"]).wait_measuring(support::dm::DEADLINE));
     assert_databases_equal(from, Target::Server(to), &[DB]);
 }

@@ -4,6 +4,7 @@ mod args;
 mod cmd;
 mod files;
 mod logger;
+mod memory;
 mod out;
 mod progress;
 

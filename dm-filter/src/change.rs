@@ -13,7 +13,18 @@ use crate::value::Value;
 ///
 /// The spelling is kept exactly; how names compare (case) is decided by whoever matches them.
 /// A statement about a whole schema carries an empty `table`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 pub struct TableName {
     /// Schema (database) name.
     pub schema: String,

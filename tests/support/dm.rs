@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::compare::Target;
-use super::server::Address;
+use super::server::{Address, Server};
 use super::wait;
 
 /// After so long a run is killed and the test fails.
@@ -177,6 +177,11 @@ pub struct Process {
     readers: Vec<JoinHandle<()>>,
 }
 
+/// A statement waits for a table: for [`Process::until_seen_at`].
+pub const WAITS_FOR_TABLE: &str = "state LIKE '%metadata lock%'";
+/// A writer waits until its predecessor has ended.
+pub const WAITS_FOR_FENCE: &str = "info LIKE 'SELECT GET_LOCK(%'";
+
 impl Process {
     /// Starts a command with both outputs captured.
     pub fn spawn(mut command: Command) -> Self {
@@ -210,6 +215,25 @@ impl Process {
         self.child.try_wait().expect("our child").is_none()
     }
 
+    /// Panics with what it said when it has ended.
+    pub fn must_run(&mut self) {
+        assert!(self.is_running(), "dm ended by itself:\n{}", self.stderr());
+    }
+
+    /// Waits until this running process, or what a killed one left behind, is seen at a server
+    /// with a statement that the condition over the process list describes.
+    pub fn until_seen_at(&mut self, server: &Server, condition: &str) {
+        // Not innodb_trx: asked often, it shows what it showed before.
+        let asked = format!(
+            "SELECT COUNT(*) FROM information_schema.processlist \
+             WHERE id <> CONNECTION_ID() AND ({condition})"
+        );
+        wait::until(&format!("the server shows {condition}"), DEADLINE, || {
+            self.must_run();
+            server.value::<u64>(&asked) > 0
+        });
+    }
+
     /// SIGKILL, at once.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
@@ -218,9 +242,14 @@ impl Process {
 
     /// SIGINT, as Ctrl-C sends it.
     pub fn interrupt(&self) {
-        let id = self.child.id().to_string();
-        let status = Command::new("kill").args(["-INT", &id]).status();
-        assert!(status.is_ok_and(|s| s.success()), "kill -INT {id}");
+        self.signal("INT");
+    }
+
+    /// A signal by its name without SIG.
+    pub fn signal(&self, name: &str) {
+        let (id, flag) = (self.child.id().to_string(), format!("-{name}"));
+        let status = Command::new("kill").args([&flag, &id]).status();
+        assert!(status.is_ok_and(|s| s.success()), "kill {flag} {id}");
     }
 
     /// Peak resident memory so far, in KiB.

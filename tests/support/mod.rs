@@ -1,5 +1,5 @@
-//! What the integration tests share: real servers, a comparer, a write load, a TCP proxy, the
-//! `dm` process and the runner of case directories.
+//! What the integration tests share: real servers, a comparer, a write load, a TCP proxy, a stub of
+//! TiDB, the `dm` process and the runner of case directories.
 //!
 //! Where a new test goes: a behaviour that one task file and some SQL can show is a directory in
 //! `tests/cases` (no Rust); a test that needs timing, faults or many rounds is a function in one of
@@ -15,7 +15,10 @@ pub mod proxy;
 pub mod random;
 pub mod refuser;
 pub mod server;
+pub mod shapes;
 pub mod sql;
+pub mod statements;
+pub mod tidb;
 pub mod wait;
 pub mod workload;
 

@@ -304,6 +304,19 @@ impl Server {
         Globals { server: self, old }
     }
 
+    /// Copies the binlog files into a directory, to find out later what happened.
+    pub fn save_binlogs(&self, to: &std::path::Path) {
+        let data = data_dir().join(&self.name).join("data");
+        let Ok(files) = std::fs::read_dir(data) else { return };
+        for file in files.flatten() {
+            let name = file.file_name();
+            if name.to_string_lossy().starts_with("binlog.0") {
+                let _ = std::fs::create_dir_all(to);
+                let _ = std::fs::copy(file.path(), to.join(name));
+            }
+        }
+    }
+
     /// Deletes the binlog's history.
     pub fn reset_binlog(&self) {
         let mysql = "RESET BINARY LOGS AND GTIDS";

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use mysql::prelude::Queryable;
 
 use super::random::Random;
-use super::server::Address;
+use super::server::{Address, Flavor, Server};
 use super::{sql, wait};
 
 /// Rows of `acct` and the others are picked from so many ids.
@@ -240,13 +240,46 @@ impl Generator {
     }
 }
 
+/// The numbers from 0 to 99,999 as a table with the column `n`.
+pub fn numbers() -> String {
+    format!(
+        "(SELECT a.n + 10 * b.n + 100 * c.n + 1000 * d.n + 10000 * e.n n \
+         FROM {DIGITS} a, {DIGITS} b, {DIGITS} c, {DIGITS} d, {DIGITS} e)"
+    )
+}
+
 /// One transaction of `rows` (at most 100,000) rows in `acct` with new ids above all others.
 pub fn big_transaction(rows: u64) -> String {
     format!(
         "INSERT INTO acct (code, nr, bal, txt) SELECT CONCAT(m.top, '-big-', s.n), NULL, s.n, 'big' FROM \
-         (SELECT IFNULL(MAX(id), 0) top FROM acct) m, (SELECT a.n + 10 * b.n + 100 * c.n + 1000 * d.n + 10000 * e.n n \
-         FROM {DIGITS} a, {DIGITS} b, {DIGITS} c, {DIGITS} d, {DIGITS} e) s WHERE s.n < {rows}"
+         (SELECT IFNULL(MAX(id), 0) top FROM acct) m, {} s WHERE s.n < {rows}",
+        numbers()
     )
+}
+
+/// Runs such a transaction beside a load, which may make it the victim of a deadlock.
+pub fn run_big_transaction(source: &Address, db: &str, rows: u64) {
+    let mut conn = source.conn();
+    sql::run(&mut conn, &format!("USE {}", sql::name(db)));
+    loop {
+        match conn.query_drop(big_transaction(rows)) {
+            Ok(()) => return,
+            Err(mysql::Error::MySqlError(e)) if matches!(e.code, 1205 | 1213) => {}
+            Err(e) => panic!("a large transaction: {e}"),
+        }
+    }
+}
+
+/// What makes transactions: the statements of the next one, BEGIN and COMMIT included.
+pub trait Transactions: Send {
+    /// The next transaction.
+    fn next(&mut self) -> Vec<String>;
+}
+
+impl Transactions for Generator {
+    fn next(&mut self) -> Vec<String> {
+        self.transaction()
+    }
 }
 
 /// A load that runs.
@@ -258,6 +291,18 @@ pub struct Load {
 }
 
 impl Load {
+    /// A source with the database and its tables, and an empty target; `None` when servers are
+    /// not installed. The seed is printed for a repetition.
+    pub fn stage(db: &str, flavor: Flavor) -> Option<(&'static Server, &'static Server, u64)> {
+        let (from, to) = (Server::shared(flavor, "src")?, Server::target(flavor)?);
+        from.clear();
+        to.clear();
+        let seed = Random::seed();
+        println!("DM_TEST_SEED={seed}");
+        Self::prepare(from, db, seed);
+        Some((from, to, seed))
+    }
+
     /// Creates the database and its tables with some rows.
     pub fn prepare(source: &Address, db: &str, seed: u64) {
         source.drop_database(db);
@@ -267,23 +312,35 @@ impl Load {
         sql::run(&mut conn, &format!("USE {}", sql::name(db)));
         let mut generator = Generator::new(seed, 99);
         for _ in 0..300 {
-            apply(&mut conn, &generator.transaction());
+            apply(&mut conn, &generator.transaction()).expect("the source is there");
         }
     }
 
     /// Starts `threads` writers of together at most `per_second` transactions a second.
     pub fn start(source: &Address, db: &str, seed: u64, threads: u64, per_second: u64) -> Self {
+        let writers = (0..threads)
+            .map(|thread| Box::new(Generator::new(seed, thread)) as Box<dyn Transactions>)
+            .collect();
+        Self::start_with(source, db, writers, per_second)
+    }
+
+    /// Starts a thread for each writer, together at most `per_second` transactions a second. A
+    /// source that goes away is waited for.
+    pub fn start_with(
+        source: &Address,
+        db: &str,
+        writers: Vec<Box<dyn Transactions>>,
+        per_second: u64,
+    ) -> Self {
         let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let pause =
-            Duration::from_secs(threads.max(1)) / u32::try_from(per_second.max(1)).unwrap_or(1);
-        let writer = |thread| {
+        let pause = Duration::from_secs(writers.len().max(1) as u64)
+            / u32::try_from(per_second.max(1)).unwrap_or(1);
+        let start = |mut writer: Box<dyn Transactions>| {
             let (source, db) = (source.clone(), db.to_owned());
             let (stop, done) = (Arc::clone(&stop), Arc::clone(&done));
-            std::thread::spawn(move || {
-                write(&source, &db, Generator::new(seed, thread), pause, (&stop, &done));
-            })
+            std::thread::spawn(move || write(&source, &db, &mut *writer, pause, (&stop, &done)))
         };
-        let threads = (0..threads).map(writer).collect();
+        let threads = writers.into_iter().map(start).collect();
         Self { stop, done, threads }
     }
 
@@ -317,37 +374,70 @@ impl Drop for Load {
 fn write(
     source: &Address,
     db: &str,
-    mut generator: Generator,
+    writer: &mut dyn Transactions,
     pause: Duration,
     shared: (&AtomicBool, &AtomicU64),
 ) {
-    let mut conn = source.conn();
-    sql::run(
-        &mut conn,
-        &format!("USE {}; SET SESSION innodb_lock_wait_timeout = 2", sql::name(db)),
-    );
+    let mut open: Option<mysql::Conn> = None;
     while !shared.0.load(Ordering::SeqCst) {
         let began = Instant::now();
-        if apply(&mut conn, &generator.transaction()) {
-            shared.1.fetch_add(1, Ordering::SeqCst);
+        let Some(mut conn) = open.take().or_else(|| connect(source, db)) else {
+            wait::pass(Duration::from_millis(100));
+            continue;
+        };
+        if let Ok(went_through) = apply(&mut conn, &writer.next()) {
+            shared.1.fetch_add(u64::from(went_through), Ordering::SeqCst);
+            open = Some(conn);
         }
         wait::pass(pause.saturating_sub(began.elapsed()));
     }
 }
 
+/// A connection in this database; `None` while the server cannot be reached.
+pub fn connect(source: &Address, db: &str) -> Option<mysql::Conn> {
+    let mut conn = source.try_conn().ok()?;
+    for statement in [
+        format!("USE {}", sql::name(db)),
+        "SET SESSION innodb_lock_wait_timeout = 2, lock_wait_timeout = 2".to_owned(),
+    ] {
+        match conn.query_drop(statement) {
+            Err(e) if !is_gone(&e) => panic!("{e}"),
+            result => result.ok()?,
+        }
+    }
+    Some(conn)
+}
+
+/// True when an error says that the connection or its server is gone.
+pub fn is_gone(error: &mysql::Error) -> bool {
+    // Shutdown, killed, aborted by the network, closed by the server.
+    const GONE: &[u16] = &[1053, 1077, 1152, 1158, 1159, 1160, 1161, 1317, 1927, 3169, 4031];
+    match error {
+        mysql::Error::MySqlError(e) => GONE.contains(&e.code),
+        _ => true,
+    }
+}
+
+/// The connection was lost in the middle of a transaction.
+#[derive(Debug)]
+struct Gone;
+
 /// Runs a transaction; on an error of the expected kinds rolls it back.
-fn apply(conn: &mut mysql::Conn, statements: &[String]) -> bool {
-    // Deadlock, lock wait, duplicate key, JSON_SET of NULL is fine; out-of-range of FLOAT and others.
-    const EXPECTED: &[u16] = &[1213, 1205, 1062, 1264, 1020, 1690];
+fn apply(conn: &mut mysql::Conn, statements: &[String]) -> Result<bool, Gone> {
+    // Deadlock, lock wait, duplicate key, JSON_SET of NULL is fine; out-of-range of FLOAT and others;
+    // foreign keys; a table that a statement has changed or taken away.
+    const EXPECTED: &[u16] =
+        &[1213, 1205, 1062, 1264, 1020, 1690, 1451, 1452, 1412, 1146, 1054, 1048, 1614];
     for statement in statements {
         match conn.query_drop(statement) {
             Ok(()) => {}
+            Err(e) if is_gone(&e) => return Err(Gone),
             Err(mysql::Error::MySqlError(e)) if EXPECTED.contains(&e.code) => {
-                conn.query_drop("ROLLBACK").expect("rollback");
-                return false;
+                conn.query_drop("ROLLBACK").map_err(|_| Gone)?;
+                return Ok(false);
             }
             Err(e) => panic!("the load's statement failed: {e}\nin: {statement}"),
         }
     }
-    true
+    Ok(true)
 }

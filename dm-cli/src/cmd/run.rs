@@ -19,6 +19,7 @@ use crate::progress::{Events, Progress};
 const INTERRUPTED: i32 = 130;
 
 pub fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
+    crate::memory::give_back();
     let until = until(args.until.as_deref())?;
     let (mut plan, warnings) = files::plan(&args.files)?;
     plan.limits.max_rows_per_second = args.max_rows_per_second.or(plan.limits.max_rows_per_second);

@@ -227,13 +227,30 @@ fn utf32(bytes: &[u8]) -> Option<String> {
 /// A statement, or a label, in a character set as UTF-8. Here, unlike for values, the character
 /// sets of other scripts are converted too: the text is read, not carried.
 pub fn statement_to_utf8<'a>(charset: &str, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
-    let encoding = match canonical(charset)? {
+    match canonical(charset)? {
+        "binary" => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
+        known => match legacy(known) {
+            Some(encoding) => encoding.decode_without_bom_handling_and_without_replacement(bytes),
+            None => Text::of(known).to_utf8(bytes),
+        },
+    }
+}
+
+/// The decoder of a character set that is neither Unicode, ASCII nor latin1; `None` where there
+/// is none of the same set.
+pub fn legacy(charset: &str) -> Option<&'static encoding_rs::Encoding> {
+    Some(match charset {
         "gbk" | "gb2312" => encoding_rs::GBK,
         "gb18030" => encoding_rs::GB18030,
         "big5" => encoding_rs::BIG5,
         "sjis" | "cp932" => encoding_rs::SHIFT_JIS,
         "ujis" | "eucjpms" => encoding_rs::EUC_JP,
         "euckr" => encoding_rs::EUC_KR,
+        "latin2" => encoding_rs::ISO_8859_2,
+        "latin5" => encoding_rs::WINDOWS_1254,
+        "latin7" => encoding_rs::ISO_8859_13,
+        "greek" => encoding_rs::ISO_8859_7,
+        "hebrew" => encoding_rs::ISO_8859_8,
         "cp1250" => encoding_rs::WINDOWS_1250,
         "cp1251" => encoding_rs::WINDOWS_1251,
         "cp1256" => encoding_rs::WINDOWS_1256,
@@ -241,17 +258,10 @@ pub fn statement_to_utf8<'a>(charset: &str, bytes: &'a [u8]) -> Option<Cow<'a, s
         "cp866" => encoding_rs::IBM866,
         "koi8r" => encoding_rs::KOI8_R,
         "koi8u" => encoding_rs::KOI8_U,
-        "latin2" => encoding_rs::ISO_8859_2,
-        "latin5" => encoding_rs::WINDOWS_1254,
-        "latin7" => encoding_rs::ISO_8859_13,
-        "greek" => encoding_rs::ISO_8859_7,
-        "hebrew" => encoding_rs::ISO_8859_8,
-        "tis620" => encoding_rs::WINDOWS_874,
         "macroman" => encoding_rs::MACINTOSH,
-        "binary" => encoding_rs::UTF_8,
-        known => return Text::of(known).to_utf8(bytes),
-    };
-    encoding.decode_without_bom_handling_and_without_replacement(bytes)
+        "tis620" => encoding_rs::WINDOWS_874,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

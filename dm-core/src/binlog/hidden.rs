@@ -116,25 +116,13 @@ fn is_key(column: &ColumnMeta, name: &str) -> bool {
 /// Whether MariaDB enforces a unique key by a hash: surely, maybe (that depends on the engine and
 /// its row format), or, `None`, certainly not.
 fn hash(schema: &TableSchema, key: &Key) -> Option<bool> {
-    use TypeKind as K;
     let mut bytes = 0u32;
     for part in &key.parts {
         let KeyPart::Column { name, prefix, .. } = part else { continue };
         let Some((_, column)) = schema.column(name) else { continue };
         match (column.ty.kind, prefix) {
             (_, Some(length)) => bytes = bytes.saturating_add(length.saturating_mul(4)),
-            (
-                K::TinyText
-                | K::Text
-                | K::MediumText
-                | K::LongText
-                | K::TinyBlob
-                | K::Blob
-                | K::MediumBlob
-                | K::LongBlob
-                | K::Json,
-                None,
-            ) => return Some(true),
+            (kind, None) if kind.is_text_or_blob() || kind == TypeKind::Json => return Some(true),
             (_, None) => {
                 let length = column.ty.length.unwrap_or(1).saturating_mul(4);
                 bytes = bytes.saturating_add(length);

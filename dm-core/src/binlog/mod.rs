@@ -35,6 +35,7 @@ mod payload;
 mod plan;
 mod query;
 mod rows;
+mod stored;
 mod table_map;
 mod value;
 mod versioning;

@@ -38,13 +38,13 @@ pub struct RowsEvent<'a> {
     pub kind: RowKind,
     /// The table.
     pub table: Arc<TableMap>,
-    flags: u16,
-    partial_json: bool,
+    pub(super) flags: u16,
+    pub(super) partial_json: bool,
     /// One bit a column: carried by the image (of an update: before the change).
-    first: Cow<'a, [u8]>,
+    pub(super) first: Cow<'a, [u8]>,
     /// Of an update: carried by the image after the change.
-    second: Cow<'a, [u8]>,
-    rows: Cow<'a, [u8]>,
+    pub(super) second: Cow<'a, [u8]>,
+    pub(super) rows: Cow<'a, [u8]>,
 }
 
 impl<'a> RowsEvent<'a> {

@@ -1,6 +1,7 @@
 //! TABLE_MAP events: what the columns of the rows that follow look like in the binlog.
 
 use dm_filter::TableName;
+use serde::{Deserialize, Serialize};
 
 use super::bytes::{Bytes, bit};
 use super::optional;
@@ -11,7 +12,7 @@ use crate::position::Flavor;
 const MAX_COLUMNS: u64 = 4096;
 
 /// How a column's values are written in rows, with what the type needs to know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Wire {
     /// TINYINT.
@@ -156,7 +157,7 @@ impl Wire {
 
 /// A column as the binlog describes it. What depends on `binlog_row_metadata` is `None` unless it
 /// was logged.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ColumnMeta {
     /// How values are written.
     pub wire: Wire,
@@ -179,7 +180,7 @@ pub struct ColumnMeta {
 }
 
 /// The table that rows belong to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableMap {
     /// The number that rows events refer to.
     pub id: u64,

@@ -57,6 +57,38 @@ pub enum TypeKind {
     Xml,
 }
 
+impl TypeKind {
+    /// The TEXT and BLOB types.
+    pub fn is_text_or_blob(self) -> bool {
+        matches!(
+            self,
+            Self::TinyText
+                | Self::Text
+                | Self::MediumText
+                | Self::LongText
+                | Self::TinyBlob
+                | Self::Blob
+                | Self::MediumBlob
+                | Self::LongBlob
+        )
+    }
+
+    /// GEOMETRY and the types of single shapes.
+    pub fn is_geometry(self) -> bool {
+        matches!(
+            self,
+            Self::Geometry
+                | Self::Point
+                | Self::LineString
+                | Self::Polygon
+                | Self::MultiPoint
+                | Self::MultiLineString
+                | Self::MultiPolygon
+                | Self::GeometryCollection
+        )
+    }
+}
+
 /// How a generated column gets its value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Generated {

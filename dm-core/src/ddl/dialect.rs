@@ -16,11 +16,12 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::ast::{AlterSpec, ColumnDef, TableElement, TypeKind};
-use super::lexer::{Lexed, Token, TokenKind, lex, quote_ident, unquote_ident, unquote_string};
+use super::lexer::{Lexed, Token, TokenKind, lex, unquote_ident, unquote_string};
 use super::server::{Flavor, ServerVersion};
 use super::statement::{Body, ParseContext, Statement};
 use super::{SqlMode, parse};
 use crate::error::{Error, Result, codes};
+use crate::sql::quote_ident;
 
 /// The statement as the server `to` takes it.
 ///
@@ -250,17 +251,8 @@ impl<'a> Edits<'a> {
     fn default(&mut self, column: &ColumnDef, at: usize, json_is_text: bool) {
         use TypeKind as K;
         const NOW: &[&str] = &["CURRENT_TIMESTAMP", "NOW", "LOCALTIME", "LOCALTIMESTAMP"];
-        let text = matches!(
-            column.ty.kind,
-            K::TinyText
-                | K::Text
-                | K::MediumText
-                | K::LongText
-                | K::TinyBlob
-                | K::Blob
-                | K::MediumBlob
-                | K::LongBlob
-        ) || (json_is_text && column.ty.kind == K::Json);
+        let kind = column.ty.kind;
+        let text = kind.is_text_or_blob() || (json_is_text && kind == K::Json);
         let Some(first) = self.token(at) else { return };
         let last = match first.kind {
             TokenKind::Word if self.is_punct(at + 1, b'(') => {

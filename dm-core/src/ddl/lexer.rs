@@ -450,10 +450,5 @@ pub fn quote_string(value: &str) -> String {
     out
 }
 
-/// An identifier in back quotes.
-pub fn quote_ident(name: &str) -> String {
-    format!("`{}`", name.replace('`', "``"))
-}
-
 #[cfg(test)]
 mod tests;

@@ -35,8 +35,8 @@ pub use ast::{
 };
 pub use dialect::translate;
 pub use lexer::{
-    Comments, Lexed, Region, RegionKind, Token, TokenKind, lex, quote_ident, quote_string,
-    unquote_ident, unquote_string,
+    Comments, Lexed, Region, RegionKind, Token, TokenKind, lex, quote_string, unquote_ident,
+    unquote_string,
 };
 pub use parse::parse;
 pub use script::{parse_given, split};

@@ -9,8 +9,8 @@ use std::ops::Range;
 use dm_filter::TableName;
 
 use super::ast::TableOption;
-use super::lexer::quote_ident;
 use super::statement::{Body, NameRef, NameRole, Statement, StatementKind};
+use crate::sql::quote_ident;
 
 /// A piece of text to put in place of a span.
 type Edit = (Range<usize>, String);

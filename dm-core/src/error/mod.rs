@@ -19,6 +19,9 @@ pub use mysql::{During, is_transient_number, needs_person_number};
 /// The result of everything in this crate that can fail.
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 
+/// So much of a statement is told.
+const ORIGIN_CHARS: usize = 4_000;
+
 /// A failure with its code, what happened, why, and what to do.
 #[derive(Clone)]
 pub struct Error(Box<Inner>);
@@ -34,12 +37,9 @@ struct Inner {
     server: Option<u16>,
     start: Option<String>,
     end: Option<String>,
-    statement: Option<String>,
-    event: Option<(BinlogPos, BinlogPos)>,
+    origin: Option<String>,
+    spoken_of: Option<(BinlogPos, BinlogPos)>,
 }
-
-/// A statement is shown up to here.
-const STATEMENT_SHOWN: usize = 600;
 
 impl Error {
     /// An error that will come again when the same thing is tried again.
@@ -54,8 +54,8 @@ impl Error {
             server: None,
             start: None,
             end: None,
-            statement: None,
-            event: None,
+            origin: None,
+            spoken_of: None,
         }))
     }
 
@@ -102,21 +102,11 @@ impl Error {
         self
     }
 
-    /// Says which statement of the source it happened at; messages show its beginning.
+    /// Says where the statement begins and ends that it happened at: an operator may say what is to
+    /// happen instead of it.
     #[must_use]
-    pub fn in_statement(mut self, sql: &str) -> Self {
-        let mut text: String = sql.trim().chars().take(STATEMENT_SHOWN).collect();
-        if text.len() < sql.trim().len() {
-            text.push_str(" ...");
-        }
-        self.0.statement = Some(text);
-        self
-    }
-
-    /// Says where the event begins and ends that it happened at.
-    #[must_use]
-    pub fn between(mut self, start: BinlogPos, end: BinlogPos) -> Self {
-        self.0.event = Some((start, end));
+    pub fn at_statement(mut self, start: &BinlogPos, end: &BinlogPos) -> Self {
+        self.0.spoken_of = Some((start.clone(), end.clone()));
         self
     }
 
@@ -169,26 +159,39 @@ impl Error {
         self.0.server
     }
 
+    /// The source's statement that it happened at, as it was written there.
+    #[must_use]
+    pub fn origin(mut self, sql: &str) -> Self {
+        self.0.origin.get_or_insert_with(|| match sql.char_indices().nth(ORIGIN_CHARS) {
+            Some((end, _)) => format!("{} ...", sql.get(..end).unwrap_or_default()),
+            None => sql.to_owned(),
+        });
+        self
+    }
+
+    /// Where it happened, in DM's words: locations and statement; empty when that is not known.
+    pub fn place(&self) -> String {
+        let Some((start, end)) = self.location() else { return String::new() };
+        let origin = match &self.0.origin {
+            Some(sql) => format!(", origin SQL: [{sql}]"),
+            None => String::new(),
+        };
+        format!("startLocation: [{start}], endLocation: [{end}]{origin}: ")
+    }
+
     /// Start and end location of the binlog event it happened at.
     pub fn location(&self) -> Option<(&str, &str)> {
         Some((self.0.start.as_deref()?, self.0.end.as_deref()?))
     }
 
-    /// Beginning and end of the event it happened at, where they are known.
-    pub fn event(&self) -> Option<(&BinlogPos, &BinlogPos)> {
-        self.0.event.as_ref().map(|(start, end)| (start, end))
+    /// Beginning and end of the statement it happened at, when an operator may speak of it.
+    pub fn statement_place(&self) -> Option<(&BinlogPos, &BinlogPos)> {
+        self.0.spoken_of.as_ref().map(|(start, end)| (start, end))
     }
 
     /// The statement of the source it happened at, shortened.
     pub fn statement(&self) -> Option<&str> {
-        self.0.statement.as_deref()
-    }
-
-    /// The message with the place before it, in DM's words.
-    pub fn located_message(&self) -> String {
-        let Some((start, end)) = self.location() else { return self.0.message.clone() };
-        let sql = self.statement().map(|s| format!(", origin SQL: [{s}]")).unwrap_or_default();
-        format!("startLocation: [{start}], endLocation: [{end}]{sql}: {}", self.0.message)
+        self.0.origin.as_deref()
     }
 }
 
@@ -201,7 +204,8 @@ impl fmt::Display for Error {
             "[code={}:class={}:scope={}:level={}], Message: ",
             code.number, code.class, self.0.scope, code.level
         )?;
-        f.write_str(&self.located_message())?;
+        f.write_str(&self.place())?;
+        f.write_str(&self.0.message)?;
         if let Some(cause) = &self.0.cause {
             write!(f, ", RawCause: {cause}")?;
         }

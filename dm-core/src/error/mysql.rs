@@ -69,13 +69,21 @@ const TRANSIENT: &[(u16, &str)] = &[
     (8022, "TiDB: the commit failed and may be repeated"),
     (8027, "TiDB: this server's structures are out of date at the moment"),
     (8028, "TiDB: a structure changed during the transaction"),
+    (8229, "TiDB: the transaction was given up because it took too long"),
     (8245, "TiDB: the lease of the structures ran out"),
+    (8501, "TiDB: it is not known whether the commit went through"),
     (9001, "TiDB: the placement driver did not answer in time"),
     (9002, "TiDB: storage did not answer in time"),
     (9003, "TiDB: storage is busy"),
     (9004, "TiDB: a lock was not resolved in time"),
     (9005, "TiDB: a region is not available at the moment"),
+    (9006, "TiDB: what the transaction read was cleaned up meanwhile"),
     (9007, "TiDB: write conflict"),
+    (9008, "TiDB: storage takes no more requests at the moment"),
+    (9010, "TiDB: a request came to storage too late"),
+    (9011, "TiDB: storage is not yet in step with the clock"),
+    (9012, "TiDB: a column store did not answer in time"),
+    (9013, "TiDB: a column store is busy"),
 ];
 
 /// Server errors that stay until a person acts, in the order of numbers. DM keeps such a task
@@ -91,8 +99,10 @@ const NEEDS_PERSON: &[(u16, &str)] = &[
     (1366, "a value does not fit its column"),
     (1406, "a value is too long for its column"),
     (1789, "the source has purged transactions that are needed"),
+    (8004, "TiDB: a transaction is larger than it takes"),
     (8025, "TiDB: a row is larger than storage takes"),
     (8200, "TiDB: it does not carry out this kind of DDL"),
+    (8214, "TiDB: somebody cancelled the DDL"),
 ];
 
 fn listed(list: &[(u16, &str)], number: u16) -> bool {
@@ -140,6 +150,22 @@ const ADVICE: &[(u16, &str)] = &[
     (1366, "Let the target column have the type and character set of the source's, then resume."),
     (1406, "Let the target column be as long as the source's, then resume."),
     (1698, "Check user and password; this account may only connect in another way."),
+    (
+        8004,
+        "Raise `performance.txn-total-size-limit` (and, from TiDB 6.5 on, `tidb_mem_quota_query`) of the target above the size of the source's transaction, then resume.",
+    ),
+    (
+        8025,
+        "Raise `performance.txn-entry-size-limit` of the target (and `raft-entry-max-size` of its storage) above the size of the row, then resume.",
+    ),
+    (
+        8200,
+        "TiDB does not carry out this statement: carry out at the target what comes to the same (a new column and a key, one statement each), then let the task pass the statement.",
+    ),
+    (
+        8214,
+        "The DDL was cancelled at the target (`ADMIN SHOW DDL JOBS` tells when): resume to run it again.",
+    ),
 ];
 
 /// True when a server's error with this number may be gone at the next attempt.

@@ -71,6 +71,11 @@ impl CopyBlock {
         Self { columns, data: Vec::new(), cells: Vec::new() }
     }
 
+    /// Makes room for so many more bytes of cell data.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.data.reserve(bytes);
+    }
+
     /// The columns, in the order of the cells.
     pub fn columns(&self) -> &Arc<[CopyColumn]> {
         &self.columns

@@ -7,16 +7,23 @@
 //! ordinals that its worker has committed since the low-water mark. After a restart the union of
 //! all marks of the lane is the applied set: those are skipped, the rest runs exactly once.
 //! Ordinals are stable because a lane is read again from a position whose ordinal is stored with
-//! it, over the same binlog.
+//! it, over the same binlog. Over the binlog of another server (a failover by GTID) they are not: a
+//! replica may have committed in another order. So where transactions have MySQL's GTIDs, a set
+//! names them by these as well, and a GTID decides. (Within a domain of MariaDB the order is the
+//! same everywhere.)
 
 use serde::{Deserialize, Serialize};
 
 use super::LaneId;
+use crate::position::{Gtid, GtidSet, Position};
 
 /// A set of ordinals as disjoint, sorted, inclusive ranges.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrdinalSet {
     ranges: Vec<(u64, u64)>,
+    /// The same transactions by GTID, when all have one; may hold older ones, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gtids: Option<GtidSet>,
 }
 
 impl OrdinalSet {
@@ -64,6 +71,25 @@ impl OrdinalSet {
         self.ranges.get(at).is_some_and(|r| r.0 <= ordinal)
     }
 
+    /// True when the transaction is in the set: by its GTID where that is known, else by its
+    /// ordinal.
+    pub fn has(&self, ordinal: u64, gtid: Option<&Gtid>) -> bool {
+        match (&self.gtids, gtid) {
+            (Some(set), Some(gtid)) if set.flavor() == gtid.flavor() => set.contains(gtid),
+            _ => self.contains(ordinal),
+        }
+    }
+
+    /// Says which GTIDs the transactions of the set have; `None` when some have none.
+    pub fn set_gtids(&mut self, gtids: Option<GtidSet>) {
+        self.gtids = gtids;
+    }
+
+    /// The GTIDs of the transactions, when they are known.
+    pub fn gtids(&self) -> Option<&GtidSet> {
+        self.gtids.as_ref()
+    }
+
     /// Forgets everything up to and including an ordinal.
     pub fn forget_upto(&mut self, ordinal: u64) {
         let at = self.ranges.partition_point(|r| r.1 <= ordinal);
@@ -75,6 +101,12 @@ impl OrdinalSet {
 
     /// Adds all of another set.
     pub fn union(&mut self, other: &Self) {
+        self.gtids = match (self.gtids.take(), other.gtids.clone()) {
+            (Some(mut mine), Some(theirs)) => mine.union(&theirs).is_ok().then_some(mine),
+            (mine, None) if other.is_empty() => mine,
+            (None, theirs) if self.is_empty() => theirs,
+            _ => None,
+        };
         let mut all = std::mem::take(&mut self.ranges);
         all.extend_from_slice(&other.ranges);
         all.sort_unstable();
@@ -110,7 +142,8 @@ impl OrdinalSet {
         }
     }
 
-    /// Text form: `3-7,9,11-12`, relative to nothing; empty for the empty set.
+    /// Text form: each bound told from the one before it, then the GTIDs behind a bar; empty for
+    /// the empty set.
     pub fn to_text(&self) -> String {
         use std::fmt::Write as _;
         let mut out = String::new();
@@ -118,12 +151,15 @@ impl OrdinalSet {
             if i > 0 {
                 out.push(',');
             }
-            // Differences keep the text short: each bound is told from the one before it.
+            // Differences keep the text short.
             let base = if i == 0 { 0 } else { self.ranges[i - 1].1 };
             let _ = write!(out, "{}", low - base);
             if high > low {
                 let _ = write!(out, "+{}", high - low);
             }
+        }
+        if let Some(gtids) = self.gtids.as_ref().filter(|_| !self.ranges.is_empty()) {
+            let _ = write!(out, "|{}", Position::of_gtid(gtids.clone()).to_text());
         }
         out
     }
@@ -131,6 +167,11 @@ impl OrdinalSet {
     /// Reads the text form.
     pub fn from_text(text: &str) -> Option<Self> {
         let mut set = Self::new();
+        let (text, gtids) = match text.split_once('|') {
+            Some((text, gtids)) => (text, Some(Position::from_text(gtids).ok()?.gtid?)),
+            None => (text, None),
+        };
+        set.gtids = gtids;
         let mut base = 0u64;
         for part in text.split(',').filter(|p| !p.is_empty()) {
             let (low, span) = match part.split_once('+') {
@@ -189,6 +230,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::position::Flavor;
 
     proptest! {
         #[test]
@@ -211,6 +253,34 @@ mod tests {
             for i in 0..61 {
                 prop_assert_eq!(set.contains(i), model.contains(&i));
             }
+        }
+
+        /// Another server delivers in another order: the GTID decides.
+        #[test]
+        fn a_gtid_decides_where_there_is_one(order in prop::collection::vec(1u64..40, 1..30)) {
+            let gtid = |n: u64| {
+                Gtid::parse(Flavor::MySql, &format!("3e11fa47-71ca-11e1-9e33-c80aa9429562:{n}")).unwrap()
+            };
+            let mut set = OrdinalSet::new();
+            let mut gtids = GtidSet::empty(Flavor::MySql);
+            for (ordinal, &n) in order.iter().enumerate() {
+                set.insert(ordinal as u64 + 100);
+                gtids.add(&gtid(n)).unwrap();
+            }
+            set.set_gtids(Some(gtids));
+            let stored = OrdinalSet::from_text(&set.to_text()).unwrap();
+            prop_assert_eq!(&stored, &set);
+            let mut both = OrdinalSet::new();
+            both.union(&stored);
+            both.union(&OrdinalSet::new());
+            for n in 0..41 {
+                prop_assert_eq!(both.has(100, Some(&gtid(n + 1))), order.contains(&(n + 1)));
+                prop_assert_eq!(both.has(n + 100, None), both.contains(n + 100));
+            }
+            let mut without = OrdinalSet::new();
+            without.insert(7);
+            both.union(&without);
+            prop_assert_eq!(both.gtids(), None);
         }
 
         #[test]

@@ -7,7 +7,7 @@ use dm_filter::{Columns, Row, RowOp, TableName, Value};
 
 use super::{LaneId, SourceTable};
 use crate::error::Result;
-use crate::position::Position;
+use crate::position::{Gtid, Position};
 
 /// What happens to the rows of one version of a source table: made once per table version, shared
 /// by all its blocks.
@@ -129,6 +129,8 @@ impl RowBlock {
 pub struct Txn {
     /// Its number in the lane; see [`super::StreamMark`].
     pub ordinal: u64,
+    /// Its GTID, when it has one.
+    pub gtid: Option<Gtid>,
     /// The position behind it: where reading goes on once it and all before it are applied.
     pub end: Position,
     /// When it was committed at the source, in seconds since the epoch; 0 when not known.

@@ -18,7 +18,9 @@ pub struct Control {
 }
 
 struct Shared {
-    stop: Arc<AtomicBool>,
+    /// Of the present run or the next one. Each has a flag of its own: a thread that outlives its
+    /// run must not find it taken back.
+    stop: Mutex<Arc<AtomicBool>>,
     inner: Mutex<Inner>,
     changed: Condvar,
 }
@@ -60,7 +62,7 @@ impl Control {
         let status = TaskStatus { task: plan.name.clone(), sources };
         Self {
             shared: Arc::new(Shared {
-                stop: Arc::default(),
+                stop: Mutex::default(),
                 inner: Mutex::new(Inner { status, phase: Phase::New }),
                 changed: Condvar::new(),
             }),
@@ -74,7 +76,7 @@ impl Control {
     /// Asks the migration to stop at the next safe point. Returns at once; `run` returns when it
     /// has stopped. Asked before a run, that run stops as soon as it begins.
     pub fn stop(&self) {
-        self.shared.stop.store(true, Ordering::Relaxed);
+        self.stop_flag().store(true, Ordering::Relaxed);
     }
 
     /// How every source stands.
@@ -121,17 +123,13 @@ impl Control {
 
     /// The run is over; the next one is not stopped by what stopped this one.
     pub(super) fn end(&self) {
-        self.shared.stop.store(false, Ordering::Relaxed);
+        *self.shared.stop.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
         self.lock().phase = Phase::Ended;
         self.shared.changed.notify_all();
     }
 
     pub(super) fn stop_flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.shared.stop)
-    }
-
-    pub(super) fn is_stopped(&self) -> bool {
-        self.shared.stop.load(Ordering::Relaxed)
+        Arc::clone(&self.shared.stop.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn update(&self, source: usize, f: impl FnOnce(&mut SourceStatus)) {

@@ -11,11 +11,13 @@ mod control;
 mod running;
 mod source;
 mod status;
+mod stop;
 mod structures;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use dm_filter::{Chain, Filter};
 
@@ -38,11 +40,14 @@ pub enum Outcome {
     /// Everything that the task asks for is done: the copy of a full task, the end of recorded
     /// files, the point that the run was to reach.
     Finished,
-    /// It was asked to stop; starting it again goes on.
+    /// It was asked to stop; starting it again goes on. When a server did not answer, what was
+    /// under way may have been left behind: marks and fences make that safe, and the next run in
+    /// this process begins when its threads have ended.
     Stopped,
 }
 
 /// Builds a [`Migration`].
+#[derive(Clone)]
 pub struct MigrationBuilder {
     plan: Arc<TaskPlan>,
     state_dir: Option<PathBuf>,
@@ -172,7 +177,8 @@ impl Migration {
             None => StateStore::in_memory(&plan.name)?,
         });
         state.set_started("")?;
-        let result = self.run_with(&state);
+        let this = Self { parts: self.parts.clone(), control: self.control.clone() };
+        let result = stop::bounded_run(this, &state, &self.control.stop_flag());
         let stage = match &result {
             Ok(Outcome::Finished) => Stage::Finished,
             Ok(Outcome::Stopped) => Stage::Stopped,
@@ -182,25 +188,26 @@ impl Migration {
         result
     }
 
-    fn run_with(&self, state: &Arc<StateStore>) -> Result<Outcome> {
-        let plan = &self.parts.plan;
-        let sink = match &self.parts.sink {
-            Some(sink) => Arc::clone(sink),
-            None => build::sink(plan)?,
-        };
-        let runs = self.sources(state, &sink)?;
-        // Only when the sources are as they must be: nothing is written for a task that cannot run.
-        sink.prepare(&plan.name, state.identity())?;
+    fn run_with(
+        &self,
+        state: &Arc<StateStore>,
+        stop: &Arc<AtomicBool>,
+        first: &OnceLock<Error>,
+    ) -> Result<Outcome> {
+        let Some((sink, runs)) = self.start(state, stop)? else { return Ok(Outcome::Stopped) };
+        let over = AtomicBool::new(false);
         let failure = std::thread::scope(|scope| {
+            scope.spawn(|| stop::interrupt_copies(&*sink, &runs, stop, &over));
             let running: Vec<_> = runs
                 .iter()
                 .map(|run| {
                     scope.spawn(move || {
                         let result = run.run();
-                        if result.is_err() {
+                        if let Err(error) = &result {
+                            let _ = first.set(error.clone());
                             // One source that cannot go on stops the run: what it means for the
                             // others is for the operator to say.
-                            self.control.stop();
+                            stop.store(true, Ordering::Relaxed);
                         }
                         result
                     })
@@ -215,9 +222,52 @@ impl Migration {
                     Err(_) => failure = failure.or_else(|| Some(panicked())),
                 }
             }
+            over.store(true, Ordering::Relaxed);
             failure.map_or(Ok(stopped), Err)
         });
         failure.map(|stopped| if stopped { Outcome::Stopped } else { Outcome::Finished })
+    }
+
+    /// Connects and checks. A task that an earlier run has begun waits for servers that are away;
+    /// a new one says so at once, because its address or password may be wrong. `None` when it was
+    /// asked to stop meanwhile.
+    fn start(
+        &self,
+        state: &Arc<StateStore>,
+        stop: &Arc<AtomicBool>,
+    ) -> Result<Option<(Arc<dyn Sink>, Vec<SourceRun>)>> {
+        let resume = self.parts.plan.sources.first().map(|s| s.resume);
+        let waits = resume.is_some_and(|r| r.enabled) && !state.reader().lanes()?.is_empty();
+        let mut wait = resume.map(|r| r.backoff_min).unwrap_or_default();
+        loop {
+            match self.prepare(state, stop) {
+                Err(error) if waits && error.is_transient() => {
+                    if stop.load(Ordering::Relaxed) {
+                        return Ok(None);
+                    }
+                    log::warn!("starts in {:.1} s after: {error}", wait.as_secs_f64());
+                    source::pause(wait, stop);
+                    wait = resume.map_or(wait, |r| (wait * 2).min(r.backoff_max));
+                }
+                other => return other.map(Some),
+            }
+        }
+    }
+
+    fn prepare(
+        &self,
+        state: &Arc<StateStore>,
+        stop: &Arc<AtomicBool>,
+    ) -> Result<(Arc<dyn Sink>, Vec<SourceRun>)> {
+        let plan = &self.parts.plan;
+        let sink = match &self.parts.sink {
+            Some(sink) => Arc::clone(sink),
+            None => build::sink(plan)?,
+        };
+        let runs = self.sources(state, &sink, stop)?;
+        // Only when the sources are as they must be: nothing is written for a task that cannot run.
+        sink.prepare(&plan.name, state.identity())?;
+        Ok((sink, runs))
     }
 
     fn creator(&self, plan: &SourcePlan) -> Creator {
@@ -241,7 +291,12 @@ impl Migration {
         }
     }
 
-    fn sources(&self, state: &Arc<StateStore>, sink: &Arc<dyn Sink>) -> Result<Vec<SourceRun>> {
+    fn sources(
+        &self,
+        state: &Arc<StateStore>,
+        sink: &Arc<dyn Sink>,
+        stop: &Arc<AtomicBool>,
+    ) -> Result<Vec<SourceRun>> {
         let plan = &self.parts.plan;
         let mut parts = Vec::new();
         for source_plan in plan.sources.iter().filter(|s| s.enabled) {
@@ -281,6 +336,7 @@ impl Migration {
                 creator: Creator { merged: Arc::clone(&merged), ..creator },
                 rate: Arc::clone(&rate),
                 control: self.control.clone(),
+                stop: Arc::clone(stop),
                 until: self.parts.until.clone(),
             })
             .collect())

@@ -1,6 +1,7 @@
 //! One source's part of a migration: copy, then stream, and again after passing troubles.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::Outcome;
@@ -11,7 +12,7 @@ use crate::config::{ResumePlan, StartPoint, TaskPlan};
 use crate::error::{Error, Result, codes};
 use crate::event::LaneId;
 use crate::pipeline::{
-    Copy, CopyStats, Creator, Ended, Rate, StreamContext, StreamReport, StreamStats, Until,
+    Copy, CopyStats, Creator, Ended, Rate, START, StreamContext, StreamReport, StreamStats, Until,
     begin_lane, follow,
 };
 use crate::position::{BinlogPos, GtidSet, Position};
@@ -35,6 +36,8 @@ pub(super) struct SourceRun {
     pub creator: Creator,
     pub rate: Arc<Rate>,
     pub control: Control,
+    /// The flag of this run.
+    pub stop: Arc<AtomicBool>,
     pub until: Until,
 }
 
@@ -43,11 +46,10 @@ impl SourceRun {
     /// (a server that restarts, a broken connection) is waited for.
     pub fn run(&self) -> Result<Outcome> {
         let mut wait = self.resume.backoff_min;
-        let mut worked = false;
         loop {
             let began = Instant::now();
             self.stage(Stage::Running, None)?;
-            let error = match self.once(&mut worked) {
+            let error = match self.once() {
                 Ok(outcome) => {
                     let stage = match outcome {
                         Outcome::Finished => Stage::Finished,
@@ -58,13 +60,13 @@ impl SourceRun {
                 }
                 Err(error) => error,
             };
-            if self.control.is_stopped() && error.code() == &codes::STOPPED {
+            if self.is_stopped() && error.code() == &codes::STOPPED {
                 self.stage(Stage::Stopped, None)?;
                 return Ok(Outcome::Stopped);
             }
-            // What fails before anything has worked is most likely a wrong address or password.
-            let again = error.is_transient() && worked && self.resume.enabled;
-            if !again || self.control.is_stopped() {
+            // A wrong address or password has shown itself before.
+            let again = error.is_transient() && self.resume.enabled;
+            if !again || self.is_stopped() {
                 self.stage(Stage::Paused, Some(&error))?;
                 return Err(error.context(format!("source {}", self.creator.source)));
             }
@@ -77,16 +79,13 @@ impl SourceRun {
                 wait.as_secs_f64()
             );
             self.stage(Stage::Paused, Some(&error))?;
-            self.pause(wait);
+            pause(wait, &self.stop);
             wait = (wait * 2).min(self.resume.backoff_max);
         }
     }
 
-    fn pause(&self, wait: Duration) {
-        let until = Instant::now() + wait;
-        while Instant::now() < until && !self.control.is_stopped() {
-            std::thread::sleep(Duration::from_millis(50).min(wait));
-        }
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
     }
 
     fn stage(&self, stage: Stage, error: Option<&Error>) -> Result {
@@ -108,18 +107,17 @@ impl SourceRun {
         }
     }
 
-    fn once(&self, worked: &mut bool) -> Result<Outcome> {
+    fn once(&self) -> Result<Outcome> {
         let info = self.source.info()?;
         let main = LaneId::main(&self.creator.source);
         let begun = self.state.reader().lane(&main)?.is_some_and(|l| l.checkpoint.is_some());
-        *worked = *worked || begun;
         if begun {
-            return self.sync(&info, main, worked, None);
+            return self.sync(&info, main, None);
         }
         let mut start = None;
         if self.plan.mode.copies() {
-            start = Some(self.load(worked)?);
-            if self.control.is_stopped() {
+            start = Some(self.load()?);
+            if self.is_stopped() {
                 return Ok(Outcome::Stopped);
             }
         }
@@ -130,11 +128,11 @@ impl SourceRun {
             Some(position) => position,
             None => self.start_position(&info)?,
         };
-        self.sync(&info, main, worked, Some(start))
+        self.sync(&info, main, Some(start))
     }
 
     /// The full copy; the position to follow the binlog from.
-    fn load(&self, worked: &mut bool) -> Result<Position> {
+    fn load(&self) -> Result<Position> {
         let stats = Arc::new(CopyStats::default());
         self.control.update(self.index, |s| s.unit = Unit::Load);
         let copy = Copy {
@@ -146,24 +144,23 @@ impl SourceRun {
             creator: self.creator.clone(),
             stats: Arc::clone(&stats),
             rate: Arc::clone(&self.rate),
-            stop: self.control.stop_flag(),
+            stop: Arc::clone(&self.stop),
+            followed: self.plan.mode.syncs(),
             settings: self.settings.copy.clone(),
         };
-        let done = std::sync::atomic::AtomicBool::new(false);
-        let result = std::thread::scope(|scope| {
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
             scope.spawn(|| self.watch_copy(&stats, &done));
             let result = copy.run();
-            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            done.store(true, Ordering::Relaxed);
             result
-        });
-        *worked = *worked || stats.counts().rows > 0;
-        result
+        })
     }
 
-    fn watch_copy(&self, stats: &CopyStats, done: &std::sync::atomic::AtomicBool) {
+    fn watch_copy(&self, stats: &CopyStats, done: &AtomicBool) {
         let mut last = Instant::now();
         loop {
-            let finished = done.load(std::sync::atomic::Ordering::Relaxed);
+            let finished = done.load(Ordering::Relaxed);
             let counts = stats.counts();
             self.control.update(self.index, |s| s.copy = counts);
             if finished || last.elapsed() >= STATUS_INTERVAL {
@@ -200,13 +197,7 @@ impl SourceRun {
         Ok(Position { binlog, gtid })
     }
 
-    fn sync(
-        &self,
-        info: &SourceInfo,
-        lane: LaneId,
-        worked: &mut bool,
-        start: Option<Position>,
-    ) -> Result<Outcome> {
+    fn sync(&self, info: &SourceInfo, lane: LaneId, start: Option<Position>) -> Result<Outcome> {
         let stats = Arc::new(StreamStats::default());
         self.control.update(self.index, |s| s.unit = Unit::Sync);
         let (control, index) = (self.control.clone(), self.index);
@@ -238,7 +229,7 @@ impl SourceRun {
             ddl_rules: Arc::clone(&self.plan.ddl_rules),
             stats,
             rate: Arc::clone(&self.rate),
-            stop: self.control.stop_flag(),
+            stop: Arc::clone(&self.stop),
             until: self.until.clone(),
             report: Box::new(report),
         };
@@ -252,9 +243,16 @@ impl SourceRun {
                 .filter(|t| !t.copy.info.schema.columns.is_empty())
                 .map(|t| (t.copy.info.name.clone(), Arc::clone(&t.copy.info.schema)))
                 .collect();
-            begin_lane(&ctx, &position, &copy.schemas, &tables)?;
+            let earlier = self.state.reader().note(&LaneId::copy(&self.creator.source), START)?;
+            let earlier = earlier
+                .map(|text| Position::from_text(&String::from_utf8_lossy(&text)))
+                .transpose()?;
+            let (start, copied) = match &earlier {
+                Some(earlier) => (earlier, Some(&position)),
+                None => (&position, None),
+            };
+            begin_lane(&ctx, start, copied, &copy.schemas, &tables)?;
         }
-        *worked = true;
         match follow(&ctx)? {
             Ended::Stopped => Ok(Outcome::Stopped),
             Ended::Reached => Ok(Outcome::Finished),
@@ -271,6 +269,14 @@ fn nothing_copied(position: &Position) -> CopyState {
         finished: None,
         schemas: Vec::new(),
         tables: Vec::new(),
+    }
+}
+
+/// Lets time pass, but ends with the run.
+pub(super) fn pause(wait: Duration, stop: &AtomicBool) {
+    let until = Instant::now() + wait;
+    while Instant::now() < until && !stop.load(Ordering::Relaxed) {
+        std::thread::sleep(Duration::from_millis(50).min(wait));
     }
 }
 

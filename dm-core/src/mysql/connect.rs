@@ -11,10 +11,11 @@ use ::mysql::prelude::Queryable;
 use ::mysql::{Conn, Opts, OptsBuilder, Row, Value};
 
 use super::tls::Tls;
-use super::{ServerVersion, ident, is_access_denied, numbers, text, translate};
+use super::{ServerVersion, is_access_denied, numbers, translate};
 use crate::config::ConnPlan;
 use crate::error::During;
 use crate::error::{Error, Result, Scope, codes};
+use crate::sql::{quote_ident, quote_text};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest packet of the protocol's servers; the client crate would otherwise take the
@@ -76,7 +77,7 @@ impl Connection {
         self.run("SET NAMES utf8mb4")?;
         self.run(&format!("SET SESSION time_zone = '+00:00', sql_mode = '{SQL_MODE}'"))?;
         for (name, value) in &plan.session {
-            self.run(&format!("SET SESSION {} = {}", ident(name), setting(value)))?;
+            self.run(&format!("SET SESSION {} = {}", quote_ident(name), setting(value)))?;
         }
         if purpose != Purpose::Control {
             // A target that stalls must not make the source hang up.
@@ -211,7 +212,7 @@ fn setting(value: &str) -> String {
     if number || (word && value.eq_ignore_ascii_case("default")) {
         value.to_owned()
     } else {
-        text(value)
+        quote_text(value)
     }
 }
 

@@ -5,6 +5,8 @@ use crate::error::{Error, Scope};
 
 /// Server error numbers that are named in the code.
 pub(crate) mod numbers {
+    /// Somebody killed the statement.
+    pub(crate) const QUERY_INTERRUPTED: u16 = 1317;
     /// Access to a schema denied.
     pub(crate) const DB_ACCESS_DENIED: u16 = 1044;
     /// Access denied for the user.

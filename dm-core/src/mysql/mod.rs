@@ -1,4 +1,4 @@
-//! Talking to servers of MySQL's family: connections, versions, errors, quoting.
+//! Talking to servers of MySQL's family: connections, versions, errors.
 //!
 //! Both ends use it: the MySQL source reads with it, the MySQL sink writes with it. It is the only
 //! place that knows how the client crate is set up and how its errors read, and none of that
@@ -6,7 +6,6 @@
 
 mod connect;
 mod error;
-mod quote;
 mod tls;
 mod version;
 
@@ -14,4 +13,3 @@ pub use version::{ServerKind, ServerVersion};
 
 pub(crate) use connect::{Connection, Purpose, cell, named_cell, opt_cell};
 pub(crate) use error::{is_access_denied, is_lock_timeout, numbers, translate};
-pub(crate) use quote::{ident, push_hex, table_name, text};

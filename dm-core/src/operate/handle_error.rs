@@ -220,7 +220,7 @@ fn stopped_at(known: &Known) -> Result<BinlogPos> {
     let Some(error) = known.row.as_ref().and_then(|row| row.error.as_ref()) else {
         return Err(Error::new(&codes::OPERATOR_NOTHING, format!("source {source} has no error")));
     };
-    if error.statement.is_empty() || error.start.is_empty() {
+    if error.start.is_empty() {
         return Err(Error::new(
             &codes::OPERATOR_NOTHING,
             format!(
@@ -270,8 +270,8 @@ mod tests {
             store.save_checkpoint(&lane, &checkpoint, &LaneChanges::default()).unwrap();
         }
         let error = Error::new(&codes::SYNC_DDL_JOB, "no")
-            .between(place("bin.000003:1200"), place("bin.000003:1300"))
-            .in_statement(DDL);
+            .at_statement(&place("bin.000003:1200"), &place("bin.000003:1300"))
+            .origin(DDL);
         store.set_error(&SourceId::new("s1"), Some(&error)).unwrap();
     }
 

@@ -10,8 +10,9 @@
 //! target which chunks it has before it reads the others.
 
 use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,7 +20,8 @@ use crossbeam_channel::{Receiver, bounded};
 use dm_filter::TableName;
 
 use super::copy_stats::CopyStats;
-use super::create::Creator;
+use super::create::{Creator, There};
+use super::prepared;
 use super::rate::Rate;
 use crate::error::{Error, Result, codes};
 use crate::event::{ChunkMark, CopyBlock, LaneId};
@@ -29,6 +31,10 @@ use crate::sink::{BlockStream, LoadStats, LoadTarget, OnDuplicate, Sink, Slot, W
 use crate::source::{ChunkReader, Snapshot, Source};
 use crate::state::{ChunkDone, CopyBegin, CopyState, CopyTable, StateStore};
 
+/// So many small tables are planned together.
+const PLANNED_AT_ONCE: usize = 32;
+/// A table of more rows or bytes is planned by itself.
+const SMALL_TABLE: (u64, u64) = (1_000, 1 << 20);
 /// Attempts to write one chunk before the copy is given up (and resumed from outside).
 const ATTEMPTS: u32 = 5;
 /// How often a copy goes on with a new snapshot because tables were changed meanwhile.
@@ -38,11 +44,15 @@ const ROUNDS: u32 = 50;
 const CHUNK_ROWS_MAX: u64 = 100_000;
 /// Chunks have marks of their own: all runs of a copy write under one epoch.
 const COPY_EPOCH: u64 = 0;
-/// Rows that are larger than this on average are copied one chunk at a time: each is in memory
-/// several times on its way (packet, row, block, statement, the client's copies of it).
-const LARGE_ROW: u64 = 512 << 10;
+/// Of rows that are larger than this on average a chunk holds fewer.
+const LARGE_ROW: u64 = 32 << 10;
+/// A connection that has sent more at once keeps as much memory for its life: it is given up.
+const LARGE_STATEMENT: u64 = 3 << 20;
 /// Chunks noted in one commit of the state file.
 const NOTE_AT_ONCE: usize = 64;
+
+/// The note of a copy that says where the stream has to start, when not at its snapshot.
+pub(crate) const START: &str = "start";
 
 /// What the copy of one source works with.
 pub(crate) struct Copy {
@@ -55,6 +65,8 @@ pub(crate) struct Copy {
     pub stats: Arc<CopyStats>,
     pub rate: Arc<Rate>,
     pub stop: Arc<AtomicBool>,
+    /// The binlog is followed behind the copy.
+    pub followed: bool,
     pub settings: CopySettings,
 }
 
@@ -76,14 +88,9 @@ pub(super) struct Table {
     mixed: bool,
 }
 
-impl Table {
-    fn has_large_rows(&self) -> bool {
-        self.copy.bytes / self.copy.rows.max(1) > LARGE_ROW
-    }
-}
-
 enum Work {
-    Plan(usize),
+    /// Many small tables at once: their plans are one commit of the state file.
+    Plan(Range<usize>),
     Chunk(usize, Chunk),
 }
 
@@ -143,7 +150,14 @@ impl Copy {
         let creator = self.creator.clone();
         // When it goes on, too: which tables it is about depends on what happened since.
         let choose = move |t: &TableName| creator.wants(t);
+        let before = match begun {
+            None if self.followed => prepared::before(&*self.source, &self.stop)?,
+            _ => None,
+        };
         let snapshot = self.source.snapshot(&choose, &self.stop)?;
+        if let Some(start) = before.map(|b| b.start(&*self.source)).transpose()?.flatten() {
+            self.state.set_note(&self.lane, START, start.to_text().as_bytes())?;
+        }
         self.stats.means(snapshot.means());
         let tables = match &begun {
             None => self.begin(&*snapshot)?,
@@ -191,12 +205,40 @@ impl Copy {
 
     fn create(&self, snapshot: &dyn Snapshot, tables: &[Table]) -> Result {
         self.creator.schemas(&*self.sink, snapshot.schemas())?;
-        for table in tables {
-            self.check_stop()?;
-            self.creator.table(&*self.sink, &table.copy.info)?;
-        }
+        let there = There::ask(&*self.sink)?;
+        let next = AtomicUsize::new(0);
+        let make = || -> Result {
+            while let Some(table) = tables.get(next.fetch_add(1, Ordering::Relaxed)) {
+                self.check_stop()?;
+                self.make_table(table, &there)
+                    // The others need not go on.
+                    .inspect_err(|_| next.store(tables.len(), Ordering::Relaxed))?;
+            }
+            Ok(())
+        };
+        let threads = self.settings.threads.max(1).min(tables.len());
+        let parts: Vec<Result> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(make)).collect();
+            threads.into_iter().map(|t| t.join().unwrap_or_else(|_| Err(panicked()))).collect()
+        });
+        parts.into_iter().collect::<Result<()>>()?;
         self.stats.begin(tables.iter().map(|t| (t.copy.rows, t.copy.bytes)));
         Ok(())
+    }
+
+    /// Tables that refer to each other may get in each other's way; none is made in part.
+    fn make_table(&self, table: &Table, there: &There) -> Result {
+        let mut attempt = 1;
+        loop {
+            match self.creator.table(&*self.sink, &table.copy.info, there) {
+                Err(e) if e.is_transient() && attempt < ATTEMPTS => {
+                    attempt += 1;
+                    self.check_stop()?;
+                    log::warn!("{} is made again after: {e}", table.copy.info.name);
+                }
+                other => return other,
+            }
+        }
     }
 
     /// Notes the chunks that are at the target although the state file does not know it.
@@ -229,15 +271,15 @@ impl Copy {
     }
 
     fn work(&self, snapshot: &dyn Snapshot, tables: &[Table]) -> Result {
+        let plans = together(tables);
         let shared = Shared {
             queue: Mutex::new(Queue {
-                work: (0..tables.len()).map(Work::Plan).collect(),
-                open: tables.len(),
+                open: plans.len(),
+                work: plans.into_iter().map(Work::Plan).collect(),
                 failure: None,
             }),
             changed: Condvar::new(),
             notes: Mutex::new(Vec::new()),
-            large: Mutex::new(()),
         };
         std::thread::scope(|scope| {
             for worker in 0..self.settings.threads.max(1) {
@@ -247,8 +289,7 @@ impl Copy {
                     match catch_unwind(work) {
                         Ok(Ok(())) => {}
                         Ok(Err(error)) => shared.fail(error),
-                        Err(_) => shared
-                            .fail(Error::new(&codes::SYNC_PANIC, "a thread of the copy panicked")),
+                        Err(_) => shared.fail(panicked()),
                     }
                 });
             }
@@ -277,10 +318,12 @@ impl Copy {
         let mut reader: Option<Box<dyn ChunkReader>> = None;
         while let Some(work) = shared.take(&self.stop)? {
             match work {
-                Work::Plan(at) => {
-                    let Some(table) = tables.get(at) else { continue };
-                    let chunks = self.plan(snapshot, table)?;
-                    shared.add(chunks.into_iter().map(|c| Work::Chunk(at, c)));
+                Work::Plan(range) => {
+                    let plans = self.plan(snapshot, tables, range)?;
+                    let chunks = |(at, chunks): (usize, Vec<Chunk>)| {
+                        chunks.into_iter().map(move |c| Work::Chunk(at, c))
+                    };
+                    shared.add(plans.into_iter().flat_map(chunks).collect());
                 }
                 Work::Chunk(at, chunk) => {
                     let Some(table) = tables.get(at) else { continue };
@@ -288,10 +331,10 @@ impl Copy {
                         reader = Some(snapshot.reader()?);
                     }
                     let Some(reader) = reader.as_deref_mut() else { continue };
-                    let stats = {
-                        let _turn = table.has_large_rows().then(|| lock(&shared.large));
-                        self.chunk(&slot, &mut writer, reader, table, &chunk)?
-                    };
+                    let stats = self.chunk(&slot, &mut writer, reader, table, &chunk)?;
+                    if stats.largest > LARGE_STATEMENT {
+                        writer = None;
+                    }
                     self.stats.chunk(stats.rows, stats.bytes, stats.duplicates);
                     lock(&shared.notes).push(ChunkDone {
                         table: table.copy.info.name.clone(),
@@ -308,22 +351,38 @@ impl Copy {
         Ok(())
     }
 
-    /// The chunks of a table that are still to be copied.
-    fn plan(&self, snapshot: &dyn Snapshot, table: &Table) -> Result<Vec<Chunk>> {
-        let name = &table.copy.info.name;
-        if table.mixed {
-            let chunks = self.state.reader().chunks(&self.lane, name)?;
-            return Ok(chunks.into_iter().filter(|c| !c.done).map(|c| c.chunk).collect());
+    /// The chunks of some tables that are still to be copied.
+    fn plan(
+        &self,
+        snapshot: &dyn Snapshot,
+        tables: &[Table],
+        range: Range<usize>,
+    ) -> Result<Vec<(usize, Vec<Chunk>)>> {
+        let mut open = Vec::with_capacity(range.len());
+        let mut planned = Vec::new();
+        for (at, table) in tables.iter().enumerate().take(range.end).skip(range.start) {
+            self.check_stop()?;
+            let name = &table.copy.info.name;
+            if table.mixed {
+                let chunks = self.state.reader().chunks(&self.lane, name)?;
+                open.push((at, chunks.into_iter().filter(|c| !c.done).map(|c| c.chunk).collect()));
+                continue;
+            }
+            let row_bytes = (table.copy.bytes / table.copy.rows.max(1)).max(1);
+            let least = if row_bytes > LARGE_ROW { 8 } else { 1_000 };
+            let rows = self
+                .settings
+                .chunk_rows
+                .min(CHUNK_ROWS_MAX)
+                .min((self.settings.chunk_bytes / row_bytes).max(least));
+            let chunks = snapshot.plan(name, rows)?;
+            planned.push((name.clone(), chunks.clone()));
+            open.push((at, chunks));
         }
-        let row_bytes = (table.copy.bytes / table.copy.rows.max(1)).max(1);
-        let rows = self
-            .settings
-            .chunk_rows
-            .min(CHUNK_ROWS_MAX)
-            .min((self.settings.chunk_bytes / row_bytes).max(1_000));
-        let chunks = snapshot.plan(name, rows)?;
-        self.state.plan_chunks(&self.lane, &[(name.clone(), chunks.clone())])?;
-        Ok(chunks)
+        if !planned.is_empty() {
+            self.state.plan_chunks(&self.lane, &planned)?;
+        }
+        Ok(open)
     }
 
     /// Notes finished chunks in the state file, many in one commit.
@@ -426,6 +485,24 @@ impl Copy {
     }
 }
 
+/// Which tables are planned together. They come largest first.
+fn together(tables: &[Table]) -> Vec<Range<usize>> {
+    let (rows, bytes) = SMALL_TABLE;
+    let small = |table: &Table| table.copy.rows <= rows && table.copy.bytes <= bytes;
+    let mut plans: Vec<Range<usize>> = Vec::new();
+    let mut joins = false;
+    for (at, table) in tables.iter().enumerate() {
+        match plans.last_mut() {
+            Some(last) if joins && small(table) && last.len() < PLANNED_AT_ONCE => {
+                last.end = at + 1
+            }
+            _ => plans.push(at..at + 1),
+        }
+        joins = small(table);
+    }
+    plans
+}
+
 enum Failure {
     Source(Error),
     Target(Error),
@@ -485,8 +562,6 @@ struct Shared {
     queue: Mutex<Queue>,
     changed: Condvar,
     notes: Mutex<Vec<ChunkDone>>,
-    /// Held by the worker that copies large rows.
-    large: Mutex<()>,
 }
 
 impl Shared {
@@ -513,9 +588,9 @@ impl Shared {
 
     /// Adds the chunks of a planned table, before the tables that are not planned yet: their
     /// number stays small.
-    fn add(&self, work: impl DoubleEndedIterator<Item = Work>) {
+    fn add(&self, work: Vec<Work>) {
         let mut queue = lock(&self.queue);
-        for w in work.rev() {
+        for w in work.into_iter().rev() {
             queue.work.push_front(w);
             queue.open += 1;
         }
@@ -539,6 +614,10 @@ impl Shared {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn panicked() -> Error {
+    Error::new(&codes::SYNC_PANIC, "a thread of the copy panicked")
 }
 
 fn stopped() -> Error {

@@ -1,7 +1,7 @@
 //! Which tables of a source are carried, where they go, and how they come to be at the target.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use dm_filter::{Chain, Filter, Interest, TableName};
 use dm_router::{ColumnChoice, Router, Target};
@@ -134,10 +134,10 @@ impl Creator {
     /// # Errors
     ///
     /// What the target answers, or a structure that cannot be understood.
-    pub fn table(&self, sink: &dyn Sink, info: &TableInfo) -> Result {
+    pub fn table(&self, sink: &dyn Sink, info: &TableInfo, there: &There) -> Result {
         let target = self.target(&info.name)?;
         let name = TableName::new(target.schema.clone(), target.table.clone());
-        if sink.describe(&name)?.is_some() {
+        if there.has(sink, &name)? {
             return Ok(());
         }
         if target.columns != ColumnChoice::All || !target.extra.is_empty() {
@@ -154,7 +154,7 @@ impl Creator {
             ));
         }
         let routed_schema = self.target(&TableName::schema_only(&info.name.schema))?.schema;
-        if routed_schema != target.schema {
+        if routed_schema != target.schema && there.is_new(&target.schema) {
             let sql = format!("CREATE DATABASE IF NOT EXISTS {}", quote_ident(&target.schema));
             create(sink, sql, TableName::schema_only(&target.schema))?;
         }
@@ -190,6 +190,49 @@ impl Creator {
             Some(error) => Err(error),
             None => Ok(text),
         }
+    }
+}
+
+/// What the target is known to have, while many tables are made.
+pub(crate) struct There {
+    tables: Option<Names>,
+    schemas: Mutex<HashSet<String>>,
+}
+
+struct Names {
+    exact: HashSet<TableName>,
+    /// In small letters: whether a target tells them apart is for it to say.
+    folded: HashSet<TableName>,
+}
+
+fn folded(table: &TableName) -> TableName {
+    TableName::new(table.schema.to_lowercase(), table.table.to_lowercase())
+}
+
+impl There {
+    /// Asks the target.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be asked.
+    pub fn ask(sink: &dyn Sink) -> Result<Self> {
+        let tables =
+            sink.tables()?.map(|exact| Names { folded: exact.iter().map(folded).collect(), exact });
+        Ok(Self { tables, schemas: Mutex::default() })
+    }
+
+    fn has(&self, sink: &dyn Sink, table: &TableName) -> Result<bool> {
+        match &self.tables {
+            Some(names) if names.exact.contains(table) => Ok(true),
+            Some(names) if !names.folded.contains(&folded(table)) => Ok(false),
+            _ => Ok(sink.describe(table)?.is_some()),
+        }
+    }
+
+    /// True for the first who asks.
+    fn is_new(&self, schema: &str) -> bool {
+        let mut schemas = self.schemas.lock().unwrap_or_else(PoisonError::into_inner);
+        schemas.insert(schema.to_owned())
     }
 }
 

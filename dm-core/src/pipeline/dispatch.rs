@@ -213,7 +213,15 @@ mod tests {
     }
 
     fn txn(ordinal: u64) -> Txn {
-        Txn { ordinal, end: Position::default(), at: 0, blocks: Vec::new(), rows: 0, bytes: 1 }
+        Txn {
+            ordinal,
+            gtid: None,
+            end: Position::default(),
+            at: 0,
+            blocks: Vec::new(),
+            rows: 0,
+            bytes: 1,
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod copy_resume;
 mod copy_stats;
 mod create;
 mod dispatch;
+mod prepared;
 mod progress;
 mod rate;
 mod stats;
@@ -18,7 +19,7 @@ pub use copy_stats::CopyCounts;
 pub use stats::StreamCounts;
 pub use until::Until;
 
-pub(crate) use copy::{Copy, CopySettings};
+pub(crate) use copy::{Copy, CopySettings, START};
 pub(crate) use copy_stats::CopyStats;
 pub(crate) use create::{Creator, MergedTargets};
 pub(crate) use rate::Rate;

@@ -180,6 +180,12 @@ impl Progress {
         Ok(())
     }
 
+    /// True when an ordinal is in the target.
+    pub fn is_done(&self, ordinal: u64) -> bool {
+        let inner = self.lock();
+        inner.low.ordinal >= ordinal || inner.done.contains(ordinal)
+    }
+
     /// Waits until everything up to an ordinal is in the target, except what is parked; at most
     /// until `deadline`; false when it is not. With a deadline a stop does not end the wait.
     ///

@@ -5,6 +5,7 @@
 //! the worker opens a new connection, which waits until the old one can write no more, and reads
 //! its own mark: the batch is in, or it is sent again. A restart does the same with all marks.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,10 +19,14 @@ use super::rate::Rate;
 use super::stats::StreamStats;
 use crate::error::{Error, Result, codes};
 use crate::event::{Batch, OrdinalSet, StreamMark, Txn};
+use crate::position::{Flavor, Gtid, GtidSet};
 use crate::sink::{ApplyStats, Sink, Slot, Writer};
 
 /// Attempts to apply one batch before the stream is given up (and started anew from outside).
 const ATTEMPTS: u32 = 6;
+
+/// TiDB's limit of one transaction (`txn-total-size-limit`).
+const TXN_TOO_LARGE: u16 = 8004;
 
 /// How much goes into one target transaction.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +63,7 @@ impl Worker {
 
     fn work(&self) -> Result {
         let mut writer: Option<Box<dyn Writer>> = None;
-        let mut applied = OrdinalSet::new();
+        let mut applied = Applied::default();
         let mut next: Option<Job> = None;
         while let Some(first) = next.take().or_else(|| self.jobs.recv().ok()) {
             if self.progress.is_over() {
@@ -70,7 +75,7 @@ impl Worker {
             }
             let mut batch = vec![first.txn];
             next = self.gather(&mut batch);
-            self.apply(&mut writer, &mut applied, &batch)?;
+            self.apply_split(&mut writer, &mut applied, &batch)?;
             self.length.fetch_sub(batch.len(), Ordering::Relaxed);
             self.progress.done(batch.iter().map(|t| t.ordinal));
         }
@@ -94,17 +99,32 @@ impl Worker {
         None
     }
 
+    /// Applies a batch; in halves when the target says that it is too large for one transaction.
+    fn apply_split(
+        &self,
+        writer: &mut Option<Box<dyn Writer>>,
+        applied: &mut Applied,
+        txns: &[Arc<Txn>],
+    ) -> Result {
+        match self.apply(writer, applied, txns) {
+            Err(e) if e.server_error() == Some(TXN_TOO_LARGE) && txns.len() > 1 => {
+                let (first, rest) = txns.split_at(txns.len() / 2);
+                self.apply_split(writer, applied, first)?;
+                self.apply_split(writer, applied, rest)
+            }
+            other => other,
+        }
+    }
+
     fn apply(
         &self,
         writer: &mut Option<Box<dyn Writer>>,
-        applied: &mut OrdinalSet,
+        applied: &mut Applied,
         txns: &[Arc<Txn>],
     ) -> Result {
         let batch = Batch { lane: self.slot.lane.clone(), txns: txns.to_vec() };
         let low = self.progress.low();
-        applied.forget_upto(low.ordinal);
-        let mut with_batch = applied.clone();
-        txns.iter().for_each(|t| with_batch.insert(t.ordinal));
+        let with_batch = applied.with(low.ordinal, txns);
         let mark = StreamMark {
             lane: self.slot.lane.clone(),
             epoch: self.slot.epoch,
@@ -116,7 +136,7 @@ impl Worker {
         let (rows, bytes) = txns.iter().fold((0, 0), |(r, b), t| (r + t.rows, b + t.bytes));
         self.rate.pay(rows, bytes, self.progress.over());
         let stats = self.persist(writer, &batch, &mark)?;
-        *applied = mark.applied;
+        applied.add(mark.applied, txns);
         self.stats.applied(txns.len(), &stats);
         Ok(())
     }
@@ -181,6 +201,46 @@ impl Worker {
             left = left.saturating_sub(step);
         }
     }
+}
+
+/// What a worker has committed beyond the low-water mark.
+#[derive(Default)]
+struct Applied {
+    ordinals: OrdinalSet,
+    named: VecDeque<(u64, Option<Gtid>)>,
+}
+
+impl Applied {
+    /// The set that a batch's mark tells; what is up to `low` is forgotten.
+    fn with(&mut self, low: u64, txns: &[Arc<Txn>]) -> OrdinalSet {
+        self.ordinals.forget_upto(low);
+        while self.named.front().is_some_and(|(ordinal, _)| *ordinal <= low) {
+            self.named.pop_front();
+        }
+        let mut set = self.ordinals.clone();
+        txns.iter().for_each(|t| set.insert(t.ordinal));
+        let before = self.named.iter().map(|(_, gtid)| gtid);
+        let all = before.chain(txns.iter().map(|t| &t.gtid));
+        let named: Option<Vec<&Gtid>> = all.map(Option::as_ref).collect();
+        set.set_gtids(named.and_then(|named| gtids(named.into_iter())));
+        set
+    }
+
+    /// Notes that the batch with this mark is in.
+    fn add(&mut self, set: OrdinalSet, txns: &[Arc<Txn>]) {
+        self.ordinals = set;
+        self.named.extend(txns.iter().map(|t| (t.ordinal, t.gtid.clone())));
+    }
+}
+
+/// MySQL's GTIDs as a set. A set of MariaDB's says how far each domain is, not which ones are in
+/// it: `None` for those.
+pub(super) fn gtids<'g>(gtids: impl Iterator<Item = &'g Gtid>) -> Option<GtidSet> {
+    let mut set = GtidSet::empty(Flavor::MySql);
+    for gtid in gtids {
+        set.add(gtid).ok()?;
+    }
+    (!set.is_empty()).then_some(set)
 }
 
 enum Found {

@@ -110,16 +110,9 @@ impl MariaDbGtidSet {
 
     /// Puts a transaction in and makes it the last of its domain, unless it was in already.
     pub fn add(&mut self, gtid: MariaDbGtid) {
-        if self.contains(&gtid) {
-            return;
+        if !self.contains(&gtid) {
+            self.push_state(gtid);
         }
-        let last = (gtid.server, gtid.seq);
-        let domain = self
-            .domains
-            .entry(gtid.domain)
-            .or_insert_with(|| Domain { last, servers: BTreeMap::new() });
-        domain.last = last;
-        domain.servers.insert(gtid.server, gtid.seq);
     }
 
     /// Puts everything of another set in; the higher last number becomes the last.

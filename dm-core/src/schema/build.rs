@@ -10,13 +10,12 @@ use super::keys::{
     add_invisible_key, cut_prefixes, name_checks, name_foreign_keys, settle_hashed_keys,
     settle_keys,
 };
-use super::table::{
-    Check, Column, ColumnType, ForeignKey, Key, KeyKind, KeyPart, TableSchema, TypeKind,
-};
+use super::table::{Check, Column, ColumnType, ForeignKey, Key, KeyKind, TableSchema, TypeKind};
 use crate::ddl::{
     CheckDef, ColumnDef, CreateTable, Flavor, ForeignKeyDef, KeyDef, SqlMode, TableElement,
-    TableOption, TypeSpec, quote_ident,
+    TableOption, TypeSpec,
 };
+use crate::sql::quote_ident;
 
 /// What the columns and keys of one statement are made with.
 pub(super) struct Builder<'a> {
@@ -186,8 +185,7 @@ impl<'a> Builder<'a> {
     }
 
     fn column_key(&mut self, kind: KeyKind, name: &str, column: &str) {
-        let part = KeyPart::Column { name: column.to_owned(), prefix: None, descending: false };
-        self.keys.push(Key::new(name, kind, vec![part]));
+        self.keys.push(Key::over(name, kind, [column]));
     }
 
     /// REFERENCES behind a column was read and ignored by MySQL before 9.0 and MariaDB before
@@ -308,11 +306,9 @@ impl<'a> Builder<'a> {
         if self.shown {
             return;
         }
-        let part =
-            |c: &String| KeyPart::Column { name: c.clone(), prefix: None, descending: false };
         let name = def.name.as_ref().or(def.index_name.as_ref());
         let name = name.map_or(UNNAMED, String::as_str);
-        let mut key = Key::new(name, KeyKind::Plain, def.columns.iter().map(part).collect());
+        let mut key = Key::over(name, KeyKind::Plain, &def.columns);
         key.generated = true;
         self.keys.push(key);
     }
@@ -361,28 +357,9 @@ pub(super) fn settle_default(column: &mut Column) {
 /// True for types whose values are stored outside of the row. MySQL prints their nullable columns
 /// without DEFAULT NULL, and lets them have no literal default.
 pub(super) fn is_blob(kind: TypeKind) -> bool {
-    use TypeKind as T;
-    matches!(
-        kind,
-        T::TinyText
-            | T::Text
-            | T::MediumText
-            | T::LongText
-            | T::TinyBlob
-            | T::Blob
-            | T::MediumBlob
-            | T::LongBlob
-            | T::Json
-            | T::Geometry
-            | T::Point
-            | T::LineString
-            | T::Polygon
-            | T::MultiPoint
-            | T::MultiLineString
-            | T::MultiPolygon
-            | T::GeometryCollection
-            | T::Vector
-    )
+    kind.is_text_or_blob()
+        || kind.is_geometry()
+        || matches!(kind, TypeKind::Json | TypeKind::Vector)
 }
 
 /// True for columns of which no default and NULL look the same when MySQL prints them.

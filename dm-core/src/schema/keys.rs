@@ -223,6 +223,5 @@ pub(super) fn add_invisible_key(table: &mut TableSchema) {
     column.auto_increment = true;
     column.invisible = true;
     table.columns.insert(0, column);
-    let part = KeyPart::Column { name: "my_row_id".to_owned(), prefix: None, descending: false };
-    table.keys.insert(0, Key::new("PRIMARY", KeyKind::Primary, vec![part]));
+    table.keys.insert(0, Key::over("PRIMARY", KeyKind::Primary, ["my_row_id"]));
 }

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use dm_filter::TableName;
 
 use super::table::{Check, Column, ForeignKey, Key, KeyKind, KeyPart, TableSchema, TypeKind};
-use crate::ddl::{quote_ident, quote_string};
+use crate::ddl::quote_string;
+use crate::sql::quote_ident;
 
 /// The CREATE TABLE statement of a structure, for the default `sql_mode`.
 ///

@@ -1,7 +1,8 @@
 //! Column names inside expressions (generated columns, checks, functional keys).
 
 use super::table::{Column, same_name};
-use crate::ddl::{Comments, SqlMode, TokenKind, lex, quote_ident, unquote_ident};
+use crate::ddl::{Comments, SqlMode, TokenKind, lex, unquote_ident};
+use crate::sql::quote_ident;
 
 /// The identifiers of an expression: where they stand, and their names. A word before a
 /// parenthesis is a function unless it is quoted.

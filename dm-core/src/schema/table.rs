@@ -179,6 +179,16 @@ impl Key {
         }
     }
 
+    /// A visible key over whole columns, in ascending order.
+    pub fn over<C: Into<String>>(
+        name: impl Into<String>,
+        kind: KeyKind,
+        columns: impl IntoIterator<Item = C>,
+    ) -> Self {
+        let part = |c: C| KeyPart::Column { name: c.into(), prefix: None, descending: false };
+        Self::new(name, kind, columns.into_iter().map(part).collect())
+    }
+
     /// True when a column is among the parts.
     pub fn has_column(&self, name: &str) -> bool {
         self.parts.iter().any(|p| p.column().is_some_and(|c| same_name(c, name)))

@@ -8,6 +8,7 @@
 //!
 //! A sink never retries by itself and never guesses.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -96,6 +97,8 @@ pub struct LoadStats {
     pub bytes: u64,
     /// Rows that were there already and were kept or replaced.
     pub duplicates: u64,
+    /// Bytes of the largest statement that was sent; 0 where that says nothing.
+    pub largest: u64,
 }
 
 /// What an apply did.
@@ -152,6 +155,16 @@ pub struct TargetDdl {
     pub from: Option<Flavor>,
 }
 
+impl TargetDdl {
+    /// True when nothing but the sql_mode of a session belongs to the statement.
+    pub fn is_plain(&self) -> bool {
+        self.schema.is_empty()
+            && self.at == 0
+            && self.time_zone.is_none()
+            && self.collation_server.is_none()
+    }
+}
+
 /// What became of a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DdlOutcome {
@@ -204,6 +217,16 @@ pub trait Sink: Send + Sync {
     ///
     /// When the target cannot be asked.
     fn describe(&self, table: &TableName) -> Result<Option<Arc<TableSchema>>>;
+
+    /// The names of all tables of the target, where one question tells them; `None` where each
+    /// table has to be asked for ([`Sink::describe`]).
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be asked.
+    fn tables(&self) -> Result<Option<HashSet<TableName>>> {
+        Ok(None)
+    }
 
     /// The target's own text of a table's structure, for comparing before and after a statement;
     /// `None` when there is no such table.

@@ -10,6 +10,7 @@ mod queue;
 pub mod recorded;
 mod translate;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -105,6 +106,15 @@ pub trait Source: Send + Sync {
     /// When the server cannot be asked.
     fn tables(&self, choose: &TableChoice) -> Result<Vec<TableName>>;
 
+    /// The XA transactions that are prepared and not decided; `None` when the source cannot tell.
+    ///
+    /// # Errors
+    ///
+    /// When the server cannot be asked.
+    fn prepared(&self) -> Result<Option<Prepared>> {
+        Ok(None)
+    }
+
     /// Opens the stream behind a position. The stream first verifies that the server is the one
     /// (or a proper successor of the one) that the position was taken from.
     ///
@@ -112,6 +122,15 @@ pub trait Source: Send + Sync {
     ///
     /// When the server cannot be reached or the position is purged or unknown there.
     fn open(&self, from: &Position) -> Result<Box<dyn EventStream>>;
+}
+
+/// What a source says of its XA transactions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prepared {
+    /// Those that are prepared and wait for their decision, in words for people.
+    pub xids: BTreeSet<String>,
+    /// How many were ever prepared, since the server was started.
+    pub count: u64,
 }
 
 /// What a task wants of a source.
@@ -160,7 +179,8 @@ pub trait Snapshot: Send + Sync {
 
 /// Reads chunks.
 pub trait ChunkReader: Send {
-    /// Reads a chunk and hands its rows to `out` in blocks of about `block_bytes` bytes.
+    /// Reads a chunk and hands its rows to `out` in blocks of about `block_bytes` bytes. A block may
+    /// be empty: it is taken when the one before it has been written.
     ///
     /// # Errors
     ///
@@ -220,6 +240,9 @@ pub enum Body {
         gtid: Option<Gtid>,
         /// The group is one statement without BEGIN and COMMIT (MariaDB tells, MySQL does not).
         standalone: bool,
+        /// The group is the first half of an XA transaction: it ends prepared (MariaDB tells here,
+        /// MySQL with the statement that follows).
+        prepared: bool,
         /// Length of the group in bytes, when told.
         length: Option<u64>,
     },

@@ -3,7 +3,9 @@
 //!
 //! The queue is bounded in events and in bytes. When the pipeline stands still the thread stops
 //! reading, then a server stops sending; its timeout for that was raised when the connection was
-//! made. A stream that is dropped ends its thread with the next event or heartbeat.
+//! made. What was polled last counts as long as nothing further is asked for, and behind a large
+//! event the thread reads on only when that has been worked off: otherwise two of them, with all
+//! the forms that they take on their way, would be in memory at a time. A stream that is dropped ends its thread with the next event or heartbeat.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -18,6 +20,8 @@ use crate::error::{Error, Result, codes};
 const EVENTS: usize = 8_192;
 /// Bytes of rows and statements that wait at most, unless one event alone is larger.
 const BYTES: usize = 8 << 20;
+/// An event of more bytes is large.
+const LARGE: usize = 1 << 20;
 /// What an event costs beside its rows or text.
 const OVERHEAD: usize = 256;
 
@@ -46,6 +50,14 @@ impl Shared {
         self.less.notify_one();
     }
 
+    /// Waits until nothing is under way, or nobody polls any more.
+    fn wait_empty(&self) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        while *waiting > 0 && !self.is_closed() {
+            waiting = self.less.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
     fn close(&self) {
         // Under the lock, so that a thread about to wait cannot miss it.
         let _waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -66,6 +78,8 @@ pub(super) struct QueuedStream {
     /// `None` is the end.
     queue: Receiver<Result<Option<SourceEvent>>>,
     shared: Arc<Shared>,
+    /// What the event cost that was polled last.
+    last: usize,
     ended: bool,
     spent: bool,
 }
@@ -86,7 +100,7 @@ impl QueuedStream {
             .map_err(|e| {
                 Error::new(&codes::SYNC_PANIC, "the thread of a stream could not start").cause(e)
             })?;
-        Ok(Self { queue, shared, ended: false, spent: false })
+        Ok(Self { queue, shared, last: 0, ended: false, spent: false })
     }
 }
 
@@ -98,12 +112,18 @@ fn read(
 ) {
     let closed = || Error::new(&codes::SYNC_READ, "the stream was closed");
     let last = loop {
+        let mut large = false;
         let more = step(&mut |event| {
-            if !shared.acquire(cost(&event)) {
+            let bytes = cost(&event);
+            large |= bytes > LARGE;
+            if !shared.acquire(bytes) {
                 return Err(closed());
             }
             queue.send(Ok(Some(event))).map_err(|_| closed())
         });
+        if large {
+            shared.wait_empty();
+        }
         if shared.is_closed() {
             return;
         }
@@ -136,13 +156,14 @@ impl EventStream for QueuedStream {
         if self.ended {
             return Ok(Polled::End);
         }
+        self.shared.release(std::mem::take(&mut self.last));
         match self.queue.recv_timeout(patience) {
             Ok(Ok(None)) => {
                 self.ended = true;
                 Ok(Polled::End)
             }
             Ok(Ok(Some(event))) => {
-                self.shared.release(cost(&event));
+                self.last = cost(&event);
                 Ok(Polled::Event(Box::new(event)))
             }
             Ok(Err(e)) => {
@@ -177,6 +198,27 @@ mod tests {
             shared.release(BYTES * 2);
             assert!(waiter.join().unwrap());
         });
+    }
+
+    #[test]
+    fn behind_a_large_event_nothing_is_read_until_it_is_worked_off() {
+        let (read, was_read) = bounded(10);
+        let mut events = 0;
+        let mut stream = QueuedStream::spawn("test", move |out| {
+            events += 1;
+            let _ = read.send(events);
+            let sql = "x".repeat(if events == 1 { LARGE } else { 1 });
+            let at: crate::position::BinlogPos = "b.000001:4".parse()?;
+            let body = Body::RowsQuery(sql);
+            out(SourceEvent { start: at.clone(), end: at, at: 0, body })?;
+            Ok(events < 3)
+        })
+        .unwrap();
+        let patience = Duration::from_secs(20);
+        assert!(matches!(stream.poll(patience).unwrap(), Polled::Event(_)));
+        assert_eq!((was_read.recv(), was_read.try_recv().ok()), (Ok(1), None));
+        assert!(matches!(stream.poll(patience).unwrap(), Polled::Event(_)));
+        assert_eq!(was_read.recv_timeout(patience), Ok(2));
     }
 
     #[test]

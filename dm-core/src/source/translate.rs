@@ -203,10 +203,13 @@ fn body_of(body: EventBody<'_>, wanted: Option<&RowChoice>) -> Option<Body> {
         EventBody::Gtid(event) => Body::Gtid {
             gtid: event.gtid,
             standalone: false,
+            // Told by the `XA START` that follows.
+            prepared: false,
             length: Some(event.transaction_length).filter(|n| *n > 0),
         },
         EventBody::MariaDbGtid(event) => Body::Gtid {
             standalone: event.has(MariaDbGtidEvent::FL_STANDALONE),
+            prepared: event.has(MariaDbGtidEvent::FL_PREPARED_XA),
             gtid: Some(Gtid::MariaDb(event.gtid)),
             length: None,
         },

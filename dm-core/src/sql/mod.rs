@@ -11,4 +11,6 @@ mod quote;
 
 pub use calendar::{civil_from_epoch, push_datetime, push_time, push_timestamp};
 pub use literal::{push_cell, push_json, push_value};
-pub use quote::{push_hex, push_ident, push_string, push_table, quote_ident, quote_table};
+pub use quote::{
+    push_hex, push_ident, push_string, push_table, quote_ident, quote_table, quote_text,
+};

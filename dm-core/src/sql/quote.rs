@@ -70,6 +70,17 @@ pub fn push_string(out: &mut String, text: &str) {
     out.push('\'');
 }
 
+/// A utf8mb4 string literal for any session: it reads the same with and without
+/// NO_BACKSLASH_ESCAPES. Texts with a backslash are given in hexadecimal.
+pub fn quote_text(text: &str) -> String {
+    if text.contains('\\') || text.contains('\0') {
+        let mut out = "_utf8mb4 ".to_owned();
+        push_hex(&mut out, text.as_bytes());
+        return out;
+    }
+    format!("'{}'", text.replace('\'', "''"))
+}
+
 /// Appends a hexadecimal literal, `x'..'`.
 pub fn push_hex(out: &mut String, bytes: &[u8]) {
     const DIGITS: [char; 16] =
@@ -100,6 +111,13 @@ mod tests {
         let mut out = String::new();
         push_string(&mut out, "it's \\ a\nb\r\0\u{1a}é\"");
         assert_eq!(out, "'it\\'s \\\\ a\\nb\\r\\0\\Zé\"'");
+    }
+
+    #[test]
+    fn texts_for_any_session_have_no_escapes() {
+        assert_eq!(quote_text("it's"), "'it''s'");
+        assert_eq!(quote_text("a\\b"), "_utf8mb4 x'615C62'");
+        assert_eq!(quote_text(""), "''");
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod stream_model;
 mod tables;
 mod task;
 mod tracked;
+mod xa;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,7 +47,8 @@ pub use mailbox::{Command, CommandState, Mailbox};
 pub use overrides::{Override, OverrideAction};
 pub use reader::StateReader;
 pub use stream_model::{
-    Checkpoint, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, Skipped, TrackedTable, Tracker,
+    Checkpoint, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, PreparedXa, Skipped, TrackedTable,
+    Tracker, XaPart,
 };
 pub use task::{SourceRow, Stage, StoredError, TaskRow};
 

@@ -10,9 +10,9 @@ use super::db::Db;
 use super::ddl::DdlRecord;
 use super::mailbox::Command;
 use super::overrides::Override;
-use super::stream_model::{LaneState, OnlineDdl, Skipped, Tracker};
+use super::stream_model::{LaneState, OnlineDdl, PreparedXa, Skipped, Tracker};
 use super::task::{SourceRow, TaskRow};
-use super::{copy, ddl, dir, mailbox, overrides, stream, task};
+use super::{copy, ddl, dir, mailbox, overrides, stream, task, xa};
 use crate::error::Result;
 use crate::event::{LaneId, SourceId};
 
@@ -97,22 +97,22 @@ impl StateReader {
         self.db.read(|conn| stream::online_ddl(conn, lane))
     }
 
-    /// The xids of the prepared transactions that are kept, sorted.
+    /// The prepared transactions that are kept, by xid.
     ///
     /// # Errors
     ///
     /// See [`StateReader`].
-    pub fn xids(&self, lane: &LaneId) -> Result<Vec<String>> {
-        self.db.read(|conn| stream::xids(conn, lane))
+    pub fn xa(&self, lane: &LaneId) -> Result<Vec<PreparedXa>> {
+        self.db.read(|conn| xa::prepared(conn, lane))
     }
 
-    /// The encoded rows of a prepared transaction.
+    /// The rows of one part of a prepared transaction.
     ///
     /// # Errors
     ///
     /// See [`StateReader`].
-    pub fn xa(&self, lane: &LaneId, xid: &str) -> Result<Option<Vec<u8>>> {
-        self.db.read(|conn| stream::xa(conn, lane, xid))
+    pub fn xa_part(&self, lane: &LaneId, ordinal: u64, part: u32) -> Result<Option<Vec<u8>>> {
+        self.db.read(|conn| xa::part(conn, lane, ordinal, part))
     }
 
     /// The memory of another part ([`super::LaneChanges::notes`]).

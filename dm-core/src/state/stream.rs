@@ -11,7 +11,6 @@ use std::sync::Arc;
 use dm_filter::TableName;
 use rusqlite::{Connection, Row, Transaction};
 
-use super::StateStore;
 use super::db::{
     Inner, bad, find_lane, from_json, int, lane_id, misuse, now, optional, position,
     position_or_none, to_json, uint,
@@ -19,6 +18,7 @@ use super::db::{
 use super::stream_model::{
     Checkpoint, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, Skipped, TrackedTable, Tracker,
 };
+use super::{StateStore, xa};
 use crate::error::{Error, Result, codes};
 use crate::event::{LaneId, SourceId};
 use crate::position::Position;
@@ -40,6 +40,7 @@ impl StateStore {
                 "UPDATE lane SET epoch = max(epoch, ?2) + 1 WHERE id = ?1",
                 (id, int(epoch_floor)),
             )?;
+            xa::tidy(tx, id)?;
             state(tx, lane)?.ok_or_else(|| misuse(format!("lane {lane} is gone")))
         })
     }
@@ -229,13 +230,7 @@ fn save_rest(tx: &Transaction<'_>, lane: &LaneId, id: i64, changes: &LaneChanges
         )?
         .execute((id, &ddl.table.schema, &ddl.table.table, &ddl.record))?;
     }
-    for xid in &changes.removed_xa {
-        tx.prepare_cached("DELETE FROM xa WHERE lane = ?1 AND xid = ?2")?.execute((id, xid))?;
-    }
-    for (xid, rows) in &changes.xa {
-        tx.prepare_cached("INSERT OR REPLACE INTO xa (lane, xid, rows) VALUES (?1, ?2, ?3)")?
-            .execute((id, xid, rows))?;
-    }
+    xa::save(tx, id, changes)?;
     for skipped in &changes.skipped {
         tx.prepare_cached(
             "INSERT INTO skipped (lane, kind, count, last) VALUES (?1, ?2, ?3, ?4)
@@ -338,18 +333,6 @@ pub(super) fn online_ddl(conn: &Connection, lane: &LaneId) -> Inner<Vec<OnlineDd
         Ok(OnlineDdl { table, record: row.get(2)? })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-pub(super) fn xids(conn: &Connection, lane: &LaneId) -> Inner<Vec<String>> {
-    let Some(id) = find_lane(conn, lane)? else { return Ok(Vec::new()) };
-    let mut statement = conn.prepare_cached("SELECT xid FROM xa WHERE lane = ?1 ORDER BY xid")?;
-    let rows = statement.query_map([id], |row| row.get(0))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-pub(super) fn xa(conn: &Connection, lane: &LaneId, xid: &str) -> Inner<Option<Vec<u8>>> {
-    let Some(id) = find_lane(conn, lane)? else { return Ok(None) };
-    optional(conn, "SELECT rows FROM xa WHERE lane = ?1 AND xid = ?2", (id, xid))
 }
 
 pub(super) fn note(conn: &Connection, lane: &LaneId, key: &str) -> Inner<Option<Vec<u8>>> {

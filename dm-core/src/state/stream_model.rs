@@ -1,5 +1,6 @@
 //! What is stored of a lane of the stream.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use dm_filter::TableName;
@@ -92,6 +93,32 @@ impl Skipped {
     }
 }
 
+/// A prepared transaction that is kept until its decision is met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreparedXa {
+    /// Its xid.
+    pub xid: String,
+    /// The number of the group that prepared it.
+    pub ordinal: u64,
+    /// How many parts its rows are in.
+    pub parts: u32,
+    /// The source tables that it changes.
+    pub tables: BTreeSet<TableName>,
+}
+
+/// Some rows of a prepared transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct XaPart {
+    /// The number of the group that they belong to.
+    pub ordinal: u64,
+    /// Their number in it, from 0.
+    pub part: u32,
+    /// The source tables of these rows.
+    pub tables: BTreeSet<TableName>,
+    /// The rows, in the words of the module that follows the binlog.
+    pub rows: Vec<u8>,
+}
+
 /// What changed in a lane since its last checkpoint, saved together with the next one. Removals
 /// are carried out before additions, so a name may be in both.
 #[derive(Clone, Debug, Default)]
@@ -112,8 +139,8 @@ pub struct LaneChanges {
     pub online_ddl: Vec<OnlineDdl>,
     /// Prepared transactions that were committed or rolled back, by xid.
     pub removed_xa: Vec<String>,
-    /// Prepared transactions: xid and encoded rows.
-    pub xa: Vec<(String, Vec<u8>)>,
+    /// Prepared transactions, each with the last of its parts.
+    pub xa: Vec<(PreparedXa, XaPart)>,
     /// Statements that were skipped, by kind; added to the counts.
     pub skipped: Vec<Skipped>,
     /// Tables for which the stream has passed what the copy contained.

@@ -5,10 +5,26 @@
 //! to date when its owner opens it, in one transaction.
 
 /// The version of the tables that this program writes.
-pub(super) const VERSION: i32 = 2;
+pub(super) const VERSION: i32 = 3;
 
 /// What leads from version N to N + 1, by N - 1.
 pub(super) const MIGRATIONS: &[&str] = &[
+    // Nothing was ever written into the table of version 1.
+    "DROP TABLE xa;
+     CREATE TABLE xa (
+         lane    INTEGER NOT NULL REFERENCES lane (id) ON DELETE CASCADE,
+         xid     TEXT NOT NULL,
+         ordinal INTEGER NOT NULL,
+         PRIMARY KEY (lane, xid)
+     ) WITHOUT ROWID;
+     CREATE TABLE xa_part (
+         lane    INTEGER NOT NULL REFERENCES lane (id) ON DELETE CASCADE,
+         ordinal INTEGER NOT NULL,
+         part    INTEGER NOT NULL,
+         tables  TEXT NOT NULL,
+         rows    BLOB NOT NULL,
+         PRIMARY KEY (lane, ordinal, part)
+     );",
     // Where the last statement of a kind was skipped.
     "ALTER TABLE skipped ADD COLUMN last TEXT NOT NULL DEFAULT ''",
 ];
@@ -80,10 +96,19 @@ CREATE TABLE online_ddl (
 ) WITHOUT ROWID;
 
 CREATE TABLE xa (
-    lane INTEGER NOT NULL REFERENCES lane (id) ON DELETE CASCADE,
-    xid  TEXT NOT NULL,
-    rows BLOB NOT NULL,
+    lane    INTEGER NOT NULL REFERENCES lane (id) ON DELETE CASCADE,
+    xid     TEXT NOT NULL,
+    ordinal INTEGER NOT NULL,
     PRIMARY KEY (lane, xid)
+) WITHOUT ROWID;
+
+CREATE TABLE xa_part (
+    lane    INTEGER NOT NULL REFERENCES lane (id) ON DELETE CASCADE,
+    ordinal INTEGER NOT NULL,
+    part    INTEGER NOT NULL,
+    tables  TEXT NOT NULL,
+    rows    BLOB NOT NULL,
+    PRIMARY KEY (lane, ordinal, part)
 );
 
 CREATE TABLE skipped (

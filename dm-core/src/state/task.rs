@@ -99,31 +99,33 @@ pub struct StoredError {
     pub workaround: String,
     /// When, in seconds since the epoch.
     pub at: i64,
-    /// Where the event begins that it happened at, `file:offset`; empty when it was at none.
+    /// Where the statement begins that it happened at, `file:offset`; empty when it was at none that an
+    /// operator could speak of.
     #[serde(default)]
     pub start: String,
-    /// Where that event ends.
+    /// Where that statement ends.
     #[serde(default)]
     pub end: String,
-    /// The statement of the source that it happened at, shortened; empty when it was none.
+    /// The statement, shortened.
     #[serde(default)]
     pub statement: String,
 }
 
 impl StoredError {
     fn of(error: &Error) -> Self {
+        let message = format!("{}{}", error.place(), error.message());
         let place = |pos: Option<&BinlogPos>| pos.map(BinlogPos::to_colon_text).unwrap_or_default();
         Self {
             code: error.code().number,
             class: error.code().class.to_string(),
             scope: error.error_scope().to_string(),
             level: error.code().level.to_string(),
-            message: error.located_message(),
+            message,
             raw_cause: error.raw_cause().unwrap_or_default().to_owned(),
             workaround: error.advice().to_owned(),
             at: now(),
-            start: place(error.event().map(|(start, _)| start)),
-            end: place(error.event().map(|(_, end)| end)),
+            start: place(error.statement_place().map(|(start, _)| start)),
+            end: place(error.statement_place().map(|(_, end)| end)),
             statement: error.statement().unwrap_or_default().to_owned(),
         }
     }

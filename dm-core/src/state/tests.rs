@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
 
@@ -276,6 +277,19 @@ fn a_table_started_anew_has_a_snapshot_of_its_own() {
     assert_eq!(store.reader().contained(&source()).unwrap().len(), 1);
 }
 
+/// A prepared transaction of two parts.
+fn prepared() -> PreparedXa {
+    PreparedXa { xid: "X'61'".into(), ordinal: 3, parts: 2, tables: prepared_tables() }
+}
+
+fn prepared_tables() -> BTreeSet<TableName> {
+    BTreeSet::from([TableName::new("db", "t")])
+}
+
+fn part(part: u32, rows: Vec<u8>) -> XaPart {
+    XaPart { ordinal: 3, part, tables: prepared_tables(), rows }
+}
+
 #[test]
 fn a_checkpoint_and_what_is_known_there_are_saved_together() {
     let dir = tempfile::tempdir().unwrap();
@@ -299,6 +313,8 @@ fn a_checkpoint_and_what_is_known_there_are_saved_together() {
             sql: "ALTER TABLE t ADD c int".into(),
             before: vec![(name("t"), Some("CREATE TABLE t".into())), (name("u"), None)],
         };
+        store.spool_xa(&main, &part(0, vec![7])).unwrap();
+        store.spool_xa(&main, &XaPart { ordinal: 9, ..part(0, vec![1]) }).unwrap();
         let id = store.begin_ddl(&main, &ddl).unwrap();
         let pending = store.reader().pending_ddl(&main).unwrap();
         assert_eq!((pending[0].id, &pending[0].ddl), (id, &ddl));
@@ -307,7 +323,7 @@ fn a_checkpoint_and_what_is_known_there_are_saved_together() {
             schemas: vec![schema.clone()],
             finished_ddl: vec![id],
             online_ddl: vec![OnlineDdl { table: name("_t_gho"), record: "[]".into() }],
-            xa: vec![("X'61'".into(), vec![0, 255])],
+            xa: vec![(prepared(), part(1, vec![0, 255]))],
             skipped: vec![skipped(2, "bin.000001:4")],
             notes: vec![("shard".into(), Some(b"x".to_vec()))],
             ..LaneChanges::default()
@@ -330,8 +346,11 @@ fn a_checkpoint_and_what_is_known_there_are_saved_together() {
     assert_eq!(tracker.tables, [tracked("new", &["z"], 1), tracked("t", &["a", "c"], 2)]);
     assert_eq!(reader.pending_ddl(&main).unwrap(), []);
     assert_eq!(reader.online_ddl(&main).unwrap()[0].record, "[]");
-    assert_eq!(reader.xids(&main).unwrap(), ["X'61'"]);
-    assert_eq!(reader.xa(&main, "X'61'").unwrap(), Some(vec![0, 255]));
+    // A part of one that was never seen prepared does not outlive its run.
+    assert_eq!(reader.xa(&main).unwrap(), [prepared()]);
+    assert_eq!(reader.xa_part(&main, 3, 0).unwrap(), Some(vec![7]));
+    assert_eq!(reader.xa_part(&main, 3, 1).unwrap(), Some(vec![0, 255]));
+    assert_eq!(reader.xa_part(&main, 9, 0).unwrap(), None);
     assert_eq!(reader.skipped(&main).unwrap(), [skipped(5, "bin.000002:7")]);
     assert_eq!(reader.note(&main, "shard").unwrap(), Some(b"x".to_vec()));
     let changes = LaneChanges {
@@ -343,7 +362,8 @@ fn a_checkpoint_and_what_is_known_there_are_saved_together() {
     };
     store.save_checkpoint(&main, &checkpoint(6, 2), &changes).unwrap();
     assert_eq!(reader.tracker(&main).unwrap(), Tracker::default());
-    assert_eq!(reader.xids(&main).unwrap(), Vec::<String>::new());
+    assert_eq!(reader.xa(&main).unwrap(), []);
+    assert_eq!(reader.xa_part(&main, 3, 1).unwrap(), None);
     assert_eq!(reader.online_ddl(&main).unwrap(), []);
     assert_eq!(reader.note(&main, "shard").unwrap(), None);
     store.drop_lane(&main).unwrap();
@@ -534,13 +554,13 @@ fn skipped(count: u64, last: &str) -> Skipped {
 }
 
 #[test]
-fn a_file_of_the_first_version_is_brought_up_to_date() {
+fn a_file_of_the_second_version_is_brought_up_to_date() {
     let dir = tempfile::tempdir().unwrap();
     let store = StateStore::open(dir.path(), "t").unwrap();
     let path = store.path().unwrap();
     drop(store);
     let old = rusqlite::Connection::open(&path).unwrap();
-    old.execute_batch("ALTER TABLE skipped DROP COLUMN last; PRAGMA user_version = 1").unwrap();
+    old.execute_batch("ALTER TABLE skipped DROP COLUMN last; PRAGMA user_version = 2").unwrap();
     drop(old);
     let store = StateStore::open(dir.path(), "t").unwrap();
     let lane = LaneId::main(&source());

@@ -65,6 +65,7 @@ pub fn txn(ordinal: u64, blocks: Vec<RowBlock>) -> Arc<Txn> {
         RowData::Encoded(_) => 0,
     });
     Arc::new(Txn {
+        gtid: None,
         ordinal,
         end: Position::default(),
         at: 0,

@@ -251,7 +251,8 @@ impl Script {
             .executed
             .is_some()
             .then(|| Gtid::MySql { sid: Sid::untagged(UUID), gno: self.transactions });
-        let first = Body::Gtid { gtid: gtid.clone(), standalone: false, length: None };
+        let first =
+            Body::Gtid { gtid: gtid.clone(), standalone: false, prepared: false, length: None };
         self.push(first, gtid.clone(), true);
         for body in bodies {
             self.push(body, gtid.clone(), false);

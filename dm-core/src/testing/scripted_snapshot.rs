@@ -224,14 +224,7 @@ fn kind(column: &Column) -> CellKind {
         T::Binary | T::VarBinary | T::TinyBlob | T::Blob | T::MediumBlob | T::LongBlob => {
             CellKind::Bytes
         }
-        T::Geometry
-        | T::Point
-        | T::LineString
-        | T::Polygon
-        | T::MultiPoint
-        | T::MultiLineString
-        | T::MultiPolygon
-        | T::GeometryCollection => CellKind::Geometry,
+        kind if kind.is_geometry() => CellKind::Geometry,
         T::Vector => CellKind::Vector,
         _ => CellKind::Text,
     }

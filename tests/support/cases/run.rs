@@ -47,14 +47,9 @@ pub fn run(case: &Case, line: &Line) -> Ended {
         return Ended::LeftOut(why.to_owned());
     }
     let mut dm = Dm::new();
-    let Some(stage) = set_stage(case, line, &dm) else {
+    let Some(stage) = set_up(case, line, &mut dm) else {
         return Ended::LeftOut("servers are not installed".to_owned());
     };
-    run_scripts(case, &stage, "source");
-    if let (Some(target), Some(script)) = (&stage.target, case.read("target.sql")) {
-        target.run("", &script);
-    }
-    write_files(case, &stage, &mut dm);
     perform(case, &stage, &dm);
     check(case, &stage);
     Ended::Passed
@@ -63,17 +58,23 @@ pub fn run(case: &Case, line: &Line) -> Ended {
 /// Runs the scripts of a case without `dm`: are they right for these servers?
 pub fn rehearse(case: &Case, line: &Line) -> Ended {
     let mut dm = Dm::new();
-    let Some(stage) = set_stage(case, line, &dm) else {
+    let Some(stage) = set_up(case, line, &mut dm) else {
         return Ended::LeftOut("servers are not installed".to_owned());
     };
+    run_scripts(case, &stage, "while");
+    run_scripts(case, &stage, "during");
+    Ended::Passed
+}
+
+/// Servers, what is in them at the beginning, and the files of the task.
+fn set_up(case: &Case, line: &Line, dm: &mut Dm) -> Option<Stage> {
+    let stage = set_stage(case, line, dm)?;
     run_scripts(case, &stage, "source");
     if let (Some(target), Some(script)) = (&stage.target, case.read("target.sql")) {
         target.run("", &script);
     }
-    write_files(case, &stage, &mut dm);
-    run_scripts(case, &stage, "while");
-    run_scripts(case, &stage, "during");
-    Ended::Passed
+    write_files(case, &stage, dm);
+    Some(stage)
 }
 
 fn set_stage(case: &Case, line: &Line, dm: &Dm) -> Option<Stage> {

@@ -151,12 +151,7 @@ fn unique_key(text: &str) -> Key {
 
 /// A primary key of one column.
 pub(super) fn primary_key(column: &str) -> Key {
-    let part = KeyPart::Column { name: column.to_owned(), prefix: None, descending: false };
-    let kind = KeyKind::Primary;
-    let key = serde_json::json!({
-        "name": "PRIMARY", "kind": kind, "parts": [part], "invisible": false,
-    });
-    serde_json::from_value(key).unwrap()
+    Key::over("PRIMARY", KeyKind::Primary, [column])
 }
 
 /// `ALTER TABLE t ADD COLUMN c type ... AFTER x`: the table, the column, and its place.

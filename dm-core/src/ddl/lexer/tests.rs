@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::sql::quote_ident;
 
 fn texts(sql: &str, mode: SqlMode, comments: Comments) -> Vec<String> {
     let lexed = lex(sql, mode, comments);

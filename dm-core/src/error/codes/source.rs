@@ -25,6 +25,9 @@ codes! {
     SOURCE_UNSUPPORTED = 61008 SyncUnit Upstream High "source-unsupported":
         "The source's version or settings do not offer what is asked for.",
         "";
+    DUMP_XA = 61010 DumpUnit Upstream High "source-prepared":
+        "Prepared XA transactions of the source wait for their decision, so a copy would miss their rows.",
+        "Find out whose they are (XA RECOVER lists them) and decide them with XA COMMIT or XA ROLLBACK, then start the task again.";
     SOURCE_VALUE = 61009 DumpUnit Upstream High "source-value":
         "A value of the source came in a form that cannot be understood.",
         "This is a defect: report the message and the table's structure.";

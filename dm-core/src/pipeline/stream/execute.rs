@@ -30,7 +30,6 @@ const WITHIN_GROUP: u32 = 52;
 impl Stream<'_> {
     /// Runs a statement of the source and tracks what it did.
     pub(super) fn run_ddl(&mut self, statement: &Statement, seen: &Seen<'_>) -> Result {
-        self.settle()?;
         self.run_at_target(statement, seen, 0)?;
         self.forget_what_cannot_be(statement);
         let effects = self.tracker.apply(statement)?;
@@ -39,20 +38,7 @@ impl Stream<'_> {
         Ok(())
     }
 
-    /// Waits until a statement may run: everything before it is in the target.
-    pub(super) fn settle(&self) -> Result {
-        if !self.xa.is_empty() {
-            return Err(Error::new(
-                &codes::SYNC_UNSUPPORTED,
-                "a structure is changed while a prepared XA transaction waits for its decision",
-            )
-            .workaround("Commit or roll back the prepared transaction at the source (XA RECOVER lists it), then start the task again."));
-        }
-        self.progress.wait_settled(self.group.ordinal - 1, None)?;
-        Ok(())
-    }
-
-    /// Runs a statement at the target, unless its record says that it has run. `number` tells the
+    /// Runs a statement at the target behind everything before it, unless its record says that it has run. `number` tells the
     /// statements of one group apart; the source's own is 0.
     pub(super) fn run_at_target(
         &mut self,
@@ -60,6 +46,8 @@ impl Stream<'_> {
         seen: &Seen<'_>,
         number: u64,
     ) -> Result {
+        self.progress.wait_settled(self.group.ordinal - 1, None)?;
+        self.settle_prepared(&judged(statement))?;
         let mut ddl = self.target_ddl(statement, seen)?;
         if let Some(once) = ddl.once.as_mut() {
             *once |= number << WITHIN_GROUP;

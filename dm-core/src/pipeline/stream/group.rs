@@ -7,10 +7,15 @@ use crate::error::{Error, Result, codes};
 use crate::event::{ApplyMode, RowBlock, StreamMark, Txn};
 use crate::pipeline::tables::Arrived;
 use crate::pipeline::windows::{Admission, contains};
+use crate::pipeline::worker::gtids;
 use crate::position::{BinlogPos, Gtid, Position};
 use crate::sink::keys::KeyHash;
 use crate::source::{Body, RowsBody, SourceEvent};
 use crate::state::{Skipped, TrackedTable};
+
+/// An event beyond this holds a large row (servers end an event after some KiB). Each connection
+/// keeps as much memory as its largest statement took: such rows all go through one of them.
+const LARGE_ROW: usize = 1 << 20;
 
 /// A group that is being read.
 #[derive(Default)]
@@ -36,6 +41,8 @@ pub(crate) struct Group {
     pub large: bool,
     /// Names of savepoints, and the number of blocks before each.
     pub savepoints: Vec<(String, usize)>,
+    /// It is an XA transaction: what became of it is not known yet, its rows are set aside.
+    pub xa: Option<super::xa::Rows>,
     /// Records of statements that ran inside of it; they end with the group.
     pub statements: Vec<i64>,
 }
@@ -64,7 +71,7 @@ impl Stream<'_> {
     pub(super) fn event(&mut self, event: SourceEvent) -> Result {
         let SourceEvent { start, end, at, body } = event;
         match body {
-            Body::Gtid { gtid, standalone, .. } => {
+            Body::Gtid { gtid, standalone, prepared, .. } => {
                 if self.group.open && self.group.in_txn {
                     return Err(disorder(&start, "a new group begins inside of a transaction"));
                 }
@@ -78,8 +85,12 @@ impl Stream<'_> {
                 self.group.start = Some(start);
                 // MariaDB's GTID event stands for BEGIN, too.
                 self.group.in_txn = mariadb && !standalone;
+                self.group.xa = prepared.then(Default::default);
             }
-            Body::Query(query) => self.query(&query, &start, &end, at)?,
+            Body::Query(query) => {
+                self.query(&query, &start, &end, at)
+                    .map_err(|e| e.origin(&String::from_utf8_lossy(&query.sql)))?;
+            }
             Body::Rows(rows) => self.rows(rows, &start, &end, at)?,
             Body::Xid => self.commit(&end)?,
             Body::XaPrepare { xid, one_phase } => self.xa_prepare(&xid, one_phase, &end)?,
@@ -101,14 +112,9 @@ impl Stream<'_> {
             return;
         }
         self.ordinal += 1;
-        self.group = Group {
-            open: true,
-            ordinal: self.ordinal,
-            gtid,
-            at,
-            skip: self.applied.contains(self.ordinal),
-            ..Group::default()
-        };
+        let skip = self.applied.has(self.ordinal, gtid.as_ref());
+        self.group =
+            Group { open: true, ordinal: self.ordinal, gtid, at, skip, ..Group::default() };
     }
 
     /// Ends the open group; the position behind it.
@@ -127,6 +133,9 @@ impl Stream<'_> {
         if !self.group.open {
             return Err(disorder(end, "a transaction ends that has not begun"));
         }
+        if let Some(rows) = self.group.xa.take() {
+            return self.xa_apply(rows, end);
+        }
         if self.group.large {
             self.send_part()?;
         }
@@ -142,6 +151,7 @@ impl Stream<'_> {
         }
         let txn = Txn {
             ordinal: group.ordinal,
+            gtid: group.gtid,
             end: position,
             at: group.at,
             blocks: group.blocks,
@@ -184,11 +194,20 @@ impl Stream<'_> {
         Ok(())
     }
 
-    fn rows(&mut self, rows: RowsBody, start: &BinlogPos, end: &BinlogPos, at: u32) -> Result {
+    pub(super) fn rows(
+        &mut self,
+        rows: RowsBody,
+        start: &BinlogPos,
+        end: &BinlogPos,
+        at: u32,
+    ) -> Result {
         if !self.group.open {
             return Err(disorder(start, "rows stand outside of a transaction"));
         }
-        if self.group.skip {
+        if self.group.xa.is_some() {
+            return self.xa_rows(rows);
+        }
+        if self.group.skip || self.is_copied(end) {
             return Ok(());
         }
         let (table, arrived) = match rows {
@@ -219,12 +238,15 @@ impl Stream<'_> {
             .map_err(|e| self.with_picture(e, &table))?;
         self.ctx.stats.filtered(planned.dropped as u64);
         self.group.rows += planned.rows;
-        self.group.bytes += planned.block.bytes() + 256;
+        let bytes = planned.block.bytes();
+        self.group.bytes += bytes + 256;
         if planned.rows > 0 {
             self.group.blocks.push(planned.block);
         }
         self.group.tidy_keys();
-        if self.group.bytes > self.ctx.settings.large_bytes {
+        // A large row is handed on at once, unless it may still be wanted back.
+        let alone = bytes > LARGE_ROW && self.group.savepoints.is_empty();
+        if alone || self.group.bytes > self.ctx.settings.large_bytes {
             self.send_part()?;
         }
         Ok(())
@@ -310,6 +332,7 @@ impl Stream<'_> {
         let low = self.progress.low();
         let mut applied = crate::event::OrdinalSet::new();
         applied.insert(group.ordinal);
+        applied.set_gtids(gtids(group.gtid.iter()));
         let mark = StreamMark {
             lane: self.ctx.lane.clone(),
             epoch: self.epoch,

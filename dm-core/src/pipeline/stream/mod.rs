@@ -28,6 +28,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use self::group::Group;
 pub(crate) use self::recover::begin_lane;
 pub(crate) use self::statement::judged;
+use self::xa::COPIED;
 use self::xa::Held;
 use super::create::Creator;
 use super::dispatch::{Dispatcher, Queue};
@@ -209,6 +210,10 @@ pub(super) struct Start {
     pub idempotent_until: Option<Position>,
     /// Statements of which it is not known whether they ran.
     pub pending: Vec<DdlRecord>,
+    /// Prepared transactions that are kept.
+    pub xa: HashMap<String, Held>,
+    /// Everything up to here is in the copy.
+    pub copied: Option<Position>,
     /// Structures to be saved with the first checkpoint.
     pub changes: LaneChanges,
 }
@@ -234,6 +239,10 @@ pub(super) struct Stream<'c> {
     pub seen: Option<BinlogPos>,
     pub group: Group,
     pub xa: HashMap<String, Held>,
+    /// Decisions that were handed out, with the groups that prepared and hold the low-water mark.
+    pub decided: Vec<(u64, u64)>,
+    /// Everything up to here is in the copy.
+    pub copied: Option<Position>,
     /// The connection for transactions that are too large to be held.
     pub large: Option<Box<dyn Writer>>,
     pub server: ServerVersion,
@@ -265,7 +274,9 @@ impl<'c> Stream<'c> {
             executed: start.low.position.gtid.clone(),
             seen: start.low.position.binlog.clone(),
             group: Group::default(),
-            xa: HashMap::new(),
+            xa: start.xa,
+            decided: Vec::new(),
+            copied: start.copied,
             large: None,
             server: ServerVersion::parse(&ctx.info.version),
             queues,
@@ -287,6 +298,7 @@ impl<'c> Stream<'c> {
                 return Ok(Ended::Stopped);
             }
             let polled = self.poll(&mut *stream)?;
+            self.release_decided();
             if polled == Took::End {
                 return self.finish();
             }
@@ -330,6 +342,8 @@ impl<'c> Stream<'c> {
 
     /// Saves where everything stands, in one commit of the state file.
     pub(super) fn save(&mut self) -> Result {
+        self.release_decided();
+        let kept = self.keep_prepared()?;
         let low = self.progress.low();
         if !self.windows.is_empty() {
             self.windows.pass_all(&low.position);
@@ -352,6 +366,7 @@ impl<'c> Stream<'c> {
         let changes = std::mem::take(&mut self.changes);
         self.ctx.state.save_checkpoint(&self.ctx.lane, &checkpoint, &changes)?;
         self.saved = Instant::now();
+        self.progress.done(kept);
         self.forget_old_marks(&low)?;
         self.report(low);
         Ok(())
@@ -359,7 +374,12 @@ impl<'c> Stream<'c> {
 
     /// Marks of earlier runs are needed until the low-water mark has passed them.
     fn forget_old_marks(&mut self, low: &Low) -> Result {
-        if self.forgot || self.applied.last().is_some_and(|last| last > low.ordinal) {
+        // Ordinals of another server's order do not tell when all of those marks are passed.
+        let passed = match (self.applied.gtids(), &low.position.gtid) {
+            (Some(applied), Some(low)) => applied.is_subset(low),
+            _ => self.applied.last().is_none_or(|last| last <= low.ordinal),
+        };
+        if self.forgot || !passed {
             return Ok(());
         }
         // This run's first batch writes a mark with a low of its own, so that the target alone
@@ -397,7 +417,12 @@ impl<'c> Stream<'c> {
         self.queues.clear();
         self.dispatcher = None;
         match finished {
-            Ok(_) => self.save(),
+            Ok(_) => {
+                let low = self.progress.low_ordinal();
+                self.save()?;
+                // What is prepared is in the state file now and holds nothing back any more.
+                if self.progress.low_ordinal() > low { self.save() } else { Ok(()) }
+            }
             // The failure is reported by whoever had it; marks make the rest safe.
             Err(_) => Ok(()),
         }
@@ -415,7 +440,6 @@ fn located(error: Error, start: &BinlogPos, end: &BinlogPos, executed: Option<&G
     if error.location().is_some() || error.is_transient() {
         return error;
     }
-    let error = error.between(start.clone(), end.clone());
     let place = |pos: &BinlogPos| {
         Position { binlog: Some(pos.clone()), gtid: executed.cloned() }.to_string()
     };

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Stream;
 use super::outcome::short;
-use super::statement::Seen;
+use super::statement::{Seen, judged};
 use crate::config::DdlRuleAction;
 use crate::ddl::{ParseContext, SqlMode, Statement, parse, split};
 use crate::error::{Class, Error, Result, codes};
@@ -74,7 +74,7 @@ impl Stream<'_> {
         seen: &Seen<'_>,
     ) -> Result {
         log::info!("{} at {} by the operator: {}", action.as_str(), seen.start, short(seen.text));
-        if self.group.skip {
+        if self.group.skip || self.is_copied(seen.end) {
             return self.skip("contained in the copy", seen);
         }
         match action {
@@ -128,6 +128,8 @@ impl Stream<'_> {
     /// Nothing of the statement goes to the target.
     fn leave_out(&mut self, kind: &str, parsed: &Result<Statement>, seen: &Seen<'_>) -> Result {
         if let Ok(statement) = parsed {
+            // Prepared rows are read in the structure of their time.
+            self.settle_prepared(&judged(statement))?;
             self.track_only(statement);
         }
         self.drop_pending();
@@ -145,7 +147,10 @@ impl Stream<'_> {
         self.run_given(list, seen)?;
         self.changes.skipped.push(Skipped::one(kind, seen.start));
         let tracked = match parsed {
-            Ok(statement) => self.track_only(statement),
+            Ok(statement) => {
+                self.settle_prepared(&judged(statement))?;
+                self.track_only(statement)
+            }
             Err(_) => false,
         };
         if !tracked {
@@ -158,7 +163,6 @@ impl Stream<'_> {
 
     /// Runs statements at the target at this place, those that have not run yet.
     fn run_given(&mut self, list: &[String], seen: &Seen<'_>) -> Result {
-        self.settle()?;
         let mut given = self.given()?.with(list);
         for (at, sql) in list.iter().enumerate().skip(given.ran.len()) {
             let which = |e: Error| {
@@ -223,7 +227,7 @@ impl Stream<'_> {
              ...; ...\"` runs other statements instead of it, `{command} inject \"...\"` runs others before \
              it; then start the task again."
         );
-        error.in_statement(seen.text).workaround(text)
+        error.origin(seen.text).at_statement(seen.start, seen.end).workaround(text)
     }
 }
 

@@ -45,7 +45,13 @@ pub(super) fn recover(ctx: &StreamContext) -> Result<Start> {
         .into_iter()
         .filter(|p| p.ddl.ordinal > low.ordinal)
         .collect();
+    let copied = reader.note(&ctx.lane, super::COPIED)?;
     Ok(Start {
+        xa: reader.xa(&ctx.lane)?.into_iter().map(super::xa::Held::kept).collect(),
+        copied: match copied {
+            Some(text) => Some(Position::from_text(&String::from_utf8_lossy(&text))?),
+            None => None,
+        },
         windows: Windows::new(reader.contained(&ctx.lane.source)?),
         low,
         epoch: lane.epoch,
@@ -73,7 +79,8 @@ fn schema_defaults(schema: &SchemaCopy) -> SchemaInfo {
     SchemaInfo { charset: schema.charset.clone(), collation: schema.collation.clone() }
 }
 
-/// Writes the first checkpoint of a lane: where it starts, and the structures that the copy found.
+/// Writes the first checkpoint of a lane: where it starts, up to where a copy contains everything
+/// (when that is further on), and the structures that the copy found.
 ///
 /// # Errors
 ///
@@ -81,6 +88,7 @@ fn schema_defaults(schema: &SchemaCopy) -> SchemaInfo {
 pub(crate) fn begin_lane(
     ctx: &StreamContext,
     position: &Position,
+    copied: Option<&Position>,
     schemas: &[SchemaCopy],
     tables: &[(TableName, std::sync::Arc<crate::schema::TableSchema>)],
 ) -> Result {
@@ -96,6 +104,10 @@ pub(crate) fn begin_lane(
                 version: i as u64 + 1,
                 assumed: false,
             })
+            .collect(),
+        notes: copied
+            .map(|p| (super::COPIED.to_owned(), Some(p.to_text().into_bytes())))
+            .into_iter()
             .collect(),
         ..LaneChanges::default()
     };

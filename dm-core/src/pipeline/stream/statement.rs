@@ -74,7 +74,8 @@ impl Stream<'_> {
             Ok(K::Xa) => return self.xa_statement(seen.text, seen.end, seen.at),
             Ok(K::Savepoint) => {
                 let name = last_word(seen.text);
-                self.group.savepoints.push((name, self.group.blocks.len()));
+                let held = self.group.xa.as_ref().map(super::xa::Rows::place);
+                self.group.savepoints.push((name, held.unwrap_or(self.group.blocks.len())));
                 return Ok(());
             }
             Ok(K::Rollback) => return self.back_to_savepoint(seen.text, seen.start),
@@ -128,6 +129,7 @@ impl Stream<'_> {
         match verb.as_str() {
             "START" | "BEGIN" => {
                 self.group.in_txn = true;
+                self.group.xa = Some(super::xa::Rows::default());
                 Ok(())
             }
             "COMMIT" if xid.to_ascii_uppercase().ends_with("ONE PHASE") => self.commit(end),
@@ -153,8 +155,13 @@ impl Stream<'_> {
                 "a transaction that is too large to be held goes back to a savepoint",
             ));
         }
-        let blocks = self.group.savepoints.get(at).map_or(0, |(_, blocks)| *blocks);
-        self.group.blocks.truncate(blocks);
+        let place = self.group.savepoints.get(at).map_or(0, |(_, place)| *place);
+        if let Some(xa) = self.group.xa.as_mut() {
+            xa.back_to(place)?;
+            self.group.savepoints.truncate(at + 1);
+            return Ok(());
+        }
+        self.group.blocks.truncate(place);
         self.group.savepoints.truncate(at + 1);
         Ok(())
     }
@@ -177,6 +184,9 @@ impl Stream<'_> {
     }
 
     fn ddl(&mut self, statement: Statement, seen: &Seen<'_>) -> Result {
+        if self.is_copied(seen.end) {
+            return self.skip("contained in the copy", seen);
+        }
         let tables = judged(&statement);
         let change = Change::ddl(&tables, self.kind_of(&statement), statement.sql.as_str());
         match self.ctx.creator.filter.decide(&change) {

@@ -9,22 +9,16 @@ fn column(name: &str, kind: TypeKind, collation: &str) -> Column {
     Column { nullable: false, default: None, ..Column::new(name, ty) }
 }
 
-fn key(name: &str, kind: KeyKind, columns: &[&str]) -> Key {
-    let parts = columns
-        .iter()
-        .map(|c| KeyPart::Column { name: (*c).into(), prefix: None, descending: false })
-        .collect();
-    Key::new(name, kind, parts)
-}
-
 fn table(columns: Vec<Column>, keys: Vec<Key>) -> TableSchema {
     TableSchema { columns, keys, ..TableSchema::default() }
 }
 
 fn one(collation: &str, value: Value<'_>) -> KeyHash {
     let kind = if collation.is_empty() { TypeKind::Decimal } else { TypeKind::VarChar };
-    let t =
-        table(vec![column("a", kind, collation)], vec![key("PRIMARY", KeyKind::Primary, &["a"])]);
+    let t = table(
+        vec![column("a", kind, collation)],
+        vec![Key::over("PRIMARY", KeyKind::Primary, ["a"])],
+    );
     let plan = KeyPlan::new("s.t", &t, Some(&t), &Columns::named(["a"]));
     let mut out = Vec::new();
     plan.hashes(&RowOp::Insert { after: Row::full([value]) }, &mut out);
@@ -62,10 +56,10 @@ fn what_cannot_be_told_is_wild() {
 #[test]
 fn keys_of_both_sides_count_once_each() {
     let cols = || vec![column("a", TypeKind::Int, ""), column("b", TypeKind::Int, "")];
-    let source = table(cols(), vec![key("PRIMARY", KeyKind::Primary, &["a"])]);
+    let source = table(cols(), vec![Key::over("PRIMARY", KeyKind::Primary, ["a"])]);
     let target = table(
         cols(),
-        vec![key("PRIMARY", KeyKind::Primary, &["a"]), key("u", KeyKind::Unique, &["b"])],
+        vec![Key::over("PRIMARY", KeyKind::Primary, ["a"]), Key::over("u", KeyKind::Unique, ["b"])],
     );
     let plan = KeyPlan::new("s.t", &target, Some(&source), &Columns::named(["a", "b"]));
     let mut out = Vec::new();
@@ -110,7 +104,7 @@ proptest! {
     fn parts_are_apart(a in "[a-c]{0,3}", b in "[a-c]{0,3}", c in "[a-c]{0,3}", d in "[a-c]{0,3}") {
         let t = table(
             vec![column("a", TypeKind::VarChar, "utf8mb4_bin"), column("b", TypeKind::VarChar, "utf8mb4_bin")],
-            vec![key("PRIMARY", KeyKind::Primary, &["a", "b"])],
+            vec![Key::over("PRIMARY", KeyKind::Primary, ["a", "b"])],
         );
         let plan = KeyPlan::new("s.t", &t, None, &Columns::named(["a", "b"]));
         let hash = |x: &str, y: &str| {

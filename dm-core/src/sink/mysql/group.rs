@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use dm_filter::{Row, RowOp, TableName};
 
-use super::plan::WritePlan;
+use super::plan::{Bound, WritePlan, is_long};
 use crate::error::{Error, Result, codes};
 use crate::event::ApplyMode;
 use crate::sink::keys::KeyHash;
@@ -43,6 +43,8 @@ pub(super) struct Statement {
     pub table: TableName,
     /// Must run in a session that is not strict.
     pub loose: bool,
+    /// The long values that stand as `?` in the text.
+    pub params: Vec<Vec<u8>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,7 +144,8 @@ fn exact(
         RowOp::Update { before, after } => {
             let mut text = format!("UPDATE {} SET ", plan.table_sql);
             let empty = text.len();
-            let loose = plan.push_assignments(&mut text, before, after);
+            let mut bound = Bound::long();
+            let loose = plan.push_assignments(&mut text, before, after, &mut bound);
             if text.len() == empty {
                 return Ok(());
             }
@@ -151,7 +154,7 @@ fn exact(
                 text.push_str(" LIMIT 1");
             }
             let mut s = statement(plan, text, Expect::Updated(1));
-            s.loose = loose;
+            (s.loose, s.params) = (loose, bound.values);
             ops.raw(hashes, plan, s);
         }
     }
@@ -165,9 +168,25 @@ fn insert(
     row: &Row<'_>,
     max: usize,
 ) {
+    if is_long(row) {
+        let mut s = one_row(plan, row, "");
+        s.expect = Expect::Inserted(1);
+        return ops.raw(hashes, plan, s);
+    }
     let mut tuple = String::new();
     let loose = plan.push_tuple(&mut tuple, row);
     ops.tuple(hashes, plan, Kind::Insert { loose }, &tuple, max);
+}
+
+/// An INSERT of one row, long values apart from the text.
+fn one_row(plan: &WritePlan, row: &Row<'_>, tail: &str) -> Statement {
+    let mut sql = format!("INSERT INTO {} {}", plan.table_sql, plan.column_list());
+    let mut bound = Bound::long();
+    let loose = plan.push_tuple_bound(&mut sql, row, &mut bound);
+    sql.push_str(tail);
+    let mut s = statement(plan, sql, Expect::Upserted(1));
+    (s.loose, s.params) = (loose, bound.values);
+    s
 }
 
 fn idempotent(
@@ -207,17 +226,12 @@ fn upsert(
     row: &Row<'_>,
     max: usize,
 ) {
-    if plan.has_other_keys() {
+    if plan.has_other_keys() || is_long(row) {
         for condition in plan.evictions(row) {
             let sql = format!("DELETE FROM {} WHERE {condition}", plan.table_sql);
             ops.raw(hashes, plan, statement(plan, sql, Expect::Nothing));
         }
-        let mut sql = format!("INSERT INTO {} {}", plan.table_sql, plan.column_list());
-        let loose = plan.push_tuple(&mut sql, row);
-        sql.push_str(plan.upsert_tail());
-        let mut s = statement(plan, sql, Expect::Upserted(1));
-        s.loose = loose;
-        ops.raw(hashes, plan, s);
+        ops.raw(hashes, plan, one_row(plan, row, plan.upsert_tail()));
     } else {
         let mut tuple = String::new();
         let loose = plan.push_tuple(&mut tuple, row);
@@ -226,7 +240,7 @@ fn upsert(
 }
 
 fn statement(plan: &WritePlan, sql: String, expect: Expect) -> Statement {
-    Statement { sql, expect, table: plan.table.clone(), loose: false }
+    Statement { sql, expect, table: plan.table.clone(), loose: false, params: Vec::new() }
 }
 
 fn no_identity(plan: &WritePlan) -> Error {
@@ -369,6 +383,8 @@ impl Group {
                 false,
             ),
         };
-        vec![Statement { sql, expect, table: plan.table.clone(), loose }]
+        let mut s = statement(&plan, sql, expect);
+        s.loose = loose;
+        vec![s]
     }
 }

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::plan::{Bound, LONG};
 use super::session::{LOOSE_SQL_MODE, ROW_SQL_MODE};
 use super::writer::MysqlWriter;
 use crate::error::{Error, Result, codes};
@@ -39,21 +40,22 @@ pub(super) fn load(
         }
         stats.bytes += block.bytes() as u64;
         let rows = block.rows();
-        let mut loose = false;
+        let (mut loose, mut alone) = (false, false);
         for row in 0..rows {
             loose = needs_loose(&block, row);
-            if loose {
-                // The rows before it keep their strict session.
+            alone = loose || is_long(&block, row);
+            if alone {
+                // The rows before it keep their strict session, and their text.
                 flush(writer, &mut statement, target, &mut stats, false)?;
             }
             statement.row(&block, row);
-            if row + 1 < rows && (statement.is_full() || loose) {
+            if row + 1 < rows && (statement.is_full() || alone) {
                 flush(writer, &mut statement, target, &mut stats, loose)?;
             }
         }
         // Its last row may be large: not held while its text is sent.
         drop(block);
-        if statement.is_full() || loose {
+        if statement.is_full() || alone {
             flush(writer, &mut statement, target, &mut stats, loose)?;
         }
     }
@@ -69,17 +71,21 @@ fn flush(
     stats: &mut LoadStats,
     loose: bool,
 ) -> Result {
-    let (sql, rows) = statement.take();
+    let (sql, values, rows) = statement.take();
     if rows == 0 {
         return Ok(());
     }
+    let bytes = values.iter().map(Vec::len).sum::<usize>() + sql.len();
+    stats.largest = stats.largest.max(bytes as u64);
     if loose {
         writer.session.exec(&format!("SET SESSION sql_mode='{LOOSE_SQL_MODE}'"))?;
     }
-    let affected = writer
-        .session
-        .exec(&sql)
-        .map_err(|e| e.context(format!("copying into {} at the target", target.table)))?;
+    let done = match values.is_empty() {
+        true => writer.session.exec(&sql),
+        false => writer.session.exec_bound(&sql, values).map(|reported| reported.rows),
+    };
+    let affected =
+        done.map_err(|e| e.context(format!("copying into {} at the target", target.table)))?;
     if loose {
         writer.session.exec(&format!("SET SESSION sql_mode='{ROW_SQL_MODE}'"))?;
     }
@@ -104,6 +110,11 @@ fn needs_loose(block: &CopyBlock, row: usize) -> bool {
     block.row(row).any(|(_, cell)| matches!(cell, CellRef::Sql("0")))
 }
 
+/// True for a row with a long value: it is a statement of its own.
+fn is_long(block: &CopyBlock, row: usize) -> bool {
+    block.row(row).any(|(_, cell)| matches!(cell, CellRef::Value(bytes) if bytes.len() >= LONG))
+}
+
 /// What becomes of a column of the blocks at the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
@@ -112,21 +123,21 @@ enum Place {
     /// The value as text: the target keeps JSON in a column of text, where an expression that
     /// builds a document has no meaning.
     PlainText,
-    /// The value, as exactly as it came.
-    Exact,
+    /// The value, as exactly as it came; the column's type, when it is known.
+    Exact(Option<TypeKind>),
 }
 
 fn places(block: &CopyBlock, table: Option<&TableSchema>) -> Vec<Place> {
     let place = |column: &CopyColumn| {
         let Some((_, at_target)) = table.and_then(|t| t.column(&column.name)) else {
-            return Place::Exact;
+            return Place::Exact(None);
         };
         if at_target.generated.is_some() {
             Place::Computed
         } else if column.kind == CellKind::Json && at_target.ty.kind != TypeKind::Json {
             Place::PlainText
         } else {
-            Place::Exact
+            Place::Exact(Some(at_target.ty.kind))
         }
     };
     block.columns().iter().map(place).collect()
@@ -141,6 +152,7 @@ struct Insert {
     extra_names: String,
     extra_values: String,
     text: String,
+    bound: Bound,
     rows: u64,
     max: usize,
 }
@@ -168,6 +180,7 @@ impl Insert {
             extra_names,
             extra_values,
             text: String::new(),
+            bound: Bound::long(),
             rows: 0,
             max,
         }
@@ -189,6 +202,11 @@ impl Insert {
             }
             if !std::mem::take(&mut first) {
                 self.text.push(',');
+            }
+            if let Place::Exact(Some(kind)) = place
+                && self.bound.take_cell(&mut self.text, &column.kind, cell, kind)
+            {
+                continue;
             }
             let text = block.sql_text(row, i).filter(|_| place == Place::PlainText);
             push_cell(&mut self.text, &column.kind, text.map_or(cell, CellRef::Value));
@@ -218,14 +236,15 @@ impl Insert {
 
     fn place(&self, column: usize) -> Place {
         let place = self.places.as_ref().and_then(|places| places.get(column));
-        place.copied().unwrap_or(Place::Exact)
+        place.copied().unwrap_or(Place::Exact(None))
     }
 
     fn is_full(&self) -> bool {
         self.text.len() >= self.max
     }
 
-    fn take(&mut self) -> (String, u64) {
-        (std::mem::take(&mut self.text), std::mem::take(&mut self.rows))
+    fn take(&mut self) -> (String, Vec<Vec<u8>>, u64) {
+        let values = std::mem::take(&mut self.bound.values);
+        (std::mem::take(&mut self.text), values, std::mem::take(&mut self.rows))
     }
 }

@@ -20,7 +20,7 @@ use super::session::Session;
 use crate::error::{Error, Result, codes};
 use crate::event::{ChunkMark, LaneId, OrdinalSet, StreamMark};
 use crate::sink::Recovered;
-use crate::sql::{push_ident, push_string};
+use crate::sql::{push_string, quote_ident};
 
 /// How long a successor waits before it kills the connection that holds its slot.
 const KILL_AFTER: Duration = Duration::from_secs(3);
@@ -30,6 +30,8 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(600);
 /// The mark tables of a meta schema.
 #[derive(Clone, Debug)]
 pub(super) struct Marks {
+    name: String,
+    /// The name, quoted.
     schema: String,
 }
 
@@ -54,9 +56,7 @@ impl Marks {
     }
 
     pub fn new(meta_schema: &str) -> Self {
-        let mut schema = String::new();
-        push_ident(&mut schema, meta_schema);
-        Self { schema }
+        Self { name: meta_schema.to_owned(), schema: quote_ident(meta_schema) }
     }
 
     /// The statements that create the schema and its tables.
@@ -83,6 +83,19 @@ impl Marks {
                  `chunk` INT UNSIGNED NOT NULL, `target_db` {ident}, `target_tbl` {ident}, PRIMARY KEY (`lane`,`db`,`tbl`,`generation`,`chunk`))"
             ),
         ]
+    }
+
+    /// True when the schema and its tables are there.
+    ///
+    /// Asked before [`Marks::create`], as even `IF NOT EXISTS` waits for the locks of a statement
+    /// that an earlier process left running in this schema; a stop would have to wait with it.
+    pub fn exist(&self, session: &mut Session) -> Result<bool> {
+        let found = session.value(&format!(
+            "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = {} \
+             AND table_name IN ('dm_task', 'dm_apply_mark', 'dm_chunk_mark')",
+            literal(&self.name)
+        ))?;
+        Ok(found.as_deref() == Some("3"))
     }
 
     /// Ties the task to its state file.

@@ -15,7 +15,7 @@ mod plan;
 mod session;
 mod writer;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -55,6 +55,8 @@ struct Shared {
     stop_on_missing: bool,
     /// For questions: structures, marks. Never writes rows.
     asking: Mutex<Option<Session>>,
+    /// Connections that have made tables of the copy and may make more.
+    making: Mutex<Vec<Session>>,
     structures: Mutex<HashMap<TableName, Option<Arc<TableSchema>>>>,
     structure: AtomicU64,
     /// The writers that are open: task, lane, connection.
@@ -91,6 +93,7 @@ impl MysqlSink {
                 statement_bytes: options.statement_bytes,
                 stop_on_missing: options.stop_on_missing,
                 asking: Mutex::new(None),
+                making: Mutex::default(),
                 structures: Mutex::new(HashMap::new()),
                 structure: AtomicU64::new(1),
                 writers: Mutex::default(),
@@ -133,6 +136,17 @@ impl Shared {
             }
             other => {
                 other?;
+            }
+        }
+        if self.version.get().is_some_and(|v| v.flavor == crate::ddl::Flavor::TiDb) {
+            for sql in session::tidb_session(&self.target.session) {
+                match session.exec(sql) {
+                    // A version that does not have the variable yet.
+                    Err(e) if e.server_error() == Some(1193) => {}
+                    other => {
+                        other?;
+                    }
+                }
             }
         }
         Ok(session)
@@ -208,6 +222,29 @@ impl Shared {
         }
     }
 
+    /// Makes a schema or table of the copy. It may be made again at any time, and nothing but the
+    /// sql_mode belongs to its session: the connection serves for the next one.
+    fn make(&self, ddl: &TargetDdl) -> Result<DdlOutcome> {
+        let free = lock(&self.making).pop();
+        let mut session = match free {
+            Some(session) => session,
+            None => self.row_session()?,
+        };
+        let made = run_ddl(&mut session, ddl, &ddl.sql);
+        let mut structures = lock(&self.structures);
+        ddl.tables.iter().for_each(|table| drop(structures.remove(table)));
+        self.structure.fetch_add(1, Ordering::AcqRel);
+        drop(structures);
+        made?;
+        lock(&self.making).push(session);
+        Ok(DdlOutcome::Done)
+    }
+
+    /// The connections of [`Shared::make`] are not needed any more.
+    fn made(&self) {
+        lock(&self.making).clear();
+    }
+
     fn forget_structures(&self) {
         let mut structures = lock(&self.structures);
         structures.clear();
@@ -226,7 +263,8 @@ impl Sink for MysqlSink {
         }
         let marks = &self.shared.marks;
         self.shared.ask(|session| {
-            for sql in marks.create() {
+            let lacking = if marks.exist(session)? { Vec::new() } else { marks.create() };
+            for sql in lacking {
                 session.exec(&sql).map_err(|e| {
                     let head: String = sql.chars().take(80).collect();
                     e.context(format!(
@@ -258,7 +296,20 @@ impl Sink for MysqlSink {
         Ok(ddl)
     }
 
+    fn tables(&self) -> Result<Option<HashSet<TableName>>> {
+        let sql = "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES";
+        let rows = self.shared.ask(|session| session.rows(sql))?;
+        let name = |row: Vec<Option<String>>| match row.as_slice() {
+            [Some(schema), Some(table)] => Some(TableName::new(schema.as_str(), table.as_str())),
+            _ => None,
+        };
+        Ok(Some(rows.into_iter().filter_map(name).collect()))
+    }
+
     fn execute_ddl(&self, ddl: &TargetDdl) -> Result<DdlOutcome> {
+        if ddl.lane.is_none() && ddl.is_plain() {
+            return self.shared.make(ddl);
+        }
         let mut session = self.shared.row_session()?;
         let result = self.shared.run_fenced(&mut session, ddl);
         // Also after an error: a lost connection does not tell whether it ran.
@@ -271,6 +322,7 @@ impl Sink for MysqlSink {
             return Ok(Recovered::default());
         }
         let marks = &self.shared.marks;
+        self.shared.made();
         let mut session = self.shared.row_session()?;
         for worker in marks.workers(&mut session, task, lane)? {
             let name = lock_name(task, lane, worker);

@@ -1,9 +1,12 @@
 //! How the rows of one table version are written: compiled once, executed per row.
 
+mod long;
+
 use std::fmt::Write as _;
 
 use dm_filter::{ColumnInfo, Row, TableName, Value};
 
+pub(super) use self::long::{Bound, LONG, is_long};
 use crate::error::{Error, Result, codes};
 use crate::event::TablePlan;
 use crate::schema::{Column, Key, KeyPart, TableSchema, TypeKind};
@@ -121,6 +124,11 @@ impl WritePlan {
     /// Appends `(v1,v2,...)`. Returns true when a strict session would refuse the row although
     /// the source held it: an ENUM's error value.
     pub fn push_tuple(&self, out: &mut String, row: &Row<'_>) -> bool {
+        self.push_tuple_bound(out, row, &mut Bound::none())
+    }
+
+    /// As [`WritePlan::push_tuple`], with `?` for the values that `bound` takes.
+    pub fn push_tuple_bound(&self, out: &mut String, row: &Row<'_>, bound: &mut Bound) -> bool {
         let mut loose = false;
         out.push('(');
         for (n, &i) in self.write.iter().enumerate() {
@@ -130,7 +138,7 @@ impl WritePlan {
             match row.get(i) {
                 Some(value) => {
                     loose |= needs_loose(value);
-                    self.push_value(out, i, value);
+                    self.push_or_bind(out, i, value, bound);
                 }
                 None => out.push_str("DEFAULT"),
             }
@@ -139,8 +147,15 @@ impl WritePlan {
         loose
     }
 
-    /// Appends `a=1,b=2` of the columns that an update writes; empty when nothing changes.
-    pub fn push_assignments(&self, out: &mut String, before: &Row<'_>, after: &Row<'_>) -> bool {
+    /// Appends `a=1,b=2` of the columns that an update writes, with `?` for the values that `bound`
+    /// takes; empty when nothing changes.
+    pub fn push_assignments(
+        &self,
+        out: &mut String,
+        before: &Row<'_>,
+        after: &Row<'_>,
+        bound: &mut Bound,
+    ) -> bool {
         let mut loose = false;
         let mut first = true;
         for &i in &self.write {
@@ -157,7 +172,7 @@ impl WritePlan {
             out.push_str(self.names.get(i).map_or("", String::as_str));
             out.push('=');
             loose |= needs_loose(value);
-            self.push_value(out, i, value);
+            self.push_or_bind(out, i, value, bound);
         }
         loose
     }
@@ -221,6 +236,13 @@ impl WritePlan {
         self.identity.as_ref().is_some_and(|columns| {
             columns.iter().all(|&i| b.get(i).is_none() || a.get(i) == b.get(i))
         })
+    }
+
+    fn push_or_bind(&self, out: &mut String, i: usize, value: &Value<'_>, bound: &mut Bound) {
+        let kind = self.columns.get(i).map(|c| c.ty.kind);
+        if !kind.is_some_and(|kind| bound.take(out, value, kind)) {
+            self.push_value(out, i, value);
+        }
     }
 
     /// Appends a value for a column. A target that keeps JSON as text gets the text.

@@ -5,6 +5,8 @@
 //! source's sql_mode, time zone and collation belong to statements only, on a connection of
 //! their own.
 
+use std::collections::BTreeMap;
+
 use ::mysql::Conn;
 use ::mysql::prelude::Queryable;
 
@@ -71,6 +73,22 @@ impl Session {
         self.run(sql).map(|r| r.first().map_or(0, |r| r.rows)).map_err(|(_, e)| e)
     }
 
+    /// Runs one statement with these texts or bytes for its `?`.
+    ///
+    /// # Errors
+    ///
+    /// What the server answers.
+    pub fn exec_bound(&mut self, sql: &str, values: Vec<Vec<u8>>) -> Result<Reported> {
+        let statement = self.conn.prep(sql).map_err(db_error)?;
+        let values: Vec<::mysql::Value> = values.into_iter().map(::mysql::Value::Bytes).collect();
+        let rows = self.conn.exec_iter(&statement, values).map(|done| done.affected_rows());
+        // After an error of the statement the connection is as good as before.
+        let closed = self.conn.close(statement);
+        let rows = rows.map_err(db_error)?;
+        closed.map_err(db_error)?;
+        Ok(Reported { rows })
+    }
+
     /// The rows of a query, each cell as text; NULL is `None`.
     ///
     /// # Errors
@@ -110,6 +128,22 @@ pub(super) fn row_session() -> String {
         "SET NAMES utf8mb4, SESSION sql_mode='{ROW_SQL_MODE}', SESSION time_zone='+00:00', \
          SESSION foreign_key_checks=0, SESSION transaction_isolation='READ-COMMITTED'"
     )
+}
+
+/// What rows need at a TiDB beside that; `own` are the variables that the task's `session` sets. As
+/// DM does, transactions are optimistic unless the task says otherwise: no statement waits for a
+/// lock, a conflict is an error of the COMMIT, and the batch is applied again.
+pub(super) fn tidb_session(own: &BTreeMap<String, String>) -> Vec<&'static str> {
+    let told = |name: &str| own.keys().any(|own| own.eq_ignore_ascii_case(name));
+    // An AUTO_RANDOM column takes the source's value only where this is allowed.
+    [
+        ("tidb_txn_mode", "SET SESSION tidb_txn_mode='optimistic'"),
+        ("allow_auto_random_explicit_insert", "SET SESSION allow_auto_random_explicit_insert=1"),
+    ]
+    .into_iter()
+    .filter(|(name, _)| !told(name))
+    .map(|(_, sql)| sql)
+    .collect()
 }
 
 /// Older servers know the isolation level by another name.

@@ -69,7 +69,7 @@ impl MysqlWriter {
     fn run(
         &mut self,
         head: Option<&str>,
-        statements: &[Statement],
+        mut statements: Vec<Statement>,
         tail: &[String],
     ) -> Result<ApplyStats> {
         let mut stats = ApplyStats::default();
@@ -77,25 +77,41 @@ impl MysqlWriter {
         if let Some(head) = head {
             packet.push(head, None);
         }
-        for s in statements {
-            if packet.text.len() + s.sql.len() > PACKET_TEXT && !packet.is_empty() {
-                self.send(&mut packet, &mut stats)?;
+        for part in statements.split_inclusive_mut(|s| !s.params.is_empty()) {
+            let bound = part.last().is_some_and(|s| !s.params.is_empty());
+            let (rest, bound) = part.split_at_mut(part.len() - usize::from(bound));
+            for s in &*rest {
+                if packet.text.len() + s.sql.len() > PACKET_TEXT && !packet.is_empty() {
+                    self.send(&mut packet, &mut stats)?;
+                }
+                if s.sql.len() > PACKET_TEXT && !s.loose {
+                    // One large row: not copied into a packet.
+                    let reported = self.session.run(&s.sql).map_err(|(_, e)| at_table(e, s))?;
+                    count(&mut stats, s, reported.first().copied().unwrap_or_default());
+                    continue;
+                }
+                if s.loose {
+                    packet.push(&loosely(), None);
+                    packet.push(&s.sql, Some(s));
+                    packet.push(&strictly(), None);
+                } else {
+                    packet.push(&s.sql, Some(s));
+                }
             }
-            if s.sql.len() > PACKET_TEXT && !s.loose {
-                // One large row: not copied into a packet.
-                let reported = self
-                    .session
-                    .run(&s.sql)
-                    .map_err(|(_, e)| e.context(format!("writing {} at the target", s.table)))?;
-                count(&mut stats, s, reported.first().copied().unwrap_or_default());
-                continue;
-            }
-            if s.loose {
-                packet.push(&format!("SET SESSION sql_mode='{LOOSE_SQL_MODE}'"), None);
-                packet.push(&s.sql, Some(s));
-                packet.push(&format!("SET SESSION sql_mode='{ROW_SQL_MODE}'"), None);
-            } else {
-                packet.push(&s.sql, Some(s));
+            for s in bound {
+                if s.loose {
+                    packet.push(&loosely(), None);
+                }
+                if !packet.is_empty() {
+                    self.send(&mut packet, &mut stats)?;
+                }
+                let values = std::mem::take(&mut s.params);
+                let reported =
+                    self.session.exec_bound(&s.sql, values).map_err(|e| at_table(e, s))?;
+                count(&mut stats, s, reported);
+                if s.loose {
+                    packet.push(&strictly(), None);
+                }
             }
         }
         for sql in tail {
@@ -134,7 +150,7 @@ impl MysqlWriter {
         // A broken connection is rolled back by the server itself.
         if !error.is_transient() {
             let _ = self.session.exec("ROLLBACK");
-            let _ = self.session.exec(&format!("SET SESSION sql_mode='{ROW_SQL_MODE}'"));
+            let _ = self.session.exec(&strictly());
         }
         error
     }
@@ -167,6 +183,18 @@ impl<'s> Packet<'s> {
     fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
+}
+
+fn loosely() -> String {
+    format!("SET SESSION sql_mode='{LOOSE_SQL_MODE}'")
+}
+
+fn strictly() -> String {
+    format!("SET SESSION sql_mode='{ROW_SQL_MODE}'")
+}
+
+fn at_table(error: Error, statement: &Statement) -> Error {
+    error.context(format!("writing {} at the target", statement.table))
 }
 
 fn count(stats: &mut ApplyStats, statement: &Statement, reported: Reported) {
@@ -213,15 +241,15 @@ impl Writer for MysqlWriter {
         let statements = self.statements(batch.txns.iter().flat_map(|t| &t.blocks))?;
         let tail = self.mark(mark);
         if !self.shared.stop_on_missing {
-            return self.run(Some("BEGIN"), &statements, &tail).map_err(|e| self.undo(e));
+            return self.run(Some("BEGIN"), statements, &tail).map_err(|e| self.undo(e));
         }
         // The count must be known before the commit.
-        let stats = self.run(Some("BEGIN"), &statements, &[]).map_err(|e| self.undo(e))?;
+        let stats = self.run(Some("BEGIN"), statements, &[]).map_err(|e| self.undo(e))?;
         if let Some((table, n)) = stats.missing.first() {
             let error = missing_rows(table, *n);
             return Err(self.undo(error));
         }
-        self.run(None, &[], &tail).map_err(|e| self.undo(e))?;
+        self.run(None, Vec::new(), &tail).map_err(|e| self.undo(e))?;
         Ok(stats)
     }
 
@@ -231,7 +259,7 @@ impl Writer for MysqlWriter {
             Err(error) => return Err(self.undo(error)),
         };
         let head = (!self.open).then_some("BEGIN");
-        let stats = self.run(head, &statements, &[]).map_err(|e| self.undo(e))?;
+        let stats = self.run(head, statements, &[]).map_err(|e| self.undo(e))?;
         self.open = true;
         match stats.missing.first() {
             Some((table, n)) if self.shared.stop_on_missing => {
@@ -245,7 +273,7 @@ impl Writer for MysqlWriter {
     fn commit_part(&mut self, mark: &StreamMark) -> Result<()> {
         let head = (!self.open).then_some("BEGIN");
         let tail = self.mark(mark);
-        self.run(head, &[], &tail).map_err(|e| self.undo(e))?;
+        self.run(head, Vec::new(), &tail).map_err(|e| self.undo(e))?;
         self.open = false;
         Ok(())
     }

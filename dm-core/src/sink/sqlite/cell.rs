@@ -384,32 +384,12 @@ fn legacy_text(charset: &str, bytes: &[u8]) -> Option<String> {
 }
 
 /// The decoder of MySQL's name of a character set; `None` where there is none of the same set.
-pub fn encoding(charset: &str) -> Option<&'static encoding_rs::Encoding> {
-    Some(match charset {
-        "gbk" | "gb2312" => encoding_rs::GBK,
-        "gb18030" => encoding_rs::GB18030,
-        "big5" => encoding_rs::BIG5,
-        "sjis" | "cp932" => encoding_rs::SHIFT_JIS,
-        "ujis" | "eucjpms" => encoding_rs::EUC_JP,
-        "euckr" => encoding_rs::EUC_KR,
+fn encoding(charset: &str) -> Option<&'static encoding_rs::Encoding> {
+    match charset {
         // MySQL's latin1 is cp1252 with its five holes filled, as in the web's decoder.
-        "latin1" => encoding_rs::WINDOWS_1252,
-        "latin2" => encoding_rs::ISO_8859_2,
-        "latin5" => encoding_rs::WINDOWS_1254,
-        "latin7" => encoding_rs::ISO_8859_13,
-        "greek" => encoding_rs::ISO_8859_7,
-        "hebrew" => encoding_rs::ISO_8859_8,
-        "cp1250" => encoding_rs::WINDOWS_1250,
-        "cp1251" => encoding_rs::WINDOWS_1251,
-        "cp1256" => encoding_rs::WINDOWS_1256,
-        "cp1257" => encoding_rs::WINDOWS_1257,
-        "cp866" => encoding_rs::IBM866,
-        "koi8r" => encoding_rs::KOI8_R,
-        "koi8u" => encoding_rs::KOI8_U,
-        "macroman" => encoding_rs::MACINTOSH,
-        "tis620" => encoding_rs::WINDOWS_874,
-        _ => return None,
-    })
+        "latin1" => Some(encoding_rs::WINDOWS_1252),
+        other => crate::binlog::charset::legacy(other),
+    }
 }
 
 /// Text of a column in the bytes of its character set; `None` when there is no exact way.

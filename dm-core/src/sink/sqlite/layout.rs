@@ -214,14 +214,6 @@ mod tests {
         column
     }
 
-    fn key(name: &str, kind: KeyKind, columns: &[&str]) -> Key {
-        let parts = columns
-            .iter()
-            .map(|c| KeyPart::Column { name: (*c).into(), prefix: None, descending: false })
-            .collect();
-        Key::new(name, kind, parts)
-    }
-
     #[test]
     fn a_table_reads_well() {
         let mut total = column("total", TypeKind::Decimal);
@@ -236,10 +228,10 @@ mod tests {
         let schema = TableSchema {
             columns: vec![column("id", TypeKind::Int), name, total, sum, big],
             keys: vec![
-                key("PRIMARY", KeyKind::Primary, &["id"]),
-                key("name", KeyKind::Unique, &["name"]),
-                key("words", KeyKind::FullText, &["name"]),
-                key("big", KeyKind::Plain, &["big"]),
+                Key::over("PRIMARY", KeyKind::Primary, ["id"]),
+                Key::over("name", KeyKind::Unique, ["name"]),
+                Key::over("words", KeyKind::FullText, ["name"]),
+                Key::over("big", KeyKind::Plain, ["big"]),
             ],
             ..TableSchema::default()
         };
@@ -266,7 +258,7 @@ mod tests {
         id.ty.unsigned = true;
         let schema = TableSchema {
             columns: vec![id, column("n", TypeKind::Int)],
-            keys: vec![key("PRIMARY", KeyKind::Primary, &["id"])],
+            keys: vec![Key::over("PRIMARY", KeyKind::Primary, ["id"])],
             ..TableSchema::default()
         };
         assert_eq!(rowid_column(&schema), None);

@@ -61,15 +61,8 @@ impl Storage {
             T::Binary | T::VarBinary | T::TinyBlob | T::Blob | T::MediumBlob | T::LongBlob => {
                 Self::Blob
             }
-            T::Geometry
-            | T::Point
-            | T::LineString
-            | T::Polygon
-            | T::MultiPoint
-            | T::MultiLineString
-            | T::MultiPolygon
-            | T::GeometryCollection
-            | T::Vector => Self::Blob,
+            T::Vector => Self::Blob,
+            kind if kind.is_geometry() => Self::Blob,
             _ if ty.charset.eq_ignore_ascii_case("binary") => Self::Blob,
             _ => Self::Text,
         }

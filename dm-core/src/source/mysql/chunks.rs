@@ -7,8 +7,9 @@ use std::collections::VecDeque;
 
 use super::key::{Border, ChunkKey};
 use crate::error::Result;
-use crate::mysql::{Connection, named_cell, opt_cell, table_name};
+use crate::mysql::{Connection, named_cell, opt_cell};
 use crate::source::{Chunk, TableCopy};
+use crate::sql::quote_table;
 
 /// More borders than this are never looked for; a table of 10^10 rows has fewer.
 const MAX_BORDERS: usize = 200_000;
@@ -49,7 +50,7 @@ fn integer_borders(
     key: &ChunkKey,
     rows: u64,
 ) -> Result<Option<Vec<Border>>> {
-    let from = table_name(&table.info.name);
+    let from = quote_table(&table.info.name);
     let column = key.order();
     let row = conn.row(&format!("SELECT MIN({column}), MAX({column}) FROM {from}"))?;
     let number = |i| opt_cell(&row, i).and_then(|t| t.parse::<i128>().ok());
@@ -85,7 +86,7 @@ fn estimated_rows(
 ) -> Result<i128> {
     let row = conn.row(&format!(
         "EXPLAIN FORMAT=TRADITIONAL SELECT {column} FROM {} {} WHERE {column} BETWEEN {low} AND {}",
-        table_name(&table.info.name),
+        quote_table(&table.info.name),
         key.soft_hint(),
         high - 1,
         column = key.order(),
@@ -171,7 +172,7 @@ fn probe(
     let sql = format!(
         "SELECT {} FROM {} {} {filter}ORDER BY {} LIMIT 1 OFFSET {offset}",
         key.fetch(),
-        table_name(&table.info.name),
+        quote_table(&table.info.name),
         key.hint(),
         key.order(),
     );

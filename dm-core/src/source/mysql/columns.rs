@@ -12,8 +12,9 @@ use dm_filter::TableName;
 use super::json::{self, Probed};
 use crate::error::{Error, Result, codes};
 use crate::event::{CellKind, CopyBlock, CopyColumn};
-use crate::mysql::{ServerVersion, ident, table_name};
+use crate::mysql::ServerVersion;
 use crate::schema::{Column, ColumnType, TableSchema, TypeKind};
+use crate::sql::{quote_ident, quote_table};
 
 /// What the reader of a copy wants to have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +46,24 @@ pub(super) struct Selection {
     answers: Vec<Answer>,
     list: String,
     width: usize,
+    /// Where values may be long: the list that gives NULL for long ones and says at its end
+    /// whether the row has one, and the condition for rows that have.
+    long: Option<(String, String)>,
+}
+
+/// Rows are told apart by whether one of their values is longer than this in bytes. It bounds what
+/// is in memory of an ordinary row, of which many are read at a time.
+pub(super) const LONG_VALUE: u64 = 256 << 10;
+
+/// Which rows of a chunk are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pass {
+    /// All.
+    Whole,
+    /// All, but of those with long values only that they are there.
+    Short,
+    /// Those with long values.
+    Long,
 }
 
 impl Selection {
@@ -71,11 +90,11 @@ impl Selection {
                 TypeKind::Enum if !options.expressions => Answer::AsIs,
                 TypeKind::Enum if column.ty.labels.iter().all(|l| !l.is_empty()) => Answer::Enum,
                 TypeKind::Enum => {
-                    extra.push(format!("{} + 0", ident(&column.name)));
+                    extra.push(format!("{} + 0", quote_ident(&column.name)));
                     Answer::EnumWithEmptyLabel(next)
                 }
                 TypeKind::Json if can_probe => {
-                    let qualified = format!("{}.{}", table_name(name), ident(&column.name));
+                    let qualified = format!("{}.{}", quote_table(name), quote_ident(&column.name));
                     extra.push(json::probe_root(&qualified));
                     extra.push(json::probe(&qualified, "$**.*"));
                     extra.push(json::probe(&qualified, "$**[*]"));
@@ -85,8 +104,19 @@ impl Selection {
             });
         }
         list.append(&mut extra);
+        let long = long_values(&wanted, &list, &answers, version);
         let width = list.len();
-        Self { columns: columns.into(), answers, list: list.join(", "), width }
+        Self { columns: columns.into(), answers, list: list.join(", "), width, long }
+    }
+
+    /// True when a value of the table may be longer than [`LONG_VALUE`].
+    pub(super) fn may_be_long(&self) -> bool {
+        self.long.is_some()
+    }
+
+    /// What is answered behind the columns in [`Pass::Short`]: whether the row has a long value.
+    pub(super) fn flag(&self) -> usize {
+        self.width
     }
 
     /// The columns of the blocks.
@@ -95,14 +125,25 @@ impl Selection {
     }
 
     /// The statement for the rows that fulfil all of the conditions.
-    pub(super) fn sql(&self, name: &TableName, hint: &str, conditions: &[&str]) -> String {
-        let list = if self.list.is_empty() { "1" } else { &self.list };
-        let mut sql = format!("SELECT {list} FROM {}", table_name(name));
+    pub(super) fn sql(
+        &self,
+        name: &TableName,
+        hint: &str,
+        conditions: &[&str],
+        pass: Pass,
+    ) -> String {
+        let list = match (&self.long, pass) {
+            (Some((short, _)), Pass::Short) => short,
+            _ if self.list.is_empty() => "1",
+            _ => &self.list,
+        };
+        let long = self.long.as_ref().filter(|_| pass == Pass::Long).map(|(_, long)| long.as_str());
+        let mut sql = format!("SELECT {list} FROM {}", quote_table(name));
         if !hint.is_empty() {
             let _ = write!(sql, " {hint}");
         }
         let mut word = "WHERE";
-        for condition in conditions.iter().filter(|c| !c.trim().is_empty()) {
+        for condition in conditions.iter().copied().chain(long).filter(|c| !c.trim().is_empty()) {
             // A condition of the user's may end in a comment; the line break ends it.
             let _ = write!(sql, " {word} ({condition}\n)");
             word = "AND";
@@ -130,6 +171,64 @@ impl Selection {
             }
         }
         Ok(())
+    }
+}
+
+/// See [`Selection::long`]. Where several columns may be long each has a part of the length.
+fn long_values(
+    columns: &[&Column],
+    list: &[String],
+    answers: &[Answer],
+    version: &ServerVersion,
+) -> Option<(String, String)> {
+    let long: Vec<Option<String>> = columns.iter().map(|column| length(column, version)).collect();
+    let most = match long.iter().flatten().count() {
+        0 => return None,
+        n => (2 * LONG_VALUE / n as u64).clamp(32 << 10, LONG_VALUE),
+    };
+    let is_long = |i: usize| {
+        let length = long.get(i)?.as_ref()?;
+        Some(format!("{length} > {most}"))
+    };
+    // A probe belongs to the column whose document it looks into.
+    let owner = |at: usize| {
+        answers
+            .iter()
+            .position(|a| matches!(a, Answer::Json(first) if (*first..first + 3).contains(&at)))
+    };
+    let mut short: Vec<String> = Vec::with_capacity(list.len() + 1);
+    for (at, question) in list.iter().enumerate() {
+        short.push(match is_long(owner(at).unwrap_or(at)) {
+            Some(condition) => format!("IF({condition}, NULL, {question})"),
+            None => question.clone(),
+        });
+    }
+    let any: Vec<String> = (0..columns.len()).filter_map(is_long).collect();
+    let any = any.join(" OR ");
+    short.push(format!("({any})"));
+    Some((short.join(", "), any))
+}
+
+/// How many bytes the value of a column has, for columns that can hold long ones.
+fn length(column: &Column, version: &ServerVersion) -> Option<String> {
+    use TypeKind as K;
+    let name = quote_ident(&column.name);
+    match column.ty.kind {
+        // Without printing the document.
+        K::Json if version.is_mysql_from(5, 7, 22) => Some(format!("JSON_STORAGE_SIZE({name})")),
+        K::Json
+        | K::MediumBlob
+        | K::LongBlob
+        | K::MediumText
+        | K::LongText
+        | K::Geometry
+        | K::LineString
+        | K::Polygon
+        | K::MultiPoint
+        | K::MultiLineString
+        | K::MultiPolygon
+        | K::GeometryCollection => Some(format!("LENGTH({name})")),
+        _ => None,
     }
 }
 
@@ -169,7 +268,7 @@ fn push<'a>(
 /// What to select for a column, and what its answer is.
 fn question(column: &Column) -> (CellKind, String) {
     use TypeKind as K;
-    let name = ident(&column.name);
+    let name = quote_ident(&column.name);
     match column.ty.kind {
         K::TinyInt | K::SmallInt | K::MediumInt | K::Int | K::BigInt | K::Decimal | K::Year => {
             (CellKind::Number, name)
@@ -182,14 +281,7 @@ fn question(column: &Column) -> (CellKind, String) {
             (CellKind::Bytes, name)
         }
         K::Json => (CellKind::Json, name),
-        K::Geometry
-        | K::Point
-        | K::LineString
-        | K::Polygon
-        | K::MultiPoint
-        | K::MultiLineString
-        | K::MultiPolygon
-        | K::GeometryCollection => (CellKind::Geometry, name),
+        kind if kind.is_geometry() => (CellKind::Geometry, name),
         K::Vector => (CellKind::Vector, name),
         K::Char | K::VarChar | K::TinyText | K::Text | K::MediumText | K::LongText => {
             text_question(&column.ty, name)
@@ -260,8 +352,39 @@ mod tests {
     #[test]
     fn conditions_cannot_break_out() {
         let s = select(vec![column("a", TypeKind::Int)], ReadOptions::default());
-        let sql = s.sql(&TableName::new("s", "t"), "", &["", "a > 1 -- all", "a < 5"]);
+        let conditions = ["", "a > 1 -- all", "a < 5"];
+        let sql = s.sql(&TableName::new("s", "t"), "", &conditions, Pass::Whole);
         assert!(sql.ends_with("FROM `s`.`t` WHERE (a > 1 -- all\n) AND (a < 5\n)"), "{sql}");
+    }
+
+    #[test]
+    fn rows_with_long_values_are_asked_for_apart() {
+        let columns = || {
+            vec![
+                column("a", TypeKind::Int),
+                column("b", TypeKind::LongBlob),
+                column("t", TypeKind::Text),
+            ]
+        };
+        let s = select(columns(), ReadOptions::default());
+        let name = TableName::new("s", "t");
+        assert_eq!(
+            s.sql(&name, "", &["a < 5"], Pass::Short),
+            "SELECT `a`, IF(LENGTH(`b`) > 262144, NULL, `b`), `t`, (LENGTH(`b`) > 262144) FROM `s`.`t` \
+             WHERE (a < 5\n)"
+        );
+        assert_eq!(
+            s.sql(&name, "", &["a < 5"], Pass::Long),
+            "SELECT `a`, `b`, `t` FROM `s`.`t` WHERE (a < 5\n) AND (LENGTH(`b`) > 262144\n)"
+        );
+        assert_eq!(s.flag(), 3);
+        let none = select(vec![column("a", TypeKind::Text)], ReadOptions::default());
+        assert!(!none.may_be_long());
+        // Many long columns share the length; a probe is asked where its document is.
+        let exact = ReadOptions { generated: false, expressions: true };
+        let many = (0..4).map(|i| column(&format!("j{i}"), TypeKind::Json)).collect();
+        let sql = select(many, exact).sql(&name, "", &[], Pass::Short);
+        assert_eq!(sql.matches("IF(JSON_STORAGE_SIZE(`j2`) > 131072, NULL, ").count(), 4, "{sql}");
     }
 
     #[test]

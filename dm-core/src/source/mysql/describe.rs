@@ -9,9 +9,10 @@ use dm_filter::TableName;
 use crate::config::ConnPlan;
 use crate::ddl::SqlMode;
 use crate::error::{Error, Result, codes};
-use crate::mysql::{Connection, Purpose, cell, numbers, table_name, text};
+use crate::mysql::{Connection, Purpose, cell, numbers};
 use crate::schema::parse_create_table;
 use crate::source::{SchemaInfo, TableChoice, TableInfo};
+use crate::sql::{quote_table, quote_text};
 
 /// Schemas of the servers' own, never copied nor followed.
 const SYSTEM: &[&str] = &[
@@ -26,6 +27,8 @@ const SYSTEM: &[&str] = &[
 /// More structures than this are asked for over several connections.
 const MANY: usize = 64;
 const CONNECTIONS: usize = 4;
+/// Of up to this many tables the sizes are asked as they are now.
+const FRESH_SIZES: usize = 1_000;
 
 /// True for a schema of the server's own.
 pub(super) fn is_system(schema: &str) -> bool {
@@ -49,7 +52,7 @@ pub(super) fn tables(conn: &mut Connection, choose: &TableChoice) -> Result<Vec<
 
 /// A table's structure; `None` when it does not exist.
 pub(super) fn table(conn: &mut Connection, name: &TableName) -> Result<Option<TableInfo>> {
-    let rows = match conn.rows(&format!("SHOW CREATE TABLE {}", table_name(name))) {
+    let rows = match conn.rows(&format!("SHOW CREATE TABLE {}", quote_table(name))) {
         Ok(rows) => rows,
         Err(e) if matches!(e.server_error(), Some(numbers::NO_SUCH_TABLE | numbers::BAD_DB)) => {
             return Ok(None);
@@ -110,6 +113,10 @@ pub(super) fn sizes(
     conn: &mut Connection,
     names: &[TableName],
 ) -> Result<HashMap<TableName, (u64, u64)>> {
+    if names.len() <= FRESH_SIZES {
+        // MySQL 8 tells what was so up to a day ago; to look costs opening each table.
+        conn.try_set("information_schema_stats_expiry", "0")?;
+    }
     let rows = conn.rows(&format!(
         "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_ROWS, DATA_LENGTH FROM information_schema.TABLES \
          WHERE TABLE_SCHEMA IN ({})",
@@ -150,6 +157,6 @@ pub(super) fn schemas(
 
 fn schema_list(names: &[TableName]) -> String {
     let schemas: BTreeSet<&str> = names.iter().map(|n| n.schema.as_str()).collect();
-    let list: Vec<String> = schemas.into_iter().map(text).collect();
+    let list: Vec<String> = schemas.into_iter().map(quote_text).collect();
     if list.is_empty() { "''".to_owned() } else { list.join(", ") }
 }

@@ -16,13 +16,17 @@ use super::start::Start;
 use crate::config::ConnPlan;
 use crate::error::During;
 use crate::error::{Error, Result, Scope, codes};
-use crate::mysql::{Connection, Purpose, numbers, text, translate};
+use crate::mysql::{Connection, Purpose, numbers, translate};
 use crate::position::{GtidSet, MySqlGtidSet};
+use crate::sql::quote_text;
 
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Silence for this long is a lost connection. A server that looks for its place in large files
 /// is silent too, so it is not too short.
 const SILENCE: Duration = Duration::from_secs(30);
+
+/// Room that is kept from one event to the next.
+const KEPT: usize = 1 << 20;
 
 /// A dump connection.
 pub(super) struct Dump {
@@ -88,6 +92,13 @@ impl Dump {
         Ok(&self.event)
     }
 
+    /// Gives the memory of a large event back.
+    pub(super) fn shrink(&mut self) {
+        if self.event.capacity() > KEPT {
+            self.event = Vec::new();
+        }
+    }
+
     /// The place was checked before. When the server refuses it all the same, trying again is
     /// useless; when it gives up in the middle (a dump thread ended for another one with its id,
     /// a purged file), opening again tells why.
@@ -132,7 +143,7 @@ fn request(conn: &mut Connection, start: &Start, server_id: u32) -> Result<Binlo
             conn.run(&format!(
                 "SET @slave_connect_state = {}, @slave_gtid_strict_mode = 1, \
                  @slave_gtid_ignore_duplicates = 0",
-                text(&set.to_string())
+                quote_text(&set.to_string())
             ))?;
             request
         }

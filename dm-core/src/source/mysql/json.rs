@@ -12,7 +12,7 @@
 use std::fmt::Write as _;
 
 use crate::error::{Error, Result, codes};
-use crate::mysql::{push_hex, text};
+use crate::sql::{push_hex, quote_text};
 
 /// The types whose text reads back as another one, as JSON_TYPE names them.
 pub(super) const TYPED: &str =
@@ -67,9 +67,9 @@ pub(super) fn expression(document: &[u8], probed: &Probed<'_>) -> Result<String>
     if let Some(found) = probed.elements {
         pick(&tree, found, true, &mut places)?;
     }
-    let mut sql = format!("JSON_REPLACE(CAST({} AS JSON)", text(document));
+    let mut sql = format!("JSON_REPLACE(CAST({} AS JSON)", quote_text(document));
     for (path, expression) in places {
-        let _ = write!(sql, ", {}, {expression}", text(&path));
+        let _ = write!(sql, ", {}, {expression}", quote_text(&path));
     }
     sql.push(')');
     Ok(sql)
@@ -152,11 +152,13 @@ fn leaf(kind: &str, token: &str) -> Result<String> {
     }
     let inner: String = serde_json::from_str(token).map_err(|_| mismatch())?;
     match kind {
-        "DATE" => Ok(format!("CAST({} AS DATE)", text(&inner))),
-        "TIME" => Ok(format!("CAST({} AS TIME(6))", text(&inner))),
-        "DATETIME" => Ok(format!("CAST({} AS DATETIME(6))", text(&inner))),
+        "DATE" => Ok(format!("CAST({} AS DATE)", quote_text(&inner))),
+        "TIME" => Ok(format!("CAST({} AS TIME(6))", quote_text(&inner))),
+        "DATETIME" => Ok(format!("CAST({} AS DATETIME(6))", quote_text(&inner))),
         // No CAST gives this type, a column of a JSON_TABLE does.
-        "TIMESTAMP" => Ok(from_table("TIMESTAMP(6)", &format!("JSON_ARRAY({})", text(&inner)))),
+        "TIMESTAMP" => {
+            Ok(from_table("TIMESTAMP(6)", &format!("JSON_ARRAY({})", quote_text(&inner))))
+        }
         _ => opaque(&inner).ok_or_else(mismatch),
     }
 }
@@ -168,9 +170,8 @@ fn opaque(inner: &str) -> Option<String> {
     // The server breaks base64 into lines.
     let payload: String = payload.chars().filter(|c| *c != '\n').collect();
     let bytes = base64::engine::general_purpose::STANDARD.decode(payload).ok()?;
-    let mut literal = "X'".to_owned();
+    let mut literal = String::new();
     push_hex(&mut literal, &bytes);
-    literal.push('\'');
     let array = format!("JSON_ARRAY({literal})");
     Some(match number {
         "16" if (1..=8).contains(&bytes.len()) => {
@@ -325,7 +326,7 @@ mod tests {
             sql,
             format!(
                 "JSON_REPLACE(CAST('{text}' AS JSON), '$.\"a\"', CAST('1.50' AS DECIMAL(3,2)), \
-                 '$.\"d\"', X'0102', '$.\"b\"[1].\"z\"', CAST('10:00:00.000000' AS TIME(6)), \
+                 '$.\"d\"', x'0102', '$.\"b\"[1].\"z\"', CAST('10:00:00.000000' AS TIME(6)), \
                  '$.\"b\"[0]', CAST('2020-01-01' AS DATE))"
             )
         );
@@ -352,7 +353,7 @@ mod tests {
     #[test]
     fn bytes_keep_their_column_type() {
         let sql = leaf("BLOB", r#""base64:type252:/wE=""#).unwrap();
-        assert!(sql.contains("JSON_ARRAY(X'FF01')") && sql.contains("dm__v BLOB PATH"), "{sql}");
+        assert!(sql.contains("JSON_ARRAY(x'FF01')") && sql.contains("dm__v BLOB PATH"), "{sql}");
         let sql = leaf("BIT", r#""base64:type16:BQ==""#).unwrap();
         assert!(sql.contains("JSON_ARRAY(5)") && sql.contains("BIT(8)"), "{sql}");
     }
@@ -361,6 +362,6 @@ mod tests {
     fn odd_keys_stay_quoted() {
         let sql = rebuild(r#"{"a\"b": 1.0}"#, Some(r#"[[1, "DECIMAL"]]"#), None).unwrap();
         // `$."a\"b"` in hex, because of the backslash.
-        assert!(sql.contains("_utf8mb4 X'242E22615C226222'"), "{sql}");
+        assert!(sql.contains("_utf8mb4 x'242E22615C226222'"), "{sql}");
     }
 }

@@ -8,8 +8,8 @@
 //! floats, whose text is not their value, never. Ranges are half open, the first and the last one
 //! have no outer end, and rows whose key is NULL are a chunk of their own.
 
-use crate::mysql::{ident, text};
 use crate::schema::{Column, Key, KeyKind, KeyPart, TableSchema, TypeKind};
+use crate::sql::{quote_ident, quote_text};
 
 /// How a column compares, and how its values are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,12 +87,12 @@ impl ChunkKey {
 
     /// `FORCE INDEX (..)`: with it the optimizer does not read the whole table for one chunk.
     pub(super) fn hint(&self) -> String {
-        format!("FORCE INDEX ({})", ident(&self.index))
+        format!("FORCE INDEX ({})", quote_ident(&self.index))
     }
 
     /// `USE INDEX (..)`, for estimates: with FORCE MySQL does not look into the index.
     pub(super) fn soft_hint(&self) -> String {
-        format!("USE INDEX ({})", ident(&self.index))
+        format!("USE INDEX ({})", quote_ident(&self.index))
     }
 
     /// The columns as they are compared.
@@ -121,7 +121,7 @@ impl ChunkKey {
     }
 
     fn first(&self) -> String {
-        self.columns.first().map(|c| ident(&c.name)).unwrap_or_default()
+        self.columns.first().map(|c| quote_ident(&c.name)).unwrap_or_default()
     }
 
     /// Rows at the border and behind it.
@@ -185,14 +185,14 @@ impl ChunkKey {
 impl KeyColumn {
     fn compared(&self) -> String {
         match self.form {
-            Form::AsNumber => format!("({} + 0)", ident(&self.name)),
-            _ => ident(&self.name),
+            Form::AsNumber => format!("({} + 0)", quote_ident(&self.name)),
+            _ => quote_ident(&self.name),
         }
     }
 
     fn fetched(&self) -> String {
         match self.form {
-            Form::Text { .. } | Form::Bytes => format!("HEX({})", ident(&self.name)),
+            Form::Text { .. } | Form::Bytes => format!("HEX({})", quote_ident(&self.name)),
             _ => self.compared(),
         }
     }
@@ -200,7 +200,7 @@ impl KeyColumn {
     fn literal(&self, fetched: &str) -> String {
         match &self.form {
             Form::Number | Form::AsNumber => fetched.to_owned(),
-            Form::Quoted => text(fetched),
+            Form::Quoted => quote_text(fetched),
             Form::Bytes => format!("X'{fetched}'"),
             Form::Text { charset, collation } => {
                 let mut literal = String::new();

@@ -13,6 +13,7 @@ mod dump;
 mod json;
 mod key;
 mod position;
+mod prepared;
 mod read;
 mod snapshot;
 mod start;
@@ -26,7 +27,10 @@ use dm_filter::TableName;
 use self::dump::Dump;
 use super::queue::QueuedStream;
 use super::translate::{RowChoice, Translator};
-use super::{EventStream, Snapshot, Source, SourceInfo, SourceWants, TableChoice, TableInfo};
+use super::{
+    EventStream, Prepared, Snapshot, Source, SourceEvent, SourceInfo, SourceWants, TableChoice,
+    TableInfo,
+};
 use crate::config::{ConnPlan, Consistency};
 use crate::error::{Error, Result, codes};
 use crate::event::SourceId;
@@ -195,6 +199,10 @@ impl Source for MySqlSource {
         describe::tables(&mut self.control()?, choose)
     }
 
+    fn prepared(&self) -> Result<Option<Prepared>> {
+        prepared::prepared(&mut self.control()?)
+    }
+
     fn open(&self, from: &Position) -> Result<Box<dyn EventStream>> {
         let mut conn = self.control()?;
         let start = start::Start::choose(from, self.stream.use_gtid)?;
@@ -215,7 +223,12 @@ impl Source for MySqlSource {
         }
         let mut dump = Dump::open(&self.plan, &start, server_id)?;
         Ok(Box::new(QueuedStream::spawn(self.id.as_str(), move |out| {
-            translator.event(dump.next()?, out).map(|()| true)
+            // A large event is handed out when the buffer that it came in is gone.
+            let mut held: Option<SourceEvent> = None;
+            translator
+                .event(dump.next()?, &mut |event| held.replace(event).map_or(Ok(()), &mut *out))?;
+            dump.shrink();
+            held.map_or(Ok(()), out).map(|()| true)
         })?))
     }
 }

@@ -1,8 +1,9 @@
 //! Where a server's binlog stands.
 
 use crate::error::{Error, Result, codes};
-use crate::mysql::{Connection, ServerKind, cell, named_cell, text};
+use crate::mysql::{Connection, ServerKind, cell, named_cell};
 use crate::position::{BinlogPos, Flavor, GtidSet, Position};
+use crate::sql::quote_text;
 
 /// The end of the binlog, with the GTID set there when the server's GTIDs can be relied on.
 pub(super) fn end(conn: &mut Connection) -> Result<Position> {
@@ -40,8 +41,11 @@ pub(super) fn binlog_pos(file: &str, offset: &str) -> Result<BinlogPos> {
 /// A position by file and offset, with its GTID set: MariaDB is asked for it, MySQL's is `set`.
 pub(super) fn at(conn: &mut Connection, pos: BinlogPos, set: &str) -> Result<Position> {
     let gtid = if conn.version().is_mariadb() {
-        let sql =
-            format!("SELECT BINLOG_GTID_POS({}, {})", text(&pos.file.to_string()), pos.offset);
+        let sql = format!(
+            "SELECT BINLOG_GTID_POS({}, {})",
+            quote_text(&pos.file.to_string()),
+            pos.offset
+        );
         match conn.scalar(&sql)? {
             Some(set) => Some(GtidSet::parse(Flavor::MariaDb, &set)?),
             None => None,
@@ -93,7 +97,7 @@ pub(super) fn purged(conn: &mut Connection) -> Result<Option<GtidSet>> {
         Flavor::MariaDb => {
             let files = files(conn)?;
             let Some(oldest) = files.first() else { return Ok(None) };
-            let sql = format!("SELECT BINLOG_GTID_POS({}, 4)", text(&oldest.0));
+            let sql = format!("SELECT BINLOG_GTID_POS({}, 4)", quote_text(&oldest.0));
             match conn.scalar(&sql)? {
                 Some(set) => Ok(Some(GtidSet::parse(Flavor::MariaDb, &set)?)),
                 None => Ok(None),

@@ -20,6 +20,7 @@
 //! 4 to 6 are taken before the connections, so rows may hold more than the position says; the end
 //! of the binlog is asked afterwards for `contained_upto`.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -30,12 +31,11 @@ use super::read::{Reader, ReaderPool};
 use super::{ReadOptions, SnapshotOptions, chunks, describe, position};
 use crate::config::{ConnPlan, Consistency};
 use crate::error::{Error, Result, codes};
-use crate::mysql::{
-    Connection, Purpose, cell, is_access_denied, is_lock_timeout, numbers, table_name,
-};
+use crate::mysql::{Connection, Purpose, cell, is_access_denied, is_lock_timeout, numbers};
 use crate::position::{GtidSet, Position};
 use crate::schema::differences;
 use crate::source::{Chunk, ChunkReader, SchemaInfo, Snapshot, TableChoice, TableCopy, TableInfo};
+use crate::sql::quote_table;
 
 /// How often a lock is asked for, and how long each time.
 const LOCK_ATTEMPTS: u32 = 3;
@@ -95,7 +95,8 @@ impl<'a> Opening<'a> {
         stop: &'a AtomicBool,
     ) -> Result<Self> {
         let mut control = Connection::open(plan, Purpose::Control)?;
-        let readers = (0..options.threads.max(1))
+        // One more is for rows with long values.
+        let readers = (0..=options.threads.max(1))
             .map(|_| Connection::open(plan, Purpose::Reader))
             .collect::<Result<Vec<_>>>()?;
         let names = describe::tables(&mut control, choose)?;
@@ -157,7 +158,7 @@ impl<'a> Opening<'a> {
     /// Connections and position while nobody can write to the chosen tables.
     fn by_table_locks(&mut self) -> Result<Tied> {
         let list: Vec<String> =
-            self.before.iter().map(|t| format!("{} READ", table_name(&t.name))).collect();
+            self.before.iter().map(|t| format!("{} READ", quote_table(&t.name))).collect();
         if !list.is_empty() {
             self.lock(&format!("LOCK TABLES {}", list.join(", ")))?;
         }
@@ -286,7 +287,7 @@ impl<'a> Opening<'a> {
 
     fn check_stop(&self) -> Result {
         if self.stop.load(Ordering::Relaxed) {
-            return Err(Error::new(&codes::SOURCE_SNAPSHOT_ENDED, "stopped on request"));
+            return Err(Error::new(&codes::STOPPED, "the task was asked to stop"));
         }
         Ok(())
     }
@@ -343,6 +344,8 @@ pub(super) struct MySqlSnapshot {
     tied: Tied,
     schemas: Vec<SchemaInfo>,
     tables: Vec<TableCopy>,
+    /// Where each table stands in `tables`.
+    places: HashMap<TableName, usize>,
     pool: Arc<ReaderPool>,
     plan: ConnPlan,
     planners: Mutex<Vec<Connection>>,
@@ -367,6 +370,7 @@ impl MySqlSnapshot {
         Ok(Self {
             tied,
             schemas,
+            places: tables.iter().enumerate().map(|(i, t)| (t.info.name.clone(), i)).collect(),
             tables,
             pool: Arc::new(ReaderPool::new(plan.clone(), readers)),
             plan: plan.clone(),
@@ -399,7 +403,8 @@ impl Snapshot for MySqlSnapshot {
     }
 
     fn plan(&self, table: &TableName, rows: u64) -> Result<Vec<Chunk>> {
-        let copy = self.tables.iter().find(|t| t.info.name == *table).ok_or_else(|| {
+        let place = self.places.get(table).copied();
+        let copy = place.and_then(|place| self.tables.get(place)).ok_or_else(|| {
             Error::new(&codes::DB_QUERY, format!("{table} is not part of the snapshot"))
         })?;
         let free = self.planners.lock().unwrap_or_else(PoisonError::into_inner).pop();

@@ -144,14 +144,7 @@ impl Field {
             K::Binary | K::VarBinary | K::TinyBlob | K::Blob | K::MediumBlob | K::LongBlob => {
                 (Class::Bytes, CellKind::Bytes)
             }
-            K::Geometry
-            | K::Point
-            | K::LineString
-            | K::Polygon
-            | K::MultiPoint
-            | K::MultiLineString
-            | K::MultiPolygon
-            | K::GeometryCollection => (Class::Bytes, CellKind::Geometry),
+            kind if kind.is_geometry() => (Class::Bytes, CellKind::Geometry),
             K::Vector => (Class::Bytes, CellKind::Vector),
             K::Json => (Class::Plain, CellKind::Json),
             K::Char | K::VarChar | K::TinyText | K::Text | K::MediumText | K::LongText => {

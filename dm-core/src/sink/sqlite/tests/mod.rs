@@ -131,6 +131,7 @@ impl Bed {
 
     fn batch(&self, blocks: Vec<RowBlock>) -> Batch {
         let txn = Txn {
+            gtid: None,
             ordinal: self.ordinal,
             end: Position::default(),
             at: 0,

@@ -1,0 +1,91 @@
+//! Prepared transactions: made, left alone, decided later from another connection.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use mysql::prelude::Queryable;
+
+use crate::support::random::Random;
+use crate::support::server::Address;
+use crate::support::wait;
+use crate::support::workload::connect;
+
+/// How many are left prepared at a time.
+const OPEN: usize = 6;
+
+/// Prepares and decides until it is told to stop; counts the transactions that were decided.
+pub fn prepare_and_decide(
+    source: &Address,
+    db: &str,
+    seed: u64,
+    stop: &AtomicBool,
+    done: &AtomicU64,
+) {
+    let mut random = Random::new(seed ^ 0xA5);
+    let mut open: VecDeque<String> = VecDeque::new();
+    for serial in 0.. {
+        if stop.load(Ordering::SeqCst) {
+            return;
+        }
+        if let Some(xid) = prepare(source, db, &mut random, &format!("x{seed}-{serial}")) {
+            open.push_back(xid);
+        }
+        while open.len() > OPEN || (!open.is_empty() && random.one_in(2)) {
+            let Some(xid) = open.pop_front() else { break };
+            if decide(source, &xid, !random.one_in(3)) {
+                done.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+        wait::pass(Duration::from_millis(30 + random.below(150)));
+    }
+}
+
+/// Prepares a transaction on a connection of its own, which then ends; its xid when it is prepared.
+fn prepare(source: &Address, db: &str, random: &mut Random, xid: &str) -> Option<String> {
+    let mut conn = connect(source, db)?;
+    let n = random.below(200);
+    let mut list = vec![format!("XA START '{xid}'")];
+    for _ in 0..=random.below(3) {
+        list.push(match random.below(5) {
+            0 => format!("DELETE FROM xat WHERE id = {}", random.below(200)),
+            1 => format!("INSERT INTO nok (t) VALUES ('{xid}'), ('{xid}')"),
+            2 => format!("INSERT INTO many2 (v, n) SELECT '{xid}', id FROM par"),
+            _ => format!("REPLACE INTO xat VALUES ({n}, {}, '{xid}')", random.below(1000)),
+        });
+    }
+    list.push(format!("XA END '{xid}'"));
+    let one_phase = random.one_in(5);
+    for statement in &list {
+        conn.query_drop(statement).ok()?;
+    }
+    if one_phase {
+        let _ = conn.query_drop(format!("XA COMMIT '{xid}' ONE PHASE"));
+        return None;
+    }
+    conn.query_drop(format!("XA PREPARE '{xid}'")).ok()?;
+    Some(xid.to_owned())
+}
+
+/// Commits or rolls back; false when it could not be reached (it is then decided at the end).
+fn decide(source: &Address, xid: &str, commit: bool) -> bool {
+    let word = if commit { "COMMIT" } else { "ROLLBACK" };
+    let Some(mut conn) = connect(source, "mysql") else { return false };
+    conn.query_drop(format!("XA {word} '{xid}'")).is_ok()
+}
+
+/// Decides all that is still prepared at a source.
+pub fn settle(source: &Address, seed: u64) {
+    let mut random = Random::new(seed);
+    let decided = wait::poll(Duration::from_secs(60), || {
+        let Some(mut conn) = connect(source, "mysql") else { return None };
+        let rows: Vec<mysql::Row> = conn.query("XA RECOVER").ok()?;
+        for row in &rows {
+            let xid: String = row.get(3).unwrap_or_default();
+            let word = if random.one_in(2) { "COMMIT" } else { "ROLLBACK" };
+            let _ = conn.query_drop(format!("XA {word} '{xid}'"));
+        }
+        rows.is_empty().then_some(())
+    });
+    assert!(decided.is_some(), "prepared transactions that cannot be decided");
+}
