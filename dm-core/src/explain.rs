@@ -42,7 +42,7 @@ use serde_json::{Value, json};
 
 pub use self::merge::MergeAdvice;
 pub use self::rules::{InstanceRules, Rule, RuleBook};
-use crate::config::{SourcePlan, TaskPlan};
+use crate::config::{OnlineDdlTable, SourcePlan, TaskPlan};
 
 /// What becomes of one table of one source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -249,6 +249,9 @@ fn copied(plan: &TaskPlan, source: &SourcePlan, table: &TableName) -> Answer {
     if !plan.mode.copies() {
         return Answer::new(false, format!("task-mode {} copies nothing", plan.mode));
     }
+    if let Some(answer) = helper(plan, table) {
+        return answer;
+    }
     match &source.dump.select {
         None => {
             let reason = source.block_allow.explain(table);
@@ -264,7 +267,23 @@ fn copied(plan: &TaskPlan, source: &SourcePlan, table: &TableName) -> Answer {
     }
 }
 
+/// The answer for a table of an online schema change tool.
+fn helper(plan: &TaskPlan, table: &TableName) -> Option<Answer> {
+    let (rules, real) = match plan.online_ddl.as_ref()?.kind(&table.table) {
+        OnlineDdlTable::Real => return None,
+        OnlineDdlTable::Shadow(real) => ("shadow-table-rules", real),
+        OnlineDdlTable::Trash(real) => ("trash-table-rules", real),
+    };
+    Some(Answer::new(
+        false,
+        format!("by `{rules}` an online schema change tool's table, beside `{real}`"),
+    ))
+}
+
 fn followed(plan: &TaskPlan, source: &SourcePlan, table: &TableName) -> Answer {
+    if let Some(answer) = helper(plan, table) {
+        return answer;
+    }
     let reason = source.block_allow.explain(table);
     if reason.is_allowed() && !plan.mode.syncs() {
         return Answer::new(false, format!("task-mode {} does not follow the binlog", plan.mode));

@@ -72,6 +72,7 @@ pub mod event;
 pub mod explain;
 pub mod migration;
 pub mod mysql;
+pub mod online_ddl;
 pub mod operate;
 mod pipeline;
 pub mod position;

@@ -331,7 +331,8 @@ fn rows_of_many_megabytes_pass() {
                 Ok(())
             })
             .unwrap();
-        assert_eq!(seen, [(1, size + 1), (1, 2)], "{}", server.name);
+        // Behind each long row an empty block, which is taken when the row is written.
+        assert_eq!(seen, [(1, size + 1), (0, 0), (1, 2), (0, 0)], "{}", server.name);
         conn.query_drop("UPDATE t SET b = CONCAT('z', b) WHERE id = 1").unwrap();
         let mut stream = source.open(&start).unwrap();
         let events = crate::server::read_until(stream.as_mut(), &crate::server::end(&source));

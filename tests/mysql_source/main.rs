@@ -1,7 +1,7 @@
 //! The MySQL source against real servers.
 //!
-//! `DM_TEST_MYSQL` and `DM_TEST_MARIADB` name them (`mysql://user:password@host:port`); a server
-//! that is not named is skipped, and the test says so. Each test works in schemas of its own.
+//! They are started by the harness; `DM_TEST_MYSQL` and `DM_TEST_MARIADB` name others instead
+//! (`mysql://user:password@host:port`). Each test works in schemas of its own.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test
 
@@ -9,3 +9,5 @@ mod copy;
 mod server;
 mod snapshot;
 mod stream;
+#[path = "../support/mod.rs"]
+mod support;

@@ -15,7 +15,10 @@ use dm_core::source::{Body, EventStream, Polled, RowsBody, Source, SourceEvent};
 use mysql::prelude::Queryable;
 use mysql::{Conn, OptsBuilder};
 
-/// A server that the environment names.
+use crate::support;
+use crate::support::server::{Flavor, parse_url};
+
+/// A server to test with.
 #[derive(Clone)]
 pub struct Server {
     pub name: &'static str,
@@ -30,25 +33,22 @@ pub fn serial() -> MutexGuard<'static, ()> {
 
 /// The servers that are there.
 pub fn servers() -> Vec<Server> {
-    let named = [("mysql", "DM_TEST_MYSQL"), ("mariadb", "DM_TEST_MARIADB")];
-    named
-        .into_iter()
-        .filter_map(|(name, variable)| match std::env::var(variable) {
-            Ok(url) => Some(Server { name, plan: parse(&url) }),
-            Err(_) => {
-                println!("SKIPPED on {name}: {variable} is not set");
-                None
-            }
+    let kinds = [
+        ("mysql", "DM_TEST_MYSQL", Flavor::Mysql),
+        ("mariadb", "DM_TEST_MARIADB", Flavor::Mariadb),
+    ];
+    let there = |(name, variable, kind)| {
+        let address = match std::env::var(variable) {
+            Ok(url) => parse_url(&url).expect("mysql://user:password@host:port"),
+            Err(_) => support::server::Server::shared(kind, "source")?.address.clone(),
+        };
+        let password = Secret::new(address.password);
+        Some(Server {
+            name,
+            plan: ConnPlan::new(address.host, address.port, address.user, password),
         })
-        .collect()
-}
-
-fn parse(url: &str) -> ConnPlan {
-    let rest = url.strip_prefix("mysql://").expect("mysql://user:password@host:port");
-    let (login, address) = rest.rsplit_once('@').expect("user:password@host:port");
-    let (user, password) = login.split_once(':').unwrap_or((login, ""));
-    let (host, port) = address.split_once(':').unwrap_or((address, "3306"));
-    ConnPlan::new(host, port.parse().expect("a port"), user, Secret::new(password))
+    };
+    kinds.into_iter().filter_map(there).collect()
 }
 
 impl Server {

@@ -148,7 +148,27 @@ pub fn after(source: &ScriptedSource) -> Result<()> {
     source.ddl("db", "TRUNCATE TABLE idle")?;
     source.commit(vec![(name("idle"), vec![insert(pair(1, "anew"))])])?;
     source.ddl("db", "DROP TABLE grown")?;
+    online_change(source)?;
     source.commit(vec![(name("keyed"), vec![delete(vec![int(70), text("wide"), int(1)])])])
+}
+
+/// An online schema change as gh-ost makes it, with two statements that must run once each.
+fn online_change(source: &ScriptedSource) -> Result<()> {
+    let wide = |id: i64, code: i64, v: &str| vec![int(id), int(code), text(v), int(1)];
+    source.ddl("db", "CREATE TABLE _twice_gho LIKE twice")?;
+    source.ddl("db", "ALTER TABLE _twice_gho ADD COLUMN extra int NOT NULL DEFAULT 1")?;
+    source.ddl("db", "ALTER TABLE _twice_gho RENAME COLUMN v TO note")?;
+    let filled = [(1, 2, "copied"), (2, 1, "copied"), (4, 4, "copied"), (31, 3, "heir")];
+    let rows = filled.map(|(id, code, v)| insert(wide(id, code, v))).to_vec();
+    source.commit(vec![(name("_twice_gho"), rows)])?;
+    source.rotate();
+    source.commit(vec![
+        (name("twice"), vec![update(coded(4, 4, "copied"), coded(4, 5, "moved"))]),
+        (name("_twice_gho"), vec![update(wide(4, 4, "copied"), wide(4, 5, "moved"))]),
+    ])?;
+    source.ddl("db", "RENAME TABLE twice TO _twice_del, _twice_gho TO twice")?;
+    source.commit(vec![(name("twice"), vec![insert(wide(6, 6, "after"))])])?;
+    source.ddl("db", "DROP TABLE _twice_del")
 }
 
 /// A source that lives while it is migrated: part of its script happens behind the first

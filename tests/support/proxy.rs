@@ -14,8 +14,9 @@ const TICK: Duration = Duration::from_millis(20);
 const BLOCK: usize = 16 * 1024;
 
 /// What happens to bytes and connections; changed at any time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Control {
+    upstream: Mutex<SocketAddr>,
     refuse: AtomicBool,
     swallow: AtomicBool,
     delay_ms: AtomicU64,
@@ -39,11 +40,19 @@ impl Proxy {
     pub fn start(host: &str, port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let local = listener.local_addr().expect("an address");
-        let mut found = (host, port).to_socket_addrs().expect("a host that resolves");
-        let upstream = found.next().expect("an address");
-        let control = Arc::new(Control::default());
+        let control = Arc::new(Control {
+            upstream: Mutex::new(resolve(host, port)),
+            refuse: AtomicBool::default(),
+            swallow: AtomicBool::default(),
+            delay_ms: AtomicU64::default(),
+            bytes_per_second: AtomicU64::default(),
+            passed: AtomicU64::default(),
+            accepted: AtomicU64::default(),
+            ended: AtomicBool::default(),
+            open: Mutex::default(),
+        });
         let shared = Arc::clone(&control);
-        std::thread::spawn(move || accept(&listener, upstream, &shared));
+        std::thread::spawn(move || accept(&listener, &shared));
         Self { port: local.port(), control }
     }
 
@@ -53,6 +62,12 @@ impl Proxy {
         for stream in open.drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
+    }
+
+    /// From now on new connections go to another server, as a virtual IP address does in a failover.
+    pub fn redirect(&self, host: &str, port: u16) {
+        let mut upstream = self.control.upstream.lock().unwrap_or_else(PoisonError::into_inner);
+        *upstream = resolve(host, port);
     }
 
     /// While on, new connections are closed at once. Together with [`Proxy::cut`]: the server is
@@ -97,7 +112,12 @@ impl Drop for Proxy {
     }
 }
 
-fn accept(listener: &TcpListener, upstream: SocketAddr, control: &Arc<Control>) {
+fn resolve(host: &str, port: u16) -> SocketAddr {
+    let mut found = (host, port).to_socket_addrs().expect("a host that resolves");
+    found.next().expect("an address")
+}
+
+fn accept(listener: &TcpListener, control: &Arc<Control>) {
     for client in listener.incoming() {
         if control.ended.load(Ordering::SeqCst) {
             return;
@@ -107,6 +127,7 @@ fn accept(listener: &TcpListener, upstream: SocketAddr, control: &Arc<Control>) 
             continue;
         }
         // A server that is down is seen by the client as a closed connection.
+        let upstream = *control.upstream.lock().unwrap_or_else(PoisonError::into_inner);
         let Ok(server) = TcpStream::connect(upstream) else { continue };
         control.accepted.fetch_add(1, Ordering::SeqCst);
         let _ = (client.set_nodelay(true), server.set_nodelay(true));

@@ -381,6 +381,12 @@ fn cache_dir() -> PathBuf {
     std::env::var("XDG_CACHE_HOME").map_or_else(|_| home(), PathBuf::from).join("dm-servers")
 }
 
+/// A program of the `tools` set of `servers.sh`, when it is there.
+pub fn tool(name: &str) -> Option<PathBuf> {
+    let path = cache_dir().join("bin/tools").join(name);
+    path.exists().then_some(path)
+}
+
 /// The data directory of this process's servers; short, because socket paths are.
 fn data_dir() -> PathBuf {
     let base = std::env::var("SERVERS_DATA").map_or_else(|_| std::env::temp_dir(), PathBuf::from);

@@ -157,3 +157,13 @@ fn rules_are_listed_without_any_source() {
     assert_eq!(book.instances[0].named, named);
     assert_eq!(book.to_json()[1]["rules"].as_array().unwrap().len(), 2);
 }
+
+#[test]
+fn a_tools_table_is_told() {
+    let ghost = fate(&plan(TASK), 1, "shop_1", "_t_1_gho");
+    assert!(!ghost.copied.yes && !ghost.followed.yes);
+    assert!(ghost.followed.why.contains("shadow-table-rules"), "{}", ghost.followed.why);
+    assert!(fate(&plan(TASK), 1, "shop_1", "t_1").is_migrated());
+    let off = TASK.replace("task-mode: all", "task-mode: all\nonline-ddl: false");
+    assert!(fate(&plan(&off), 1, "shop_1", "_t_1_gho").is_migrated());
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dm_filter::{Filter, Interest};
+use dm_filter::Interest;
 
 use crate::config::{
     self, MissingRow, OnDuplicate as PlannedDuplicate, ScriptTarget, SourceKind, SourcePlan,
@@ -118,8 +118,8 @@ pub(super) fn source(
 
 /// Rows of other tables are dropped while they are read.
 fn wanted(creator: &Creator) -> RowChoice {
-    let filter = Arc::clone(&creator.filter);
-    Arc::new(move |table| filter.interest(table) != Interest::Skip)
+    let creator = creator.clone();
+    Arc::new(move |table| creator.interest(table) != Interest::Skip)
 }
 
 /// The settings of a source's copy and stream.

@@ -8,6 +8,7 @@
 
 mod build;
 mod control;
+mod online;
 mod running;
 mod source;
 mod status;
@@ -281,6 +282,7 @@ impl Migration {
             router: plan.router.clone(),
             select: plan.dump.select.clone(),
             merged: Arc::default(),
+            online: self.parts.plan.online_ddl.clone().map(Arc::new),
         }
     }
 
@@ -314,6 +316,7 @@ impl Migration {
                 ignored: &plan.ignored_checks,
             };
             source.check(&wants).map_err(named)?;
+            online::check(plan, &**source, creator, state).map_err(named)?;
             for table in source.tables(&move |t| wanted.wants(t)).map_err(named)? {
                 let target = creator.target(&table)?;
                 merged.add(dm_filter::TableName::new(target.schema, target.table));

@@ -76,6 +76,13 @@ impl Connection {
     fn set_up(&mut self, plan: &ConnPlan, purpose: Purpose) -> Result {
         self.run("SET NAMES utf8mb4")?;
         self.run(&format!("SET SESSION time_zone = '+00:00', sql_mode = '{SQL_MODE}'"))?;
+        if self.version.is_mysql_from(8, 0, 30) {
+            // Rows carry a generated key, whatever the server shows of it.
+            match self.try_set("show_gipk_in_create_table_and_information_schema", "1") {
+                Err(e) if is_access_denied(&e) => {}
+                other => other?,
+            }
+        }
         for (name, value) in &plan.session {
             self.run(&format!("SET SESSION {} = {}", quote_ident(name), setting(value)))?;
         }

@@ -19,6 +19,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, bounded};
 use dm_filter::TableName;
 
+use super::copy_moved::ReadEnds;
 use super::copy_stats::CopyStats;
 use super::create::{Creator, There};
 use super::prepared;
@@ -53,6 +54,9 @@ const NOTE_AT_ONCE: usize = 64;
 
 /// The note of a copy that says where the stream has to start, when not at its snapshot.
 pub(crate) const START: &str = "start";
+
+/// The note of a copy that says that its snapshots are those of a server in use.
+const LIVE: &str = "live";
 
 /// What the copy of one source works with.
 pub(crate) struct Copy {
@@ -111,39 +115,65 @@ impl Copy {
         loop {
             attempt += 1;
             match self.round() {
+                Ok(Some(position)) => return Ok(position),
+                Ok(None) if attempt >= ROUNDS => {
+                    return Err(Error::new(
+                        &codes::SYNC_DDL_IN_COPY,
+                        "tables or columns are renamed again and again while they are copied",
+                    )
+                    .transient());
+                }
+                Ok(None) => {}
                 // A statement changed a table after the view was opened: what is left is read
                 // from a new one, which finds out what was changed.
                 Err(error) if is_changed(&error) && attempt < ROUNDS => {
                     log::info!("the copy goes on with a new snapshot after: {error}");
                 }
-                other => return other,
+                Err(error) => return Err(error),
             }
         }
     }
 
-    fn round(&self) -> Result<Position> {
+    /// `None` when tables have to be copied anew.
+    fn round(&self) -> Result<Option<Position>> {
         let reader = self.state.reader();
         let begun = reader.copy(&self.lane)?;
         if let Some(copy) = begun.as_ref().filter(|c| c.finished.is_some()) {
-            return Ok(copy.position.clone());
+            return Ok(Some(copy.position.clone()));
         }
         if let Some(copy) = &begun {
             self.note_marked(copy)?;
         }
         let begun = reader.copy(&self.lane)?;
-        let finished_before =
-            begun.as_ref().is_some_and(|c| c.tables.iter().all(CopyTable::is_finished));
-        let (position, contained) = if finished_before {
-            let copy = begun.ok_or_else(stopped)?;
-            let end = copy.contained_upto.clone().map_or_else(|| self.source.end_position(), Ok)?;
-            (copy.position, end)
-        } else {
-            self.copy_rest(begun)?
+        let (position, contained) = match begun {
+            Some(copy)
+                if copy.tables.iter().all(CopyTable::is_finished) && !self.has_moved()? =>
+            {
+                let upto = copy.contained_upto.clone();
+                (copy.position, upto.map_or_else(|| self.source.end_position(), Ok)?)
+            }
+            begun => {
+                let done = self.copy_rest(begun)?;
+                if self.has_moved()? {
+                    return Ok(None);
+                }
+                done
+            }
         };
         self.state.finish_copy(&self.lane, &contained)?;
         // The state file knows all chunks now; their marks are not needed any more.
         self.sink.forget(&self.task, &self.lane, COPY_EPOCH + 1, true)?;
-        Ok(position)
+        Ok(Some(position))
+    }
+
+    /// True when names moved under a snapshot, so that tables have to be copied anew.
+    fn has_moved(&self) -> Result<bool> {
+        let reader = self.state.reader();
+        if reader.note(&self.lane, LIVE)?.is_none() {
+            return Ok(false);
+        }
+        let Some(copy) = reader.copy(&self.lane)? else { return Ok(false) };
+        Ok(!self.moved(&copy, &self.source.end_position()?)?.is_empty())
     }
 
     fn copy_rest(&self, begun: Option<CopyState>) -> Result<(Position, Position)> {
@@ -163,6 +193,9 @@ impl Copy {
             None => self.begin(&*snapshot)?,
             Some(copy) => self.resume(copy, &*snapshot)?,
         };
+        if snapshot.is_live() && self.followed {
+            self.state.set_note(&self.lane, LIVE, b"")?;
+        }
         self.create(&*snapshot, &tables)?;
         self.work(&*snapshot, &tables)?;
         let contained = match snapshot.contained_upto() {
@@ -280,6 +313,7 @@ impl Copy {
             }),
             changed: Condvar::new(),
             notes: Mutex::new(Vec::new()),
+            ends: (snapshot.is_live() && self.followed).then(ReadEnds::new),
         };
         std::thread::scope(|scope| {
             for worker in 0..self.settings.threads.max(1) {
@@ -387,6 +421,7 @@ impl Copy {
 
     /// Notes finished chunks in the state file, many in one commit.
     fn note(&self, shared: &Shared, all: bool) -> Result {
+        let mut read = Vec::new();
         let notes = {
             let mut notes = lock(&shared.notes);
             if !all && notes.len() < NOTE_AT_ONCE && !notes.iter().any(|n| n.rows > 1_000) {
@@ -397,6 +432,18 @@ impl Copy {
         if !notes.is_empty() {
             let finished = self.state.chunks_done(&self.lane, &notes)?;
             self.stats.tables_done(finished.len());
+            read.extend(
+                notes
+                    .into_iter()
+                    .filter(|n| finished.contains(&n.table))
+                    .map(|n| (n.table, n.generation)),
+            );
+        }
+        if let Some(ends) = &shared.ends
+            && let Err(error) = self.note_read(ends, read, all)
+        {
+            // Such tables count as read at the end.
+            log::debug!("when tables had been read is not known: {error}");
         }
         Ok(())
     }
@@ -562,6 +609,8 @@ struct Shared {
     queue: Mutex<Queue>,
     changed: Condvar,
     notes: Mutex<Vec<ChunkDone>>,
+    /// Where the source stood when tables had been read, if that matters.
+    ends: Option<ReadEnds>,
 }
 
 impl Shared {
@@ -612,7 +661,7 @@ impl Shared {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -5,7 +5,7 @@
 //! still. Obstacle: structures alone do not tell (tables of equal structure change places).
 //! Method: the binlog between the copy's start and the new view tells which statements ran. A
 //! statement about tables that are all finished, or that the copy does not know, is left to the
-//! stream. One that touches a table which is not finished makes all tables that it names, and
+//! stream (unless it moved names before they had been read, see `copy_moved`). One that touches a table which is not finished makes all tables that it names, and
 //! those that hang on them through other statements, *stale*: they are copied anew from the new
 //! view or, when they are gone, dropped at the target, and the stream reads over their changes
 //! and statements up to there. Tables that are not stale keep their chunks and get a window.
@@ -16,6 +16,7 @@ use std::sync::Arc;
 use dm_filter::TableName;
 
 use super::copy::{Copy, Table};
+use super::copy_moved::moves_names;
 use super::stream::judged;
 use super::windows::contains;
 use crate::ddl::{ParseContext, SqlMode, StatementKind, parse};
@@ -28,10 +29,12 @@ use crate::sql::quote_table;
 use crate::state::{CopyState, CopyTable};
 
 /// One statement of the binlog.
-struct Ran {
-    end: BinlogPos,
-    gtid: Option<Gtid>,
-    tables: Vec<TableName>,
+pub(super) struct Ran {
+    pub end: BinlogPos,
+    pub gtid: Option<Gtid>,
+    pub tables: Vec<TableName>,
+    /// See [`super::copy_moved`].
+    pub moves: bool,
     /// It is about everything in its schemas.
     whole_schemas: bool,
 }
@@ -41,7 +44,11 @@ impl Copy {
     pub(super) fn resume(&self, copy: &CopyState, snapshot: &dyn Snapshot) -> Result<Vec<Table>> {
         let fresh: HashMap<&TableName, &TableCopy> =
             snapshot.tables().iter().map(|t| (&t.info.name, t)).collect();
-        let stale = self.stale(copy, &fresh, snapshot.position())?;
+        let moved = match snapshot.is_live() {
+            true => self.moved(copy, snapshot.position())?,
+            false => HashSet::new(),
+        };
+        let stale = self.stale(copy, &fresh, moved, snapshot.position())?;
         let mut tables = Vec::new();
         for name in &stale {
             let old = copy.tables.iter().find(|t| t.copy.info.name == *name);
@@ -71,11 +78,11 @@ impl Copy {
         &self,
         copy: &CopyState,
         fresh: &HashMap<&TableName, &TableCopy>,
+        mut stale: HashSet<TableName>,
         upto: &Position,
     ) -> Result<Vec<TableName>> {
         let known: HashMap<&TableName, &CopyTable> =
             copy.tables.iter().map(|t| (&t.copy.info.name, t)).collect();
-        let mut stale: HashSet<TableName> = HashSet::new();
         for old in copy.tables.iter().filter(|t| !t.is_finished()) {
             // For sources whose statements cannot be read, and for what they do not tell.
             let now = fresh.get(&old.copy.info.name);
@@ -182,7 +189,7 @@ impl Copy {
     }
 
     /// The statements that ran behind `from`, up to `upto`.
-    fn statements(&self, from: &Position, upto: &Position) -> Result<Vec<Ran>> {
+    pub(super) fn statements(&self, from: &Position, upto: &Position) -> Result<Vec<Ran>> {
         let goal = match &upto.binlog {
             Some(goal) => goal.clone(),
             // A view that is known by its GTIDs only: later statements do no harm here.
@@ -220,6 +227,7 @@ impl Copy {
                         found.push(Ran {
                             end: event.end.clone(),
                             gtid: gtid.clone(),
+                            moves: moves_names(&statement),
                             tables: judged(&statement),
                             whole_schemas: statement.kind == StatementKind::DropDatabase,
                         });

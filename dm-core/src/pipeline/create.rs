@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dm_filter::{Chain, Filter, Interest, TableName};
 use dm_router::{ColumnChoice, Router, Target};
 
-use crate::config::TableSelector;
+use crate::config::{OnlineDdlRules, OnlineDdlTable, TableSelector};
 use crate::ddl::{NameRole, ParseContext, Statement, parse};
 use crate::error::{Error, Result, codes};
 use crate::event::SourceId;
@@ -41,17 +41,31 @@ pub(crate) struct Creator {
     /// Tables of the copy, where the dump's arguments choose them.
     pub select: Option<TableSelector>,
     pub merged: Arc<MergedTargets>,
+    /// How online schema change tools name their tables, of which no row is carried; `None` when
+    /// they are tables like any other.
+    pub online: Option<Arc<OnlineDdlRules>>,
 }
 
 impl Creator {
+    /// What is carried of a table.
+    pub fn interest(&self, table: &TableName) -> Interest {
+        if self.is_helper(table) { Interest::Skip } else { self.filter.interest(table) }
+    }
+
+    /// True for ghost and trash tables of online schema change tools.
+    fn is_helper(&self, table: &TableName) -> bool {
+        self.online.as_ref().is_some_and(|r| r.kind(&table.table) != OnlineDdlTable::Real)
+    }
+
     /// True when a table is copied.
     pub fn wants(&self, table: &TableName) -> bool {
         match &self.select {
             Some(select) => {
                 !dm_filter::is_system_schema(&table.schema)
+                    && !self.is_helper(table)
                     && select.selects(&table.schema, &table.table)
             }
-            None => self.filter.interest(table) != Interest::Skip,
+            None => self.interest(table) != Interest::Skip,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The loops: full copy, stream, and what they share.
 
 mod copy;
+mod copy_moved;
 mod copy_resume;
 mod copy_stats;
 mod create;

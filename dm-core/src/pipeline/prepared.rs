@@ -50,7 +50,7 @@ fn before_within(
     let mut open: BTreeSet<String> = now.xids;
     let seen = !open.is_empty() || !first.xids.is_empty() || now.count != first.count;
     if !open.is_empty() {
-        log::info!("the copy waits for prepared XA transactions: {}", list(&open));
+        log::warn!("the copy waits for prepared XA transactions: {}", list(&open));
     }
     while !open.is_empty() {
         if stop.load(Ordering::Relaxed) {

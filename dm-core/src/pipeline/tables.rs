@@ -94,7 +94,7 @@ impl Tables {
         if let Some(entry) = self.entries.get(table) {
             return Ok(entry.interest != Interest::Skip);
         }
-        let interest = self.creator.filter.interest(table);
+        let interest = self.creator.interest(table);
         let target = match interest {
             Interest::Skip => Target::new("", ""),
             _ => self.creator.target(table)?,

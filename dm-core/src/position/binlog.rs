@@ -63,6 +63,12 @@ impl BinlogFile {
         Self { seq: self.seq.saturating_add(1), ..self.clone() }
     }
 
+    /// The file of another number in the same sequence.
+    #[must_use]
+    pub fn with_seq(&self, seq: u64) -> Self {
+        Self { seq, ..self.clone() }
+    }
+
     fn key(&self) -> (Option<u32>, u64) {
         (self.relay, self.seq)
     }

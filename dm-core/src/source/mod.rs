@@ -159,6 +159,12 @@ pub trait Snapshot: Send + Sync {
     /// The schemas of the tables.
     fn schemas(&self) -> &[SchemaInfo];
 
+    /// True when rows are read from a server in use, where names may come to mean something else
+    /// while the view lasts.
+    fn is_live(&self) -> bool {
+        false
+    }
+
     /// The tables, in the order to copy them: largest first.
     fn tables(&self) -> &[TableCopy];
 

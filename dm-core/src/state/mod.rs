@@ -47,8 +47,8 @@ pub use mailbox::{Command, CommandState, Mailbox};
 pub use overrides::{Override, OverrideAction};
 pub use reader::StateReader;
 pub use stream_model::{
-    Checkpoint, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, PreparedXa, Skipped, TrackedTable,
-    Tracker, XaPart,
+    Checkpoint, LANE_START, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, PreparedXa, Skipped,
+    TrackedTable, Tracker, XaPart,
 };
 pub use task::{SourceRow, Stage, StoredError, TaskRow};
 

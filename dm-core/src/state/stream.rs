@@ -16,7 +16,8 @@ use super::db::{
     position_or_none, to_json, uint,
 };
 use super::stream_model::{
-    Checkpoint, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, Skipped, TrackedTable, Tracker,
+    Checkpoint, LANE_START, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, Skipped, TrackedTable,
+    Tracker,
 };
 use super::{StateStore, xa};
 use crate::error::{Error, Result, codes};
@@ -120,7 +121,7 @@ impl StateStore {
     /// and cannot be taken for marks of the transactions that are read from there. Unless the new
     /// position is known to be a later one, the old one is kept as [`LaneState::idempotent_until`].
     /// The tracked structures become assumed ones, as they were followed to another place, and
-    /// statements that were under way are forgotten.
+    /// statements and online schema changes that were under way are forgotten.
     ///
     /// # Errors
     ///
@@ -144,6 +145,11 @@ impl StateStore {
             )?;
             tx.execute("UPDATE tracked_table SET assumed = 1 WHERE lane = ?1", [id])?;
             tx.execute("DELETE FROM ddl WHERE lane = ?1", [id])?;
+            tx.execute("DELETE FROM online_ddl WHERE lane = ?1", [id])?;
+            tx.execute(
+                "INSERT OR REPLACE INTO note (lane, key, value) VALUES (?1, ?2, ?3)",
+                (id, LANE_START, to.to_text().into_bytes()),
+            )?;
             state(tx, lane)?.ok_or_else(|| misuse(format!("lane {lane} is gone")))
         })
     }

@@ -13,6 +13,9 @@ use crate::schema::{SchemaCopy, TableSchema};
 /// window of transactions is wide, so that all marks of before are below the new checkpoint.
 pub const MOVE_GAP: u64 = 1 << 40;
 
+/// The note that says where following a lane began: what the binlog has before, nobody has read.
+pub const LANE_START: &str = "lane-start";
+
 /// Where a lane stands: everything up to here is at the target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {

@@ -293,13 +293,6 @@ impl Resolver<'_> {
         let shadow = self.online_rules("shadow-table-rules", shadow, defaults::SHADOW_RULE);
         let trash = &task.trash_table_rules;
         let trash = self.online_rules("trash-table-rules", trash, defaults::TRASH_RULE);
-        if task.online_ddl == Some(true) {
-            self.file.warn(
-                "online-ddl",
-                "recognising gh-ost and pt-online-schema-change comes with a later release: until then their \
-                 helper tables are carried like any others, which gives the same result with more traffic",
-            );
-        }
         let on = task.online_ddl.unwrap_or(defaults::ONLINE_DDL) || !scheme.is_empty();
         on.then_some(OnlineDdlRules { shadow, trash })
     }

@@ -60,16 +60,16 @@ codes! {
         "Set `online-ddl: true`, which recognises gh-ost and pt-online-schema-change.";
     SYNC_ONLINE_MANY_TABLES = 36041 SyncUnit Internal High "sync-online-many-tables":
         "One event finishes online schema changes of several tables.",
-        "";
+        "Not met any more: each of them is carried out.";
     SYNC_ONLINE_RENAME_REAL = 36044 SyncUnit Internal High "sync-online-rename-real":
         "A table was renamed to a name that belongs to an online schema change tool.",
-        "";
+        "Rename it back at the source, or set `shadow-table-rules` so that they fit the names of the tool and no others; with `online-ddl: false` these are tables like any other.";
     SYNC_ONLINE_RENAME_GHOST = 36045 SyncUnit Internal High "sync-online-rename-ghost":
-        "A table of an online schema change tool was renamed to another such name.",
-        "";
+        "A table of an online schema change tool was renamed to a name that is not its real table's.",
+        "Such a table's rows were not followed: leave its new name out with the block-allow-list, or start the task anew so that it is copied; skip this event with `dm binlog skip`.";
     SYNC_ONLINE_NO_DDL = 36046 SyncUnit Internal High "sync-online-no-ddl":
         "An online schema change ended whose beginning was not seen.",
-        "Run the change at the target by hand, then skip this event with `dm binlog skip`.";
+        "Start from a position before the tool made its table; or run the change at the target by hand and skip this event with `dm binlog skip`.";
     SYNC_START_STREAM = 36053 SyncUnit Internal High "sync-start-stream":
         "The source does not send its binlog.",
         "";

@@ -35,6 +35,7 @@ impl Stream<'_> {
         let effects = self.tracker.apply(statement)?;
         self.track(&effects);
         self.tables.forget();
+        self.ctx.stats.ddl();
         Ok(())
     }
 
@@ -53,7 +54,12 @@ impl Stream<'_> {
             *once |= number << WITHIN_GROUP;
         }
         let ddl = self.ctx.sink.adapt(ddl)?;
-        let record = match self.take_pending(&ddl.sql) {
+        let record = match self.take_pending(&ddl.sql)? {
+            // What follows in this group has begun: this one has run.
+            Some(record) if self.is_pending() => {
+                self.group.statements.push(record.id);
+                None
+            }
             Some(record) => match self.compare(&record, &ddl)? {
                 Ran::Yes => None,
                 Ran::No => Some(record.id),
@@ -203,27 +209,44 @@ impl Stream<'_> {
         })
     }
 
-    /// The record of this statement, when it was under way as the task died. Other records of its
-    /// group are dropped.
-    fn take_pending(&mut self, sql: &str) -> Option<DdlRecord> {
+    /// The record of this statement, when it was under way as the task died. Records of earlier ones of
+    /// its group are dropped, and when it has none itself, all others are.
+    fn take_pending(&mut self, sql: &str) -> Result<Option<DdlRecord>> {
         let ordinal = self.group.ordinal;
-        let at = self.pending.iter().position(|p| p.ddl.ordinal == ordinal && p.ddl.sql == sql);
-        let record = at.map(|at| self.pending.remove(at));
-        self.drop_pending();
-        record
+        let of_group = |p: &DdlRecord| p.ddl.ordinal == ordinal;
+        let Some(at) = self.pending.iter().position(|p| of_group(p) && p.ddl.sql == sql) else {
+            self.drop_pending()?;
+            return Ok(None);
+        };
+        let record = self.pending.remove(at);
+        let (earlier, kept) = std::mem::take(&mut self.pending)
+            .into_iter()
+            .partition(|p| of_group(p) && p.id < record.id);
+        self.pending = kept;
+        self.drop_records(earlier)?;
+        Ok(Some(record))
+    }
+
+    fn is_pending(&self) -> bool {
+        self.pending.iter().any(|p| p.ddl.ordinal == self.group.ordinal)
     }
 
     /// Nothing that was under way in this group is waited for any more: somebody has decided.
-    pub(super) fn drop_pending(&mut self) {
+    pub(super) fn drop_pending(&mut self) -> Result {
         let ordinal = self.group.ordinal;
         let (dropped, kept) =
             std::mem::take(&mut self.pending).into_iter().partition(|p| p.ddl.ordinal == ordinal);
         self.pending = kept;
-        let dropped: Vec<DdlRecord> = dropped;
-        for record in dropped {
+        self.drop_records(dropped)
+    }
+
+    /// At once, so that none of them is taken for one that was begun later.
+    fn drop_records(&self, records: Vec<DdlRecord>) -> Result {
+        for record in records {
             log::warn!("whether it ran does not matter any more: {:?}", short(&record.ddl.sql));
-            self.group.statements.push(record.id);
+            self.ctx.state.remove_ddl(record.id)?;
         }
+        Ok(())
     }
 
     /// Whether a statement that was under way when the task died has run.

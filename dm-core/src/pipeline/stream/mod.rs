@@ -10,6 +10,8 @@
 
 mod execute;
 mod group;
+mod lookback;
+mod online;
 mod operator;
 mod outcome;
 mod picture;
@@ -43,6 +45,7 @@ use crate::config::DdlRules;
 use crate::ddl::ServerVersion;
 use crate::error::{Error, Result, codes};
 use crate::event::{LaneId, OrdinalSet};
+use crate::online_ddl::Follower;
 use crate::position::{BinlogPos, GtidSet, Position};
 use crate::schema::Tracker;
 use crate::sink::{Sink, Slot, Writer};
@@ -210,6 +213,8 @@ pub(super) struct Start {
     pub idempotent_until: Option<Position>,
     /// Statements of which it is not known whether they ran.
     pub pending: Vec<DdlRecord>,
+    /// Online schema changes under way; `None` when they are not followed.
+    pub online: Option<Follower>,
     /// Prepared transactions that are kept.
     pub xa: HashMap<String, Held>,
     /// Everything up to here is in the copy.
@@ -229,6 +234,7 @@ pub(super) struct Stream<'c> {
     pub idempotent_until: Option<Position>,
     pub applied: OrdinalSet,
     pub pending: Vec<DdlRecord>,
+    pub online: Option<Follower>,
     pub changes: LaneChanges,
     pub epoch: u64,
     /// The number of the last group that was begun.
@@ -268,6 +274,7 @@ impl<'c> Stream<'c> {
             idempotent_until: start.idempotent_until,
             applied: start.applied,
             pending: start.pending,
+            online: start.online,
             changes: start.changes,
             epoch: start.epoch,
             ordinal: start.low.ordinal,

@@ -120,7 +120,7 @@ impl Stream<'_> {
                 self.run_ddl(&statement, seen)?;
                 let kind = "run, with the warning of a ddl-rule";
                 self.changes.skipped.push(Skipped::one(kind, seen.start));
-                self.end_of_ddl(seen)
+                self.end_ddl(seen)
             }
         }
     }
@@ -132,7 +132,7 @@ impl Stream<'_> {
             self.settle_prepared(&judged(statement))?;
             self.track_only(statement);
         }
-        self.drop_pending();
+        self.drop_pending()?;
         self.skip(kind, seen)?;
         if seen.in_txn { Ok(()) } else { self.save() }
     }
@@ -158,7 +158,8 @@ impl Stream<'_> {
                 self.track_only(&parse(sql, &given_context(seen))?);
             }
         }
-        self.end_of_ddl(seen)
+        self.ctx.stats.ddl();
+        self.end_ddl(seen)
     }
 
     /// Runs statements at the target at this place, those that have not run yet.

@@ -1,15 +1,18 @@
 //! Where a run of the stream starts, and with what it knows.
 
+use std::sync::Arc;
+
 use dm_filter::TableName;
 
 use super::{Start, StreamContext};
 use crate::ddl::ServerVersion;
 use crate::error::{Error, Result, codes};
+use crate::online_ddl::{Follower, Names};
 use crate::pipeline::progress::Low;
 use crate::pipeline::windows::Windows;
 use crate::position::Position;
 use crate::schema::{Defaults, SchemaCopy, SchemaInfo, Tracker};
-use crate::state::{Checkpoint, LaneChanges, TrackedTable};
+use crate::state::{Checkpoint, LANE_START, LaneChanges, TrackedTable};
 
 /// Asks target and state file what has arrived. The lane must have a checkpoint.
 pub(super) fn recover(ctx: &StreamContext) -> Result<Start> {
@@ -59,8 +62,18 @@ pub(super) fn recover(ctx: &StreamContext) -> Result<Start> {
         tracker,
         idempotent_until: lane.idempotent_until,
         pending,
+        online: online(ctx)?,
         changes: LaneChanges::default(),
     })
+}
+
+/// What is known of online schema changes at the checkpoint.
+fn online(ctx: &StreamContext) -> Result<Option<Follower>> {
+    let Some(rules) = &ctx.creator.online else { return Ok(None) };
+    let names = Names::new(Arc::clone(rules), ctx.info.lower_case_table_names != 0);
+    let server = ServerVersion::parse(&ctx.info.version);
+    let saved = ctx.state.reader().online_ddl(&ctx.lane)?;
+    Follower::new(names, Some(server), &saved).map(Some)
 }
 
 fn defaults(ctx: &StreamContext) -> Defaults {
@@ -90,7 +103,7 @@ pub(crate) fn begin_lane(
     position: &Position,
     copied: Option<&Position>,
     schemas: &[SchemaCopy],
-    tables: &[(TableName, std::sync::Arc<crate::schema::TableSchema>)],
+    tables: &[(TableName, Arc<crate::schema::TableSchema>)],
 ) -> Result {
     let epoch = ctx.state.begin_run(&ctx.lane, 0)?.epoch;
     let changes = LaneChanges {
@@ -100,14 +113,14 @@ pub(crate) fn begin_lane(
             .enumerate()
             .map(|(i, (name, schema))| TrackedTable {
                 name: name.clone(),
-                schema: std::sync::Arc::clone(schema),
+                schema: Arc::clone(schema),
                 version: i as u64 + 1,
                 assumed: false,
             })
             .collect(),
-        notes: copied
-            .map(|p| (super::COPIED.to_owned(), Some(p.to_text().into_bytes())))
+        notes: [(LANE_START, Some(position)), (super::COPIED, copied)]
             .into_iter()
+            .filter_map(|(key, p)| Some((key.to_owned(), Some(p?.to_text().into_bytes()))))
             .collect(),
         ..LaneChanges::default()
     };

@@ -184,36 +184,49 @@ impl Stream<'_> {
     }
 
     fn ddl(&mut self, statement: Statement, seen: &Seen<'_>) -> Result {
-        if self.is_copied(seen.end) {
-            return self.skip("contained in the copy", seen);
+        if self.online_ddl(&statement, seen)? {
+            return Ok(());
         }
-        let tables = judged(&statement);
-        let change = Change::ddl(&tables, self.kind_of(&statement), statement.sql.as_str());
+        if let Some(why) = self.not_admitted(&statement, seen)? {
+            return self.skip(why, seen);
+        }
+        if let Some(action) = self.rule_about(seen) {
+            return self.ruled(&action, Ok(statement), seen);
+        }
+        self.run_ddl(&statement, seen)?;
+        self.end_ddl(seen)
+    }
+
+    /// Why a statement does not run at the target, when it does not.
+    pub(super) fn not_admitted(
+        &mut self,
+        statement: &Statement,
+        seen: &Seen<'_>,
+    ) -> Result<Option<&'static str>> {
+        if self.is_copied(seen.end) {
+            return Ok(Some("contained in the copy"));
+        }
+        let tables = judged(statement);
+        let change = Change::ddl(&tables, self.kind_of(statement), statement.sql.as_str());
         match self.ctx.creator.filter.decide(&change) {
-            Verdict::Exclude => return self.skip("excluded", seen),
+            Verdict::Exclude => return Ok(Some("excluded")),
             Verdict::Drop => {
                 // The source has changed all the same: rows that follow have the new shape.
-                self.track_only(&statement);
-                return self.skip("filtered", seen);
+                self.track_only(statement);
+                return Ok(Some("filtered"));
             }
             Verdict::Refuse(refusal) => {
                 return Err(Error::new(&codes::SYNC_EVENT_FILTER, refusal.to_string()));
             }
             Verdict::Keep => {}
         }
-        if self.group.skip || self.contained(&tables, seen.end)? {
-            return self.skip("contained in the copy", seen);
-        }
-        if let Some(action) = self.rule_about(seen) {
-            return self.ruled(&action, Ok(statement), seen);
-        }
-        self.run_ddl(&statement, seen)?;
-        self.end_of_ddl(seen)
+        let contained = self.group.skip || self.contained(&tables, seen.end)?;
+        Ok(contained.then_some("contained in the copy"))
     }
 
-    /// Behind a statement that ran: its checkpoint, unless its group goes on.
-    pub(super) fn end_of_ddl(&mut self, seen: &Seen<'_>) -> Result {
-        self.ctx.stats.ddl();
+    /// Ends the group of a statement that was a barrier, unless it goes on: its position is saved
+    /// before anything later is handed out.
+    pub(super) fn end_ddl(&mut self, seen: &Seen<'_>) -> Result {
         if seen.in_txn {
             // CREATE TABLE ... SELECT: its rows follow in the same group, and so does the end.
             return Ok(());
@@ -240,7 +253,7 @@ impl Stream<'_> {
 
     /// Which event of the binlog event filter a statement is. What an ALTER TABLE does to a column
     /// depends on how the column was.
-    fn kind_of(&self, statement: &Statement) -> Option<EventType> {
+    pub(super) fn kind_of(&self, statement: &Statement) -> Option<EventType> {
         let table = statement.subject().map(|subject| &subject.name);
         let before = table.and_then(|t| self.tracker.table(t)).map(std::sync::Arc::clone);
         let after = match (&before, table) {
@@ -258,7 +271,7 @@ impl Stream<'_> {
 
     /// True when all tables of a statement were copied after it had run. A table that was copied
     /// while it ran would hold rows of two shapes.
-    fn contained(&mut self, tables: &[TableName], end: &BinlogPos) -> Result<bool> {
+    pub(super) fn contained(&mut self, tables: &[TableName], end: &BinlogPos) -> Result<bool> {
         use crate::event::ApplyMode;
         use crate::pipeline::windows::Admission;
         let gtid = self.group.gtid.clone();

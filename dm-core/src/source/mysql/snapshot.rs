@@ -109,11 +109,11 @@ impl<'a> Opening<'a> {
             Consistency::Auto => self.tie_by_the_best(),
             Consistency::Flush => self.by_flush(),
             Consistency::Lock => self.by_table_locks(),
-            Consistency::Snapshot => match self.by_own_snapshot()? {
+            // Neither takes a lock that the application notices.
+            Consistency::Snapshot | Consistency::None => match self.by_own_snapshot()? {
                 Some(tied) => Ok(tied),
                 None => self.without_locks(),
             },
-            Consistency::None => self.by_waiting(),
         }
     }
 
@@ -226,15 +226,26 @@ impl<'a> Opening<'a> {
 
     /// A position that is visible, then the connections.
     fn without_locks(&mut self) -> Result<Tied> {
-        if let Some(first) = position::log_status(&mut self.control)? {
+        let mut tied = None;
+        for _ in 0..ROUNDS {
+            self.check_stop()?;
+            let Some(first) = position::log_status(&mut self.control)? else { break };
             self.start_all()?;
-            let last = position::log_status(&mut self.control)?;
-            // Both wait for commits, so equal ends mean that nothing came between.
-            let upto = match last {
-                Some(last) => Some(last),
-                None => Some(position::end(&mut self.control)?),
+            let last = match position::log_status(&mut self.control)? {
+                Some(last) => last,
+                None => position::end(&mut self.control)?,
             };
-            return Ok(Tied { position: first, upto, means: "performance_schema.log_status" });
+            // Both wait for commits, so equal ends mean that nothing came between: then rows without
+            // a key can be followed, too.
+            let exact = first == last;
+            let means = "performance_schema.log_status";
+            tied = Some(Tied { position: first, upto: Some(last), means });
+            if exact {
+                break;
+            }
+        }
+        if let Some(tied) = tied {
+            return Ok(tied);
         }
         let gtids = self.options.use_gtid
             && !self.control.version().is_mariadb()
@@ -392,6 +403,10 @@ impl Snapshot for MySqlSnapshot {
 
     fn means(&self) -> &str {
         self.tied.means
+    }
+
+    fn is_live(&self) -> bool {
+        true
     }
 
     fn schemas(&self) -> &[SchemaInfo] {

@@ -1,0 +1,112 @@
+//! What is kept of an online schema change between its statements.
+
+use dm_filter::TableName;
+use serde::{Deserialize, Serialize};
+
+use crate::binlog::{QueryEvent, QueryVars, SessionCharset};
+use crate::ddl::{ParseContext, ServerVersion, SqlMode, Statement, parse};
+use crate::error::Result;
+
+/// A statement that changed a ghost table, with the session that it ran in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// Its text, as written.
+    pub sql: String,
+    /// The default schema.
+    pub schema: String,
+    /// sql_mode as its bits.
+    pub sql_mode: Option<u64>,
+    /// time_zone.
+    pub time_zone: Option<String>,
+    /// Collation numbers of client, connection and server.
+    pub charset: Option<(u16, u16, u16)>,
+    /// When it ran, seconds since the epoch.
+    pub at: u32,
+    /// Where it stands in the binlog: what is read twice counts once.
+    pub position: String,
+    /// An event filter leaves it out: it will not run at the target, but the table has the
+    /// structure that it made.
+    pub filtered: bool,
+}
+
+impl Change {
+    /// A statement as it stands in the binlog.
+    pub fn new(text: &str, query: &QueryEvent<'_>, at: u32, position: String) -> Self {
+        let vars = &query.vars;
+        Self {
+            sql: text.to_owned(),
+            schema: query.schema.to_string(),
+            sql_mode: vars.sql_mode,
+            time_zone: vars.time_zone.clone(),
+            charset: vars.charset.map(|c| (c.client, c.connection, c.server)),
+            at,
+            position,
+            filtered: false,
+        }
+    }
+
+    /// What its text is read with.
+    pub fn context(&self, server: Option<ServerVersion>) -> ParseContext {
+        ParseContext {
+            sql_mode: SqlMode::from_bits(self.sql_mode.unwrap_or(0)),
+            default_schema: self.schema.clone(),
+            server,
+        }
+    }
+
+    /// The event that it was, its text in UTF-8.
+    pub fn query(&self) -> QueryEvent<'static> {
+        let charset = self.charset.map(|(client, connection, server)| SessionCharset {
+            client,
+            connection,
+            server,
+        });
+        QueryEvent {
+            thread_id: 0,
+            exec_seconds: 0,
+            error_code: 0,
+            schema: self.schema.clone().into(),
+            sql: self.sql.clone().into_bytes().into(),
+            vars: QueryVars {
+                sql_mode: self.sql_mode,
+                time_zone: self.time_zone.clone(),
+                charset,
+                ..QueryVars::default()
+            },
+        }
+    }
+
+    /// The statement with `real` in the place of every name for which `is_ghost` holds.
+    ///
+    /// # Errors
+    ///
+    /// When the text cannot be read.
+    pub fn on(
+        &self,
+        real: &TableName,
+        server: Option<ServerVersion>,
+        is_ghost: impl Fn(&TableName) -> bool,
+    ) -> Result<Statement> {
+        let context = self.context(server);
+        let text =
+            parse(&self.sql, &context)?.splice(|name| is_ghost(&name.name).then(|| real.clone()));
+        parse(&text, &context)
+    }
+}
+
+/// What is kept under a table's name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Record {
+    /// Of a ghost table.
+    Ghost {
+        /// Its beginning was seen: these are all of its statements.
+        complete: bool,
+        /// The statements that changed it.
+        changes: Vec<Change>,
+    },
+    /// Of a real table that is gone at the source and still there at the target.
+    Away {
+        /// The name that it has at the source; `None` when it was dropped.
+        trash: Option<(String, String)>,
+    },
+}

@@ -1,0 +1,147 @@
+//! Online schema changes in the stream: `online_ddl` says what a statement means, here it happens.
+//!
+//! Guarantee: what is kept of a ghost table belongs to exactly the position that is saved with it,
+//! and the statements at the rename run once each, whatever dies in between. Method: a statement on
+//! a helper table is a barrier as every structural one, although nothing runs: all before it is in,
+//! and the record is saved with the position behind it before anything later is handed out, so that
+//! marks of the target cannot run ahead of it. The rename's statements run one after the other, each
+//! with a record of its own; a record of a later one says that the earlier ones have run.
+
+use dm_filter::{Change as Judged, EventType, Filter, TableName, Verdict};
+
+use super::Stream;
+use super::lookback::look_back;
+use super::statement::Seen;
+use crate::ddl::{Statement, StatementKind};
+use crate::error::{Error, Result, codes};
+use crate::online_ddl::{Action, Change, Follower};
+use crate::position::BinlogPos;
+use crate::state::{LaneChanges, Skipped};
+
+impl Stream<'_> {
+    /// Handles a statement that has to do with an online schema change; false for any other.
+    pub(super) fn online_ddl(&mut self, statement: &Statement, seen: &Seen<'_>) -> Result<bool> {
+        if self.group.skip || !self.online.as_ref().is_some_and(|f| f.concerns(statement)) {
+            return Ok(false);
+        }
+        let Some(mut follower) = self.online.take() else { return Ok(false) };
+        self.progress.wait_settled(self.group.ordinal - 1, None)?;
+        // From here on changes belong to this group. When it fails half way they must not be saved
+        // with the position before it: it begins anew.
+        self.save()?;
+        let done = self.online_steps(&mut follower, statement, seen);
+        self.online = Some(follower);
+        match done {
+            Ok(false) => Ok(false),
+            Ok(true) => self.end_ddl(seen).map(|()| true),
+            Err(error) => {
+                self.changes = LaneChanges::default();
+                Err(error)
+            }
+        }
+    }
+
+    /// True when all of the statement is done.
+    fn online_steps(
+        &mut self,
+        follower: &mut Follower,
+        statement: &Statement,
+        seen: &Seen<'_>,
+    ) -> Result<bool> {
+        let heard = Change::new(&statement.sql, seen.query, seen.at, seen.start.to_string());
+        // What the copy has read behind the rename needs nothing more.
+        let mut contained = Vec::new();
+        for real in follower.finishing(statement)? {
+            if self.is_copied(seen.end) || self.contained(std::slice::from_ref(&real), seen.end)? {
+                contained.push(real);
+            }
+        }
+        let actions = {
+            let kind = self.kind_behind(follower, statement);
+            let judge = |real: &TableName| {
+                let is_in = contained.contains(real);
+                if is_in { Verdict::Exclude } else { self.judge(real, kind, &statement.sql) }
+            };
+            for ghost in follower.unknown(statement, &judge)? {
+                let earlier =
+                    look_back(self, follower.names(), &ghost, seen.start, &judge_text(self))?;
+                follower.adopt(&ghost, earlier);
+            }
+            follower.statement(statement, &heard, &judge)?
+        };
+        let done = actions.is_some();
+        for action in actions.into_iter().flatten() {
+            self.act(action, seen)?;
+        }
+        let (gone, kept) = follower.take_changes()?;
+        self.changes.removed_online_ddl.extend(gone);
+        self.changes.online_ddl.extend(kept);
+        if done {
+            self.changes.skipped.push(Skipped::one("online schema change", seen.start));
+        }
+        Ok(done)
+    }
+
+    fn act(&mut self, action: Action, seen: &Seen<'_>) -> Result {
+        let (statement, change) = match action {
+            Action::Rest(statement) => {
+                match self.not_admitted(&statement, seen)? {
+                    Some(why) => log::debug!("{why}: {}", statement.sql),
+                    None => self.run_ddl(&statement, seen)?,
+                }
+                return Ok(());
+            }
+            Action::Change { statement, change } => (statement, change),
+        };
+        if change.filtered {
+            self.track_only(&statement);
+            return Ok(());
+        }
+        let query = change.query();
+        self.run_ddl(&statement, &Seen { query: &query, at: change.at, ..*seen })
+    }
+
+    /// The verdict on a statement, as if it stood in it for one table alone.
+    fn judge(&self, real: &TableName, kind: Option<EventType>, sql: &str) -> Verdict {
+        let tables = [real.clone()];
+        self.ctx.creator.filter.decide(&Judged::ddl(&tables, kind, sql))
+    }
+
+    /// Which event a statement is: on a ghost table, what it would be on the real one.
+    fn kind_behind(&self, follower: &Follower, statement: &Statement) -> Option<EventType> {
+        if statement.kind == StatementKind::RenameTable {
+            return self.kind_of(statement);
+        }
+        let names = follower.names();
+        let text = statement.splice(|name| {
+            names.is_helper(&name.name).then(|| names.candidates(&name.name).into_iter().next())?
+        });
+        match crate::ddl::parse(&text, &statement.context) {
+            Ok(real) => self.kind_of(&real),
+            Err(_) => self.kind_of(statement),
+        }
+    }
+}
+
+/// Whether the filter leaves out a statement that is read out of the earlier binlog.
+fn judge_text<'s>(stream: &'s Stream<'_>) -> impl Fn(&TableName, &Statement) -> Verdict + 's {
+    |real, statement| {
+        let kind = crate::schema::event_type(statement, None, None);
+        stream.judge(real, kind, &statement.sql)
+    }
+}
+
+/// 36046 with all that helps to go on.
+pub(super) fn beginning_unknown(ghost: &TableName, start: &BinlogPos, looked: &str) -> Error {
+    Error::new(
+        &codes::SYNC_ONLINE_NO_DDL,
+        format!(
+            "{ghost} takes the place of its real table at {start}; the statements that changed it stand \
+             before the place where following began, and {looked}"
+        ),
+    )
+    .workaround(
+        "Start the task from a position before the tool made the ghost table. Or look up the tool's ALTER, \
+         run it at the target on the real table, and skip this event with `dm binlog skip`.",
+    )
+}
