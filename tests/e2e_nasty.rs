@@ -27,6 +27,37 @@ fn must_run(process: &mut Process) {
     assert!(process.is_running(), "dm ended by itself:\n{}", process.stderr());
 }
 
+/// A file and an offset mean nothing on another server that has a file of that name, too: also a
+/// process that is started later knows.
+#[test]
+fn another_server_behind_the_address_is_noticed() {
+    let _one = serial();
+    for flavor in [Flavor::Mysql, Flavor::Mariadb] {
+        let (Some(from), Some(to)) = (Server::shared(flavor, "nsrc"), Server::target(flavor))
+        else {
+            return;
+        };
+        // Any other server with a binlog will do; the target is one.
+        from.clear();
+        to.clear();
+        from.run("", &format!("CREATE DATABASE {DB}; CREATE TABLE {DB}.t (id INT PRIMARY KEY)"));
+        let near = Proxy::start(&from.host, from.port);
+        let address = Address { port: near.port, ..from.address.clone() };
+        let sources = [&address];
+        let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB]));
+        dm.catch_up().expect_success();
+        if to.external {
+            return leave_out("another server", "the external target is no source");
+        }
+        near.redirect(&to.host, to.port);
+        dm.catch_up().expect_code(61_001);
+        near.redirect(&from.host, from.port);
+        from.run(DB, "INSERT INTO t VALUES (1)");
+        dm.catch_up().expect_success();
+        assert_databases_equal(from, Target::Server(to), &[DB]);
+    }
+}
+
 /// Waits until the running `dm` has carried over a row that is written now.
 fn arrives(process: &mut Process, from: &Server, to: &Server, mark: u32) {
     from.run(DB, &format!("INSERT INTO seen VALUES ({mark})"));

@@ -382,7 +382,7 @@ fn a_copy_does_not_begin_while_one_runs() {
 fn a_start_position_inside_of_a_running_one() {
     let _one = serial();
     for flavor in BOTH {
-        for gone in [false, true] {
+        for (gone, gtid) in [(false, false), (false, true), (true, false)] {
             let Some((from, to)) = staged(flavor) else { return };
             to.run("", "CREATE DATABASE w DEFAULT CHARSET utf8mb4");
             to.run(DB, TABLE);
@@ -396,8 +396,12 @@ fn a_start_position_inside_of_a_running_one() {
             }
             let sources = [&from.address];
             let mut task = Task::new("incremental", &sources, Target::Server(to), &[DB]);
-            let meta =
-                format!("    meta: {{binlog-name: {}, binlog-pos: {}}}\n", start.file, start.pos);
+            task.gtid = gtid;
+            let meta = if gtid {
+                format!("    meta: {{binlog-gtid: \"{}\"}}\n", start.gtid)
+            } else {
+                format!("    meta: {{binlog-name: {}, binlog-pos: {}}}\n", start.file, start.pos)
+            };
             task.instance = &meta;
             let dm = Dm::set_up(&task);
             gh_ost(from, &[&PREPARE[6..], ATOMIC, AFTER], || ());

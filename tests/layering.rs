@@ -22,7 +22,9 @@ const ROWS: &[&[&str]] = &[
     &["state"],
     &["source", "sink", "shard", "online_ddl"],
     &["pipeline"],
-    &["check", "status", "migration", "explain", "operate"],
+    &["explain", "operate"],
+    &["check"],
+    &["status", "migration"],
 ];
 
 /// What every module may use: the leaves' words under their names in dm-core.

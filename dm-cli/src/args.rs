@@ -47,6 +47,15 @@ pub enum Command {
     /// expected; so are settings that work and may not do what was meant.
     #[command(after_help = help::VALIDATE)]
     Validate(FileArgs),
+    /// Check what must be so at sources and target before a task starts, and change nothing.
+    ///
+    /// Everything that is wrong is told at once, each with what was found, what is expected and how
+    /// to repair it. `dm run` makes the same checks itself.
+    #[command(after_help = help::CHECK_TASK)]
+    CheckTask(CheckTaskArgs),
+    /// Check what must be so at sources, without a task.
+    #[command(after_help = help::CHECK_SOURCE)]
+    CheckSource(CheckSourceArgs),
     /// Say what a task does to its tables: which are migrated, by which rule, to where.
     ///
     /// With --table nothing is connected: the answer comes from the rules. Without it the sources
@@ -167,7 +176,61 @@ pub struct RunArgs {
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     pub max_bytes_per_second: Option<u64>,
 
+    /// Serve metrics, status, a page and DM's read-only API at this address, such as
+    /// 127.0.0.1:8262. Other than loopback addresses need --http-token-file.
+    #[arg(long, value_name = "ADDR")]
+    pub http: Option<std::net::SocketAddr>,
+
+    /// File with a token that every request to --http has to carry (`Authorization: Bearer ...`).
+    #[arg(long, value_name = "FILE", requires = "http")]
+    pub http_token_file: Option<PathBuf>,
+
     /// Print events as JSON lines on standard output in place of progress.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `dm check-task`.
+#[derive(Debug, ClapArgs)]
+pub struct CheckTaskArgs {
+    /// Task and sources.
+    #[command(flatten)]
+    pub files: FileArgs,
+
+    /// State: a task that has begun is asked less.
+    #[command(flatten)]
+    pub state: StateArgs,
+
+    /// Most failures to print.
+    #[arg(short, long, default_value_t = 10, value_name = "N")]
+    pub error: usize,
+
+    /// Most warnings to print.
+    #[arg(short, long, default_value_t = 10, value_name = "N")]
+    pub warn: usize,
+
+    /// The time that the task is to start from: accepted as DM does, and without a meaning for
+    /// what is checked here.
+    #[arg(long, value_name = "TIME")]
+    pub start_time: Option<String>,
+
+    /// Print one JSON document, with DM's fields.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `dm check-source`.
+#[derive(Debug, ClapArgs)]
+pub struct CheckSourceArgs {
+    /// Source files (DM's source.yaml).
+    #[arg(required = true, value_name = "FILE")]
+    pub sources: Vec<PathBuf>,
+
+    /// File with the key of encrypted passwords.
+    #[arg(long, value_name = "FILE")]
+    pub secret_key_path: Option<PathBuf>,
+
+    /// Print one JSON document.
     #[arg(long)]
     pub json: bool,
 }

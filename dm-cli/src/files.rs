@@ -94,3 +94,15 @@ pub fn plan(args: &FileArgs) -> Result<(TaskPlan, Vec<Warning>), Failure> {
     let task = SourceText { name: &task_name, text: &task };
     Ok(TaskPlan::from_yaml_with(&task, &texts, &lookup)?)
 }
+
+/// Reads and resolves a source file alone.
+pub fn sources_plan(
+    path: &Path,
+    secret_key: Option<&Path>,
+) -> Result<(TaskPlan, Vec<Warning>), Failure> {
+    let (name, text) = (path.display().to_string(), read(path)?);
+    let env = |name: &str| std::env::var(name).ok();
+    let file = |path: &str| fs::read_to_string(path);
+    let lookup = Lookup { env: &env, file: &file, key: key(secret_key)? };
+    Ok(TaskPlan::of_sources(&[SourceText { name: &name, text: &text }], &lookup)?)
+}

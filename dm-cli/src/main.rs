@@ -3,6 +3,7 @@
 mod args;
 mod cmd;
 mod files;
+mod http;
 mod logger;
 mod memory;
 mod out;

@@ -40,7 +40,7 @@ use dm_filter::{EventAction, EventType, TableName, Trigger, is_system_schema};
 use dm_router::{ColumnChoice, Router, SourceName, Survey, Target};
 use serde_json::{Value, json};
 
-pub use self::merge::MergeAdvice;
+pub use self::merge::{KeyDanger, MergeAdvice};
 pub use self::rules::{InstanceRules, Rule, RuleBook};
 use crate::config::{OnlineDdlTable, SourcePlan, TaskPlan};
 

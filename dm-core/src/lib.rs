@@ -65,11 +65,13 @@
 //! environment. It logs by the `log` crate.
 
 pub mod binlog;
+pub mod check;
 pub mod config;
 pub mod ddl;
 pub mod error;
 pub mod event;
 pub mod explain;
+pub mod metrics;
 pub mod migration;
 pub mod mysql;
 pub mod online_ddl;

@@ -78,7 +78,7 @@ fn decide(source: &Address, xid: &str, commit: bool) -> bool {
 pub fn settle(source: &Address, seed: u64) {
     let mut random = Random::new(seed);
     let decided = wait::poll(Duration::from_secs(60), || {
-        let Some(mut conn) = connect(source, "mysql") else { return None };
+        let mut conn = connect(source, "mysql")?;
         let rows: Vec<mysql::Row> = conn.query("XA RECOVER").ok()?;
         for row in &rows {
             let xid: String = row.get(3).unwrap_or_default();

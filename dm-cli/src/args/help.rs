@@ -19,6 +19,8 @@ Examples:
       Two sources; end when the target has everything that the sources have.
   dm run task.yaml -s a.yaml --max-rows-per-second 5000 --max-bytes-per-second 4MiB
       Leave the target room to breathe.
+  dm run task.yaml -s a.yaml --http 127.0.0.1:8262
+      A page at http://127.0.0.1:8262/; /metrics for Prometheus, /health, /status as JSON.
   dm run task.yaml -s a.yaml --json | jq 'select(.event == \"status\")'
       One JSON object a line: start, warning, status, done, error.
 
@@ -31,6 +33,23 @@ Examples:
   dm validate task.yaml -s a.yaml -s b.yaml --secret-key-path key.hex
 
 Exit status: 0 the files are right, maybe with warnings; 2 they are not.";
+
+pub const CHECK_TASK: &str = "\
+Examples:
+  dm check-task task.yaml --source source.yaml
+  dm check-task task.yaml -s a.yaml -s b.yaml --error 100 --warn 0
+  dm check-task task.yaml -s a.yaml --json | jq '.detail.results[] | .name, .state'
+
+`ignore-checking-items` in the task file leaves checks out; docs/checks.md lists them all.
+
+Exit status: 0 nothing speaks against starting; 1 something does; 2 wrong usage or configuration.";
+
+pub const CHECK_SOURCE: &str = "\
+Examples:
+  dm check-source source.yaml
+  dm check-source a.yaml b.yaml --json
+
+Exit status: 0 the sources can be used; 1 one cannot; 2 wrong usage or configuration.";
 
 pub const EXPLAIN: &str = "\
 Examples:

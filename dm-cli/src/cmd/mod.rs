@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod answers;
+mod check;
 mod checkpoint;
 mod crypt;
 mod explain;
@@ -23,6 +24,8 @@ pub fn dispatch(args: Args) -> Result<ExitCode, Failure> {
     match args.command {
         Command::Run(args) => run::run(&args),
         Command::Validate(args) => validate::run(&args),
+        Command::CheckTask(args) => check::task(&args),
+        Command::CheckSource(args) => check::source(&args),
         Command::Explain(args) => explain::run(&args),
         Command::QueryStatus(args) => status::run(&args),
         Command::Checkpoint { command } => checkpoint::run(&command),

@@ -81,6 +81,7 @@ pub(super) fn source(
                 threads: source.dump.threads,
                 condition: source.dump.where_clause.clone(),
                 use_gtid: server.enable_gtid,
+                position_needed: plan.mode.syncs(),
                 // What the target computes itself is left out where the rows are written: a
                 // target column that is a plain one needs the value.
                 read: ReadOptions { generated: !script, expressions: mysql_target },

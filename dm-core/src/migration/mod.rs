@@ -7,6 +7,7 @@
 //! installs a signal handler or a logger, and never reads the environment.
 
 mod build;
+mod checks;
 mod control;
 mod online;
 mod running;
@@ -25,13 +26,13 @@ use dm_filter::{Chain, Filter};
 pub use self::control::{Control, Waited};
 pub use self::running::Running;
 use self::source::SourceRun;
-pub use self::status::{SourceStatus, TaskStatus, Unit};
+pub use self::status::{ErrorCounts, SourceStatus, TaskStatus, Unit};
 use crate::config::{SourcePlan, TaskPlan};
 use crate::error::{Error, Result, codes};
 use crate::event::SourceId;
 use crate::pipeline::{Creator, MergedTargets, Rate, Until};
 use crate::sink::Sink;
-use crate::source::{Source, SourceWants};
+use crate::source::Source;
 use crate::state::{Stage, StateStore};
 
 /// How a run ended.
@@ -101,6 +102,9 @@ impl MigrationBuilder {
         Migration { parts: self, control }
     }
 }
+
+/// A source of the plan, as the migration opens it.
+type Part<'a> = (&'a SourcePlan, Arc<dyn Source>, Creator);
 
 /// A migration. See the module documentation.
 pub struct Migration {
@@ -232,11 +236,7 @@ impl Migration {
     /// Connects and checks. A task that an earlier run has begun waits for servers that are away;
     /// a new one says so at once, because its address or password may be wrong. `None` when it was
     /// asked to stop meanwhile.
-    fn start(
-        &self,
-        state: &Arc<StateStore>,
-        stop: &Arc<AtomicBool>,
-    ) -> Result<Option<(Arc<dyn Sink>, Vec<SourceRun>)>> {
+    fn start(&self, state: &Arc<StateStore>, stop: &Arc<AtomicBool>) -> Result<Option<Prepared>> {
         let resume = self.parts.plan.sources.first().map(|s| s.resume);
         let waits = resume.is_some_and(|r| r.enabled) && !state.reader().lanes()?.is_empty();
         let mut wait = resume.map(|r| r.backoff_min).unwrap_or_default();
@@ -265,7 +265,9 @@ impl Migration {
             Some(sink) => Arc::clone(sink),
             None => build::sink(plan)?,
         };
-        let runs = self.sources(state, &sink, stop)?;
+        let parts = self.parts()?;
+        self.precheck(state, &parts, &sink)?;
+        let runs = self.sources(state, &sink, stop, parts)?;
         // Only when the sources are as they must be: nothing is written for a task that cannot run.
         sink.prepare(&plan.name, state.identity())?;
         Ok((sink, runs))
@@ -293,29 +295,29 @@ impl Migration {
         }
     }
 
+    /// The sources that take part, each with what its tables become.
+    fn parts(&self) -> Result<Vec<Part<'_>>> {
+        let mut parts = Vec::new();
+        for source_plan in self.parts.plan.sources.iter().filter(|s| s.enabled) {
+            let creator = self.creator(source_plan);
+            let source = self.open(source_plan, &creator)?;
+            parts.push((source_plan, source, creator));
+        }
+        Ok(parts)
+    }
+
     fn sources(
         &self,
         state: &Arc<StateStore>,
         sink: &Arc<dyn Sink>,
         stop: &Arc<AtomicBool>,
+        parts: Vec<Part<'_>>,
     ) -> Result<Vec<SourceRun>> {
         let plan = &self.parts.plan;
-        let mut parts = Vec::new();
-        for source_plan in plan.sources.iter().filter(|s| s.enabled) {
-            let creator = self.creator(source_plan);
-            let source = self.open(source_plan, &creator)?;
-            parts.push((source_plan, source, creator));
-        }
         let mut merged = MergedTargets::default();
         for (_, source, creator) in &parts {
             let wanted = creator.clone();
             let named = |e: Error| e.context(format!("source {}", creator.source));
-            let wants = SourceWants {
-                copy: plan.mode.copies(),
-                stream: plan.mode.syncs(),
-                ignored: &plan.ignored_checks,
-            };
-            source.check(&wants).map_err(named)?;
             online::check(plan, &**source, creator, state).map_err(named)?;
             for table in source.tables(&move |t| wanted.wants(t)).map_err(named)? {
                 let target = creator.target(&table)?;
@@ -345,6 +347,9 @@ impl Migration {
             .collect())
     }
 }
+
+/// What a run works with: the target, and the part of each source.
+type Prepared = (Arc<dyn Sink>, Vec<SourceRun>);
 
 fn panicked() -> Error {
     Error::new(&codes::SYNC_PANIC, "the thread of a source ended unexpectedly")

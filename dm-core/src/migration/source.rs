@@ -8,7 +8,7 @@ use super::Outcome;
 use super::build::Settings;
 use super::control::Control;
 use super::status::Unit;
-use crate::config::{ResumePlan, StartPoint, TaskPlan};
+use crate::config::{ResumePlan, SourceKind, StartPoint, TaskPlan};
 use crate::error::{Error, Result, codes};
 use crate::event::LaneId;
 use crate::pipeline::{
@@ -18,7 +18,7 @@ use crate::pipeline::{
 use crate::position::{BinlogPos, GtidSet, Position};
 use crate::sink::Sink;
 use crate::source::{Source, SourceInfo};
-use crate::state::{CopyState, Stage, StateStore};
+use crate::state::{CopyState, SERVER_NOTE, Stage, StateStore};
 
 /// How often the status document is written for other processes.
 const STATUS_INTERVAL: Duration = Duration::from_millis(500);
@@ -66,6 +66,7 @@ impl SourceRun {
             }
             // A wrong address or password has shown itself before.
             let again = error.is_transient() && self.resume.enabled;
+            self.control.update(self.index, |s| s.failed(again));
             if !again || self.is_stopped() {
                 self.stage(Stage::Paused, Some(&error))?;
                 return Err(error.context(format!("source {}", self.creator.source)));
@@ -110,6 +111,7 @@ impl SourceRun {
     fn once(&self) -> Result<Outcome> {
         let info = self.source.info()?;
         let main = LaneId::main(&self.creator.source);
+        self.check_server(&main, &info)?;
         let begun = self.state.reader().lane(&main)?.is_some_and(|l| l.checkpoint.is_some());
         if begun {
             return self.sync(&info, main, None);
@@ -129,6 +131,21 @@ impl SourceRun {
             None => self.start_position(&info)?,
         };
         self.sync(&info, main, Some(start))
+    }
+
+    /// A file and offset mean nothing on another server: the one that they were taken from is
+    /// remembered with them. GTIDs hold everywhere.
+    fn check_server(&self, main: &LaneId, info: &SourceInfo) -> Result<()> {
+        let plan = self.plan.sources.iter().find(|s| s.source_id == self.creator.source.as_str());
+        let by_gtid =
+            matches!(plan.map(|p| &p.kind), Some(SourceKind::Mysql(server)) if server.enable_gtid);
+        let known = self.state.reader().note(main, SERVER_NOTE)?;
+        match known.map(|known| String::from_utf8_lossy(&known).into_owned()) {
+            Some(known) if !by_gtid => self.source.expect_server(&known),
+            Some(known) if known == info.server => {}
+            _ => self.state.set_note(main, SERVER_NOTE, info.server.as_bytes())?,
+        }
+        Ok(())
     }
 
     /// The full copy; the position to follow the binlog from.

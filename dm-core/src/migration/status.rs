@@ -54,10 +54,24 @@ pub struct SourceStatus {
     pub txns_under_way: usize,
     /// The error that the source stopped at, or that it is waiting to get over.
     pub error: Option<String>,
+    /// Errors that ended an attempt to copy, since the process began.
+    pub load_errors: ErrorCounts,
+    /// Errors that ended an attempt to follow, since the process began.
+    pub sync_errors: ErrorCounts,
+}
+
+/// How often an attempt ended in an error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ErrorCounts {
+    /// It was tried again by itself.
+    pub resumable: u64,
+    /// It needed a person.
+    pub fatal: u64,
 }
 
 impl SourceStatus {
-    pub(super) fn new(source: &str) -> Self {
+    pub(crate) fn new(source: &str) -> Self {
         Self {
             source: source.to_owned(),
             stage: Stage::New,
@@ -69,6 +83,21 @@ impl SourceStatus {
             bytes_under_way: 0,
             txns_under_way: 0,
             error: None,
+            load_errors: ErrorCounts::default(),
+            sync_errors: ErrorCounts::default(),
+        }
+    }
+
+    /// Counts an error that ended an attempt.
+    pub(super) fn failed(&mut self, resumable: bool) {
+        let counts = match self.unit {
+            Unit::Sync => &mut self.sync_errors,
+            Unit::Check | Unit::Load => &mut self.load_errors,
+        };
+        if resumable {
+            counts.resumable += 1;
+        } else {
+            counts.fatal += 1;
         }
     }
 

@@ -18,7 +18,6 @@ use std::time::Duration;
 use dm_filter::{Columns, RowOp, TableName};
 
 use crate::binlog::{QueryEvent, RowsEvent};
-use crate::config::IgnoredChecks;
 use crate::error::Result;
 use crate::event::{CopyBlock, SourceId};
 use crate::position::{BinlogPos, Flavor, Gtid, Position};
@@ -59,6 +58,10 @@ pub trait Source: Send + Sync {
     /// When the server cannot be asked.
     fn info(&self) -> Result<SourceInfo>;
 
+    /// Says which server ([`SourceInfo::server`]) stored positions were taken from, where they hold on
+    /// one server only.
+    fn expect_server(&self, _server: &str) {}
+
     /// The current end of the stream.
     ///
     /// # Errors
@@ -74,15 +77,6 @@ pub trait Source: Send + Sync {
     /// As [`Source::end_position`].
     fn default_start(&self) -> Result<Position> {
         self.end_position()
-    }
-
-    /// Verifies, before anything is written, that the source can be copied and followed.
-    ///
-    /// # Errors
-    ///
-    /// 26005 naming what is missing; when the server cannot be asked.
-    fn check(&self, _wants: &SourceWants<'_>) -> Result<()> {
-        Ok(())
     }
 
     /// Opens a consistent view of the tables that `choose` wants.
@@ -131,17 +125,6 @@ pub struct Prepared {
     pub xids: BTreeSet<String>,
     /// How many were ever prepared, since the server was started.
     pub count: u64,
-}
-
-/// What a task wants of a source.
-#[derive(Clone, Copy, Debug)]
-pub struct SourceWants<'a> {
-    /// Its rows are copied.
-    pub copy: bool,
-    /// Its binlog is followed.
-    pub stream: bool,
-    /// Checks that are not to be made (`ignore-checking-items`).
-    pub ignored: &'a IgnoredChecks,
 }
 
 /// A consistent view of a source.

@@ -29,13 +29,27 @@ pub(super) fn prepare(dir: &Path) -> Result<()> {
     if !dir.exists() {
         create_dir(dir).map_err(|e| dir_error(dir, "cannot create state directory", &e))?;
     }
+    look(dir)
+}
+
+/// Says why a directory cannot be used; one that is not there yet is judged by the place where it
+/// would be made. Nothing is made or changed.
+pub(crate) fn look(dir: &Path) -> Result<()> {
+    if !dir.exists() {
+        let parent = dir.ancestors().skip(1).find(|p| p.exists());
+        return parent.map_or(Ok(()), |parent| on_network(dir, parent));
+    }
     let meta = fs::metadata(dir).map_err(|e| dir_error(dir, "cannot use state directory", &e))?;
     if !meta.is_dir() {
         let text = format!("state directory {} is not a directory", dir.display());
         return Err(Error::new(&codes::STATE_DIR, text));
     }
     check_mode(dir, &meta)?;
-    if let Some(kind) = file_system(dir).filter(|kind| is_network(kind)) {
+    on_network(dir, dir)
+}
+
+fn on_network(dir: &Path, at: &Path) -> Result<()> {
+    if let Some(kind) = file_system(at).filter(|kind| is_network(kind)) {
         let text = format!("state directory {} lies on a {kind} file system", dir.display());
         return Err(Error::new(&codes::STATE_NETWORK_FS, text));
     }

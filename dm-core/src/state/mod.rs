@@ -43,6 +43,7 @@ use crate::error::Result;
 pub use copy_model::{ChunkDone, ChunkState, Contained, CopyBegin, CopyState, CopyTable};
 pub use ddl::{DdlRecord, NewDdl};
 pub use dir::list_tasks;
+pub(crate) use dir::look as look_at_dir;
 pub use mailbox::{Command, CommandState, Mailbox};
 pub use overrides::{Override, OverrideAction};
 pub use reader::StateReader;
@@ -51,6 +52,7 @@ pub use stream_model::{
     TrackedTable, Tracker, XaPart,
 };
 pub use task::{SourceRow, Stage, StoredError, TaskRow};
+pub use xa::SERVER_NOTE;
 
 /// The state of one task, open for the process that runs it.
 ///

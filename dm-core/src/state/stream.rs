@@ -150,6 +150,9 @@ impl StateStore {
                 "INSERT OR REPLACE INTO note (lane, key, value) VALUES (?1, ?2, ?3)",
                 (id, LANE_START, to.to_text().into_bytes()),
             )?;
+            // The operator says that it holds on the server that is there now.
+            let note = "DELETE FROM note WHERE lane = ?1 AND key = ?2";
+            tx.execute(note, (id, super::SERVER_NOTE))?;
             state(tx, lane)?.ok_or_else(|| misuse(format!("lane {lane} is gone")))
         })
     }

@@ -423,6 +423,7 @@ fn a_moved_checkpoint_knows_what_was_applied() {
             version: 3,
             assumed: false,
         }],
+        online_ddl: vec![OnlineDdl { table: TableName::new("db", "_t_gho"), record: "{}".into() }],
         ..LaneChanges::default()
     };
     store.save_checkpoint(&main, &checkpoint(10, 1), &known).unwrap();
@@ -433,6 +434,10 @@ fn a_moved_checkpoint_knows_what_was_applied() {
     let moved = back.checkpoint.unwrap();
     assert_eq!((moved.position, moved.ordinal), (at(300), 10 + MOVE_GAP));
     assert!(store.reader().tracker(&main).unwrap().tables[0].assumed);
+    // What is read from here on does not belong to what was kept of online schema changes.
+    assert_eq!(store.reader().online_ddl(&main).unwrap(), []);
+    let began = store.reader().note(&main, LANE_START).unwrap();
+    assert_eq!(began, Some(at(300).to_text().into_bytes()));
     // Further back: what was applied is still applied.
     let further = store.move_checkpoint(&main, &at(200)).unwrap();
     assert_eq!(further.idempotent_until, Some(before.clone()));

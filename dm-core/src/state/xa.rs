@@ -47,6 +47,9 @@ impl StateStore {
     }
 }
 
+/// The note of a lane that says which server its position was taken from.
+pub const SERVER_NOTE: &str = "server";
+
 fn insert(tx: &Transaction<'_>, lane: i64, part: &XaPart) -> Inner<()> {
     if part.part == 0 {
         tx.prepare_cached("DELETE FROM xa_part WHERE lane = ?1 AND ordinal = ?2")?

@@ -26,7 +26,7 @@ use super::plan::{
     CollationMode, IgnoredChecks, Limits, OnlineDdlRules, ShardMode, TaskMode, TaskPlan,
 };
 use super::problem::{Problems, SourceText, Warning};
-use super::raw::{RawSource, RawTask, View};
+use super::raw::{RawInstance, RawSource, RawTarget, RawTask, View};
 use super::{defaults, scalar, yaml};
 use crate::error::codes;
 
@@ -87,6 +87,36 @@ impl TaskPlan {
     ) -> Result<(Self, Vec<Warning>), Problems> {
         let sources = sources.into_iter().map(|s| (s, File::default())).collect();
         resolve(task, File::default(), sources, lookup)
+    }
+}
+
+impl TaskPlan {
+    /// A plan that follows everything of some sources to nowhere: for looking at the sources
+    /// alone, without a task.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the files.
+    pub fn of_sources(
+        sources: &[SourceText<'_>],
+        lookup: &Lookup<'_>,
+    ) -> Result<(Self, Vec<Warning>), Problems> {
+        let sources: Vec<(RawSource, File)> =
+            sources.iter().map(|s| read(s, &SOURCE, RawSource::read)).collect();
+        let mut task = RawTask {
+            name: "check-source".to_owned(),
+            task_mode: TaskMode::All.as_str().to_owned(),
+            target_database: Some(RawTarget {
+                sqlite: Some(":memory:".to_owned()),
+                ..RawTarget::default()
+            }),
+            ..RawTask::default()
+        };
+        for (source, _) in &sources {
+            let source_id = source.source_id.clone();
+            task.mysql_instances.push(Some(RawInstance { source_id, ..RawInstance::default() }));
+        }
+        resolve(&task, File::default(), sources, lookup)
     }
 }
 
@@ -326,6 +356,7 @@ impl Resolver<'_> {
             let name = match item.as_str() {
                 "dump_privileges" => "dump_privilege",
                 "replication_privileges" => "replication_privilege",
+                "auto_increment_disable_ID" => "auto_increment_ID",
                 other => other,
             };
             match CHECKS.iter().find(|known| **known == name) {
@@ -443,6 +474,20 @@ const CHECKS: &[&str] = &[
     "downstream_mutex_features",
     "downstream_table_empty",
     "primary_key",
+    // Ours.
+    "target_names",
+    "gtid_mode",
+    "consistency",
+    "replica_source",
+    "prepared_xa",
+    "cascades",
+    "binlog_retention",
+    "target_triggers",
+    "target_unique_keys",
+    "target_values",
+    "require_primary_key",
+    "named_locks",
+    "state_dir",
 ];
 
 fn or_default(text: &str, default: &str) -> String {

@@ -51,7 +51,7 @@ pub(super) fn tables(conn: &mut Connection, choose: &TableChoice) -> Result<Vec<
 }
 
 /// A table's structure; `None` when it does not exist.
-pub(super) fn table(conn: &mut Connection, name: &TableName) -> Result<Option<TableInfo>> {
+pub(crate) fn table(conn: &mut Connection, name: &TableName) -> Result<Option<TableInfo>> {
     let rows = match conn.rows(&format!("SHOW CREATE TABLE {}", quote_table(name))) {
         Ok(rows) => rows,
         Err(e) if matches!(e.server_error(), Some(numbers::NO_SUCH_TABLE | numbers::BAD_DB)) => {
@@ -109,7 +109,7 @@ pub(super) fn all(
 }
 
 /// Estimated rows and bytes of each table of some schemas.
-pub(super) fn sizes(
+pub(crate) fn sizes(
     conn: &mut Connection,
     names: &[TableName],
 ) -> Result<HashMap<TableName, (u64, u64)>> {

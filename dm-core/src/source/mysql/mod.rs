@@ -5,7 +5,6 @@
 //! - `start`: whether a stored position still means something on the server;
 //! - `dump`: the binlog stream; `time`: positions by time, GTID sets of positions.
 
-mod check;
 mod chunks;
 mod columns;
 mod describe;
@@ -28,8 +27,7 @@ use self::dump::Dump;
 use super::queue::QueuedStream;
 use super::translate::{RowChoice, Translator};
 use super::{
-    EventStream, Prepared, Snapshot, Source, SourceEvent, SourceInfo, SourceWants, TableChoice,
-    TableInfo,
+    EventStream, Prepared, Snapshot, Source, SourceEvent, SourceInfo, TableChoice, TableInfo,
 };
 use crate::config::{ConnPlan, Consistency};
 use crate::error::{Error, Result, codes};
@@ -38,6 +36,7 @@ use crate::mysql::{Connection, Purpose, cell};
 use crate::position::{BinlogPos, GtidSet, Position};
 
 pub use self::columns::ReadOptions;
+pub(crate) use self::describe::{sizes as table_sizes, table as describe_table};
 pub use self::time::TimePosition;
 
 /// How a snapshot is taken and read.
@@ -51,6 +50,9 @@ pub struct SnapshotOptions {
     pub condition: Option<String>,
     /// Positions may be GTID sets alone.
     pub use_gtid: bool,
+    /// The stream is to begin at the snapshot's position. Otherwise a server that writes no binlog,
+    /// or does not tell this user about it, can be copied as well; the position is then empty.
+    pub position_needed: bool,
     /// Which values, in which form.
     pub read: ReadOptions,
 }
@@ -63,6 +65,7 @@ impl Default for SnapshotOptions {
             threads: 4,
             condition: None,
             use_gtid: false,
+            position_needed: true,
             read: ReadOptions { generated: false, expressions: true },
         }
     }
@@ -110,12 +113,6 @@ impl MySqlSource {
         Self { id, plan, snapshot, stream, server: Mutex::new(None) }
     }
 
-    /// Says which server ([`SourceInfo::server`]) stored file positions were taken from: streams
-    /// by file and offset from another one are refused.
-    pub fn expect_server(&self, server: impl Into<String>) {
-        *self.server.lock().unwrap_or_else(PoisonError::into_inner) = Some(server.into());
-    }
-
     /// The place of the first transaction that began at or after a time (seconds since the
     /// epoch); where it lies before all files, their beginning.
     ///
@@ -134,6 +131,15 @@ impl MySqlSource {
     /// When the file is not there or the server cannot be asked.
     pub fn gtid_at(&self, pos: &BinlogPos) -> Result<GtidSet> {
         time::gtid_at(&self.plan, pos)
+    }
+
+    /// Whether a stream could begin at a position, without opening one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Source::open`].
+    pub(crate) fn can_start(&self, from: &Position) -> Result {
+        start::Start::choose(from, self.stream.use_gtid)?.check(&mut self.control()?)
     }
 
     fn control(&self) -> Result<Connection> {
@@ -177,12 +183,19 @@ impl Source for MySqlSource {
         })
     }
 
-    fn check(&self, wants: &SourceWants<'_>) -> Result<()> {
-        check::check(&mut self.control()?, wants)
+    /// Streams by file and offset from another one are refused.
+    fn expect_server(&self, server: &str) {
+        *self.server.lock().unwrap_or_else(PoisonError::into_inner) = Some(server.to_owned());
     }
 
     fn end_position(&self) -> Result<Position> {
-        position::end(&mut self.control()?)
+        match position::end(&mut self.control()?) {
+            // A copy alone needs no place to go on from.
+            Err(e) if !self.snapshot.position_needed && position::is_untold(&e) => {
+                Ok(Position::default())
+            }
+            other => other,
+        }
     }
 
     fn snapshot(&self, choose: &TableChoice, stop: &AtomicBool) -> Result<Box<dyn Snapshot>> {

@@ -1,7 +1,7 @@
 //! Where a server's binlog stands.
 
 use crate::error::{Error, Result, codes};
-use crate::mysql::{Connection, ServerKind, cell, named_cell};
+use crate::mysql::{Connection, ServerKind, cell, is_access_denied, named_cell};
 use crate::position::{BinlogPos, Flavor, GtidSet, Position};
 use crate::sql::quote_text;
 
@@ -15,6 +15,11 @@ pub(super) fn end(conn: &mut Connection) -> Result<Position> {
     let set = named_cell(row, "Executed_Gtid_Set").unwrap_or_default();
     let pos = binlog_pos(&file, &offset)?;
     at(conn, pos, &set)
+}
+
+/// True when the server writes no binlog, or does not tell this user about it.
+pub(super) fn is_untold(error: &Error) -> bool {
+    is_access_denied(error) || error.code() == &codes::NO_MASTER_STATUS
 }
 
 fn no_binlog(conn: &Connection) -> Error {
@@ -58,7 +63,8 @@ pub(super) fn at(conn: &mut Connection, pos: BinlogPos, set: &str) -> Result<Pos
     Ok(Position { binlog: Some(pos), gtid })
 }
 
-/// True when every transaction has a GTID. MariaDB always gives them.
+/// True when every transaction has a GTID. MariaDB always gives them. ON_PERMISSIVE is not enough:
+/// the server then serves nobody by GTID, and file and offset are used.
 pub(super) fn gtids_on(conn: &mut Connection) -> Result<bool> {
     match conn.version().kind {
         ServerKind::MariaDb => Ok(true),

@@ -147,7 +147,7 @@ impl<'a> Opening<'a> {
 
     fn under_flush(&mut self) -> Result<Position> {
         self.start_all()?;
-        let position = position::end(&mut self.control)?;
+        let position = self.end()?;
         if self.before.len() <= STRUCTURES_UNDER_LOCK {
             let names = describe::tables(&mut self.control, self.choose)?;
             self.exact = Some(describe::all(&mut self.control, self.plan, &names)?);
@@ -162,7 +162,10 @@ impl<'a> Opening<'a> {
         if !list.is_empty() {
             self.lock(&format!("LOCK TABLES {}", list.join(", ")))?;
         }
-        let done = self.start_all().and_then(|()| position::end(&mut self.control));
+        let done = match self.start_all() {
+            Ok(()) => self.end(),
+            Err(e) => Err(e),
+        };
         self.control.run("UNLOCK TABLES")?;
         let position = done?;
         Ok(Tied { upto: Some(position.clone()), position, means: "lock tables read" })
@@ -233,7 +236,7 @@ impl<'a> Opening<'a> {
             self.start_all()?;
             let last = match position::log_status(&mut self.control)? {
                 Some(last) => last,
-                None => position::end(&mut self.control)?,
+                None => self.end()?,
             };
             // Both wait for commits, so equal ends mean that nothing came between: then rows without
             // a key can be followed, too.
@@ -255,13 +258,13 @@ impl<'a> Opening<'a> {
         }
         let executed: GtidSet = position::executed(&mut self.control)?;
         self.start_all()?;
-        let upto = Some(position::end(&mut self.control)?);
+        let upto = Some(self.end()?);
         Ok(Tied { position: Position::of_gtid(executed), upto, means: "gtid_executed" })
     }
 
     /// The end of the binlog; the connections when all of it must have become visible.
     fn by_waiting(&mut self) -> Result<Tied> {
-        let position = position::end(&mut self.control)?;
+        let position = self.end()?;
         let patience = self.commit_patience()?;
         log::info!("{}: waiting {patience:?} until all commits are visible", self.plan.address());
         let until = Instant::now() + patience;
@@ -270,7 +273,7 @@ impl<'a> Opening<'a> {
             std::thread::sleep(Duration::from_millis(50));
         }
         self.start_all()?;
-        let upto = Some(position::end(&mut self.control)?);
+        let upto = Some(self.end()?);
         Ok(Tied { position, upto, means: "none (waited for commits)" })
     }
 
@@ -287,6 +290,16 @@ impl<'a> Opening<'a> {
             patience = patience.max(Duration::from_millis(millis) + Duration::from_secs(1));
         }
         Ok(patience)
+    }
+
+    /// The end of the binlog.
+    fn end(&mut self) -> Result<Position> {
+        match position::end(&mut self.control) {
+            Err(e) if !self.options.position_needed && position::is_untold(&e) => {
+                Ok(Position::default())
+            }
+            other => other,
+        }
     }
 
     fn start_all(&mut self) -> Result {

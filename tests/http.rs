@@ -1,0 +1,202 @@
+//! The HTTP interface of `dm run`: what it tells, whom, and that nothing that is sent to it changes
+//! the task. No server is needed: the task follows recorded files.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a failing test panics
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use serde_json::Value;
+use support::dm::{DEADLINE, Dm, Process};
+use support::random::Random;
+use support::{wait, workspace};
+
+/// A run of recorded files that stays at their end, and where it listens.
+struct Site {
+    dm: Dm,
+    run: Process,
+    place: String,
+    token: Option<&'static str>,
+}
+
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.body))
+    }
+}
+
+/// Sends bytes and reads all that comes.
+fn send(place: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(place).expect("it listens");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    // It may have been turned away already.
+    let _ = stream.write_all(bytes);
+    let _ = stream.shutdown(std::net::Shutdown::Write);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    answer
+}
+
+impl Site {
+    fn start(rows_per_second: &str, token: Option<&'static str>) -> Self {
+        let fixtures = workspace().join("fixtures/quickstart");
+        let mut dm = Dm::new();
+        dm.write("task.yaml", &std::fs::read_to_string(fixtures.join("task.yaml")).unwrap());
+        for number in [1, 2] {
+            let name = format!("source-{number}.yaml");
+            let text = std::fs::read_to_string(fixtures.join(&name)).unwrap();
+            let root = workspace().to_string_lossy().into_owned();
+            dm.add_source(&name, &text.replace("fixtures/", &format!("{root}/fixtures/")));
+        }
+        let mut more = vec!["--http", "127.0.0.1:0", "--max-rows-per-second", rows_per_second];
+        if let Some(token) = token {
+            dm.write("token", &format!("{token}\n"));
+            more.extend(["--http-token-file", "token"]);
+        }
+        let run = dm.start(&more);
+        let place = wait::poll(DEADLINE, || {
+            let said = run.stderr();
+            let (_, rest) = said.split_once("http://")?;
+            rest.split_once("/ shows").map(|(place, _)| place.to_owned())
+        });
+        let place = place.unwrap_or_else(|| panic!("it does not listen:\n{}", run.stderr()));
+        Self { dm, run, place, token }
+    }
+
+    fn ask(&self, method: &str, path: &str) -> Answer {
+        let token =
+            self.token.map(|t| format!("Authorization: Bearer {t}\r\n")).unwrap_or_default();
+        self.raw(&format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n{token}\r\n", self.place))
+    }
+
+    fn raw(&self, request: &str) -> Answer {
+        let text = String::from_utf8(send(&self.place, request.as_bytes())).unwrap();
+        let (head, body) =
+            text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head: {text:?}"));
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Answer { status, head: head.to_owned(), body: body.to_owned() }
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path)
+    }
+}
+
+#[test]
+fn it_tells_how_the_task_stands() {
+    let site = Site::start("100", None);
+    let copied = wait::poll(DEADLINE, || {
+        let rows = site.get("/status").json()["sources"][0]["load"]["finishedRows"].as_u64()?;
+        (rows > 0).then_some(rows)
+    });
+    assert!(copied.is_some(), "the status does not move");
+    let metrics = site.get("/metrics");
+    assert!(metrics.head.contains("text/plain; version=0.0.4"), "{}", metrics.head);
+    assert!(metrics.body.contains("\ndm_worker_task_state{task=\""), "{}", metrics.body);
+    assert!(metrics.body.contains("# TYPE dm_loader_progress gauge"));
+    assert_eq!(site.get("/health").status, 200);
+    let page = site.get("/");
+    assert!(page.head.contains("text/html") && page.body.contains("</html>"));
+    let outside = ["src=\"http", "href=\"http", "url(http", "@import"];
+    assert!(outside.iter().all(|o| !page.body.contains(o)), "the page stands alone");
+    assert!(page.head.contains("Content-Security-Policy: default-src 'none'"));
+    let head = site.ask("HEAD", "/status");
+    assert_eq!((head.status, head.body.as_str()), (200, ""));
+    assert_eq!(site.get("/nothing").status, 404);
+    assert_eq!(site.ask("POST", "/status").status, 405);
+}
+
+#[test]
+fn dms_api_is_there_to_read() {
+    let site = Site::start("5", None);
+    let task = site.get("/status").json()["task"].as_str().unwrap().to_owned();
+    let sources = site.get("/api/v1/sources").json();
+    assert_eq!(sources["total"], 2);
+    for key in ["source_name", "host", "port", "user", "enable", "enable_gtid"] {
+        assert!(!sources["data"][0][key].is_null(), "{key}: {sources:#}");
+    }
+    let tasks = site.get("/api/v1/tasks?with_status=false").json();
+    assert_eq!(tasks["data"][0]["name"], task);
+    let status = site.get(&format!("/api/v1/tasks/{task}/status")).json();
+    assert_eq!(status["total"], 2);
+    for key in ["name", "source_name", "worker_name", "stage", "unit", "unresolved_ddl_lock_id"] {
+        assert!(status["data"][0][key].is_string(), "{key}: {status:#}");
+    }
+    let refused = [
+        ("POST", "/api/v1/tasks"),
+        ("DELETE", "/api/v1/sources/a"),
+        ("GET", "/api/v1/cluster/info"),
+        ("POST", &format!("/api/v1/tasks/{task}/stop")),
+    ];
+    for (method, path) in refused {
+        let answer = site.ask(method, path);
+        assert_eq!(answer.status, 501, "{method} {path}");
+        assert!(answer.json()["error_code"].is_u64() && answer.json()["error_msg"].is_string());
+    }
+    let missing = site.get("/api/v1/tasks/other/status");
+    assert_eq!((missing.status, missing.json()["error_code"].as_u64()), (400, Some(49002)));
+}
+
+#[test]
+fn who_may_ask() {
+    let site = Site::start("5", Some("s3cret-token"));
+    assert_eq!(site.get("/status").status, 200);
+    let ask = |more: &str| {
+        site.raw(&format!("GET /status HTTP/1.1\r\nHost: {}\r\n{more}\r\n", site.place)).status
+    };
+    assert_eq!(ask(""), 401);
+    assert_eq!(ask("Authorization: Bearer wrong\r\n"), 401);
+    assert_eq!(ask("Authorization: Basic s3cret-token\r\n"), 401);
+    assert!(!site.run.stderr().contains("s3cret"), "the token is in the output");
+    // Without a token: only as this host, and never beyond it.
+    let open = Site::start("5", None);
+    let strange = open.raw("GET /status HTTP/1.1\r\nHost: evil.example\r\n\r\n");
+    assert_eq!(strange.status, 403);
+    let outcome = open.dm.run(&["--http", "0.0.0.0:0"]);
+    outcome.expect_failure(&["--http-token-file"]);
+}
+
+/// A thousand requests of rubbish: the task does not notice, and the interface still answers.
+#[test]
+fn rubbish_changes_nothing() {
+    let seed = Random::seed();
+    println!("DM_TEST_SEED={seed}");
+    let mut random = Random::new(seed);
+    let mut site = Site::start("5", None);
+    let heads: [&[u8]; 6] = [
+        b"GET /status HTTP/1.1\r\n",
+        b"POST /api/v1/tasks HTTP/1.1\r\nContent-Length: 999999\r\n\r\n",
+        b"GET /../../etc/passwd HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"",
+    ];
+    for _ in 0..1_000 {
+        let mut bytes = random.pick(&heads).to_vec();
+        let most = if random.one_in(20) { 40_000 } else { 300 };
+        let length = random.below(most);
+        bytes.extend((0..length).map(|_| u8::try_from(random.below(256)).unwrap_or(0)));
+        let answer = send(&site.place, &bytes);
+        let text = String::from_utf8_lossy(&answer);
+        assert!(answer.is_empty() || text.starts_with("HTTP/1.1 "), "{text}");
+    }
+    // Peers that connect and say nothing hold no place for ever.
+    let silent: Vec<_> = (0..40).filter_map(|_| TcpStream::connect(&site.place).ok()).collect();
+    drop(silent);
+    let alive = wait::poll(DEADLINE, || {
+        let answer = send(&site.place, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        answer.starts_with(b"HTTP/1.1 200").then_some(())
+    });
+    assert!(alive.is_some(), "it no longer answers");
+    assert!(site.run.is_running(), "the task ended:\n{}", site.run.stderr());
+    assert!(!site.run.stderr().contains("panicked"), "{}", site.run.stderr());
+}
