@@ -22,7 +22,7 @@ const ROWS: &[&[&str]] = &[
     &["state"],
     &["source", "sink", "shard", "online_ddl"],
     &["pipeline"],
-    &["explain"],
+    &["explain", "operate"],
     &["check"],
     &["status", "migration"],
 ];

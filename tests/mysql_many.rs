@@ -110,7 +110,7 @@ fn value(column: usize, random: &mut Random) -> Value<'static> {
             decimals: 6,
         }),
         "ti" => Value::Time(Time {
-            negative: n % 2 == 0,
+            negative: n.is_multiple_of(2),
             hours: n as u16 % 839,
             minutes: 59,
             seconds: 58,
@@ -120,7 +120,7 @@ fn value(column: usize, random: &mut Random) -> Value<'static> {
         "da" => {
             Value::Date(Date { year: (n * 9) as u16, month: (n % 13) as u8, day: (n % 29) as u8 })
         }
-        "y" => Value::Year(if n % 3 == 0 { 0 } else { 1901 + n as u16 % 255 }),
+        "y" => Value::Year(if n.is_multiple_of(3) { 0 } else { 1901 + n as u16 % 255 }),
         "bt" => Value::Bit([u64::MAX, 0, 1, n << 30][random.below(4) as usize]),
         "js" => Value::Json(dm_core::filter::Json {
             text: format!("{{\"n\": {n}, \"t\": \"it's\"}}").into(),

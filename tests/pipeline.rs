@@ -10,6 +10,8 @@
 mod commands;
 #[path = "pipeline/crash.rs"]
 mod crash;
+#[path = "pipeline/operator.rs"]
+mod operator;
 #[path = "pipeline/rules.rs"]
 mod rules;
 #[path = "pipeline/running.rs"]

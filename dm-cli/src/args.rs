@@ -3,6 +3,7 @@
 mod help;
 mod help_operate;
 mod operate;
+mod operators;
 mod values;
 
 use std::path::PathBuf;
@@ -10,6 +11,10 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 pub use self::operate::*;
+pub use self::operators::{
+    BinlogArgs, BinlogSchemaArgs, HandleErrorArgs, OperateSchemaArgs, StatementOp, StatementPlace,
+    StructureFrom, StructureOp,
+};
 pub use self::values::TableArg;
 
 /// Migrate MySQL and MariaDB databases into TiDB, MySQL, MariaDB or SQLite, from DM's own task files.
@@ -110,6 +115,21 @@ pub enum Command {
         #[command(subcommand)]
         command: CheckpointCommand,
     },
+    /// Say what happens instead of a statement: leave it out, run others instead of it or before it.
+    ///
+    /// Without -b it is about the statement that the task has stopped at, and the task goes on from
+    /// there when it is started again.
+    #[command(after_help = help::HANDLE_ERROR)]
+    HandleError(HandleErrorArgs),
+    /// The same as handle-error, in the words of newer releases of DM.
+    #[command(after_help = help::BINLOG)]
+    Binlog(BinlogArgs),
+    /// Show, give or forget the structure in which the rows of a table are read from the binlog.
+    #[command(after_help = help::OPERATE_SCHEMA)]
+    OperateSchema(OperateSchemaArgs),
+    /// The same as operate-schema, in the words of newer releases of DM.
+    #[command(after_help = help::BINLOG_SCHEMA)]
+    BinlogSchema(BinlogSchemaArgs),
     /// Encrypt a password for a task or source file, as DM does.
     #[command(after_help = help::ENCRYPT)]
     Encrypt(CryptArgs),
@@ -173,7 +193,7 @@ pub struct FileArgs {
 }
 
 /// Where tasks keep their state.
-#[derive(Debug, ClapArgs)]
+#[derive(Clone, Debug, ClapArgs)]
 pub struct StateArgs {
     /// Directory of the state files.
     #[arg(long, default_value = "dm-state", value_name = "DIR", env = "DM_STATE_DIR")]
@@ -220,10 +240,6 @@ pub struct CheckTaskArgs {
     /// Task and sources.
     #[command(flatten)]
     pub files: FileArgs,
-
-    /// State: a task that has begun is asked less.
-    #[command(flatten)]
-    pub state: StateArgs,
 
     /// Most failures to print.
     #[arg(short, long, default_value_t = 10, value_name = "N")]

@@ -75,6 +75,7 @@ pub mod metrics;
 pub mod migration;
 pub mod mysql;
 pub mod online_ddl;
+pub mod operate;
 mod pipeline;
 pub mod position;
 pub mod schema;

@@ -26,7 +26,7 @@ fn live(gtids: bool) -> Arc<Live> {
 }
 
 /// What the state directory holds at this moment, as a killed process leaves it.
-fn keep_state(from: &Path, to: &Path) {
+pub fn keep_state(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     let _unborn = std::fs::copy(from.join("t.db"), to.join("t.db"));
     let _none = std::fs::copy(from.join("t.db-wal"), to.join("t.db-wal"));
@@ -69,26 +69,30 @@ fn round(workers: usize, gtids: bool, fault: Fault) -> (u64, bool) {
     (faulty.calls(), faulty.has_failed())
 }
 
-/// Every k, spread over a few threads: the rounds know nothing of each other, and much of their
-/// time is waiting between two attempts.
-fn every_call(workers: usize, gtids: bool, fault: impl Fn(u64) -> Fault + Sync) {
+/// Every k up to `last`, spread over a few threads: the rounds know nothing of each other, and much of
+/// their time is waiting between two attempts. How many of them were true.
+pub fn every(last: u64, round: impl Fn(u64) -> bool + Sync) -> usize {
     const THREADS: u64 = 6;
-    let (calls, _) = round(workers, gtids, Fault::None);
-    // Workers do not always make the same calls: a few more, so that the last is met as well.
-    let last = calls + 8;
-    assert!(calls > 40, "the script is meant to have many steps, and has {calls}");
-    let failed = std::thread::scope(|scope| {
-        let fault = &fault;
+    std::thread::scope(|scope| {
+        let round = &round;
         let threads: Vec<_> = (0..THREADS)
             .map(|first| {
                 scope.spawn(move || {
                     let mine = (1 + first..=last).step_by(THREADS as usize);
-                    mine.filter(|k| round(workers, gtids, fault(*k)).1).count()
+                    mine.filter(|k| round(*k)).count()
                 })
             })
             .collect();
         threads.into_iter().map(|t| t.join().unwrap()).sum::<usize>()
-    });
+    })
+}
+
+fn every_call(workers: usize, gtids: bool, fault: impl Fn(u64) -> Fault + Sync) {
+    let (calls, _) = round(workers, gtids, Fault::None);
+    // Workers do not always make the same calls: a few more, so that the last is met as well.
+    let last = calls + 8;
+    assert!(calls > 40, "the script is meant to have many steps, and has {calls}");
+    let failed = every(last, |k| round(workers, gtids, fault(k)).1);
     assert!(failed as u64 >= calls - 8, "{failed} faults for {calls} calls");
 }
 

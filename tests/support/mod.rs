@@ -13,6 +13,7 @@ pub mod compare;
 pub mod dm;
 pub mod proxy;
 pub mod random;
+pub mod refuser;
 pub mod server;
 pub mod shapes;
 pub mod sql;

@@ -116,3 +116,56 @@ pub const MAN: &str = "\
 Examples:
   dm man > dm.1 && man ./dm.1
   dm man run > dm-run.1";
+
+pub const HANDLE_ERROR: &str = "\
+Examples:
+  dm handle-error my-task skip
+      Leave out the statement that the task has stopped at; then start the task again.
+  dm handle-error my-task -s mysql-1 replace \"ALTER TABLE shop.t ADD c INT; ALTER TABLE shop.t ADD UNIQUE (c)\"
+      Run these instead of it.
+  dm handle-error my-task -s mysql-1 -b mysql-bin.000012:4711 inject \"CREATE TABLE shop.u (id INT PRIMARY KEY)\"
+      Run this before a statement that is still to come.
+  dm handle-error my-task list
+  dm handle-error my-task revert
+
+What is noted lasts until it is taken back, whether the task runs, is stopped, or is started again. It
+is noted for all sources that are meant, or for none. Names are those of the source; routes apply.
+Whatever runs at the target, rows that follow are read in the shape that the source's own statement
+gave their table. `dm binlog skip my-task` is the same in the words of newer releases of DM.
+
+Exit status: 0 noted; 1 refused; 2 wrong usage.";
+
+pub const BINLOG: &str = "\
+Examples:
+  dm binlog skip my-task
+  dm binlog replace my-task -s mysql-1 \"ALTER TABLE shop.t ADD c INT; ALTER TABLE shop.t ADD UNIQUE (c)\"
+  dm binlog inject my-task -s mysql-1 -b mysql-bin.000012:4711 \"CREATE TABLE shop.u (id INT PRIMARY KEY)\"
+  dm binlog list my-task
+  dm binlog revert my-task
+
+`dm handle-error --help` says more: it is the same command in the words of older releases of DM.";
+
+pub const OPERATE_SCHEMA: &str = "\
+Examples:
+  dm operate-schema get my-task -s mysql-1 -d shop -t orders
+      The structure in which rows of the table are read, on one line in `msg`. `assumed` tells that it
+      was taken from the target.
+  dm operate-schema set my-task -s mysql-1 -d shop -t orders orders.sql
+      Read them in the structure of this file, which holds one CREATE TABLE.
+  dm operate-schema set task.yaml --source-file source.yaml -d shop -t orders --from-source
+      In the structure that the source's table has now; with --from-target, that the target's has.
+  dm operate-schema remove my-task -s mysql-1 -d shop -t orders
+
+`get` works while the task runs; the others need it stopped. `dm binlog-schema` is the same in the
+words of newer releases of DM.
+
+Exit status: 0 done; 1 refused; 2 wrong usage.";
+
+pub const BINLOG_SCHEMA: &str = "\
+Examples:
+  dm binlog-schema list my-task shop orders -s mysql-1
+  dm binlog-schema update my-task shop orders orders.sql -s mysql-1
+  dm binlog-schema update task.yaml shop orders --source-file source.yaml --from-target
+  dm binlog-schema delete my-task shop orders -s mysql-1
+
+`dm operate-schema --help` says more: it is the same command in the words of older releases of DM.";

@@ -20,7 +20,7 @@ pub fn task(args: &CheckTaskArgs) -> Result<ExitCode, Failure> {
     for warning in &warnings {
         out::tell(&format!("warning: {warning}"));
     }
-    let migration = Migration::builder(plan).state_dir(&args.state.state_dir).build();
+    let migration = Migration::builder(plan).state_dir(&args.files.state.state_dir).build();
     let report = migration.check()?;
     if args.json {
         let detail = report.to_json(args.error, args.warn);

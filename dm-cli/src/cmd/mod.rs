@@ -6,9 +6,11 @@ mod config;
 mod crypt;
 mod explain;
 mod explain_error;
+mod handle_error;
 mod history;
 mod locks;
 mod manual;
+mod operate_schema;
 mod reset;
 mod run;
 mod sample;
@@ -47,6 +49,10 @@ pub fn dispatch(args: Args) -> Result<ExitCode, Failure> {
         Command::Reset(args) => reset::run(&args),
         Command::Owner(args) => launch::own(&args.state.state_dir),
         Command::Checkpoint { command } => checkpoint::run(&command),
+        Command::HandleError(args) => handle_error::handle_error(&args),
+        Command::Binlog(args) => handle_error::binlog(&args),
+        Command::OperateSchema(args) => operate_schema::operate_schema(&args),
+        Command::BinlogSchema(args) => operate_schema::binlog_schema(&args),
         Command::Encrypt(args) => crypt::encrypt(&args),
         Command::Decrypt(args) => crypt::decrypt(&args),
         Command::Sample { kind } => sample::run(kind),

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use dm_core::migration::Reply;
+use dm_core::operate::{Answer, all_went_well};
 use serde_json::{Map, Value, json};
 
 use crate::files::Failure;
@@ -70,6 +71,32 @@ pub fn operate_task(op: &str, reply: &Reply) -> Value {
         map.extend(rest);
     }
     Value::Object(map)
+}
+
+/// Prints what came of a command about statements or structures for each source; a refusal is told
+/// on standard error as well.
+pub fn places(answers: &[Answer]) -> Result<ExitCode, Failure> {
+    let one = |a: &Answer| {
+        let message = match &a.result {
+            Ok(said) => said.clone(),
+            Err(error) => error.to_string(),
+        };
+        let mut one = common(a.result.is_ok(), &message, a.source.as_str());
+        if a.assumed
+            && let Some(fields) = one.as_object_mut()
+        {
+            fields.insert("assumed".to_owned(), Value::Bool(true));
+        }
+        one
+    };
+    let sources: Vec<Value> = answers.iter().map(one).collect();
+    let refusals: Vec<String> =
+        answers.iter().filter_map(|a| a.result.as_ref().err()).map(ToString::to_string).collect();
+    for line in &refusals {
+        out::tell(line);
+    }
+    let well = all_went_well(answers);
+    print(&answer(well, &refusals.join("\n"), json!({"sources": sources})))
 }
 
 /// One line for people.

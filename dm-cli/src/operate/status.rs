@@ -5,7 +5,8 @@ use std::path::Path;
 use dm_core::error::codes;
 use dm_core::event::LaneId;
 use dm_core::state::{
-    IDEMPOTENT_SECOND, SourceRow, Stage, StateReader, StateStore, StoredError, TaskRow, log_file,
+    IDEMPOTENT_SECOND, Skipped, SourceRow, Stage, StateReader, StateStore, StoredError, TaskRow,
+    log_file,
 };
 use serde_json::{Map, Value, json};
 
@@ -34,6 +35,8 @@ pub struct Part {
     /// `stop-task` was the last word.
     pub removed: bool,
     pub safe_mode: Value,
+    /// Statements that were not carried, by kind, with where the last of each begins.
+    pub skipped: Vec<Skipped>,
 }
 
 impl Task {
@@ -46,7 +49,9 @@ impl Task {
         let mut parts = Vec::new();
         for source in reader.sources()? {
             let safe_mode = safe_mode(&reader, &source)?;
-            parts.push(part(dir, name, owner.is_some(), source, safe_mode));
+            let skipped = reader.skipped(&LaneId::main(&source.source))?;
+            let part = part(dir, name, owner.is_some(), source);
+            parts.push(Part { safe_mode, skipped, ..part });
         }
         Ok(Self { row, owner, parts })
     }
@@ -80,7 +85,7 @@ impl Task {
     }
 }
 
-fn part(dir: &Path, task: &str, owned: bool, source: SourceRow, safe_mode: Value) -> Part {
+fn part(dir: &Path, task: &str, owned: bool, source: SourceRow) -> Part {
     let status = source.status.unwrap_or(Value::Null);
     let unit = status.get("unit").and_then(Value::as_str).unwrap_or("Check").to_owned();
     let removed = source.desired == Some(Stage::Stopped);
@@ -99,7 +104,8 @@ fn part(dir: &Path, task: &str, owned: bool, source: SourceRow, safe_mode: Value
     };
     let canceled = stage == "Paused" && source.desired == Some(Stage::Paused) && error.is_none();
     let source = source.source.as_str().to_owned();
-    Part { source, stage, unit, error, canceled, status, removed, safe_mode }
+    let (safe_mode, skipped) = (Value::Null, Vec::new());
+    Part { source, stage, unit, error, canceled, status, removed, safe_mode, skipped }
 }
 
 fn gone(dir: &Path, task: &str) -> StoredError {
@@ -172,6 +178,8 @@ fn subtask(task: &str, part: &Part) -> Value {
         _ => map.insert("msg".to_owned(), "".into()),
     };
     map.insert("safeMode".to_owned(), part.safe_mode.clone());
+    let one = |s: &Skipped| json!({"kind": s.kind, "count": s.count, "last": s.last});
+    map.insert("skipped".to_owned(), part.skipped.iter().map(one).collect());
     let slow = part.status.get("slowStage").and_then(Value::as_str).unwrap_or_default();
     map.insert("slowStage".to_owned(), slow.into());
     Value::Object(map)
@@ -367,6 +375,7 @@ mod tests {
             status: Value::Null,
             removed: false,
             safe_mode: Value::Null,
+            skipped: Vec::new(),
         };
         let row = TaskRow {
             name: "t".to_owned(),

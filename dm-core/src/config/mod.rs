@@ -27,15 +27,16 @@ pub use crypt::{SecretKey, decrypt, encrypt};
 pub use keys::{reference, sample_source, sample_task};
 
 pub use plan::{
-    BinlogFiles, CollationMode, CommitOrder, ConnPlan, Consistency, DumpPlan, Flavor,
-    IgnoredChecks, Limits, LoadPlan, MissingRow, MysqlSourcePlan, OnDuplicate, OnlineDdlRules,
-    OnlineDdlTable, Pem, PurgePlan, RecordedPlan, RelayPlan, ResumePlan, ScriptTarget, ShardMode,
-    SourceKind, SourcePlan, StartPoint, SyncPlan, TargetPlan, TaskMode, TaskPlan, TlsPlan,
+    BinlogFiles, CollationMode, CommitOrder, ConnPlan, Consistency, DdlRule, DdlRuleAction,
+    DdlRules, DumpPlan, Flavor, IgnoredChecks, Limits, LoadPlan, MissingRow, MysqlSourcePlan,
+    OnDuplicate, OnlineDdlRules, OnlineDdlTable, Pem, PurgePlan, RecordedPlan, RelayPlan,
+    ResumePlan, ScriptTarget, ShardMode, SourceKind, SourcePlan, StartPoint, SyncPlan, TargetPlan,
+    TaskMode, TaskPlan, TlsPlan,
 };
 pub use problem::{Problem, Problems, SourceText, Span, Warning};
 pub use raw::{
-    RawChecker, RawDump, RawInstance, RawLoad, RawMeta, RawPassword, RawPurge, RawRecorded,
-    RawSecurity, RawServer, RawSource, RawSync, RawTarget, RawTask, RawValidator,
+    RawChecker, RawDdlRule, RawDump, RawInstance, RawLoad, RawMeta, RawPassword, RawPurge,
+    RawRecorded, RawSecurity, RawServer, RawSource, RawSync, RawTarget, RawTask, RawValidator,
 };
 pub use resolve::Lookup;
 pub use secret::Secret;

@@ -20,6 +20,7 @@ mod lexer;
 mod other;
 mod parse;
 mod query;
+mod script;
 mod server;
 mod splice;
 mod sql_mode;
@@ -38,6 +39,7 @@ pub use lexer::{
     unquote_string,
 };
 pub use parse::parse;
+pub use script::{parse_given, split};
 pub use server::{Flavor, ServerVersion};
 pub use sql_mode::SqlMode;
 pub use statement::{Body, NameRef, NameRole, ParseContext, Statement, StatementKind};

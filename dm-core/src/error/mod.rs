@@ -11,6 +11,8 @@ mod position;
 
 use std::fmt;
 
+use crate::position::BinlogPos;
+
 pub use code::{Class, Code, Level, Scope};
 pub use mysql::{During, is_transient_number, needs_person_number};
 
@@ -36,6 +38,7 @@ struct Inner {
     start: Option<String>,
     end: Option<String>,
     origin: Option<String>,
+    spoken_of: Option<(BinlogPos, BinlogPos)>,
 }
 
 impl Error {
@@ -52,6 +55,7 @@ impl Error {
             start: None,
             end: None,
             origin: None,
+            spoken_of: None,
         }))
     }
 
@@ -95,6 +99,21 @@ impl Error {
     pub fn at(mut self, start: impl fmt::Display, end: impl fmt::Display) -> Self {
         self.0.start = Some(start.to_string());
         self.0.end = Some(end.to_string());
+        self
+    }
+
+    /// Says where the statement begins and ends that it happened at: an operator may say what is to
+    /// happen instead of it.
+    #[must_use]
+    pub fn at_statement(mut self, start: &BinlogPos, end: &BinlogPos) -> Self {
+        self.0.spoken_of = Some((start.clone(), end.clone()));
+        self
+    }
+
+    /// Puts words behind the message.
+    #[must_use]
+    pub fn and(mut self, words: impl fmt::Display) -> Self {
+        self.0.message = format!("{}; {words}", self.0.message);
         self
     }
 
@@ -163,6 +182,16 @@ impl Error {
     /// Start and end location of the binlog event it happened at.
     pub fn location(&self) -> Option<(&str, &str)> {
         Some((self.0.start.as_deref()?, self.0.end.as_deref()?))
+    }
+
+    /// Beginning and end of the statement it happened at, when an operator may speak of it.
+    pub fn statement_place(&self) -> Option<(&BinlogPos, &BinlogPos)> {
+        self.0.spoken_of.as_ref().map(|(start, end)| (start, end))
+    }
+
+    /// The statement of the source it happened at, shortened.
+    pub fn statement(&self) -> Option<&str> {
+        self.0.origin.as_deref()
     }
 }
 

@@ -18,6 +18,7 @@ mod running;
 mod source;
 mod status;
 mod stop;
+mod structures;
 mod watch;
 
 use std::collections::HashMap;
@@ -206,12 +207,15 @@ impl Migration {
     ///
     /// When the plan has no such source, or it is of a kind that cannot be opened.
     pub fn source(&self, id: &str) -> Result<Arc<dyn Source>> {
-        let sources = &self.parts.plan.sources;
-        let Some(plan) = sources.iter().find(|s| s.source_id == id) else {
-            let text = format!("the task has no source {id:?}");
-            return Err(Error::new(&codes::SUBTASK_MISSING, text));
-        };
+        let plan = self.source_plan(id)?;
         self.open(plan, &self.creator(plan))
+    }
+
+    fn source_plan(&self, id: &str) -> Result<&SourcePlan> {
+        let sources = &self.parts.plan.sources;
+        sources.iter().find(|s| s.source_id == id).ok_or_else(|| {
+            Error::new(&codes::SUBTASK_MISSING, format!("the task has no source {id:?}"))
+        })
     }
 
     /// Runs until everything is done, or it is stopped.

@@ -357,6 +357,7 @@ impl SourceRun {
             state: Arc::clone(&self.state),
             creator: self.creator.clone(),
             settings: self.settings.stream.clone(),
+            ddl_rules: Arc::clone(&self.plan.ddl_rules),
             stats,
             rate: Arc::clone(&self.rate),
             stop: self.control.attempt_flag(self.index),

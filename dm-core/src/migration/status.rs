@@ -119,14 +119,11 @@ impl SourceStatus {
         }
     }
 
-    /// Which side holds the migration up at the moment: `target` when much that was read waits to be
-    /// written, `source` when the target is behind and little waits; empty when nothing lags.
+    /// The stage that holds the stream up at the moment (see [`Bottleneck`](crate::Bottleneck));
+    /// empty when nothing lags.
     pub fn slow_stage(&self) -> &'static str {
-        /// So much is under way in every moment of a healthy stream.
-        const ALWAYS: usize = 16;
         match self.unit {
-            Unit::Sync if self.txns_under_way > ALWAYS && self.lag_seconds > 0 => "target",
-            Unit::Sync if self.lag_seconds > 0 => "source",
+            Unit::Sync if self.lag_seconds > 0 => self.queues.bottleneck.as_str(),
             _ => "",
         }
     }

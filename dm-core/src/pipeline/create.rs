@@ -10,7 +10,7 @@ use crate::config::{OnlineDdlRules, OnlineDdlTable, TableSelector};
 use crate::ddl::{NameRole, ParseContext, Statement, parse};
 use crate::error::{Error, Result, codes};
 use crate::event::SourceId;
-use crate::schema::{SchemaCopy, TableInfo};
+use crate::schema::{SchemaCopy, TableInfo, TableSchema};
 use crate::sink::{LoadTarget, OnDuplicate, Sink, TargetDdl};
 use crate::sql::{push_ident, quote_ident};
 
@@ -78,6 +78,26 @@ impl Creator {
         self.router
             .route(self.source.as_str(), &table.schema, &table.table)
             .map_err(|e| Error::new(&codes::ROUTE_AMBIGUOUS, e.to_string()))
+    }
+
+    /// The structure of a table's target as a guess of its own: columns that the route adds are the
+    /// target's alone.
+    ///
+    /// # Errors
+    ///
+    /// When several routes claim it.
+    pub fn without_extra(
+        &self,
+        table: &TableName,
+        schema: Arc<TableSchema>,
+    ) -> Result<Arc<TableSchema>> {
+        let route = self.target(table)?;
+        if route.extra.is_empty() {
+            return Ok(schema);
+        }
+        let mut own = (*schema).clone();
+        own.columns.retain(|c| !route.extra.iter().any(|e| e.name.eq_ignore_ascii_case(&c.name)));
+        Ok(Arc::new(own))
     }
 
     /// True when other source tables go to the same target table.

@@ -1,6 +1,6 @@
-//! The mailbox: commands for a running task, and overrides of single statements.
+//! The mailbox: commands for a running task.
 //!
-//! Commands and overrides are rows of the state file, so they work when the task does not run,
+//! Commands are rows of the state file, so they work when the task does not run,
 //! survive a crash, and are their own audit log. The running task looks in as often as it likes
 //! ([`StateStore::take_commands`]): without a new letter that is one pragma, no query. A command
 //! that was taken when its process died is not carried out again, because nobody knows how far it
@@ -15,7 +15,6 @@ use serde_json::Value;
 use super::db::{Db, Inner, bad, from_json, misuse, now, to_json};
 use super::{StateStore, dir};
 use crate::error::Result;
-use crate::event::SourceId;
 
 /// Answered commands are kept for reading up; older ones make room.
 const COMMANDS_KEPT: i64 = 1000;
@@ -73,41 +72,13 @@ pub struct Command {
     pub reply: Option<Value>,
 }
 
-/// What happens instead of a statement (`handle-error`, `binlog skip`, ...).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OverrideAction {
-    /// Nothing.
-    Skip,
-    /// These statements run instead of it.
-    Replace(Vec<String>),
-    /// These statements run before it.
-    Inject(Vec<String>),
-}
-
-/// An operator's word about the statement at a position.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Override {
-    /// Its number.
-    pub id: i64,
-    /// The source whose stream it is about.
-    pub source: SourceId,
-    /// Where the statement starts, as the error message printed it.
-    pub position: String,
-    /// What to do.
-    pub action: OverrideAction,
-    /// When it was made, seconds since the epoch.
-    pub created: i64,
-    /// When it was last used.
-    pub used: Option<i64>,
-}
-
 /// Puts letters into the mailbox of a task, running or not.
 ///
 /// Every method fails with `STATE_BUSY`, `STATE_IO` or `STATE_CORRUPT` when the file cannot be
 /// read or written.
 #[derive(Clone, Debug)]
 pub struct Mailbox {
-    db: Arc<Db>,
+    pub(super) db: Arc<Db>,
 }
 
 impl Mailbox {
@@ -171,45 +142,6 @@ impl Mailbox {
             Ok(tx.execute(sql, [id])? == 1)
         })
     }
-
-    /// Says what happens instead of the statement at a position of a source's stream; replaces an
-    /// earlier word about the same place.
-    ///
-    /// # Errors
-    ///
-    /// See [`Mailbox`].
-    pub fn set_override(
-        &self,
-        source: &SourceId,
-        position: &str,
-        action: &OverrideAction,
-    ) -> Result<()> {
-        let (word, sqls): (_, &[String]) = match action {
-            OverrideAction::Skip => ("skip", &[]),
-            OverrideAction::Replace(sqls) => ("replace", sqls),
-            OverrideAction::Inject(sqls) => ("inject", sqls),
-        };
-        self.db.write(|tx| {
-            tx.execute(
-                "INSERT OR REPLACE INTO override (source, position, action, sqls, created)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
-                (source.as_str(), position, word, to_json(sqls)?, now()),
-            )?;
-            Ok(())
-        })
-    }
-
-    /// Takes the word about a position back; false when there was none.
-    ///
-    /// # Errors
-    ///
-    /// See [`Mailbox`].
-    pub fn remove_override(&self, source: &SourceId, position: &str) -> Result<bool> {
-        self.db.write(|tx| {
-            let sql = "DELETE FROM override WHERE source = ?1 AND position = ?2";
-            Ok(tx.execute(sql, (source.as_str(), position))? > 0)
-        })
-    }
 }
 
 impl StateStore {
@@ -265,26 +197,6 @@ impl StateStore {
         })
     }
 
-    /// The operator's word about the statement at a position, noting that it was used.
-    ///
-    /// # Errors
-    ///
-    /// As all writes.
-    pub fn use_override(&self, source: &SourceId, position: &str) -> Result<Option<Override>> {
-        let sql = format!("{OVERRIDE} WHERE source = ?1 AND position = ?2");
-        let find = |conn: &Connection| -> Inner<Option<Override>> {
-            let mut statement = conn.prepare_cached(&sql)?;
-            let mut rows = statement.query((source.as_str(), position))?;
-            rows.next()?.map(override_row).transpose()
-        };
-        let Some(found) = self.db.read(find)? else { return Ok(None) };
-        self.db.write(|tx| {
-            tx.execute("UPDATE override SET used = ?2 WHERE id = ?1", (found.id, now()))?;
-            Ok(())
-        })?;
-        Ok(Some(found))
-    }
-
     /// What an earlier process had taken and not answered will not be answered any more.
     pub(super) fn interrupt_commands(&self) -> Result<()> {
         self.db.write(|tx| {
@@ -331,34 +243,4 @@ fn queued(conn: &Connection) -> Inner<Vec<Command>> {
 pub(super) fn commands(conn: &Connection, limit: u32) -> Inner<Vec<Command>> {
     let sql = format!("{COMMAND} ORDER BY id DESC LIMIT ?1");
     collect_commands(conn.prepare_cached(&sql)?.query([limit])?)
-}
-
-const OVERRIDE: &str = "SELECT id, source, position, action, sqls, created, used FROM override";
-
-fn override_row(row: &Row<'_>) -> Inner<Override> {
-    let word: String = row.get(3)?;
-    let sqls: Vec<String> = from_json("list of statements", &row.get::<_, String>(4)?)?;
-    Ok(Override {
-        id: row.get(0)?,
-        source: SourceId::new(row.get::<_, String>(1)?),
-        position: row.get(2)?,
-        action: match word.as_str() {
-            "skip" => OverrideAction::Skip,
-            "replace" => OverrideAction::Replace(sqls),
-            "inject" => OverrideAction::Inject(sqls),
-            _ => return Err(bad("override", word)),
-        },
-        created: row.get(5)?,
-        used: row.get(6)?,
-    })
-}
-
-pub(super) fn overrides(conn: &Connection) -> Inner<Vec<Override>> {
-    let mut statement = conn.prepare_cached(&format!("{OVERRIDE} ORDER BY id"))?;
-    let mut rows = statement.query([])?;
-    let mut all = Vec::new();
-    while let Some(row) = rows.next()? {
-        all.push(override_row(row)?);
-    }
-    Ok(all)
 }

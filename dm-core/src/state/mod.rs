@@ -26,12 +26,14 @@ mod db;
 mod ddl;
 mod dir;
 mod mailbox;
+mod overrides;
 mod reader;
 mod registry;
 mod stream;
 mod stream_model;
 mod tables;
 mod task;
+mod tracked;
 mod xa;
 
 use std::path::{Path, PathBuf};
@@ -43,13 +45,14 @@ pub use copy_model::{ChunkDone, ChunkState, Contained, CopyBegin, CopyState, Cop
 pub use ddl::{DdlRecord, NewDdl};
 pub(crate) use dir::look as look_at_dir;
 pub use dir::{list_tasks, log_file, open_log};
-pub use mailbox::{Command, CommandState, Mailbox, Override, OverrideAction};
+pub use mailbox::{Command, CommandState, Mailbox};
+pub use overrides::{Override, OverrideAction};
 pub use reader::StateReader;
 pub use registry::{Registered, Registry};
 pub use stream::IDEMPOTENT_SECOND;
 pub use stream_model::{
-    Checkpoint, LANE_START, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, PreparedXa, TrackedTable,
-    Tracker, XaPart,
+    Checkpoint, LANE_START, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, PreparedXa, Skipped,
+    TrackedTable, Tracker, XaPart,
 };
 pub use task::{SourceRow, Stage, StoredError, TaskRow};
 pub use xa::SERVER_NOTE;

@@ -8,10 +8,11 @@ use dm_filter::TableName;
 use super::copy_model::{ChunkState, Contained, CopyState};
 use super::db::Db;
 use super::ddl::DdlRecord;
-use super::mailbox::{Command, Override};
-use super::stream_model::{LaneState, OnlineDdl, PreparedXa, Tracker};
+use super::mailbox::Command;
+use super::overrides::Override;
+use super::stream_model::{LaneState, OnlineDdl, PreparedXa, Skipped, Tracker};
 use super::task::{SourceRow, TaskRow};
-use super::{copy, ddl, dir, mailbox, stream, task, xa};
+use super::{copy, ddl, dir, mailbox, overrides, stream, task, xa};
 use crate::error::Result;
 use crate::event::{LaneId, SourceId};
 
@@ -123,12 +124,12 @@ impl StateReader {
         self.db.read(|conn| stream::note(conn, lane, key))
     }
 
-    /// How many statements were skipped, by kind.
+    /// How many statements were skipped, by kind, and where the last of each was.
     ///
     /// # Errors
     ///
     /// See [`StateReader`].
-    pub fn skipped(&self, lane: &LaneId) -> Result<Vec<(String, u64)>> {
+    pub fn skipped(&self, lane: &LaneId) -> Result<Vec<Skipped>> {
         self.db.read(|conn| stream::skipped(conn, lane))
     }
 
@@ -183,6 +184,6 @@ impl StateReader {
     ///
     /// See [`StateReader`].
     pub fn overrides(&self) -> Result<Vec<Override>> {
-        self.db.read(mailbox::overrides)
+        self.db.read(overrides::all)
     }
 }

@@ -16,7 +16,8 @@ use super::db::{
     position_or_none, to_json, uint,
 };
 use super::stream_model::{
-    Checkpoint, LANE_START, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, TrackedTable, Tracker,
+    Checkpoint, LANE_START, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, Skipped, TrackedTable,
+    Tracker,
 };
 use super::{StateStore, xa};
 use crate::error::{Error, Result, codes};
@@ -283,12 +284,13 @@ fn save_rest(tx: &Transaction<'_>, lane: &LaneId, id: i64, changes: &LaneChanges
         .execute((id, &ddl.table.schema, &ddl.table.table, &ddl.record))?;
     }
     xa::save(tx, id, changes)?;
-    for (kind, count) in &changes.skipped {
+    for skipped in &changes.skipped {
         tx.prepare_cached(
-            "INSERT INTO skipped (lane, kind, count) VALUES (?1, ?2, ?3)
-             ON CONFLICT (lane, kind) DO UPDATE SET count = count + excluded.count",
+            "INSERT INTO skipped (lane, kind, count, last) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (lane, kind) DO UPDATE SET count = count + excluded.count,
+                 last = excluded.last",
         )?
-        .execute((id, kind, int(*count)))?;
+        .execute((id, &skipped.kind, int(skipped.count), &skipped.last))?;
     }
     for name in &changes.passed {
         tx.prepare_cached("DELETE FROM contained WHERE source = ?1 AND schema = ?2 AND name = ?3")?
@@ -391,10 +393,12 @@ pub(super) fn note(conn: &Connection, lane: &LaneId, key: &str) -> Inner<Option<
     optional(conn, "SELECT value FROM note WHERE lane = ?1 AND key = ?2", (id, key))
 }
 
-pub(super) fn skipped(conn: &Connection, lane: &LaneId) -> Inner<Vec<(String, u64)>> {
+pub(super) fn skipped(conn: &Connection, lane: &LaneId) -> Inner<Vec<Skipped>> {
     let Some(id) = find_lane(conn, lane)? else { return Ok(Vec::new()) };
     let mut statement =
-        conn.prepare_cached("SELECT kind, count FROM skipped WHERE lane = ?1 ORDER BY kind")?;
-    let rows = statement.query_map([id], |row| Ok((row.get(0)?, uint(row.get(1)?))))?;
+        conn.prepare_cached("SELECT kind, count, last FROM skipped WHERE lane = ?1 ORDER BY kind")?;
+    let rows = statement.query_map([id], |row| {
+        Ok(Skipped { kind: row.get(0)?, count: uint(row.get(1)?), last: row.get(2)? })
+    })?;
     rows.map(|row| row.map_err(|e| bad("count", e))).collect()
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dm_filter::TableName;
 
 use crate::event::LaneId;
-use crate::position::Position;
+use crate::position::{BinlogPos, Position};
 use crate::schema::{SchemaCopy, TableSchema};
 
 /// How far the ordinals of a lane jump when its position is moved by hand: further than any
@@ -78,6 +78,24 @@ pub struct OnlineDdl {
     pub record: String,
 }
 
+/// Statements of one kind that were not carried.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Skipped {
+    /// Why, or what they are.
+    pub kind: String,
+    /// How many.
+    pub count: u64,
+    /// Where the last of them begins, `file:offset`.
+    pub last: String,
+}
+
+impl Skipped {
+    /// One that begins here.
+    pub fn one(kind: impl Into<String>, at: &BinlogPos) -> Self {
+        Self { kind: kind.into(), count: 1, last: at.to_colon_text() }
+    }
+}
+
 /// A prepared transaction that is kept until its decision is met.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreparedXa {
@@ -127,7 +145,7 @@ pub struct LaneChanges {
     /// Prepared transactions, each with the last of its parts.
     pub xa: Vec<(PreparedXa, XaPart)>,
     /// Statements that were skipped, by kind; added to the counts.
-    pub skipped: Vec<(String, u64)>,
+    pub skipped: Vec<Skipped>,
     /// Tables for which the stream has passed what the copy contained.
     pub passed: Vec<TableName>,
     /// Memory of other parts (a shard coordinator), by key; `None` forgets it.

@@ -5,7 +5,7 @@
 //! to date when its owner opens it, in one transaction.
 
 /// The version of the tables that this program writes.
-pub(super) const VERSION: i32 = 2;
+pub(super) const VERSION: i32 = 3;
 
 /// What leads from version N to N + 1, by N - 1.
 pub(super) const MIGRATIONS: &[&str] = &[
@@ -25,6 +25,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
          rows    BLOB NOT NULL,
          PRIMARY KEY (lane, ordinal, part)
      );",
+    // Where the last statement of a kind was skipped.
+    "ALTER TABLE skipped ADD COLUMN last TEXT NOT NULL DEFAULT ''",
 ];
 
 /// Positions are stored in the text form of `Position`, structures as JSON, times as seconds
@@ -113,6 +115,7 @@ CREATE TABLE skipped (
     lane  INTEGER NOT NULL REFERENCES lane (id) ON DELETE CASCADE,
     kind  TEXT NOT NULL,
     count INTEGER NOT NULL,
+    last  TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (lane, kind)
 ) WITHOUT ROWID;
 

@@ -10,6 +10,7 @@ use super::StateStore;
 use super::db::{Durability, Inner, bad, from_json, now, to_json};
 use crate::error::{Error, Result};
 use crate::event::SourceId;
+use crate::position::BinlogPos;
 
 /// DM's stages of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -102,12 +103,23 @@ pub struct StoredError {
     pub server: Option<u16>,
     /// When, in seconds since the epoch.
     pub at: i64,
+    /// Where the statement begins that it happened at, `file:offset`; empty when it was at none that an
+    /// operator could speak of.
+    #[serde(default)]
+    pub start: String,
+    /// Where that statement ends.
+    #[serde(default)]
+    pub end: String,
+    /// The statement, shortened.
+    #[serde(default)]
+    pub statement: String,
 }
 
 impl StoredError {
     /// An error as it is kept, with the present time.
     pub fn of(error: &Error) -> Self {
         let message = format!("{}{}", error.place(), error.message());
+        let place = |pos: Option<&BinlogPos>| pos.map(BinlogPos::to_colon_text).unwrap_or_default();
         Self {
             code: error.code().number,
             class: error.code().class.to_string(),
@@ -118,6 +130,9 @@ impl StoredError {
             workaround: error.advice().to_owned(),
             server: error.server_error(),
             at: now(),
+            start: place(error.statement_place().map(|(start, _)| start)),
+            end: place(error.statement_place().map(|(_, end)| end)),
+            statement: error.statement().unwrap_or_default().to_owned(),
         }
     }
 }

@@ -324,7 +324,7 @@ fn a_checkpoint_and_what_is_known_there_are_saved_together() {
             finished_ddl: vec![id],
             online_ddl: vec![OnlineDdl { table: name("_t_gho"), record: "[]".into() }],
             xa: vec![(prepared(), part(1, vec![0, 255]))],
-            skipped: vec![("analyze".into(), 2)],
+            skipped: vec![skipped(2, "bin.000001:4")],
             notes: vec![("shard".into(), Some(b"x".to_vec()))],
             ..LaneChanges::default()
         };
@@ -332,7 +332,7 @@ fn a_checkpoint_and_what_is_known_there_are_saved_together() {
         let changes = LaneChanges {
             removed_tables: vec![name("gone")],
             tables: vec![tracked("new", &["z"], 1)],
-            skipped: vec![("analyze".into(), 3)],
+            skipped: vec![skipped(3, "bin.000002:7")],
             ..LaneChanges::default()
         };
         store.save_checkpoint(&main, &checkpoint(6, 1), &changes).unwrap();
@@ -351,7 +351,7 @@ fn a_checkpoint_and_what_is_known_there_are_saved_together() {
     assert_eq!(reader.xa_part(&main, 3, 0).unwrap(), Some(vec![7]));
     assert_eq!(reader.xa_part(&main, 3, 1).unwrap(), Some(vec![0, 255]));
     assert_eq!(reader.xa_part(&main, 9, 0).unwrap(), None);
-    assert_eq!(reader.skipped(&main).unwrap(), [("analyze".to_owned(), 5)]);
+    assert_eq!(reader.skipped(&main).unwrap(), [skipped(5, "bin.000002:7")]);
     assert_eq!(reader.note(&main, "shard").unwrap(), Some(b"x".to_vec()));
     let changes = LaneChanges {
         removed_xa: vec!["X'61'".into()],
@@ -512,22 +512,6 @@ fn commands_go_from_another_process_to_the_task_and_back() {
 }
 
 #[test]
-fn overrides_are_found_by_their_place() {
-    let store = StateStore::in_memory("t").unwrap();
-    let mailbox = store.mailbox();
-    let place = "(mysql-bin.000001, 4)";
-    mailbox.set_override(&source(), place, &OverrideAction::Skip).unwrap();
-    let replace = OverrideAction::Replace(vec!["ALTER TABLE t ADD c int".into()]);
-    mailbox.set_override(&source(), place, &replace).unwrap();
-    assert_eq!(store.use_override(&SourceId::new("s2"), place).unwrap(), None);
-    let found = store.use_override(&source(), place).unwrap().unwrap();
-    assert_eq!((found.action, found.used), (replace, None));
-    assert!(store.reader().overrides().unwrap()[0].used.is_some());
-    assert!(mailbox.remove_override(&source(), place).unwrap());
-    assert!(!mailbox.remove_override(&source(), place).unwrap());
-}
-
-#[test]
 fn many_tables_and_chunks_stay_quick() {
     let store = StateStore::in_memory("t").unwrap();
     let lane = LaneId::copy(&source());
@@ -568,4 +552,27 @@ proptest! {
         prop_assert_eq!(state.tables[0].rows_done, 10 * model.len() as u64);
         prop_assert_eq!(finished, usize::from(model.len() == 6));
     }
+}
+
+fn skipped(count: u64, last: &str) -> Skipped {
+    Skipped { kind: "analyze".into(), count, last: last.into() }
+}
+
+#[test]
+fn a_file_of_the_second_version_is_brought_up_to_date() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = StateStore::open(dir.path(), "t").unwrap();
+    let path = store.path().unwrap();
+    drop(store);
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch("ALTER TABLE skipped DROP COLUMN last; PRAGMA user_version = 2").unwrap();
+    drop(old);
+    let store = StateStore::open(dir.path(), "t").unwrap();
+    let lane = LaneId::main(&source());
+    let epoch = store.begin_run(&lane, 0).unwrap().epoch;
+    let checkpoint = Checkpoint { ordinal: 1, position: Position::default(), epoch, event_at: 0 };
+    let changes =
+        LaneChanges { skipped: vec![skipped(1, "bin.000001:4")], ..LaneChanges::default() };
+    store.save_checkpoint(&lane, &checkpoint, &changes).unwrap();
+    assert_eq!(store.reader().skipped(&lane).unwrap(), [skipped(1, "bin.000001:4")]);
 }

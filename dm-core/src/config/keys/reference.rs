@@ -102,6 +102,29 @@ routes:
     columns: {exclude: [note, photo]}
 ```
 
+Statements that the target does not take, decided by their text: one kind is left out, one is written in two, and the log
+tells about tables that go:
+
+```yaml
+# task.yaml
+name: ruled
+task-mode: all
+target-database:
+  host: 127.0.0.1
+  port: 4000
+  user: root
+mysql-instances:
+- source-id: live
+ddl-rules:
+- match: 'CHANGE .* DECIMAL'
+  action: skip
+- match: '^ALTER TABLE (\S+) ADD COLUMN (\w+) INT UNIQUE$'
+  action: replace
+  sql: 'ALTER TABLE $1 ADD COLUMN $2 INT; ALTER TABLE $1 ADD UNIQUE ($2)'
+- match: '^DROP TABLE'
+  action: warn
+```
+
 ## extra-args
 
 The text is split like a shell does it, without expansion. Flags of Dumpling and of mydumper are understood; one that is

@@ -26,6 +26,7 @@ pub(in crate::config) static TASK: Group = Group {
         key("shadow-table-rules", Texts, "[\"^_(.+)_(?:new|gho)$\"]", "5.3", "Names of the tables that such a tool fills; the group is the real name. Given rules replace the default."),
         key("trash-table-rules", Texts, "[\"^_(.+)_(?:ghc|del|old)$\"]", "5.3", "Names of the tables that such a tool leaves behind, or needs beside; looked at after the shadow rules. Given rules replace the default."),
         key("online-ddl-scheme", Text, "", "5.3", "`gh-ost` or `pt`: turns `online-ddl` on.").deprecated("use `online-ddl: true`, which recognises both tools"),
+        key("ddl-rules", List(&DDL_RULE), "[]", OURS, "What to do with statements of the sources, by their text."),
         key("routes", Named(&ROUTE), "{}", "5.3", "Where tables go; named by `route-rules` of an instance."),
         key("filters", Named(&FILTER), "{}", "5.3", "Which kinds of events pass; named by `filter-rules` of an instance."),
         key("column-mappings", Named(&COLUMN_MAPPING), "{}", "5.3", "Removed from DM; an error when used."),
@@ -43,6 +44,18 @@ pub(in crate::config) static TASK: Group = Group {
         key("max-rows-per-second", UInt, "", OURS, "Most rows written to the target in a second, over all sources; absent is unlimited."),
         key("max-bytes-per-second", Text, "", OURS, "Most bytes written to the target in a second (`10MiB`), over all sources; absent is unlimited."),
         key("max-memory", Text, "64MiB", OURS, "Bytes that rows under way may occupy, over all sources."),
+    ],
+};
+
+static DDL_RULE: Group = Group {
+    title: "ddl-rules[]",
+    intro: "A statement that changes structures, that the block-allow-list and the filters let pass, and about whose place no \
+            operator has said anything (`dm handle-error`), is compared with the rules in their order; the first that matches \
+            decides. A statement that cannot be read is compared, too.",
+    keys: &[
+        key("match", Text, "", OURS, "A regular expression (of Rust's crate `regex`, no look-around); required. It is looked for anywhere in the statement's text as the binlog has it, comments included, white space at both ends removed; `^` and `$` are beginning and end of the text. Case does not matter (`(?-i)` at its start makes it matter), and `.` stands for line ends, too."),
+        key("action", Text, "", OURS, "`skip`: it does not run at the target. `replace`: `sql` runs instead of it. `warn`: it runs, and the log says so. Required. All three are counted in `query-status`, and rows that follow are read in the shape that the source's own statement gave their table."),
+        key("sql", Text, "", OURS, "With `replace`: the statements to run, semicolons between them, DDL only, names as at the source (routes apply; the schema may be left out where it is that of the statement's session). `$1`, `${1}` and `${name}` stand for the groups of `match`, `$$` for a dollar sign."),
     ],
 };
 

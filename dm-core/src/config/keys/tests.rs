@@ -52,7 +52,7 @@ fn the_pages_examples_are_right() {
         page.split("```yaml\n").skip(1).map(|b| b.split("```").next().unwrap()).collect();
     let (sources, tasks): (Vec<_>, Vec<_>) =
         blocks.into_iter().partition(|b| b.starts_with("# source.yaml"));
-    assert_eq!((sources.len(), tasks.len()), (2, 3));
+    assert_eq!((sources.len(), tasks.len()), (2, 4));
     let sources: Vec<_> =
         sources.iter().map(|text| SourceText { name: "source.yaml", text }).collect();
     let env = |name: &str| (name == "SHOP_HOST").then(|| "db".to_owned());

@@ -5,16 +5,19 @@
 //! every pattern is compiled. The pipeline only executes it. Its `Debug` output holds no secret.
 
 mod conn;
+mod ddl_rules;
 mod source;
 mod stages;
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use regex::Regex;
 
 pub use conn::{ConnPlan, Pem, TlsPlan};
+pub use ddl_rules::{DdlRule, DdlRuleAction, DdlRules};
 pub use source::{
     BinlogFiles, Flavor, MysqlSourcePlan, PurgePlan, RecordedPlan, RelayPlan, ResumePlan,
     SourceKind, SourcePlan, StartPoint,
@@ -42,6 +45,8 @@ pub struct TaskPlan {
     pub shard_mode: ShardMode,
     /// `online-ddl` with its rules; `None` when turned off.
     pub online_ddl: Option<OnlineDdlRules>,
+    /// `ddl-rules` (ours).
+    pub ddl_rules: Arc<DdlRules>,
     /// `ignore-checking-items`.
     pub ignored_checks: IgnoredChecks,
     /// `clean-dump-file`: whether files that the task made while copying are removed after use.

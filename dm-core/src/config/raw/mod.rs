@@ -11,6 +11,6 @@ mod task;
 pub(super) use read::View;
 pub use source::{RawChecker, RawPurge, RawRecorded, RawSource};
 pub use task::{
-    RawDump, RawInstance, RawLoad, RawMeta, RawPassword, RawSecurity, RawServer, RawSync,
-    RawTarget, RawTask, RawValidator,
+    RawDdlRule, RawDump, RawInstance, RawLoad, RawMeta, RawPassword, RawSecurity, RawServer,
+    RawSync, RawTarget, RawTask, RawValidator,
 };

@@ -44,6 +44,8 @@ pub struct RawTask {
     pub trash_table_rules: Vec<String>,
     /// `online-ddl-scheme`.
     pub online_ddl_scheme: String,
+    /// `ddl-rules` (ours).
+    pub ddl_rules: Vec<RawDdlRule>,
     /// `routes`.
     pub routes: BTreeMap<String, Option<RouteRule>>,
     /// `filters`.
@@ -74,6 +76,17 @@ pub struct RawTask {
     pub max_bytes_per_second: Option<String>,
     /// `max-memory` (ours).
     pub max_memory: Option<String>,
+}
+
+/// An entry of `ddl-rules` (ours).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RawDdlRule {
+    /// `match`.
+    pub pattern: String,
+    /// `action`.
+    pub action: String,
+    /// `sql`.
+    pub sql: Option<String>,
 }
 
 /// `target-database`.
@@ -307,6 +320,11 @@ impl RawTask {
             shadow_table_rules: v.get("shadow-table-rules").texts(),
             trash_table_rules: v.get("trash-table-rules").texts(),
             online_ddl_scheme: text("online-ddl-scheme"),
+            ddl_rules: v.get("ddl-rules").list(|v| RawDdlRule {
+                pattern: v.get("match").text().unwrap_or_default(),
+                action: v.get("action").text().unwrap_or_default(),
+                sql: v.get("sql").text(),
+            }),
             routes: v.get("routes").named(|v| v.one(route_rule)),
             filters: v.get("filters").named(|v| v.one(event_rule)),
             column_mappings: v.get("column-mappings").named(|_| ()).into_keys().collect(),

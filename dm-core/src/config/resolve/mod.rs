@@ -4,6 +4,7 @@
 //! Where the structure of a file is wrong at some key, nothing more is said about that key.
 
 mod conn;
+mod ddl_rules;
 mod instance;
 mod lint;
 mod rules;
@@ -13,6 +14,7 @@ mod target;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::Arc;
 
 use dm_filter::TableName;
 use regex::Regex;
@@ -226,6 +228,7 @@ impl Resolver<'_> {
             self.file.problem(&codes::CONFIG_COLUMN_MAPPING, "column-mappings", found, "");
         }
         let online_ddl = self.online_ddl();
+        let ddl_rules = Arc::new(self.ddl_rules());
         let ignored_checks = self.ignored_checks();
         let timezone = self.timezone();
         let limits = self.limits();
@@ -246,6 +249,7 @@ impl Resolver<'_> {
             collation,
             shard_mode,
             online_ddl,
+            ddl_rules,
             ignored_checks,
             clean_dump_file: task.clean_dump_file.unwrap_or(true),
             async_checkpoint_flush: task.async_checkpoint_flush,

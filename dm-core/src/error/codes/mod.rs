@@ -37,7 +37,7 @@ macro_rules! files {
 
 files!(
     apply, binlog, check, checkpoint, config, database, decode, dump, functional, load, operate,
-    other, relay, schema, source, state, sync, target, task, validator,
+    operator, other, relay, schema, source, state, sync, target, task, validator,
 );
 
 #[cfg(test)]

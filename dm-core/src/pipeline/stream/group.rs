@@ -11,7 +11,7 @@ use crate::pipeline::worker::gtids;
 use crate::position::{BinlogPos, Gtid, Position};
 use crate::sink::keys::KeyHash;
 use crate::source::{Body, RowsBody, SourceEvent};
-use crate::state::TrackedTable;
+use crate::state::{Skipped, TrackedTable};
 
 /// An event beyond this holds a large row (servers end an event after some KiB). Each connection
 /// keeps as much memory as its largest statement took: such rows all go through one of them.
@@ -26,6 +26,8 @@ pub(crate) struct Group {
     /// Its number in the lane.
     pub ordinal: u64,
     pub gtid: Option<Gtid>,
+    /// Where its GTID event begins, when it has one.
+    pub start: Option<BinlogPos>,
     pub at: u32,
     /// It is in the target already: a restart reads over it.
     pub skip: bool,
@@ -87,6 +89,7 @@ impl Stream<'_> {
                 }
                 let mariadb = matches!(gtid, Some(Gtid::MariaDb(_)));
                 self.begin(gtid, at);
+                self.group.start = Some(start.clone());
                 // MariaDB's GTID event stands for BEGIN, too.
                 self.group.in_txn = mariadb && !standalone;
                 self.group.xa = prepared.then(Default::default);
@@ -231,11 +234,14 @@ impl Stream<'_> {
         let mode = self.mode(mode, end, gtid.as_ref());
         let tracked = self.structure(&table)?;
         if tracked.as_ref().is_some_and(|(schema, _)| is_sequence(schema)) {
-            self.changes.skipped.push(("row of a sequence".to_owned(), 1));
+            self.changes.skipped.push(Skipped::one("row of a sequence", start));
             return Ok(());
         }
         let schema = tracked.as_ref().map(|(schema, version)| (&**schema, *version));
-        let planned = self.tables.plan(&table, arrived, schema, mode, &mut self.group.keys)?;
+        let planned = self
+            .tables
+            .plan(&table, arrived, schema, mode, &mut self.group.keys)
+            .map_err(|e| self.with_picture(e, &table))?;
         self.ctx.stats.filtered(planned.dropped as u64);
         self.group.rows += planned.rows;
         let bytes = planned.block.bytes();
@@ -273,16 +279,7 @@ impl Stream<'_> {
             None => None,
         };
         let Some(schema) = guessed else { return self.sequence(table) };
-        let route = self.ctx.creator.target(table)?;
-        let schema = if route.extra.is_empty() {
-            schema
-        } else {
-            // Columns that the route adds are the target's own.
-            let mut own = (*schema).clone();
-            own.columns
-                .retain(|c| !route.extra.iter().any(|e| e.name.eq_ignore_ascii_case(&c.name)));
-            std::sync::Arc::new(own)
-        };
+        let schema = self.ctx.creator.without_extra(table, schema)?;
         self.tracker.set(table.clone(), std::sync::Arc::clone(&schema), true);
         let version = self.tracker.tracked(table).map_or(0, |t| t.version);
         self.changes.tables.push(TrackedTable {

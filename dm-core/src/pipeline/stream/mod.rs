@@ -8,10 +8,13 @@
 //! A statement is a barrier: it runs when everything before it is in, with its own record of how
 //! the structures looked before. Only ends of groups are positions to start from.
 
+mod execute;
 mod group;
 mod lookback;
 mod online;
+mod operator;
 mod outcome;
+mod picture;
 mod recover;
 mod statement;
 mod xa;
@@ -40,6 +43,7 @@ use super::tables::Tables;
 use super::until::Until;
 use super::windows::Windows;
 use super::worker::{BatchLimit, Worker};
+use crate::config::DdlRules;
 use crate::ddl::ServerVersion;
 use crate::error::{Error, Result, codes};
 use crate::event::{LaneId, OrdinalSet};
@@ -84,6 +88,8 @@ pub(crate) struct StreamContext {
     pub state: Arc<StateStore>,
     pub creator: Creator,
     pub settings: StreamSettings,
+    /// The task file's rules about statements.
+    pub ddl_rules: Arc<DdlRules>,
     pub stats: Arc<StreamStats>,
     pub rate: Arc<Rate>,
     pub stop: Arc<AtomicBool>,

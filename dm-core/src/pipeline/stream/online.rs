@@ -11,37 +11,29 @@ use dm_filter::{Change as Judged, EventType, Filter, TableName, Verdict};
 
 use super::Stream;
 use super::lookback::look_back;
-use crate::binlog::QueryEvent;
+use super::statement::Seen;
 use crate::ddl::{Statement, StatementKind};
 use crate::error::{Error, Result, codes};
 use crate::online_ddl::{Action, Change, Follower};
 use crate::position::BinlogPos;
-use crate::state::LaneChanges;
+use crate::state::{LaneChanges, Skipped};
 
 impl Stream<'_> {
     /// Handles a statement that has to do with an online schema change; false for any other.
-    pub(super) fn online_ddl(
-        &mut self,
-        statement: &Statement,
-        query: &QueryEvent<'_>,
-        start: &BinlogPos,
-        end: &BinlogPos,
-        at: u32,
-    ) -> Result<bool> {
+    pub(super) fn online_ddl(&mut self, statement: &Statement, seen: &Seen<'_>) -> Result<bool> {
         if self.group.skip || !self.online.as_ref().is_some_and(|f| f.concerns(statement)) {
             return Ok(false);
         }
         let Some(mut follower) = self.online.take() else { return Ok(false) };
-        let in_txn = self.group.in_txn;
         self.progress.wait_settled(self.group.ordinal - 1, None)?;
         // From here on changes belong to this group. When it fails half way they must not be saved
         // with the position before it: it begins anew.
         self.save()?;
-        let done = self.online_steps(&mut follower, statement, query, start, end, at);
+        let done = self.online_steps(&mut follower, statement, seen);
         self.online = Some(follower);
         match done {
             Ok(false) => Ok(false),
-            Ok(true) => self.end_ddl(in_txn, end).map(|()| true),
+            Ok(true) => self.end_ddl(seen).map(|()| true),
             Err(error) => {
                 self.changes = LaneChanges::default();
                 Err(error)
@@ -54,16 +46,13 @@ impl Stream<'_> {
         &mut self,
         follower: &mut Follower,
         statement: &Statement,
-        query: &QueryEvent<'_>,
-        start: &BinlogPos,
-        end: &BinlogPos,
-        at: u32,
+        seen: &Seen<'_>,
     ) -> Result<bool> {
-        let heard = Change::new(&statement.sql, query, at, start.to_string());
+        let heard = Change::new(&statement.sql, seen.query, seen.at, seen.start.to_string());
         // What the copy has read behind the rename needs nothing more.
         let mut contained = Vec::new();
         for real in follower.finishing(statement)? {
-            if self.is_copied(end) || self.contained(std::slice::from_ref(&real), end)? {
+            if self.is_copied(seen.end) || self.contained(std::slice::from_ref(&real), seen.end)? {
                 contained.push(real);
             }
         }
@@ -74,36 +63,31 @@ impl Stream<'_> {
                 if is_in { Verdict::Exclude } else { self.judge(real, kind, &statement.sql) }
             };
             for ghost in follower.unknown(statement, &judge)? {
-                let earlier = look_back(self, follower.names(), &ghost, start, &judge_text(self))?;
+                let earlier =
+                    look_back(self, follower.names(), &ghost, seen.start, &judge_text(self))?;
                 follower.adopt(&ghost, earlier);
             }
             follower.statement(statement, &heard, &judge)?
         };
         let done = actions.is_some();
         for action in actions.into_iter().flatten() {
-            self.act(action, query, start, end, at)?;
+            self.act(action, seen)?;
         }
         let (gone, kept) = follower.take_changes()?;
         self.changes.removed_online_ddl.extend(gone);
         self.changes.online_ddl.extend(kept);
         if done {
-            self.changes.skipped.push(("online schema change".to_owned(), 1));
+            self.changes.skipped.push(Skipped::one("online schema change", seen.start));
         }
         Ok(done)
     }
 
-    fn act(
-        &mut self,
-        action: Action,
-        query: &QueryEvent<'_>,
-        start: &BinlogPos,
-        end: &BinlogPos,
-        at: u32,
-    ) -> Result {
+    fn act(&mut self, action: Action, seen: &Seen<'_>) -> Result {
         let (statement, change) = match action {
             Action::Rest(statement) => {
-                if let Some(why) = self.carry(&statement, query, start, end, at)? {
-                    log::debug!("{why}: {}", statement.sql);
+                match self.not_admitted(&statement, seen)? {
+                    Some(why) => log::debug!("{why}: {}", statement.sql),
+                    None => self.run_ddl(&statement, seen)?,
                 }
                 return Ok(());
             }
@@ -113,9 +97,8 @@ impl Stream<'_> {
             self.track_only(&statement);
             return Ok(());
         }
-        self.run_ddl(&statement, &change.query(), start, change.at)?;
-        self.ctx.stats.ddl();
-        Ok(())
+        let query = change.query();
+        self.run_ddl(&statement, &Seen { query: &query, at: change.at, ..*seen })
     }
 
     /// The verdict on a statement, as if it stood in it for one table alone.

@@ -10,20 +10,26 @@ use dm_filter::{Change, EventType, Filter, TableName, Verdict};
 
 use super::Stream;
 use super::group::disorder;
-use super::outcome::{ambiguous, expected, ran, same, short, structures};
-use crate::binlog::{QueryEvent, charset};
-use crate::ddl::{Body, NameRole, ParseContext, SqlMode, Statement, StatementKind as K, parse};
+use super::outcome::short;
+use crate::binlog::QueryEvent;
+use crate::ddl::{NameRole, ParseContext, SqlMode, Statement, StatementKind as K, parse};
 use crate::error::{Error, Result, codes};
-use crate::position::{BinlogPos, Position};
+use crate::position::BinlogPos;
 use crate::schema::{Effects, Tracker, event_type};
-use crate::sink::TargetDdl;
-use crate::state::{NewDdl, TrackedTable};
+use crate::state::{Skipped, TrackedTable};
 
-/// Server errors which say that a statement's effect is there already. They count as success
-/// only for a target table into which several source tables are merged: each of them brings the
-/// same statement.
-const ALREADY_SO: &[u16] =
-    &[1007, 1008, 1050, 1051, 1054, 1060, 1061, 1068, 1091, 1146, 1176, 1507, 1517];
+/// A statement as it stands in the stream.
+pub(super) struct Seen<'e> {
+    pub query: &'e QueryEvent<'e>,
+    /// Its text.
+    pub text: &'e str,
+    pub start: &'e BinlogPos,
+    pub end: &'e BinlogPos,
+    /// When it ran, seconds since the epoch.
+    pub at: u32,
+    /// It stands between BEGIN and its end.
+    pub in_txn: bool,
+}
 
 impl Stream<'_> {
     pub(super) fn query(
@@ -44,49 +50,74 @@ impl Stream<'_> {
         if query.is("ROLLBACK") {
             return self.roll_back(end);
         }
-        let text = query.text()?;
+        let (text, unreadable) = match query.text() {
+            Ok(text) => (text, None),
+            Err(error) => (String::from_utf8_lossy(&query.sql), Some(error)),
+        };
         let in_txn = self.group.in_txn;
         self.begin(None, at);
+        let seen = Seen { query, text: &text, start, end, at, in_txn };
+        self.statement(unreadable, &seen).map_err(|e| self.with_commands(e, &seen))
+    }
+
+    fn statement(&mut self, unreadable: Option<Error>, seen: &Seen<'_>) -> Result {
         let context = ParseContext {
-            sql_mode: SqlMode::from_bits(query.vars.sql_mode.unwrap_or(0)),
-            default_schema: query.schema.to_string(),
+            sql_mode: SqlMode::from_bits(seen.query.vars.sql_mode.unwrap_or(0)),
+            default_schema: seen.query.schema.to_string(),
             server: Some(self.server),
         };
-        let statement = match parse(&text, &context) {
+        let parsed = match unreadable {
+            Some(error) => Err(error),
+            None => parse(seen.text, &context),
+        };
+        match parsed.as_ref().map(|statement| statement.kind) {
+            Ok(K::Xa) => return self.xa_statement(seen.text, seen.end, seen.at),
+            Ok(K::Savepoint) => {
+                let name = last_word(seen.text);
+                let held = self.group.xa.as_ref().map(super::xa::Rows::place);
+                self.group.savepoints.push((name, held.unwrap_or(self.group.blocks.len())));
+                return Ok(());
+            }
+            Ok(K::Rollback) => return self.back_to_savepoint(seen.text, seen.start),
+            _ => {}
+        }
+        match self.word_of_operator(seen)? {
+            Some(action) => self.overridden(&action, parsed, seen),
+            None => self.as_written(parsed, seen),
+        }
+    }
+
+    /// A statement about which no operator has said anything.
+    pub(super) fn as_written(&mut self, parsed: Result<Statement>, seen: &Seen<'_>) -> Result {
+        let statement = match parsed {
             Ok(statement) => statement,
             Err(error) => {
                 // Only rules about texts can speak of a statement that cannot be read.
-                return match self.ctx.creator.filter.decide(&Change::ddl(&[], None, text.as_ref()))
-                {
-                    Verdict::Drop | Verdict::Exclude => self.skip("unreadable", in_txn, end),
-                    Verdict::Keep | Verdict::Refuse(_) => Err(error),
+                return match self.ctx.creator.filter.decide(&Change::ddl(&[], None, seen.text)) {
+                    Verdict::Drop | Verdict::Exclude => self.skip("unreadable", seen),
+                    Verdict::Keep | Verdict::Refuse(_) => match self.rule_about(seen) {
+                        Some(action) => self.ruled(&action, Err(error), seen),
+                        None => Err(error),
+                    },
                 };
             }
         };
         match statement.kind {
-            K::Xa => self.xa_statement(&text, end, at),
-            K::Savepoint => {
-                let name = last_word(&text);
-                let held = self.group.xa.as_ref().map(super::xa::Rows::place);
-                self.group.savepoints.push((name, held.unwrap_or(self.group.blocks.len())));
-                Ok(())
-            }
-            K::Rollback => self.back_to_savepoint(&text, start),
-            kind if kind.is_dml() => self.statement_format(&statement, in_txn, end),
+            kind if kind.is_dml() => self.statement_format(&statement, seen),
             kind if !kind.is_ddl() || statement.is_skipped_by_default() => {
-                self.skip(&format!("{kind:?}"), in_txn, end)
+                self.skip(&format!("{kind:?}"), seen)
             }
-            _ => self.ddl(&statement, query, start, end, at),
+            _ => self.ddl(statement, seen),
         }
     }
 
     /// A statement of which nothing is carried.
-    fn skip(&mut self, what: &str, in_txn: bool, end: &BinlogPos) -> Result {
-        self.changes.skipped.push((what.to_owned(), 1));
-        if in_txn {
+    pub(super) fn skip(&mut self, what: &str, seen: &Seen<'_>) -> Result {
+        self.changes.skipped.push(Skipped::one(what, seen.start));
+        if seen.in_txn {
             return Ok(());
         }
-        let (group, position) = self.end_group(end)?;
+        let (group, position) = self.end_group(seen.end)?;
         self.progress.pass(group.ordinal, position, group.at);
         Ok(())
     }
@@ -137,7 +168,7 @@ impl Stream<'_> {
 
     /// A change of rows that is logged as its statement: it cannot be followed, unless nothing
     /// that it names is carried.
-    fn statement_format(&mut self, statement: &Statement, in_txn: bool, end: &BinlogPos) -> Result {
+    fn statement_format(&mut self, statement: &Statement, seen: &Seen<'_>) -> Result {
         for table in statement.tables() {
             if self.tables.is_carried(table)? {
                 return Err(Error::new(
@@ -149,37 +180,30 @@ impl Stream<'_> {
                 ));
             }
         }
-        self.skip("statement-format change of excluded tables", in_txn, end)
+        self.skip("statement-format change of excluded tables", seen)
     }
 
-    fn ddl(
-        &mut self,
-        statement: &Statement,
-        query: &QueryEvent<'_>,
-        start: &BinlogPos,
-        end: &BinlogPos,
-        at: u32,
-    ) -> Result {
-        if self.online_ddl(statement, query, start, end, at)? {
+    fn ddl(&mut self, statement: Statement, seen: &Seen<'_>) -> Result {
+        if self.online_ddl(&statement, seen)? {
             return Ok(());
         }
-        let in_txn = self.group.in_txn;
-        match self.carry(statement, query, start, end, at)? {
-            Some(why) => self.skip(why, in_txn, end),
-            None => self.end_ddl(in_txn, end),
+        if let Some(why) = self.not_admitted(&statement, seen)? {
+            return self.skip(why, seen);
         }
+        if let Some(action) = self.rule_about(seen) {
+            return self.ruled(&action, Ok(statement), seen);
+        }
+        self.run_ddl(&statement, seen)?;
+        self.end_ddl(seen)
     }
 
-    /// Runs a statement at the target, or says why it does not run there.
-    pub(super) fn carry(
+    /// Why a statement does not run at the target, when it does not.
+    pub(super) fn not_admitted(
         &mut self,
         statement: &Statement,
-        query: &QueryEvent<'_>,
-        start: &BinlogPos,
-        end: &BinlogPos,
-        at: u32,
+        seen: &Seen<'_>,
     ) -> Result<Option<&'static str>> {
-        if self.is_copied(end) {
+        if self.is_copied(seen.end) {
             return Ok(Some("contained in the copy"));
         }
         let tables = judged(statement);
@@ -187,6 +211,7 @@ impl Stream<'_> {
         match self.ctx.creator.filter.decide(&change) {
             Verdict::Exclude => return Ok(Some("excluded")),
             Verdict::Drop => {
+                // The source has changed all the same: rows that follow have the new shape.
                 self.track_only(statement);
                 return Ok(Some("filtered"));
             }
@@ -195,32 +220,35 @@ impl Stream<'_> {
             }
             Verdict::Keep => {}
         }
-        if self.group.skip || self.contained(&tables, end)? {
-            return Ok(Some("contained in the copy"));
-        }
-        self.run_ddl(statement, query, start, at)?;
-        self.ctx.stats.ddl();
-        Ok(None)
+        let contained = self.group.skip || self.contained(&tables, seen.end)?;
+        Ok(contained.then_some("contained in the copy"))
     }
 
-    /// The source has changed although the target does not: rows that follow have the new shape.
-    pub(super) fn track_only(&mut self, statement: &Statement) {
-        match self.tracker.apply(statement) {
-            Ok(effects) => self.track(&effects),
-            Err(error) => log::warn!("a filtered statement is not tracked: {error}"),
-        }
-    }
-
-    /// Ends the group of a statement that was a barrier: its position is saved before anything
-    /// later is handed out.
-    pub(super) fn end_ddl(&mut self, in_txn: bool, end: &BinlogPos) -> Result {
-        if in_txn {
+    /// Ends the group of a statement that was a barrier, unless it goes on: its position is saved
+    /// before anything later is handed out.
+    pub(super) fn end_ddl(&mut self, seen: &Seen<'_>) -> Result {
+        if seen.in_txn {
             // CREATE TABLE ... SELECT: its rows follow in the same group, and so does the end.
             return Ok(());
         }
-        let (group, position) = self.end_group(end)?;
+        let (group, position) = self.end_group(seen.end)?;
         self.progress.pass(group.ordinal, position, group.at);
         self.save()
+    }
+
+    /// Tracks a statement that does not run at the target; true when it could be tracked.
+    pub(super) fn track_only(&mut self, statement: &Statement) -> bool {
+        self.forget_what_cannot_be(statement);
+        match self.tracker.apply(statement) {
+            Ok(effects) => {
+                self.track(&effects);
+                true
+            }
+            Err(error) => {
+                log::warn!("a statement that is left out is not tracked: {error}");
+                false
+            }
+        }
     }
 
     /// Which event of the binlog event filter a statement is. What an ALTER TABLE does to a column
@@ -269,219 +297,8 @@ impl Stream<'_> {
         Ok(contained > 0)
     }
 
-    pub(super) fn run_ddl(
-        &mut self,
-        statement: &Statement,
-        query: &QueryEvent<'_>,
-        start: &BinlogPos,
-        at: u32,
-    ) -> Result {
-        self.progress.wait_settled(self.group.ordinal - 1, None)?;
-        self.settle_prepared(&judged(statement))?;
-        let ddl = self.ctx.sink.adapt(self.target_ddl(statement, query, at)?)?;
-        let record = match self.take_pending() {
-            // What follows in this group has begun: this one has run.
-            Some(record) if self.is_pending() => {
-                self.group.statements.push(record.id);
-                None
-            }
-            Some(record) => match self.compare(&record, &ddl)? {
-                Ran::Yes => None,
-                Ran::No => Some(record.id),
-            },
-            None => Some(self.begin_record(&ddl, start)?),
-        };
-        if let Some(id) = record {
-            self.execute(&ddl, id)?;
-        }
-        self.forget_what_cannot_be(statement);
-        let effects = self.tracker.apply(statement)?;
-        self.track(&effects);
-        self.tables.forget();
-        Ok(())
-    }
-
-    /// The source made a table, so it was not there: what is tracked under its name is left over
-    /// from a checkpoint that was saved between a CREATE TABLE ... SELECT and its rows.
-    fn forget_what_cannot_be(&mut self, statement: &Statement) {
-        if let Body::CreateTable(create) = &statement.body
-            && !create.if_not_exists
-            && !create.or_replace
-            && let Some(subject) = statement.subject()
-        {
-            self.tracker.remove(&subject.name);
-        }
-    }
-
-    fn begin_record(&self, ddl: &TargetDdl, start: &BinlogPos) -> Result<i64> {
-        let mut before = Vec::with_capacity(ddl.tables.len());
-        for table in ddl.tables.iter().filter(|t| !t.table.is_empty()) {
-            before.push((table.clone(), self.ctx.sink.show_create(table)?));
-        }
-        self.ctx.state.begin_ddl(
-            &self.ctx.lane,
-            &NewDdl {
-                ordinal: self.group.ordinal,
-                position: Position { binlog: Some(start.clone()), gtid: self.executed.clone() },
-                sql: ddl.sql.clone(),
-                before,
-            },
-        )
-    }
-
-    fn execute(&mut self, ddl: &TargetDdl, record: i64) -> Result {
-        let merged = ddl.tables.iter().any(|t| self.ctx.creator.merged.contains(t));
-        match self.execute_aside(ddl) {
-            Ok(crate::sink::DdlOutcome::Done) => {}
-            Ok(crate::sink::DdlOutcome::Skipped(why)) => {
-                log::warn!("the target does without {:?}: {why}", short(&ddl.sql));
-                self.changes.skipped.push(("not needed by the target".to_owned(), 1));
-            }
-            Err(error)
-                if merged && error.server_error().is_some_and(|n| ALREADY_SO.contains(&n)) =>
-            {
-                log::info!("merged target: {:?} is so already: {error}", short(&ddl.sql));
-            }
-            Err(error) => {
-                // A refused statement did not run; after a broken connection nobody knows.
-                if !error.is_transient() {
-                    self.ctx.state.remove_ddl(record)?;
-                }
-                return Err(error);
-            }
-        }
-        self.group.statements.push(record);
-        Ok(())
-    }
-
-    /// Runs a statement on a thread of its own: a stop must not wait for hours, and the statement
-    /// must not be killed. The next start waits until it has ended and finds out what became of it.
-    fn execute_aside(&self, ddl: &TargetDdl) -> Result<crate::sink::DdlOutcome> {
-        let (tell, told) = crossbeam_channel::bounded(1);
-        let (sink, theirs) = (std::sync::Arc::clone(&self.ctx.sink), ddl.clone());
-        std::thread::Builder::new()
-            .name("dm-statement".to_owned())
-            .spawn(move || {
-                // Nobody may listen any more.
-                let _ = tell.send(sink.execute_ddl(&theirs));
-            })
-            .map_err(|e| Error::new(&codes::SYNC_PANIC, "a thread could not start").cause(e))?;
-        let mut patience = super::STOP_PATIENCE;
-        loop {
-            match told.recv_timeout(super::PATIENCE) {
-                Ok(result) => return result,
-                Err(crossbeam_channel::RecvTimeoutError::Timeout) => {
-                    if self.ctx.stop.load(std::sync::atomic::Ordering::Relaxed) {
-                        patience = patience.saturating_sub(super::PATIENCE);
-                    }
-                    if patience.is_zero() {
-                        log::warn!(
-                            "stopped while the target runs {:?}: it runs on",
-                            short(&ddl.sql)
-                        );
-                        // Transient: its record stays for the next start.
-                        return Err(Error::new(
-                            &codes::STOPPED,
-                            "stopped while a statement runs at the target",
-                        )
-                        .transient());
-                    }
-                }
-                Err(crossbeam_channel::RecvTimeoutError::Disconnected) => {
-                    return Err(Error::new(
-                        &codes::SYNC_PANIC,
-                        "the thread of a statement panicked",
-                    )
-                    .transient());
-                }
-            }
-        }
-    }
-
-    fn target_ddl(
-        &self,
-        statement: &Statement,
-        query: &QueryEvent<'_>,
-        at: u32,
-    ) -> Result<TargetDdl> {
-        let reread_or = |text: Option<String>, otherwise: Statement| match text {
-            Some(text) => parse(&text, &statement.context),
-            None => Ok(otherwise),
-        };
-        let bare = reread_or(statement.without_start_transaction(), statement.clone())?;
-        // As DM does; other statements keep the condition that their author gave them.
-        let conditional = match bare.kind {
-            K::CreateTable | K::DropTable | K::CreateDatabase | K::DropDatabase => {
-                reread_or(bare.with_condition(), bare)?
-            }
-            _ => bare,
-        };
-        let mut tables = Vec::new();
-        for name in judged(statement) {
-            let t = self.ctx.creator.target(&name)?;
-            let target = TableName::new(t.schema, t.table);
-            if !tables.contains(&target) {
-                tables.push(target);
-            }
-        }
-        let vars = &query.vars;
-        let collation = vars.charset.and_then(|c| charset::by_id(c.server));
-        Ok(TargetDdl {
-            sql: self.ctx.creator.splice(&conditional)?,
-            lane: Some((self.ctx.task.clone(), self.ctx.lane.clone())),
-            once: (conditional.kind == K::RenameTable).then_some(self.group.ordinal),
-            schema: String::new(),
-            tables,
-            at,
-            sql_mode: Some(statement.context.sql_mode.to_string()),
-            time_zone: vars.time_zone.clone(),
-            collation_server: collation.map(|c| c.name(self.ctx.info.flavor).to_owned()),
-            from: Some(self.ctx.info.flavor),
-        })
-    }
-
-    fn take_pending(&mut self) -> Option<crate::state::DdlRecord> {
-        let at = self.pending.iter().position(|p| p.ddl.ordinal == self.group.ordinal)?;
-        Some(self.pending.remove(at))
-    }
-
-    fn is_pending(&self) -> bool {
-        self.pending.iter().any(|p| p.ddl.ordinal == self.group.ordinal)
-    }
-
-    /// Whether a statement that was under way when the task died has run.
-    fn compare(&mut self, record: &crate::state::DdlRecord, ddl: &TargetDdl) -> Result<Ran> {
-        if self.ctx.sink.runs_once(ddl) {
-            return Ok(Ran::No);
-        }
-        let before = structures(record.ddl.before.iter().map(|(t, s)| (t, s.clone())))?;
-        let mut now = Vec::new();
-        for (table, _) in &record.ddl.before {
-            now.push((table, self.ctx.sink.show_create(table)?));
-        }
-        let now = structures(now.into_iter())?;
-        let after = expected(&before, &record.ddl.sql)?;
-        if record.ddl.before.is_empty() {
-            // A schema: its statement says IF [NOT] EXISTS.
-            return Ok(Ran::No);
-        }
-        let sql = ddl.sql.to_ascii_uppercase();
-        let swaps = sql.contains("RENAME") || sql.contains("EXCHANGE");
-        match ran(&before, &after, &now) {
-            Some(true) => {
-                self.group.statements.push(record.id);
-                Ok(Ran::Yes)
-            }
-            Some(false) => Ok(Ran::No),
-            // It changes nothing that can be seen. Running it twice is harmless, unless tables
-            // change places.
-            None if same(&before, &after) && !swaps => Ok(Ran::No),
-            None => Err(ambiguous(&record.ddl.sql, &before, &after, &now)),
-        }
-    }
-
     /// Notes changed structures for the next checkpoint.
-    fn track(&mut self, effects: &Effects) {
+    pub(super) fn track(&mut self, effects: &Effects) {
         for change in &effects.tables {
             match &change.after {
                 Some(schema) => self.changes.tables.push(TrackedTable {
@@ -507,11 +324,6 @@ impl Stream<'_> {
             log::debug!("{note}");
         }
     }
-}
-
-enum Ran {
-    Yes,
-    No,
 }
 
 /// The names that decide whether a statement is carried.

@@ -1,0 +1,115 @@
+//! `dm operate-schema` and `dm binlog-schema`: the structures in which rows are read.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use dm_core::error::codes;
+use dm_core::operate::{NewStructure, StructureCommand, structure_of};
+use dm_core::schema::TableSchema;
+use dm_core::{Error, Migration, TableName};
+
+use crate::args::{BinlogSchemaArgs, FileArgs, OperateSchemaArgs, StructureFrom, StructureOp};
+use crate::files::{self, Failure};
+use crate::operate::answers;
+use crate::operate::texts::task_name;
+
+pub fn operate_schema(args: &OperateSchemaArgs) -> Result<ExitCode, Failure> {
+    let table = TableName::new(&*args.database, &*args.table);
+    run(args.operation, &args.task, table, args.file.as_deref(), &args.from)
+}
+
+pub fn binlog_schema(args: &BinlogSchemaArgs) -> Result<ExitCode, Failure> {
+    let table = TableName::new(&*args.database, &*args.table);
+    run(args.operation.into(), &args.task, table, args.file.as_deref(), &args.from)
+}
+
+fn run(
+    operation: StructureOp,
+    task: &str,
+    table: TableName,
+    file: Option<&Path>,
+    from: &StructureFrom,
+) -> Result<ExitCode, Failure> {
+    let giving = file.is_some() || from.from_source || from.from_target;
+    match (operation, giving) {
+        (StructureOp::Set, false) => {
+            let text = "set needs a file with the structure, --from-source or --from-target";
+            return Err(Failure::Usage(text.to_owned()));
+        }
+        (StructureOp::Get | StructureOp::Remove, true) => {
+            return Err(Failure::Usage("only set takes a structure".to_owned()));
+        }
+        _ => {}
+    }
+    // Both are DM's: a structure always goes to the state file at once, and merged tables whose
+    // statements are coordinated ask for it when they go on.
+    log::debug!("flush: {}, sync: {}", from.flush, from.sync);
+    let (dir, name) = (&from.state.state_dir, task_name(task)?);
+    let command = StructureCommand { sources: from.sources.clone(), table: table.clone() };
+    let answers = match operation {
+        StructureOp::Get => {
+            let migration = migration(task, from)?;
+            command.get(dir, &name, &|source| match &migration {
+                Some(migration) => Ok(migration
+                    .target_structure(source, &table)?
+                    .map(|schema| NewStructure { schema, assumed: true })),
+                None => Ok(None),
+            })?
+        }
+        StructureOp::Set => match file {
+            Some(file) => {
+                let text = files::read(file)?;
+                command.set(dir, &name, &|_, schemas| {
+                    let schema = structure_of(&text, &table, schemas)?;
+                    Ok(NewStructure { schema, assumed: false })
+                })?
+            }
+            None => {
+                let Some(migration) = migration(task, from)? else {
+                    let text = "--from-source and --from-target need the task's file in place of its \
+                                name, and its source files (--source-file)";
+                    return Err(Failure::Usage(text.to_owned()));
+                };
+                command.set(dir, &name, &|source, _| now(&migration, source, &table, from))?
+            }
+        },
+        StructureOp::Remove => command.remove(dir, &name)?,
+    };
+    answers::places(&answers)
+}
+
+/// The structure that a table has now, at its source or at its target.
+fn now(
+    migration: &Migration,
+    source: &str,
+    table: &TableName,
+    from: &StructureFrom,
+) -> dm_core::Result<NewStructure> {
+    let found: Option<Arc<TableSchema>> = if from.from_source {
+        migration.source_structure(source, table)?
+    } else {
+        migration.target_structure(source, table)?
+    };
+    let side = if from.from_source { "the source" } else { "the target" };
+    let schema = found.ok_or_else(|| {
+        Error::new(&codes::SCHEMA_NOT_FOUND, format!("{side} has no table for {table}"))
+    })?;
+    Ok(NewStructure { schema, assumed: from.from_target })
+}
+
+/// What the files say, when the task's file and source files are given.
+fn migration(task: &str, from: &StructureFrom) -> Result<Option<Migration>, Failure> {
+    let path = PathBuf::from(task);
+    if from.source_files.is_empty() || !path.is_file() {
+        return Ok(None);
+    }
+    let files = FileArgs {
+        task: path,
+        sources: from.source_files.clone(),
+        state: from.state.clone(),
+        secret_key_path: from.secret_key_path.clone(),
+    };
+    let (plan, _) = files::plan(&files)?;
+    Ok(Some(Migration::builder(plan).build()))
+}

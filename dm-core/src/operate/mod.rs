@@ -1,0 +1,84 @@
+//! What an operator does to a task through its state file: from any process, whether the task runs or
+//! not.
+//!
+//! Each command is about some sources of one task and is carried out for all of them or for none; its
+//! answer says for each source what came of it.
+
+mod handle_error;
+mod structure;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+pub use self::handle_error::{HandleError, Operation, parse_place};
+pub use self::structure::{NewStructure, StructureCommand, structure_of};
+use crate::error::{Error, Result, codes};
+use crate::event::{LaneId, SourceId};
+use crate::state::{LaneState, SourceRow, StateReader};
+
+/// What came of a command for one source.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The source.
+    pub source: SourceId,
+    /// What there is to say, or why it did not work.
+    pub result: Result<String>,
+    /// A structure that was taken from the target, and has not been compared with the binlog yet.
+    pub assumed: bool,
+}
+
+impl Answer {
+    fn new(source: &SourceId, result: Result<String>) -> Self {
+        Self { source: source.clone(), result, assumed: false }
+    }
+}
+
+/// True when a command was carried out: it is for all sources or for none.
+pub fn all_went_well(answers: &[Answer]) -> bool {
+    answers.iter().all(|a| a.result.is_ok())
+}
+
+/// What the state file says of one source.
+struct Known {
+    source: SourceId,
+    row: Option<SourceRow>,
+    lane: Option<LaneState>,
+}
+
+/// The sources that are meant; all of the task when none is named.
+fn sources(reader: &StateReader, task: &str, named: &[String]) -> Result<Vec<Known>> {
+    let rows = reader.sources()?;
+    let lanes = reader.lanes()?;
+    let there: BTreeSet<SourceId> = rows
+        .iter()
+        .map(|r| r.source.clone())
+        .chain(lanes.iter().map(|l| l.lane.source.clone()))
+        .collect();
+    let unknown: Vec<&str> =
+        named.iter().map(String::as_str).filter(|n| !there.contains(&SourceId::new(*n))).collect();
+    let list = |names: &[&str]| names.join(", ");
+    if !unknown.is_empty() {
+        let there: Vec<&str> = there.iter().map(SourceId::as_str).collect();
+        return Err(Error::new(
+            &codes::SUBTASK_MISSING_SOURCES,
+            format!("task {task:?} has no source {}; it has {}", list(&unknown), list(&there)),
+        ));
+    }
+    let wanted = |s: &SourceId| named.is_empty() || named.iter().any(|n| n == s.as_str());
+    let known = |source: SourceId| Known {
+        row: rows.iter().find(|r| r.source == source).cloned(),
+        lane: lanes.iter().find(|l| l.lane == LaneId::main(&source)).cloned(),
+        source,
+    };
+    let known: Vec<Known> = there.into_iter().filter(wanted).map(known).collect();
+    if known.is_empty() {
+        return Err(Error::new(&codes::TASK_SYNC_ONLY, format!("task {task:?} has never run"))
+            .workaround("Start the task first."));
+    }
+    Ok(known)
+}
+
+/// Opens the state of a task for reading.
+fn reader(dir: &Path, task: &str) -> Result<StateReader> {
+    StateReader::open(dir, task)
+}

@@ -1,0 +1,299 @@
+//! `dm operate-schema` and `dm binlog-schema`: the tracked structures of a task's tables.
+//!
+//! Reading works at any time: what is shown is what stood at the last checkpoint. Writing needs the
+//! state file for itself (the owner's lock), because a task that runs has its structures in memory.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use dm_filter::TableName;
+
+use super::{Answer, Known, all_went_well};
+use crate::ddl::{Body, Flavor, ParseContext, ServerVersion, parse, split};
+use crate::error::{Error, Result, codes};
+use crate::event::LaneId;
+use crate::schema::{Defaults, SchemaCopy, SchemaInfo, TableSchema, Tracker, create_table};
+use crate::state::{StateReader, StateStore, TrackedTable};
+
+/// A structure that a table is given.
+#[derive(Clone, Debug)]
+pub struct NewStructure {
+    /// The structure.
+    pub schema: Arc<TableSchema>,
+    /// It is the target's: the binlog may turn out to know better.
+    pub assumed: bool,
+}
+
+/// The command: which table, of which sources.
+#[derive(Clone, Debug)]
+pub struct StructureCommand {
+    /// Ids of the sources; all of the task when empty.
+    pub sources: Vec<String>,
+    /// The table, as named at the source.
+    pub table: TableName,
+}
+
+impl StructureCommand {
+    /// Shows the tracked structure, on one line. `otherwise` is asked for a source that does not track
+    /// the table: the target's structure, when the caller can tell it.
+    ///
+    /// # Errors
+    ///
+    /// When the task or a source is not known, or the state cannot be read.
+    pub fn get(
+        &self,
+        dir: &Path,
+        task: &str,
+        otherwise: &dyn Fn(&str) -> Result<Option<NewStructure>>,
+    ) -> Result<Vec<Answer>> {
+        let reader = super::reader(dir, task)?;
+        let known = super::sources(&reader, task, &self.sources)?;
+        known.iter().map(|one| self.get_one(&reader, one, otherwise)).collect()
+    }
+
+    fn get_one(
+        &self,
+        reader: &StateReader,
+        known: &Known,
+        otherwise: &dyn Fn(&str) -> Result<Option<NewStructure>>,
+    ) -> Result<Answer> {
+        let tracker = reader.tracker(&LaneId::main(&known.source))?;
+        let tracked = tracker.tables.iter().find(|t| t.name == self.table);
+        let (found, assumed) = match tracked {
+            Some(t) => (Some(Arc::clone(&t.schema)), t.assumed),
+            None => match otherwise(known.source.as_str()) {
+                Ok(guess) => (guess.map(|g| g.schema), true),
+                Err(e) => return Ok(Answer::new(&known.source, Err(e))),
+            },
+        };
+        let said = found.map(|schema| one_line(&create_table(&self.table, &schema))).ok_or_else(|| {
+            Error::new(
+                &codes::SCHEMA_MISSING,
+                format!("source {} does not track {} yet", known.source, self.table),
+            )
+            .workaround("The task takes the target's structure when it meets the table; with the task file in place of the task's name, that is shown here. Another one is given with `dm operate-schema set`.")
+        });
+        Ok(Answer { assumed: assumed && said.is_ok(), ..Answer::new(&known.source, said) })
+    }
+
+    /// Gives the table a structure, for all sources or, when one of the answers is an error, for none.
+    /// `choose` gives the structure for a source, knowing the defaults of its schemas.
+    ///
+    /// # Errors
+    ///
+    /// When the task or a source is not known, the task runs, or the state cannot be written.
+    pub fn set(
+        &self,
+        dir: &Path,
+        task: &str,
+        choose: &dyn Fn(&str, &[SchemaCopy]) -> Result<NewStructure>,
+    ) -> Result<Vec<Answer>> {
+        let store = self.own(dir, task)?;
+        let reader = store.reader();
+        let known = super::sources(&reader, task, &self.sources)?;
+        let mut answers = Vec::new();
+        let mut tables = Vec::new();
+        for one in &known {
+            let lane = LaneId::main(&one.source);
+            let chosen = begun(one).and_then(|()| {
+                let schemas = reader.tracker(&lane)?.schemas;
+                choose(one.source.as_str(), &schemas)
+            });
+            let said = chosen.map(|new| {
+                let said = one_line(&create_table(&self.table, &new.schema));
+                tables.push((
+                    lane,
+                    TrackedTable {
+                        name: self.table.clone(),
+                        schema: new.schema,
+                        version: 0,
+                        assumed: new.assumed,
+                    },
+                ));
+                said
+            });
+            answers.push(Answer::new(&one.source, said));
+        }
+        if all_went_well(&answers) {
+            store.set_tracked(&tables)?;
+        }
+        Ok(answers)
+    }
+
+    /// Forgets the tracked structure: the task takes the target's when it meets the table again.
+    ///
+    /// # Errors
+    ///
+    /// When the task or a source is not known, the task runs, or the state cannot be written.
+    pub fn remove(&self, dir: &Path, task: &str) -> Result<Vec<Answer>> {
+        let store = self.own(dir, task)?;
+        let known = super::sources(&store.reader(), task, &self.sources)?;
+        let lanes: Vec<LaneId> = known.iter().map(|k| LaneId::main(&k.source)).collect();
+        let removed = store.remove_tracked(&lanes, &self.table)?;
+        Ok(known
+            .iter()
+            .zip(removed)
+            .map(|(one, removed)| {
+                let said = if removed { "removed" } else { "it was not tracked" };
+                Answer::new(&one.source, Ok(said.to_owned()))
+            })
+            .collect())
+    }
+
+    /// The state of a task that nobody runs.
+    fn own(&self, dir: &Path, task: &str) -> Result<StateStore> {
+        // Opening creates what is not there.
+        super::reader(dir, task)?;
+        StateStore::open(dir, task).map_err(|e| {
+            if e.code() != &codes::STATE_OWNED {
+                return e;
+            }
+            Error::new(&codes::TASK_NOT_PAUSED, format!("task {task:?} runs"))
+                .cause(e.message())
+                .workaround("Stop the task, give the command again, and start the task again.")
+        })
+    }
+}
+
+fn begun(known: &Known) -> Result {
+    if known.lane.as_ref().is_some_and(|lane| lane.checkpoint.is_some()) {
+        return Ok(());
+    }
+    Err(Error::new(
+        &codes::TASK_SYNC_ONLY,
+        format!("source {} does not follow its binlog yet", known.source),
+    )
+    .workaround("Wait until the copy is done."))
+}
+
+/// Reads the one CREATE TABLE of a file; whatever name it has there, it is meant for `table`. What it
+/// leaves out comes from its schema's defaults, and else from those of MySQL 8.
+///
+/// # Errors
+///
+/// 44009 when the text is not exactly one CREATE TABLE with columns, 36067 when it cannot be read.
+pub fn structure_of(
+    text: &str,
+    table: &TableName,
+    schemas: &[SchemaCopy],
+) -> Result<Arc<TableSchema>> {
+    let parts = split(text);
+    let [sql] = parts.as_slice() else {
+        return Err(Error::new(
+            &codes::SCHEMA_NOT_CREATE,
+            format!("there are {} statements, and one CREATE TABLE is wanted", parts.len()),
+        )
+        .workaround("Put one CREATE TABLE into the file."));
+    };
+    let statement = parse(sql, &ParseContext::in_schema(&table.schema)).map_err(|e| {
+        e.workaround("Put one CREATE TABLE into the file, as the source would show it.")
+    })?;
+    let create = match &statement.body {
+        Body::CreateTable(create) if !create.elements.is_empty() => create,
+        _ => {
+            let head: String = sql.chars().take(60).collect();
+            return Err(Error::new(
+                &codes::SCHEMA_NOT_CREATE,
+                format!("not a CREATE TABLE with columns: `{head}`"),
+            )
+            .workaround("Put one CREATE TABLE into the file, as the source would show it."));
+        }
+    };
+    let mut tracker = Tracker::new(Defaults::of(ServerVersion::new(Flavor::MySql, 8, 0, 36)));
+    for schema in schemas.iter().filter(|s| s.name == table.schema) {
+        let info =
+            SchemaInfo { charset: schema.charset.clone(), collation: schema.collation.clone() };
+        tracker.set_schema(&create.name.schema, info);
+    }
+    tracker.apply(&statement)?;
+    tracker.table(&create.name).map(Arc::clone).ok_or_else(|| {
+        Error::new(&codes::SCHEMA_NOT_CREATE, "the structure cannot be told from this statement alone")
+            .workaround("Put one CREATE TABLE into the file that lists the columns, as the source would show it.")
+    })
+}
+
+fn one_line(text: &str) -> String {
+    text.split('\n').map(str::trim).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::SourceId;
+    use crate::position::Position;
+    use crate::state::{Checkpoint, LaneChanges};
+
+    fn name() -> TableName {
+        TableName::new("d", "t")
+    }
+
+    fn schema(text: &str) -> Result<Arc<TableSchema>> {
+        structure_of(text, &name(), &[])
+    }
+
+    #[test]
+    fn exactly_one_create_table_is_taken() {
+        let number = |text| schema(text).unwrap_err().code().number;
+        assert_eq!(number(""), 44_009);
+        assert_eq!(number("CREATE TABLE t (a INT); CREATE TABLE t (a INT)"), 44_009);
+        assert_eq!(number("ALTER TABLE t ADD a INT"), 44_009);
+        assert_eq!(number("CREATE TABLE t LIKE u"), 44_009);
+        assert_eq!(number("CREATE TABLE t (a"), 36_067);
+        let read =
+            schema("CREATE TABLE IF NOT EXISTS x.y (a INT PRIMARY KEY, b VARCHAR(9));").unwrap();
+        assert_eq!(read.columns.len(), 2);
+        let shown = one_line(&create_table(&name(), &read));
+        assert!(shown.starts_with("CREATE TABLE `d`.`t` ("), "{shown}");
+        assert!(!shown.contains('\n'), "{shown}");
+    }
+
+    #[test]
+    fn the_schemas_character_set_is_inherited() {
+        let schemas = [SchemaCopy {
+            name: "d".into(),
+            charset: "latin1".into(),
+            collation: "latin1_bin".into(),
+        }];
+        let read = structure_of("CREATE TABLE t (a CHAR(1))", &name(), &schemas).unwrap();
+        assert_eq!(read.columns[0].ty.collation, "latin1_bin");
+    }
+
+    #[test]
+    fn structures_are_set_shown_and_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let store = StateStore::open(dir, "t").unwrap();
+        let lane = LaneId::main(&SourceId::new("s"));
+        let epoch = store.begin_run(&lane, 0).unwrap().epoch;
+        let command = StructureCommand { sources: Vec::new(), table: name() };
+        let new = |text: &str, assumed| NewStructure { schema: schema(text).unwrap(), assumed };
+        let a = |_: &str, _: &[SchemaCopy]| Ok(new("CREATE TABLE t (a INT)", false));
+        let none = |_: &str| Ok(None);
+        let number = |e: Error| e.code().number;
+        assert_eq!(number(command.set(dir, "t", &a).unwrap_err()), 40_051, "it runs");
+        assert_eq!(number(command.set(dir, "u", &a).unwrap_err()), 46_018);
+        drop(store);
+        let early = command.set(dir, "t", &a).unwrap();
+        assert_eq!(number(early[0].result.clone().unwrap_err()), 40_056);
+        let store = StateStore::open(dir, "t").unwrap();
+        let checkpoint =
+            Checkpoint { ordinal: 1, position: Position::default(), epoch, event_at: 0 };
+        store.save_checkpoint(&lane, &checkpoint, &LaneChanges::default()).unwrap();
+        drop(store);
+        let missing = command.get(dir, "t", &none).unwrap();
+        assert_eq!(number(missing[0].result.clone().unwrap_err()), 44_005);
+        let guess = |_: &str| Ok(Some(new("CREATE TABLE t (z INT)", true)));
+        let guessed = command.get(dir, "t", &guess).unwrap();
+        assert!(guessed[0].assumed && guessed[0].result.as_ref().unwrap().contains("`z`"));
+        command.set(dir, "t", &a).unwrap();
+        let set = command.get(dir, "t", &none).unwrap();
+        assert!(!set[0].assumed && set[0].result.as_ref().unwrap().contains("`a` int"));
+        let b = |_: &str, _: &[SchemaCopy]| Ok(new("CREATE TABLE t (b INT)", true));
+        command.set(dir, "t", &b).unwrap();
+        let tracked = StateReader::open(dir, "t").unwrap().tracker(&lane).unwrap().tables;
+        assert_eq!((tracked.len(), tracked[0].assumed, tracked[0].version), (1, true, 2));
+        assert_eq!(command.remove(dir, "t").unwrap()[0].result.as_deref().unwrap(), "removed");
+        let again = command.remove(dir, "t").unwrap();
+        assert_eq!(again[0].result.as_deref().unwrap(), "it was not tracked");
+    }
+}

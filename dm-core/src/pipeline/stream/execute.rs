@@ -1,0 +1,287 @@
+//! Running a statement at the target, exactly once.
+//!
+//! Guarantee: a statement that changes structures runs once, whatever dies when. Obstacle: it commits
+//! on its own, apart from rows and checkpoint. Method: everything before it is waited for; its record
+//! with the structures before goes to the state file; then it runs; the record goes with the checkpoint
+//! behind it. A restart that finds the record compares the structures ([`super::outcome`]). A record
+//! belongs to its text: one that was left by another statement at the same place (an operator has
+//! replaced it since) is dropped, because the operator's word is later than it.
+
+use super::Stream;
+use super::outcome::{ambiguous, expected, ran, same, short, structures};
+use super::statement::{Seen, judged};
+use crate::binlog::charset;
+use crate::ddl::{Body, Statement, StatementKind as K, parse};
+use crate::error::{Error, Result, codes};
+use crate::position::Position;
+use crate::sink::TargetDdl;
+use crate::state::{DdlRecord, NewDdl, Skipped};
+use dm_filter::TableName;
+
+/// Server errors which say that a statement's effect is there already. They count as success
+/// only for a target table into which several source tables are merged: each of them brings the
+/// same statement.
+const ALREADY_SO: &[u16] =
+    &[1007, 1008, 1050, 1051, 1054, 1060, 1061, 1068, 1091, 1146, 1176, 1507, 1517];
+
+/// Bits of [`TargetDdl::once`] below the number of a statement within its group.
+const WITHIN_GROUP: u32 = 52;
+
+impl Stream<'_> {
+    /// Runs a statement of the source and tracks what it did.
+    pub(super) fn run_ddl(&mut self, statement: &Statement, seen: &Seen<'_>) -> Result {
+        self.run_at_target(statement, seen, 0)?;
+        self.forget_what_cannot_be(statement);
+        let effects = self.tracker.apply(statement)?;
+        self.track(&effects);
+        self.tables.forget();
+        self.ctx.stats.ddl();
+        Ok(())
+    }
+
+    /// Runs a statement at the target behind everything before it, unless its record says that it has run. `number` tells the
+    /// statements of one group apart; the source's own is 0.
+    pub(super) fn run_at_target(
+        &mut self,
+        statement: &Statement,
+        seen: &Seen<'_>,
+        number: u64,
+    ) -> Result {
+        self.progress.wait_settled(self.group.ordinal - 1, None)?;
+        self.settle_prepared(&judged(statement))?;
+        let mut ddl = self.target_ddl(statement, seen)?;
+        if let Some(once) = ddl.once.as_mut() {
+            *once |= number << WITHIN_GROUP;
+        }
+        let ddl = self.ctx.sink.adapt(ddl)?;
+        let record = match self.take_pending(&ddl.sql)? {
+            // What follows in this group has begun: this one has run.
+            Some(record) if self.is_pending() => {
+                self.group.statements.push(record.id);
+                None
+            }
+            Some(record) => match self.compare(&record, &ddl)? {
+                Ran::Yes => None,
+                Ran::No => Some(record.id),
+            },
+            None => Some(self.begin_record(&ddl, seen)?),
+        };
+        match record {
+            Some(id) => self.execute(&ddl, id, seen),
+            None => Ok(()),
+        }
+    }
+
+    /// The source made a table, so it was not there: what is tracked under its name is left over
+    /// from a checkpoint that was saved between a CREATE TABLE ... SELECT and its rows.
+    pub(super) fn forget_what_cannot_be(&mut self, statement: &Statement) {
+        if let Body::CreateTable(create) = &statement.body
+            && !create.if_not_exists
+            && !create.or_replace
+            && let Some(subject) = statement.subject()
+        {
+            self.tracker.remove(&subject.name);
+        }
+    }
+
+    fn begin_record(&self, ddl: &TargetDdl, seen: &Seen<'_>) -> Result<i64> {
+        let mut before = Vec::with_capacity(ddl.tables.len());
+        for table in ddl.tables.iter().filter(|t| !t.table.is_empty()) {
+            before.push((table.clone(), self.ctx.sink.show_create(table)?));
+        }
+        self.ctx.state.begin_ddl(
+            &self.ctx.lane,
+            &NewDdl {
+                ordinal: self.group.ordinal,
+                position: Position {
+                    binlog: Some(seen.start.clone()),
+                    gtid: self.executed.clone(),
+                },
+                sql: ddl.sql.clone(),
+                before,
+            },
+        )
+    }
+
+    fn execute(&mut self, ddl: &TargetDdl, record: i64, seen: &Seen<'_>) -> Result {
+        let merged = ddl.tables.iter().any(|t| self.ctx.creator.merged.contains(t));
+        match self.execute_aside(ddl) {
+            Ok(crate::sink::DdlOutcome::Done) => {}
+            Ok(crate::sink::DdlOutcome::Skipped(why)) => {
+                log::warn!("the target does without {:?}: {why}", short(&ddl.sql));
+                self.changes.skipped.push(Skipped::one("not needed by the target", seen.start));
+            }
+            Err(error)
+                if merged && error.server_error().is_some_and(|n| ALREADY_SO.contains(&n)) =>
+            {
+                log::info!("merged target: {:?} is so already: {error}", short(&ddl.sql));
+            }
+            Err(error) => {
+                // A refused statement did not run; after a broken connection nobody knows.
+                if !error.is_transient() {
+                    self.ctx.state.remove_ddl(record)?;
+                }
+                return Err(error);
+            }
+        }
+        self.group.statements.push(record);
+        Ok(())
+    }
+
+    /// Runs a statement on a thread of its own: a stop must not wait for hours, and the statement
+    /// must not be killed. The next start waits until it has ended and finds out what became of it.
+    fn execute_aside(&self, ddl: &TargetDdl) -> Result<crate::sink::DdlOutcome> {
+        let (tell, told) = crossbeam_channel::bounded(1);
+        let (sink, theirs) = (std::sync::Arc::clone(&self.ctx.sink), ddl.clone());
+        std::thread::Builder::new()
+            .name("dm-statement".to_owned())
+            .spawn(move || {
+                // Nobody may listen any more.
+                let _ = tell.send(sink.execute_ddl(&theirs));
+            })
+            .map_err(|e| Error::new(&codes::SYNC_PANIC, "a thread could not start").cause(e))?;
+        let mut patience = super::STOP_PATIENCE;
+        loop {
+            match told.recv_timeout(super::PATIENCE) {
+                Ok(result) => return result,
+                Err(crossbeam_channel::RecvTimeoutError::Timeout) => {
+                    if self.ctx.stop.load(std::sync::atomic::Ordering::Relaxed) {
+                        patience = patience.saturating_sub(super::PATIENCE);
+                    }
+                    if patience.is_zero() {
+                        log::warn!(
+                            "stopped while the target runs {:?}: it runs on",
+                            short(&ddl.sql)
+                        );
+                        // Transient: its record stays for the next start.
+                        return Err(Error::new(
+                            &codes::STOPPED,
+                            "stopped while a statement runs at the target",
+                        )
+                        .transient());
+                    }
+                }
+                Err(crossbeam_channel::RecvTimeoutError::Disconnected) => {
+                    return Err(Error::new(
+                        &codes::SYNC_PANIC,
+                        "the thread of a statement panicked",
+                    )
+                    .transient());
+                }
+            }
+        }
+    }
+
+    fn target_ddl(&self, statement: &Statement, seen: &Seen<'_>) -> Result<TargetDdl> {
+        let reread_or = |text: Option<String>, otherwise: Statement| match text {
+            Some(text) => parse(&text, &statement.context),
+            None => Ok(otherwise),
+        };
+        let bare = reread_or(statement.without_start_transaction(), statement.clone())?;
+        // As DM does; other statements keep the condition that their author gave them.
+        let conditional = match bare.kind {
+            K::CreateTable | K::DropTable | K::CreateDatabase | K::DropDatabase => {
+                reread_or(bare.with_condition(), bare)?
+            }
+            _ => bare,
+        };
+        let mut tables = Vec::new();
+        for name in judged(statement) {
+            let t = self.ctx.creator.target(&name)?;
+            let target = TableName::new(t.schema, t.table);
+            if !tables.contains(&target) {
+                tables.push(target);
+            }
+        }
+        let vars = &seen.query.vars;
+        let collation = vars.charset.and_then(|c| charset::by_id(c.server));
+        Ok(TargetDdl {
+            sql: self.ctx.creator.splice(&conditional)?,
+            lane: Some((self.ctx.task.clone(), self.ctx.lane.clone())),
+            once: (conditional.kind == K::RenameTable).then_some(self.group.ordinal),
+            schema: String::new(),
+            tables,
+            at: seen.at,
+            sql_mode: Some(statement.context.sql_mode.to_string()),
+            time_zone: vars.time_zone.clone(),
+            collation_server: collation.map(|c| c.name(self.ctx.info.flavor).to_owned()),
+            from: Some(self.ctx.info.flavor),
+        })
+    }
+
+    /// The record of this statement, when it was under way as the task died. Records of earlier ones of
+    /// its group are dropped, and when it has none itself, all others are.
+    fn take_pending(&mut self, sql: &str) -> Result<Option<DdlRecord>> {
+        let ordinal = self.group.ordinal;
+        let of_group = |p: &DdlRecord| p.ddl.ordinal == ordinal;
+        let Some(at) = self.pending.iter().position(|p| of_group(p) && p.ddl.sql == sql) else {
+            self.drop_pending()?;
+            return Ok(None);
+        };
+        let record = self.pending.remove(at);
+        let (earlier, kept) = std::mem::take(&mut self.pending)
+            .into_iter()
+            .partition(|p| of_group(p) && p.id < record.id);
+        self.pending = kept;
+        self.drop_records(earlier)?;
+        Ok(Some(record))
+    }
+
+    fn is_pending(&self) -> bool {
+        self.pending.iter().any(|p| p.ddl.ordinal == self.group.ordinal)
+    }
+
+    /// Nothing that was under way in this group is waited for any more: somebody has decided.
+    pub(super) fn drop_pending(&mut self) -> Result {
+        let ordinal = self.group.ordinal;
+        let (dropped, kept) =
+            std::mem::take(&mut self.pending).into_iter().partition(|p| p.ddl.ordinal == ordinal);
+        self.pending = kept;
+        self.drop_records(dropped)
+    }
+
+    /// At once, so that none of them is taken for one that was begun later.
+    fn drop_records(&self, records: Vec<DdlRecord>) -> Result {
+        for record in records {
+            log::warn!("whether it ran does not matter any more: {:?}", short(&record.ddl.sql));
+            self.ctx.state.remove_ddl(record.id)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a statement that was under way when the task died has run.
+    fn compare(&mut self, record: &DdlRecord, ddl: &TargetDdl) -> Result<Ran> {
+        if self.ctx.sink.runs_once(ddl) {
+            return Ok(Ran::No);
+        }
+        let before = structures(record.ddl.before.iter().map(|(t, s)| (t, s.clone())))?;
+        let mut now = Vec::new();
+        for (table, _) in &record.ddl.before {
+            now.push((table, self.ctx.sink.show_create(table)?));
+        }
+        let now = structures(now.into_iter())?;
+        let after = expected(&before, &record.ddl.sql)?;
+        if record.ddl.before.is_empty() {
+            // A schema: its statement says IF [NOT] EXISTS.
+            return Ok(Ran::No);
+        }
+        let sql = ddl.sql.to_ascii_uppercase();
+        let swaps = sql.contains("RENAME") || sql.contains("EXCHANGE");
+        match ran(&before, &after, &now) {
+            Some(true) => {
+                self.group.statements.push(record.id);
+                Ok(Ran::Yes)
+            }
+            Some(false) => Ok(Ran::No),
+            // It changes nothing that can be seen. Running it twice is harmless, unless tables
+            // change places.
+            None if same(&before, &after) && !swaps => Ok(Ran::No),
+            None => Err(ambiguous(&record.ddl.sql, &before, &after, &now)),
+        }
+    }
+}
+
+enum Ran {
+    Yes,
+    No,
+}

@@ -1,0 +1,285 @@
+//! What happens instead of a statement, by an operator's word (`dm handle-error`) or by a rule of the
+//! task file (`ddl-rules`).
+//!
+//! Guarantee: a word about the statement at a place is found whenever the place is read again, and each
+//! of the statements that it brings runs once, also when the process dies between two of them.
+//! Obstacle: they all stand at one place of the source's binlog, and the operator may change his mind
+//! half way. Method: each has a record of its own like every statement ([`super::execute`]). When it
+//! has run, one commit of the state file removes that record and notes how many statements of which
+//! list have run in this group. A restart goes on behind them. Another list for the same place begins
+//! behind the statements that both begin with: what has run stays, and is not run again.
+//!
+//! The tracker follows the source, so it is given the source's own statement, whatever ran at the target.
+//! Only when that cannot be read, or does not fit what is tracked, the statements that ran in its place
+//! are the best guess of what it did.
+
+use serde::{Deserialize, Serialize};
+
+use super::Stream;
+use super::outcome::short;
+use super::statement::{Seen, judged};
+use crate::config::DdlRuleAction;
+use crate::ddl::{ParseContext, SqlMode, Statement, parse, split};
+use crate::error::{Class, Error, Result, codes};
+use crate::state::{OverrideAction, Skipped};
+
+/// Key of the note in the state file.
+const NOTE: &str = "given-statements";
+
+/// How far the statements that were given for a place have come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Given {
+    /// The group that they belong to.
+    ordinal: u64,
+    /// Those that have run and need not run again, in order.
+    ran: Vec<String>,
+    /// How many have run in this group in all, of this list and of earlier ones.
+    count: u64,
+}
+
+impl Given {
+    /// Goes on with a list: what both begin with has run.
+    fn with(mut self, list: &[String]) -> Self {
+        let same = self.ran.iter().zip(list).take_while(|(a, b)| a == b).count();
+        self.ran.truncate(same);
+        self
+    }
+
+    fn add(&mut self, sql: &str) {
+        self.ran.push(sql.to_owned());
+        self.count += 1;
+    }
+}
+
+impl Stream<'_> {
+    /// What an operator wants instead of the statement at this place: where it begins itself, as errors
+    /// tell it, or where the GTID event before it begins, which is what the source shows as its position
+    /// before the statement runs.
+    pub(super) fn word_of_operator(&self, seen: &Seen<'_>) -> Result<Option<OverrideAction>> {
+        let group = self.group.start.as_ref().filter(|_| !seen.in_txn);
+        for place in std::iter::once(seen.start).chain(group) {
+            let found = self.ctx.state.use_override(&self.ctx.lane.source, place)?;
+            if let Some(word) = found {
+                return Ok(Some(word.action));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Carries out an operator's word.
+    pub(super) fn overridden(
+        &mut self,
+        action: &OverrideAction,
+        parsed: Result<Statement>,
+        seen: &Seen<'_>,
+    ) -> Result {
+        log::info!("{} at {} by the operator: {}", action.as_str(), seen.start, short(seen.text));
+        if self.group.skip || self.is_copied(seen.end) {
+            return self.skip("contained in the copy", seen);
+        }
+        match action {
+            OverrideAction::Skip => self.leave_out("skipped by the operator", &parsed, seen),
+            OverrideAction::Replace(list) => {
+                self.replace("replaced by the operator", list, &parsed, seen)
+            }
+            OverrideAction::Inject(list) => {
+                self.run_given(list, seen)?;
+                self.as_written(parsed, seen)
+            }
+        }
+    }
+
+    /// What the task file's rules want instead of this statement.
+    pub(super) fn rule_about(&self, seen: &Seen<'_>) -> Option<DdlRuleAction> {
+        self.ctx.ddl_rules.find(seen.text)
+    }
+
+    /// Carries out what a rule wants.
+    pub(super) fn ruled(
+        &mut self,
+        action: &DdlRuleAction,
+        parsed: Result<Statement>,
+        seen: &Seen<'_>,
+    ) -> Result {
+        match action {
+            DdlRuleAction::Skip => self.leave_out("skipped by a ddl-rule", &parsed, seen),
+            DdlRuleAction::Replace(text) => {
+                // The names of the statement's own default schema may be left out here.
+                let list: Vec<String> = split(text).into_iter().map(str::to_owned).collect();
+                if list.is_empty() {
+                    return Err(Error::new(
+                        &codes::SYNC_OPERATOR_EVENT,
+                        format!("a ddl-rule replaces the statement by nothing: {text:?}"),
+                    ));
+                }
+                self.replace("replaced by a ddl-rule", &list, &parsed, seen)
+            }
+            DdlRuleAction::Warn => {
+                log::warn!("a ddl-rule points at {}: {}", seen.start, short(seen.text));
+                let statement = parsed?;
+                self.run_ddl(&statement, seen)?;
+                let kind = "run, with the warning of a ddl-rule";
+                self.changes.skipped.push(Skipped::one(kind, seen.start));
+                self.end_ddl(seen)
+            }
+        }
+    }
+
+    /// Nothing of the statement goes to the target.
+    fn leave_out(&mut self, kind: &str, parsed: &Result<Statement>, seen: &Seen<'_>) -> Result {
+        if let Ok(statement) = parsed {
+            // Prepared rows are read in the structure of their time.
+            self.settle_prepared(&judged(statement))?;
+            self.track_only(statement);
+        }
+        self.drop_pending()?;
+        self.skip(kind, seen)?;
+        if seen.in_txn { Ok(()) } else { self.save() }
+    }
+
+    fn replace(
+        &mut self,
+        kind: &str,
+        list: &[String],
+        parsed: &Result<Statement>,
+        seen: &Seen<'_>,
+    ) -> Result {
+        self.run_given(list, seen)?;
+        self.changes.skipped.push(Skipped::one(kind, seen.start));
+        let tracked = match parsed {
+            Ok(statement) => {
+                self.settle_prepared(&judged(statement))?;
+                self.track_only(statement)
+            }
+            Err(_) => false,
+        };
+        if !tracked {
+            for sql in list {
+                self.track_only(&parse(sql, &given_context(seen))?);
+            }
+        }
+        self.ctx.stats.ddl();
+        self.end_ddl(seen)
+    }
+
+    /// Runs statements at the target at this place, those that have not run yet.
+    fn run_given(&mut self, list: &[String], seen: &Seen<'_>) -> Result {
+        let mut given = self.given()?.with(list);
+        for (at, sql) in list.iter().enumerate().skip(given.ran.len()) {
+            let which = |e: Error| {
+                e.context(format!(
+                    "statement {} of {} that were given for this place, {:?}",
+                    at + 1,
+                    list.len(),
+                    short(sql)
+                ))
+            };
+            let statement = parse(sql, &given_context(seen)).map_err(which)?;
+            self.run_at_target(&statement, seen, given.count + 1).map_err(which)?;
+            given.add(sql);
+            self.note(&given)?;
+        }
+        self.tables.forget();
+        Ok(())
+    }
+
+    /// How far the statements for this place have come.
+    fn given(&self) -> Result<Given> {
+        let fresh = Given { ordinal: self.group.ordinal, ..Given::default() };
+        let Some(bytes) = self.ctx.state.reader().note(&self.ctx.lane, NOTE)? else {
+            return Ok(fresh);
+        };
+        let stored: Given = serde_json::from_slice(&bytes).map_err(|e| {
+            Error::new(&codes::STATE_VALUE, "the state holds a bad list of statements").cause(e)
+        })?;
+        Ok(if stored.ordinal == fresh.ordinal { stored } else { fresh })
+    }
+
+    /// The last statement has run: its record goes and the note comes in one commit.
+    fn note(&mut self, given: &Given) -> Result {
+        let bytes = serde_json::to_vec(given).map_err(|e| {
+            Error::new(&codes::STATE_VALUE, "a list of statements cannot be written").cause(e)
+        })?;
+        // It stays until the next one: a later group has another ordinal.
+        self.changes.notes.push((NOTE.to_owned(), Some(bytes)));
+        self.changes.finished_ddl.append(&mut self.group.statements);
+        self.save()
+    }
+
+    /// Adds the statement to an error and the commands that help.
+    pub(super) fn with_commands(&self, error: Error, seen: &Seen<'_>) -> Error {
+        let about_it = error.code().class != Class::Checkpoint
+            && error.code() != &codes::STOPPED
+            && error.code() != &codes::TXN_ORDER;
+        if error.is_transient() || !about_it {
+            return error;
+        }
+        let command = format!(
+            "dm handle-error {} -s {}",
+            shell_word(&self.ctx.task),
+            shell_word(self.ctx.lane.source.as_str())
+        );
+        let advice = match error.advice() {
+            "" => String::new(),
+            advice => format!("{advice} "),
+        };
+        let text = format!(
+            "{advice}For this statement: `{command} skip` leaves it out, `{command} replace \"ALTER TABLE \
+             ...; ...\"` runs other statements instead of it, `{command} inject \"...\"` runs others before \
+             it; then start the task again."
+        );
+        error.origin(seen.text).at_statement(seen.start, seen.end).workaround(text)
+    }
+}
+
+/// Statements that a person gives are read with ordinary quotes, whatever the session of the
+/// statement in the stream had set; everything else is as in that session.
+fn given_context(seen: &Seen<'_>) -> ParseContext {
+    let quoting = SqlMode::ANSI_QUOTES.with(SqlMode::NO_BACKSLASH_ESCAPES).with(SqlMode::ORACLE);
+    let bits = seen.query.vars.sql_mode.unwrap_or(0) & !quoting.bits();
+    ParseContext {
+        sql_mode: SqlMode::from_bits(bits),
+        default_schema: seen.query.schema.to_string(),
+        server: None,
+    }
+}
+
+/// A word of a command line, in quotes where a shell would take it apart.
+pub(super) fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '/');
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(sqls: &[&str]) -> Vec<String> {
+        sqls.iter().map(|&s| s.to_owned()).collect()
+    }
+
+    #[test]
+    fn another_list_goes_on_behind_what_both_begin_with() {
+        let mut given = Given { ordinal: 7, ..Given::default() }.with(&list(&["a", "b"]));
+        given.add("a");
+        let same = given.clone().with(&list(&["a", "b"]));
+        assert_eq!((same.ran.len(), same.count), (1, 1));
+        let mended = given.clone().with(&list(&["a", "B"]));
+        assert_eq!((mended.ran.len(), mended.count), (1, 1));
+        let mut other = given.with(&list(&["c"]));
+        assert_eq!((other.ran.len(), other.count), (0, 1), "what has run is counted all the same");
+        other.add("c");
+        assert_eq!(other.with(&list(&["c"])).ran.len(), 1);
+    }
+
+    #[test]
+    fn words_of_a_command_line_are_quoted_where_needed() {
+        assert_eq!(shell_word("mysql-1"), "mysql-1");
+        assert_eq!(shell_word("a b"), "'a b'");
+        assert_eq!(shell_word("it's"), "'it'\\''s'");
+        assert_eq!(shell_word(""), "''");
+    }
+}

@@ -1,0 +1,3 @@
+CREATE DATABASE shop;
+CREATE TABLE shop.t (id INT PRIMARY KEY, a INT, b INT, note VARCHAR(20));
+INSERT INTO shop.t VALUES (1, 10, 100, 'one'), (2, 20, 200, NULL);

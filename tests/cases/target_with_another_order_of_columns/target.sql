@@ -1,0 +1,2 @@
+CREATE DATABASE shop;
+CREATE TABLE shop.t (note VARCHAR(20), b INT, a INT, id INT PRIMARY KEY);
