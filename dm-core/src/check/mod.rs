@@ -4,7 +4,7 @@
 //! at once, each with what was found, what is expected, and how to repair it. Repairs never harm a
 //! server: none of them forgets binlogs, GTIDs or rows.
 //!
-//! Method: first the facts are gathered ([`gather`], the only part that connects, by a bounded
+//! Method: first the facts are gathered (`gather`, the only part that connects, by a bounded
 //! number of threads over sources and tables), then every [`Check`] of the table [`all`] judges
 //! them; a check is pure, sits in a file of its own and names itself as DM does, so that
 //! `ignore-checking-items` works. A restart of a task that has begun looks only at what may have
