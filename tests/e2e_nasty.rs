@@ -23,10 +23,6 @@ const DB: &str = "w";
 /// So long a stop may take in any state.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
-fn must_run(process: &mut Process) {
-    assert!(process.is_running(), "dm ended by itself:\n{}", process.stderr());
-}
-
 /// A file and an offset mean nothing on another server that has a file of that name, too: also a
 /// process that is started later knows.
 #[test]
@@ -63,7 +59,7 @@ fn arrives(process: &mut Process, from: &Server, to: &Server, mark: u32) {
     from.run(DB, &format!("INSERT INTO seen VALUES ({mark})"));
     let there = format!("SELECT COUNT(*) FROM {DB}.seen WHERE id = {mark}");
     wait::until("the mark arrives", DEADLINE, || {
-        must_run(process);
+        process.must_run();
         let Ok(mut conn) = to.try_conn() else { return false };
         matches!(conn.query_first::<u64, _>(&there), Ok(Some(1)))
     });
@@ -116,7 +112,7 @@ fn xa_over_everything(flavor: Flavor) {
     // The copy waits for what was prepared before it.
     let mut process = dm.start(&[]);
     wait::until("the copy says that it waits", DEADLINE, || {
-        must_run(&mut process);
+        process.must_run();
         process.stderr().contains("early")
     });
     assert!(!to.databases().contains(&DB.to_owned()), "the copy did not wait");
@@ -150,7 +146,7 @@ fn xa_over_everything(flavor: Flavor) {
     );
     arrives(&mut process, from, to, 2);
     wait::until("it is in the state file", DEADLINE, || {
-        must_run(&mut process);
+        process.must_run();
         kept_xids(&dm) > 2
     });
     process.kill();
@@ -231,7 +227,7 @@ fn a_stop_is_not_held_up_by_a_server_that_does_not_answer() {
         far.throttle(300_000);
         let mut process = dm.start(&[]);
         wait::until("rows are copied", DEADLINE, || {
-            must_run(&mut process);
+            process.must_run();
             to.databases().contains(&DB.to_owned())
                 && to.value::<u64>(
                     "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'w'",
@@ -295,7 +291,7 @@ fn names_that_move_under_a_snapshot() {
         far.throttle(300_000);
         let mut process = dm.start(&["--until", "caught-up"]);
         wait::until("rows are copied", DEADLINE, || {
-            must_run(&mut process);
+            process.must_run();
             let Ok(mut conn) = to.try_conn() else { return false };
             matches!(conn.query_first::<u64, _>("SELECT 1 FROM w.acct LIMIT 1"), Ok(Some(1)))
         });
@@ -385,10 +381,13 @@ fn a_failover_brings_another_order() {
     holder.query_drop("BEGIN").unwrap();
     holder.query_drop(format!("SELECT * FROM {DB}.t WHERE id = 1 FOR UPDATE")).unwrap();
     let mut conn = first.conn();
-    (1..=5).for_each(|n| numbered_change(&mut conn, n));
     let mut process = dm.start(&[]);
+    numbered_change(&mut conn, 1);
+    // By then nothing is handed to the worker any more that waits.
+    process.until_seen_at(to, "time >= 1 AND info LIKE 'UPDATE `w`.`t` %'");
+    (2..=5).for_each(|n| numbered_change(&mut conn, n));
     wait::until("the later ones are in", DEADLINE, || {
-        must_run(&mut process);
+        process.must_run();
         to.value::<i32>(&format!("SELECT v FROM {DB}.t WHERE id = 2")) == 4
     });
     process.kill();
@@ -472,7 +471,7 @@ fn failover_in_mid_transaction(flavor: Flavor) {
     let before = near.passed();
     let mut process = dm.start(&[]);
     wait::until("a part of it has been read", DEADLINE, || {
-        must_run(&mut process);
+        process.must_run();
         near.passed() > before + 2_500_000
     });
     near.redirect(&replica.host, replica.port);
@@ -481,7 +480,7 @@ fn failover_in_mid_transaction(flavor: Flavor) {
     arrives_on(&mut process, replica, to);
     // Another worker may have been faster with the mark.
     wait::until("the large one is in", DEADLINE, || {
-        must_run(&mut process);
+        process.must_run();
         to.value::<u64>("SELECT COUNT(*) FROM w.acct WHERE txt = 'big'") == 60_000
     });
     assert_databases_equal(replica, Target::Server(to), &[DB]);
