@@ -221,7 +221,8 @@ fn the_run_stays_when_everything_failed() {
     let sink = Arc::new(FaultSink::new(Arc::new(two.sink.clone()), dead));
     let error = two.over(Arc::clone(&sink) as Arc<dyn Sink>).stays(false).build().run();
     assert!(error.is_err() && sink.has_failed());
-    let dead = Fault::Die { at: 3, when: When::Before };
+    // Behind what is asked before the start, which would end the run.
+    let dead = Fault::Die { at: 12, when: When::Before };
     let sink = Arc::new(FaultSink::new(Arc::new(two.sink.clone()), dead));
     let running = two.over(sink).build().spawn().unwrap();
     let control = running.control();

@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn what_hides_already_stays_as_typed() {
         for typed in ["/Q7B9DizNLLTTfiZHv9WoEAKamfpIUs=", "${SECRET}", "\"\"", "enc:x"] {
-            let text = format!("from: {{password: {typed}, port: 1}}\n");
+            let text = format!("from:\n  password: {typed}\n  port: 1\n");
             assert_eq!(conceal(&text, &key()).unwrap(), text);
         }
         let text = "from:\n  password:\n";

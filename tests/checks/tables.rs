@@ -1,0 +1,161 @@
+//! What is asked of tables and their targets.
+
+use crate::support::serial;
+use crate::support::server::{Flavor, Server};
+
+use crate::stage::*;
+
+#[test]
+fn structures_against_the_target() {
+    both(|_, from, to| {
+        let name = "table structure compatibility check";
+        to.run("", "CREATE DATABASE w; CREATE TABLE w.t (id INT PRIMARY KEY)");
+        ALL.check(from, to).finds(name, "fail", &["lacks column `v`", "ADD COLUMN"]);
+        to.run("w", "DROP TABLE t; CREATE TABLE t (id INT PRIMARY KEY, v INT, own INT NOT NULL)");
+        ALL.check(from, to).finds(name, "fail", &["`own`", "without a default"]);
+        to.run("w", "DROP TABLE t; CREATE TABLE t (id INT, v INT NOT NULL PRIMARY KEY, own INT)");
+        ALL.check(from, to).finds(name, "warn", &["primary key (id)"]);
+        to.run("w", "DROP TABLE t; CREATE TABLE t (id INT PRIMARY KEY, v INT, own INT)");
+        ALL.check(from, to).silent(name).silent("downstream table emptiness");
+        to.run("w", "INSERT INTO t VALUES (7, 7, 7)");
+        ALL.check(from, to).passes().finds(
+            "downstream table emptiness",
+            "warn",
+            &["w`.`t", "is replaced"],
+        );
+        // A route that adds a column.
+        let routed = Case {
+            instance: "    route-rules: [r]\n",
+            more: "routes:\n  r: {schema-pattern: w, table-pattern: t, target-schema: w, target-table: t, \
+                   extract-table: {table-regexp: '(.*)', target-column: whence}}\n",
+            ..ALL
+        };
+        routed.check(from, to).finds(name, "fail", &["whence"]);
+        to.run("w", "ALTER TABLE t ADD whence VARCHAR(64)");
+        routed.check(from, to).silent(name);
+        to.run("w", "DROP TABLE t");
+        routed.check(from, to).finds(name, "fail", &["does not exist"]);
+        from.run("", "CREATE DATABASE other; CREATE TABLE other.p (id INT PRIMARY KEY); CREATE TABLE w.c (id INT PRIMARY KEY, FOREIGN KEY (id) REFERENCES other.p (id))");
+        ALL.check(from, to).passes().finds(name, "warn", &["other", "not part of the task"]);
+        from.run("", "DROP TABLE w.c");
+    });
+}
+
+#[test]
+fn tables_that_come_together() {
+    both(|_, from, to| {
+        let name = "sharding table consistency checking";
+        from.run("w", "DROP TABLE t; CREATE TABLE t_1 (id INT AUTO_INCREMENT PRIMARY KEY, v INT); CREATE TABLE t_2 (id INT AUTO_INCREMENT PRIMARY KEY, v INT, x INT)");
+        let merge = Case {
+            instance: "    route-rules: [r]\n",
+            more: "routes:\n  r: {schema-pattern: w, table-pattern: 't_*', target-schema: w, target-table: t}\n",
+            ..ALL
+        };
+        let checked = merge.check(from, to);
+        checked.finds(name, "fail", &["differ", "x"]);
+        checked.finds("auto-increment key checking", "warn", &["AUTO_INCREMENT"]);
+        from.run("w", "ALTER TABLE t_2 DROP x");
+        merge.check(from, to).silent(name).finds("auto-increment key checking", "warn", &[]);
+        let more = format!("{}ignore-checking-items: [auto_increment_ID]\n", merge.more);
+        Case { more: &more, ..merge }.check(from, to).silent("auto-increment key checking");
+        from.run("w", "ALTER TABLE t_2 MODIFY v BIGINT");
+        merge.check(from, to).passes().finds(name, "warn", &["BigInt"]);
+    });
+}
+
+#[test]
+fn target_names_and_routes() {
+    both(|_, from, to| {
+        from.run("w", "CREATE TABLE T (id INT PRIMARY KEY)");
+        // Linux tells them apart, which deserves a word all the same.
+        ALL.check(from, to).passes().finds("target names check", "warn", &["w.T"]);
+        from.run("w", "DROP TABLE T");
+        let twice = Case {
+            instance: "    route-rules: [a, b]\n",
+            more: "routes:\n  a: {schema-pattern: w, target-schema: x}\n  b: {schema-pattern: 'w*', target-schema: y}\n",
+            ..ALL
+        };
+        let dm = twice.set_up(from, to);
+        let files = ["check-task", "task.yaml", "-s", "source-1.yaml", "--json"];
+        let outcome = dm.other(&files);
+        assert!(!outcome.status.success());
+        ALL.check(from, to).silent("target names check");
+    });
+}
+
+#[test]
+fn tables_without_keys_and_targets_that_want_them() {
+    both(|flavor, from, to| {
+        from.run("w", "CREATE TABLE bare (v INT)");
+        ALL.check(from, to).passes().finds("primary key", "warn", &["bare", "PRIMARY KEY"]);
+        let variable =
+            if flavor.is_mysql() { "sql_require_primary_key" } else { "innodb_force_primary_key" };
+        let name = "sql_require_primary_key check";
+        {
+            let _globals = to.with_globals(&[(variable, "1")]);
+            ALL.check(from, to).finds(name, "fail", &["bare", variable]);
+            from.run("w", "DROP TABLE bare");
+            ALL.check(from, to).silent(name).silent("primary key");
+        }
+    });
+}
+
+#[test]
+fn cascades_that_are_not_logged() {
+    both(|flavor, from, to| {
+        let name = "unlogged cascades check";
+        from.run("w", "CREATE TABLE p (id INT PRIMARY KEY); CREATE TABLE c (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES p (id) ON DELETE CASCADE)");
+        let checked = ALL.check(from, to);
+        if flavor.is_mysql() {
+            checked.passes().silent(name);
+        } else {
+            checked.finds(name, "fail", &["ON DELETE CASCADE", "`p`"]);
+            Case { mode: "full", ..ALL }.check(from, to).passes();
+            from.run("w", "DROP TABLE c; CREATE TABLE c (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES p (id))");
+            ALL.check(from, to).passes().silent(name);
+        }
+    });
+}
+
+/// A server that carries foreign keys out inside of its storage engine logs nothing of it.
+#[test]
+fn cascades_of_a_mysql_that_keeps_them_to_itself() {
+    let _one = serial();
+    let Some((_, to)) = stage(Flavor::Mysql) else { return };
+    let options = ["--innodb-native-foreign-keys=ON"];
+    let Some(from) = Server::start("native", Flavor::Mysql, &options) else { return };
+    from.run("", "CREATE DATABASE w; CREATE TABLE w.p (id INT PRIMARY KEY); CREATE TABLE w.c (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES w.p (id) ON UPDATE CASCADE)");
+    ALL.check(&from, to).finds("unlogged cascades check", "fail", &["ON UPDATE CASCADE"]);
+    from.wipe();
+}
+
+#[test]
+fn triggers_and_unique_keys_of_the_target() {
+    both(|_, from, to| {
+        to.run("", "CREATE DATABASE w; CREATE TABLE w.t (id INT PRIMARY KEY, v INT UNIQUE)");
+        to.run("w", "CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET NEW.v = 5");
+        let checked = ALL.check(from, to);
+        checked.finds("target triggers check", "fail", &["tr", "DROP TRIGGER"]);
+        checked.finds("target unique keys check", "warn", &["(v)", "1062"]);
+        let more = "ignore-checking-items: [target_triggers]\n";
+        Case { more, ..ALL }.check(from, to).passes();
+        to.run("w", "DROP TRIGGER tr; ALTER TABLE t DROP KEY v, ADD UNIQUE KEY both_of (v, id)");
+        ALL.check(from, to).silent("target triggers check").silent("target unique keys check");
+    });
+}
+
+#[test]
+fn values_that_the_target_cannot_hold() {
+    both(|_, from, to| {
+        let name = "target values check";
+        to.run("", "CREATE DATABASE w; CREATE TABLE w.t (id INT PRIMARY KEY, v SMALLINT)");
+        ALL.check(from, to).passes().finds(name, "warn", &["`v`", "-32768 to 32767"]);
+        to.run("w", "ALTER TABLE t MODIFY v BIGINT");
+        ALL.check(from, to).silent(name);
+    });
+    let _one = serial();
+    let Some((from, _)) = stage(Flavor::MariadbNew) else { return };
+    let Some((_, to)) = stage(Flavor::Mysql) else { return };
+    from.run("", "CREATE DATABASE IF NOT EXISTS w; CREATE TABLE IF NOT EXISTS w.net (id INT PRIMARY KEY, address INET6)");
+    ALL.check(from, to).finds("target values check", "fail", &["address", "INET6"]);
+}
