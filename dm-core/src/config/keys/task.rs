@@ -90,10 +90,10 @@ static SECURITY_GROUP: Group = Group {
     title: "security",
     intro: "Bytes go before base64, base64 before a path.",
     keys: &[
-        key("ssl-ca", Text, "", "5.3", "PEM file of whom to trust."),
+        key("ssl-ca", Text, "", "5.3", "PEM file of whom to trust, beside the public authorities."),
         key("ssl-cert", Text, "", "5.3", "PEM file of our certificate."),
         key("ssl-key", Text, "", "5.3", "PEM file of its key."),
-        key("cert-allowed-cn", Texts, "[]", "5.3", "Common names that the server's certificate may carry."),
+        key("cert-allowed-cn", Texts, "[]", "5.3", "Common names that the server's certificate may carry; refused, as the name cannot be looked at yet."),
         key("ssl-ca-bytes", Bytes, "", "5.3", "The PEM text itself."),
         key("ssl-cert-bytes", Bytes, "", "5.3", "The PEM text itself."),
         key("ssl-key-bytes", Bytes, "", "5.3", "The PEM text itself."),
