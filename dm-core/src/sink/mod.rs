@@ -39,7 +39,8 @@ pub struct Guarantees {
     pub exactly_once: bool,
     /// A second writer of a slot waits until the first can no longer write.
     pub fenced: bool,
-    /// Statements run and commit with the rows around them (SQLite).
+    /// A statement commits together with its mark (SQLite): no structures need be compared to
+    /// know whether it has run.
     pub transactional_ddl: bool,
 }
 
@@ -141,7 +142,8 @@ pub struct TargetDdl {
     /// The task and lane that it belongs to: [`Sink::recover`] of the lane waits until it has
     /// ended. `None` for a statement that may be run again at any time.
     pub lane: Option<(String, LaneId)>,
-    /// The statement's number in its lane, where running it twice would undo it ([`Sink::runs_once`]).
+    /// The statement's number in its lane, where running it twice would undo it or the sink marks
+    /// every statement ([`Sink::runs_once`], [`Guarantees::transactional_ddl`]).
     pub once: Option<u64>,
     /// When the statement ran at the source, seconds since the epoch; 0 when not known.
     pub at: u32,

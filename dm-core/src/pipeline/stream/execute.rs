@@ -3,7 +3,8 @@
 //! Guarantee: a statement that changes structures runs once, whatever dies when. Obstacle: it commits
 //! on its own, apart from rows and checkpoint. Method: everything before it is waited for; its record
 //! with the structures before goes to the state file; then it runs; the record goes with the checkpoint
-//! behind it. A restart that finds the record compares the structures ([`super::outcome`]). A record
+//! behind it. A restart that finds the record compares the structures ([`super::outcome`]), unless the
+//! sink marks the statement itself ([`crate::sink::Sink::runs_once`]): then it is given again. A record
 //! belongs to its text: one that was left by another statement at the same place (an operator has
 //! replaced it since) is dropped, because the operator's word is later than it.
 
@@ -198,7 +199,9 @@ impl Stream<'_> {
         Ok(TargetDdl {
             sql: self.ctx.creator.splice(&conditional)?,
             lane: Some((self.ctx.task.clone(), self.ctx.lane.clone())),
-            once: (conditional.kind == K::RenameTable).then_some(self.group.ordinal),
+            once: (conditional.kind == K::RenameTable
+                || self.ctx.sink.guarantees().transactional_ddl)
+                .then_some(self.group.ordinal),
             schema: String::new(),
             tables,
             at: seen.at,

@@ -37,6 +37,8 @@ CREATE TABLE _dm_mark_lane (task TEXT NOT NULL, source TEXT NOT NULL, lane TEXT 
 CREATE TABLE _dm_mark_slot (task TEXT NOT NULL, source TEXT NOT NULL, lane TEXT NOT NULL,
   worker INTEGER NOT NULL, holder INTEGER NOT NULL,
   PRIMARY KEY (task, source, lane, worker)) WITHOUT ROWID;
+CREATE TABLE _dm_mark_ddl (task TEXT NOT NULL, source TEXT NOT NULL, lane TEXT NOT NULL,
+  number TEXT NOT NULL, statement TEXT NOT NULL, PRIMARY KEY (task, source, lane)) WITHOUT ROWID;
 CREATE TABLE _dm_mark_stream (task TEXT NOT NULL, source TEXT NOT NULL, lane TEXT NOT NULL,
   epoch INTEGER NOT NULL, worker INTEGER NOT NULL, low INTEGER NOT NULL,
   low_position TEXT NOT NULL, applied TEXT NOT NULL,

@@ -174,6 +174,29 @@ pub fn put_stream(conn: &Connection, task: &str, mark: &StreamMark) -> Result<()
     .map_err(sql)
 }
 
+/// Writes the mark of a statement; false when the lane's mark tells of this statement already. The
+/// text is compared as well: another one in its place is an operator's later word.
+///
+/// # Errors
+///
+/// When the file cannot be read or written.
+pub fn put_ddl(
+    conn: &Connection,
+    task: &str,
+    lane: &LaneId,
+    ordinal: u64,
+    statement: &str,
+) -> Result<bool> {
+    conn.execute(
+        "INSERT INTO _dm_mark_ddl VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+         number = excluded.number, statement = excluded.statement
+         WHERE number <> excluded.number OR statement <> excluded.statement",
+        params![task, lane.source.as_str(), lane.name.as_ref(), ordinal.to_string(), statement],
+    )
+    .map(|changed| changed > 0)
+    .map_err(sql)
+}
+
 /// Writes the mark of a chunk.
 ///
 /// # Errors
@@ -330,7 +353,7 @@ pub fn chunks(conn: &Connection, task: &str, lane: &LaneId) -> Result<Vec<ChunkM
 ///
 /// When the file cannot be written.
 pub fn forget_task(conn: &Connection, task: &str) -> Result<()> {
-    for table in ["stream", "chunk", "slot", "lane"] {
+    for table in ["stream", "chunk", "ddl", "slot", "lane"] {
         conn.execute(&format!("DELETE FROM _dm_mark_{table} WHERE task = ?"), [task])
             .map_err(sql)?;
     }

@@ -153,7 +153,19 @@ impl Sink for SqliteSink {
     }
 
     fn execute_ddl(&self, ddl: &TargetDdl) -> Result<DdlOutcome> {
-        self.store.transaction(None, |conn| ddl::execute(conn, ddl))
+        self.store.transaction(None, |conn| {
+            if let (Some((task, lane)), Some(number)) = (&ddl.lane, ddl.once)
+                && !mark::put_ddl(conn, task, lane, number, &ddl.sql)?
+            {
+                return Ok(DdlOutcome::Done);
+            }
+            ddl::execute(conn, ddl)
+        })
+    }
+
+    /// A statement and its mark are in the file together or not at all.
+    fn runs_once(&self, ddl: &TargetDdl) -> bool {
+        ddl.once.is_some() && ddl.lane.is_some()
     }
 
     fn recover(&self, task: &str, lane: &LaneId, stop: &AtomicBool) -> Result<Recovered> {

@@ -197,3 +197,37 @@ fn writers_of_one_process_take_turns() {
     other.apply(&batch, &StreamMark { worker: 1, ..bed.mark(0) }).unwrap();
     assert_eq!(bed.rows("d.t"), ["0", "5"]);
 }
+
+#[test]
+fn a_statement_with_a_number_runs_once() {
+    let bed = with_table();
+    let ddl = |sink: &SqliteSink, number: u64, sql: &str| {
+        let numbered = TargetDdl {
+            lane: Some(("t".into(), lane())),
+            once: Some(number),
+            sql: sql.into(),
+            schema: "d".into(),
+            tables: Vec::new(),
+            at: 0,
+            sql_mode: None,
+            time_zone: None,
+            collation_server: None,
+            from: None,
+        };
+        assert!(sink.runs_once(&numbered));
+        sink.execute_ddl(&numbered)
+    };
+    let columns = || bed.sink.describe(&name("d.t")).unwrap().unwrap().columns.len();
+    let (was, add) = (columns(), "ALTER TABLE t ADD COLUMN extra int");
+    ddl(&bed.sink, 4, add).unwrap();
+    // As after a kill: nobody knows whether it ran.
+    ddl(&bed.reopen(), 4, add).unwrap();
+    assert_eq!(columns(), was + 1);
+    // A refused statement leaves no mark, and another one in its place is another one.
+    assert!(ddl(&bed.sink, 5, "ALTER TABLE t NONSENSE").is_err());
+    assert!(ddl(&bed.sink, 5, "ALTER TABLE t NONSENSE").is_err());
+    ddl(&bed.sink, 5, "ALTER TABLE t DROP COLUMN extra").unwrap();
+    assert_eq!(columns(), was);
+    ddl(&bed.sink, 6, add).unwrap();
+    assert_eq!(columns(), was + 1);
+}
