@@ -108,7 +108,7 @@ impl Translator {
     ) -> Result<()> {
         let offset = self.place.pos.offset;
         self.translate(bytes, out)
-            .map_err(|e| e.at(&self.place.pos.with_offset(offset), &self.place.pos))
+            .map_err(|e| e.at(self.place.pos.with_offset(offset), &self.place.pos))
     }
 
     fn translate(
