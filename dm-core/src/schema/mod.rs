@@ -9,6 +9,7 @@ mod default;
 mod event;
 mod info;
 mod keys;
+mod pieces;
 mod print;
 mod rename;
 mod table;
