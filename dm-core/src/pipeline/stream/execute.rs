@@ -9,7 +9,7 @@
 //! replaced it since) is dropped, because the operator's word is later than it.
 
 use super::Stream;
-use super::outcome::{ambiguous, expected, ran, same, short, structures};
+use super::outcome::{ambiguous, expected, ran, same, same_texts, short, structures};
 use super::statement::{Seen, judged};
 use crate::binlog::charset;
 use crate::ddl::{Body, Statement, StatementKind as K, parse};
@@ -319,11 +319,13 @@ impl Stream<'_> {
             return Err(error);
         }
         let before = structures(record.ddl.before.iter().map(|(t, s)| (t, s.clone())))?;
-        let mut now = Vec::new();
+        let mut texts = Vec::new();
         for (table, _) in &record.ddl.before {
-            now.push((table, self.ctx.sink.show_create(table)?));
+            texts.push((table, self.ctx.sink.show_create(table)?));
         }
-        let now = structures(now.into_iter())?;
+        let was = record.ddl.before.iter().map(|(_, text)| text.as_deref());
+        let reworded = !same_texts(was, texts.iter().map(|(_, text)| text.as_deref()));
+        let now = structures(texts.into_iter())?;
         let after = expected(&before, &record.ddl.sql)?;
         if record.ddl.before.is_empty() {
             // A schema: its statement says IF [NOT] EXISTS.
@@ -337,8 +339,13 @@ impl Stream<'_> {
                 Ok(Ran::Yes)
             }
             Some(false) => Ok(Ran::No),
-            // It changes nothing that can be seen. Running it twice is harmless, unless tables
-            // change places.
+            // What it changes is not in the structures (partitions, how rows are stored): the target's
+            // own words tell. Where these are the same, running it twice is harmless, unless tables change
+            // places.
+            None if same(&before, &after) && reworded => {
+                self.group.statements.push(record.id);
+                Ok(Ran::Yes)
+            }
             None if same(&before, &after) && !swaps => Ok(Ran::No),
             None => Err(ambiguous(&record.ddl.sql, &before, &after, &now)),
         }
