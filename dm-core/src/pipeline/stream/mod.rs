@@ -13,6 +13,7 @@ mod group;
 mod inject;
 mod lookback;
 mod online;
+mod online_keys;
 mod operator;
 mod outcome;
 mod picture;

@@ -69,7 +69,9 @@ impl Stream<'_> {
                     look_back(self, follower.names(), &ghost, seen.start, &judge_text(self))?;
                 follower.adopt(&ghost, earlier);
             }
-            follower.statement(statement, &heard, &judge)?
+            let actions = follower.statement(statement, &heard, &judge)?;
+            self.keep_key_names(follower, statement, &heard, &judge)?;
+            actions
         };
         let done = actions.is_some();
         for (slot, action) in (ALONE..).zip(actions.into_iter().flatten()) {
