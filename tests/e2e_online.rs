@@ -250,7 +250,7 @@ fn pt_online_schema_change_renames_foreign_keys() {
             "CREATE TABLE p (id INT PRIMARY KEY, v VARCHAR(9)); INSERT INTO p VALUES (1, 'a'), (2, 'b'); \
              CREATE TABLE c (id INT PRIMARY KEY, p INT, q INT, KEY p (p), KEY q (q), \
              CONSTRAINT c_p FOREIGN KEY (p) REFERENCES p (id), \
-             CONSTRAINT __c_q FOREIGN KEY (q) REFERENCES p (id) ON DELETE SET NULL); \
+             CONSTRAINT __c_q FOREIGN KEY (q) REFERENCES p (id) ON DELETE RESTRICT); \
              INSERT INTO c VALUES (1, 1, 2), (2, 2, NULL)",
         );
         let sources = [&from.address];

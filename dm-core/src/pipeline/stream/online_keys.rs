@@ -1,15 +1,39 @@
-//! Keeps the new names of a ghost table's foreign keys, so that the target has them from the rename on:
-//! what the source says of them later, by these names, then fits the target as well.
+//! Foreign keys and ghost tables.
+//!
+//! Keys of a ghost table have other names than those of the real one. These names are kept, so that the
+//! target has them from the rename on: what the source says of them later fits the target as well. Keys
+//! of other tables may refer to a ghost table shortly before it gets its real name, and to the real one from
+//! then on (pt-online-schema-change with `rebuild_constraints`). The target never has the ghost, and would take
+//! the reference all the same: there they refer to the real table at once.
 
 use dm_filter::{TableName, Verdict};
 
 use super::Stream;
-use crate::ddl::{Body, Statement};
+use crate::ddl::{Body, NameRef, NameRole, Statement, parse};
 use crate::error::Result;
-use crate::online_ddl::{Change, Follower, renamed_keys};
+use crate::online_ddl::{Change, Follower, Kind, renamed_keys};
 use crate::schema::Tracker;
 
 impl Stream<'_> {
+    /// The statement with the real table wherever one of its foreign keys refers to a ghost table.
+    pub(super) fn beyond_ghosts(&self, statement: Statement) -> Result<Statement> {
+        let Some(follower) = &self.online else { return Ok(statement) };
+        let names = follower.names();
+        let is_ghost = |name: &NameRef| {
+            name.role == NameRole::Parent && matches!(names.kind(&name.name), Kind::Ghost(_))
+        };
+        if !statement.names.iter().any(is_ghost) {
+            return Ok(statement);
+        }
+        let real = |ghost: &TableName| {
+            let all = names.candidates(ghost);
+            let known = all.iter().find(|table| self.tracker.table(table).is_some());
+            known.or(all.first()).cloned()
+        };
+        let text = statement.splice(|name| if is_ghost(name) { real(&name.name) } else { None });
+        parse(&text, &statement.context)
+    }
+
     /// A ghost table is made: when its foreign keys have other names than those of the real table, that is
     /// the first of its changes. `judge` says which tables are carried.
     pub(super) fn keep_key_names(

@@ -195,6 +195,7 @@ impl Stream<'_> {
         if self.online_ddl(&statement, seen)? {
             return Ok(());
         }
+        let statement = self.beyond_ghosts(statement)?;
         match self.not_admitted(&statement, seen)? {
             // It has changed what is tracked: the position behind it is saved with that.
             Some(FILTERED) => self.changes.skipped.push(Skipped::one(FILTERED, seen.start)),
