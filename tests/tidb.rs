@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a failing test panics
 
+#[path = "tidb/ddl.rs"]
+mod ddl;
 mod support;
 
 use std::sync::Arc;

@@ -21,7 +21,7 @@ use super::stages::Spent;
 use super::stats::StreamStats;
 use crate::error::{Error, Result, codes};
 use crate::event::{Batch, OrdinalSet, StreamMark, Txn};
-use crate::position::{Flavor, Gtid, GtidSet};
+use crate::position::{Flavor, Gtid, GtidSet, Position};
 use crate::sink::{ApplyStats, Sink, Slot, Writer};
 
 /// Attempts to apply one batch before the stream is given up (and started anew from outside).
@@ -51,6 +51,18 @@ pub(crate) struct Worker {
     pub stats: Arc<StreamStats>,
     pub limit: BatchLimit,
     pub rate: Arc<Rate>,
+}
+
+/// Says where the transactions stand that could not be applied.
+fn located(error: Error, batch: &[Arc<Txn>]) -> Error {
+    let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return error };
+    let Some(start) = &first.start else { return error };
+    let error = error.at_rows(start);
+    if error.location().is_some() || error.is_transient() || error.code() == &codes::STOPPED {
+        return error;
+    }
+    let start = Position { binlog: Some(start.clone()), gtid: None };
+    error.at(start, &last.end)
 }
 
 impl Worker {
@@ -85,7 +97,8 @@ impl Worker {
             self.busy.begin();
             self.stats
                 .stages
-                .time(Spent::Writing, || self.apply_split(&mut writer, &mut applied, &batch))?;
+                .time(Spent::Writing, || self.apply_split(&mut writer, &mut applied, &batch))
+                .map_err(|e| located(e, &batch))?;
             self.busy.end();
             self.length.fetch_sub(batch.len(), Ordering::Relaxed);
             self.progress.done(batch.iter().map(|t| t.ordinal));

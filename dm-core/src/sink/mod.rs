@@ -179,6 +179,16 @@ pub enum DdlOutcome {
     Skipped(String),
 }
 
+/// How a target takes an ALTER TABLE of several clauses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Clauses {
+    /// As one statement; one that it refuses with error 8200 may be tried in pieces.
+    #[default]
+    Together,
+    /// One statement for each.
+    OneByOne,
+}
+
 /// What the marks of a lane say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
@@ -248,6 +258,27 @@ pub trait Sink: Send + Sync {
     /// When it uses something that the target does not have.
     fn adapt(&self, ddl: TargetDdl) -> Result<TargetDdl> {
         Ok(ddl)
+    }
+
+    /// How the target takes an ALTER TABLE of several clauses.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be asked.
+    fn clauses(&self) -> Result<Clauses> {
+        Ok(Clauses::Together)
+    }
+
+    /// Waits until the target works no more on statements about the tables of this one, which an earlier
+    /// connection gave it and whose outcome nobody heard. A target that has ended a statement's work when the
+    /// fence of its lane lets the next one through ([`Sink::recover`]) need not do anything.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be asked, `stop` became true, or (11129) the target says that it has
+    /// given this statement up.
+    fn await_ddl(&self, _ddl: &TargetDdl, _stop: &AtomicBool) -> Result<()> {
+        Ok(())
     }
 
     /// Runs a statement that changes structures and forgets what was known of its tables.

@@ -166,12 +166,17 @@ impl Db {
     /// `data_version` changes only for commits of other connections, so our own checkpoints
     /// do not wake the reader of the mailbox.
     pub(super) fn changed(&self) -> Result<bool> {
-        let mut guarded = self.lock();
-        let version = guarded
+        let version = self.version()?;
+        Ok(self.lock().seen.replace(version) != Some(version))
+    }
+
+    /// A number that changes with every commit of another connection.
+    pub(super) fn version(&self) -> Result<i64> {
+        let guarded = self.lock();
+        guarded
             .conn
-            .pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0))
-            .map_err(|e| named(self.path(), Fail::Sql(e)))?;
-        Ok(guarded.seen.replace(version) != Some(version))
+            .pragma_query_value(None, "data_version", |row| row.get(0))
+            .map_err(|e| named(self.path(), Fail::Sql(e)))
     }
 
     /// Makes the next [`Db::changed`] say yes.

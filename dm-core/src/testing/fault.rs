@@ -14,8 +14,8 @@ use crate::error::{Error, Result, Scope, codes};
 use crate::event::{Batch, ChunkMark, LaneId, OrdinalSet, RowBlock, StreamMark};
 use crate::schema::TableSchema;
 use crate::sink::{
-    ApplyStats, BlockStream, DdlOutcome, Guarantees, LoadStats, LoadTarget, Recovered, Sink, Slot,
-    TargetDdl, Writer,
+    ApplyStats, BlockStream, Clauses, DdlOutcome, Guarantees, LoadStats, LoadTarget, Recovered,
+    Sink, Slot, TargetDdl, Writer,
 };
 
 /// On which side of the inner call the fault lies.
@@ -149,6 +149,18 @@ impl Sink for FaultSink {
 
     fn execute_ddl(&self, ddl: &TargetDdl) -> Result<DdlOutcome> {
         self.plan.call(|| self.inner.execute_ddl(ddl)).0
+    }
+
+    fn adapt(&self, ddl: TargetDdl) -> Result<TargetDdl> {
+        self.inner.adapt(ddl)
+    }
+
+    fn clauses(&self) -> Result<Clauses> {
+        self.inner.clauses()
+    }
+
+    fn await_ddl(&self, ddl: &TargetDdl, stop: &AtomicBool) -> Result<()> {
+        self.plan.call(|| self.inner.await_ddl(ddl, stop)).0
     }
 
     fn runs_once(&self, ddl: &TargetDdl) -> bool {

@@ -28,6 +28,8 @@ pub(crate) struct Group {
     pub gtid: Option<Gtid>,
     /// Where its GTID event begins, when it has one.
     pub start: Option<BinlogPos>,
+    /// Where its first event begins.
+    pub first: Option<BinlogPos>,
     pub at: u32,
     /// It is in the target already: a restart reads over it.
     pub skip: bool,
@@ -45,6 +47,8 @@ pub(crate) struct Group {
     pub xa: Option<super::xa::Rows>,
     /// Records of statements that ran inside of it; they end with the group.
     pub statements: Vec<i64>,
+    /// Up to here an operator was asked for statements to be run before rows.
+    pub asked: Option<BinlogPos>,
 }
 
 impl Group {
@@ -72,6 +76,9 @@ impl Stream<'_> {
         let SourceEvent { start, end, at, body } = event;
         self.body(body, &start, &end, at)
             .map_err(|e| super::located(e, &start, &end, self.executed.as_ref()))?;
+        if self.group.open && self.group.first.is_none() {
+            self.group.first = Some(start);
+        }
         self.seen = Some(end);
         Ok(())
     }
@@ -99,7 +106,11 @@ impl Stream<'_> {
                 self.query(&query, start, end, at)
                     .map_err(|e| e.origin(&String::from_utf8_lossy(&query.sql)))?;
             }
-            Body::Rows(rows) => self.rows(rows, start, end, at)?,
+            Body::Rows(rows) => {
+                self.inject_before(start, end, at)
+                    .and_then(|()| self.rows(rows, start, end, at))
+                    .map_err(|e| e.at_rows(start))?;
+            }
             Body::Xid => self.commit(end)?,
             Body::XaPrepare { xid, one_phase } => self.xa_prepare(&xid, one_phase, end)?,
             Body::Incident(message) => {
@@ -165,6 +176,7 @@ impl Stream<'_> {
         let txn = Txn {
             ordinal: group.ordinal,
             gtid: group.gtid,
+            start: group.first,
             end: position,
             at: group.at,
             blocks: group.blocks,

@@ -10,11 +10,14 @@
 
 mod execute;
 mod group;
+mod inject;
 mod lookback;
 mod online;
+mod online_keys;
 mod operator;
 mod outcome;
 mod picture;
+mod pieces;
 mod recover;
 mod statement;
 mod xa;
@@ -267,6 +270,8 @@ pub(super) struct Stream<'c> {
     /// The connection for transactions that are too large to be held.
     pub large: Option<Box<dyn Writer>>,
     pub server: ServerVersion,
+    /// Where an operator wants statements to be run before rows.
+    injected: inject::Injected,
     queues: Vec<Queue>,
     /// Events that wait to be taken from the source's stream.
     events_waiting: usize,
@@ -313,6 +318,7 @@ impl<'c> Stream<'c> {
             copied: start.copied,
             large: None,
             server: ServerVersion::parse(&ctx.info.version),
+            injected: inject::Injected::default(),
             queues,
             events_waiting: 0,
             saved: Instant::now(),

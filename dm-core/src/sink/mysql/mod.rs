@@ -14,6 +14,7 @@ mod marks;
 mod once;
 mod plan;
 mod session;
+mod tidb;
 mod writer;
 
 use std::collections::{HashMap, HashSet};
@@ -25,7 +26,7 @@ use dm_filter::TableName;
 use self::marks::{Earlier, Marks, STATEMENTS, lock_name, release_lock, take_lock};
 use self::session::Session;
 use self::writer::MysqlWriter;
-use super::{DdlOutcome, Guarantees, Recovered, Sink, Slot, TargetDdl, Writer};
+use super::{Clauses, DdlOutcome, Guarantees, Recovered, Sink, Slot, TargetDdl, Writer};
 use crate::config::ConnPlan;
 use crate::error::{Error, Result};
 use crate::event::{ChunkMark, LaneId};
@@ -297,6 +298,18 @@ impl Sink for MysqlSink {
         Ok(ddl)
     }
 
+    fn clauses(&self) -> Result<Clauses> {
+        self.shared.version().map(tidb::clauses)
+    }
+
+    fn await_ddl(&self, ddl: &TargetDdl, stop: &AtomicBool) -> Result<()> {
+        if self.shared.version()?.flavor != crate::ddl::Flavor::TiDb {
+            // The fence of the lane is held until the statement has ended.
+            return Ok(());
+        }
+        tidb::await_ddl(&mut self.shared.row_session()?, ddl, stop)
+    }
+
     fn tables(&self) -> Result<Option<HashSet<TableName>>> {
         let sql = "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES";
         let rows = self.shared.ask(|session| session.rows(sql))?;
@@ -347,7 +360,11 @@ impl Sink for MysqlSink {
         if !self.shared.marked {
             return Ok(());
         }
-        self.shared.ask(|session| self.shared.marks.forget_task(session, task, lanes))
+        let marks = &self.shared.marks;
+        self.shared.ask(|session| {
+            lanes.iter().try_for_each(|lane| once::forget(session, marks, task, lane))?;
+            marks.forget_task(session, task, lanes)
+        })
     }
 
     fn forget(&self, task: &str, lane: &LaneId, epoch: u64, chunks: bool) -> Result<()> {

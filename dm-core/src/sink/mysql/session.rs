@@ -99,6 +99,24 @@ impl Session {
         Ok(rows.into_iter().map(|row| row.unwrap().into_iter().map(text).collect()).collect())
     }
 
+    /// These columns of a query's rows, by their names; one that the answer does not have is `None`.
+    ///
+    /// # Errors
+    ///
+    /// What the server answers.
+    pub fn columns<const N: usize>(
+        &mut self,
+        sql: &str,
+        names: [&str; N],
+    ) -> Result<Vec<[Option<String>; N]>> {
+        let rows: Vec<::mysql::Row> = self.conn.query(sql).map_err(db_error)?;
+        let cell = |row: &mut ::mysql::Row, name: &str| {
+            let at = row.columns_ref().iter().position(|c| c.name_str().eq_ignore_ascii_case(name));
+            row.take::<::mysql::Value, _>(at?).and_then(text)
+        };
+        Ok(rows.into_iter().map(|mut row| names.map(|name| cell(&mut row, name))).collect())
+    }
+
     /// The first cell of a query's first row.
     ///
     /// # Errors
