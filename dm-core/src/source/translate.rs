@@ -12,7 +12,10 @@ use std::sync::Arc;
 use dm_filter::TableName;
 
 use super::{Body, RowsBody, SourceEvent};
-use crate::binlog::{Decoder, Event, EventBody, EventHeader, Heartbeat, MariaDbGtidEvent, Rotate};
+use crate::binlog::{
+    CHECKSUM_LEN, Checksum, Decoder, Event, EventBody, EventHeader, EventType, Heartbeat,
+    MariaDbGtidEvent, Rotate,
+};
 use crate::error::Result;
 use crate::position::{BinlogFile, BinlogPos, Flavor, Gtid, GtidSet};
 
@@ -92,6 +95,7 @@ impl Translator {
         out: &mut dyn FnMut(SourceEvent) -> Result<()>,
     ) -> Result<()> {
         let Event { header, body } = self.decoder.decode(bytes)?;
+        let print = self.print(&header, bytes);
         let start = self.place.pos.clone();
         let body = match body {
             EventBody::Rotate(rotate) if header.is_artificial() => {
@@ -114,7 +118,7 @@ impl Translator {
         }
         let end = self.place.pos.clone();
         let mut tell = |at: u32, body: Body| {
-            out(SourceEvent { start: start.clone(), end: end.clone(), at, body })
+            out(SourceEvent { start: start.clone(), end: end.clone(), at, body, print })
         };
         match body {
             EventBody::Rotate(rotate) => {
@@ -143,6 +147,28 @@ impl Translator {
                 None => Ok(()),
             },
         }
+    }
+
+    /// The fingerprint of an event that may end a group.
+    fn print(&self, header: &EventHeader, bytes: &[u8]) -> Option<[u8; 16]> {
+        use EventType as T;
+        let ends = matches!(
+            header.event_type,
+            T::XID
+                | T::QUERY
+                | T::MARIADB_QUERY_COMPRESSED
+                | T::XA_PREPARE
+                | T::TRANSACTION_PAYLOAD
+        );
+        if !ends || header.is_artificial() {
+            return None;
+        }
+        let checksum = self.decoder.format().map_or(Checksum::None, |format| format.checksum);
+        let bare = match checksum {
+            Checksum::Crc32 => bytes.len().checked_sub(CHECKSUM_LEN).and_then(|n| bytes.get(..n)),
+            Checksum::None => None,
+        };
+        Some(header.fingerprint(bare.unwrap_or(bytes)))
     }
 }
 

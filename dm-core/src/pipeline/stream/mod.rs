@@ -10,6 +10,7 @@
 
 mod execute;
 mod group;
+mod history;
 mod lookback;
 mod online;
 mod operator;
@@ -28,6 +29,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 use self::group::Group;
+use self::history::History;
 pub(crate) use self::recover::begin_lane;
 pub(crate) use self::statement::judged;
 use self::xa::COPIED;
@@ -51,8 +53,8 @@ use crate::online_ddl::Follower;
 use crate::position::{BinlogPos, GtidSet, Position};
 use crate::schema::Tracker;
 use crate::sink::{Sink, Slot, Writer};
-use crate::source::{EventStream, Polled, Source, SourceInfo};
-use crate::state::{Checkpoint, DdlRecord, IDEMPOTENT_SECOND, LaneChanges, StateStore};
+use crate::source::{EventStream, LastGroup, Polled, Source, SourceInfo};
+use crate::state::{Checkpoint, DdlRecord, IDEMPOTENT_SECOND, LAST_GROUP, LaneChanges, StateStore};
 
 /// How long one poll of the stream waits: bounds the time to notice a stop.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -232,6 +234,8 @@ pub(super) struct Start {
     pub xa: HashMap<String, Held>,
     /// Everything up to here is in the copy.
     pub copied: Option<Position>,
+    /// What was read last before the checkpoint, when that is known.
+    pub last_group: Option<LastGroup>,
     /// Structures to be saved with the first checkpoint.
     pub changes: LaneChanges,
 }
@@ -259,6 +263,8 @@ pub(super) struct Stream<'c> {
     /// End of the last event of any kind.
     pub seen: Option<BinlogPos>,
     pub group: Group,
+    /// How to recognise what was read.
+    pub history: History,
     pub xa: HashMap<String, Held>,
     /// Decisions that were handed out, with the groups that prepared and hold the low-water mark.
     pub decided: Vec<(u64, u64)>,
@@ -304,6 +310,7 @@ impl<'c> Stream<'c> {
             executed: start.low.position.gtid.clone(),
             seen: start.low.position.binlog.clone(),
             group: Group::default(),
+            history: History::new(&ctx.info.server, start.last_group),
             xa: start.xa,
             decided: Vec::new(),
             copied: start.copied,
@@ -320,7 +327,11 @@ impl<'c> Stream<'c> {
         // A position taken now lies at or behind everything that is there now.
         let mut goal = self.ctx.until.goal(&*self.ctx.source)?;
         self.save()?;
-        let mut stream = self.ctx.source.open(&self.progress.low().position)?;
+        let from = self.progress.low().position;
+        if let Some(last) = self.history.before() {
+            self.ctx.source.check_history(last, &from)?;
+        }
+        let mut stream = self.ctx.source.open(&from)?;
         loop {
             if let Some(failure) = self.progress.failure() {
                 return Err(failure);
@@ -395,6 +406,9 @@ impl<'c> Stream<'c> {
         if self.idempotent_second.is_some_and(|second| low.at > second) {
             self.idempotent_second = None;
             self.changes.notes.push((IDEMPOTENT_SECOND.to_owned(), None));
+        }
+        if let Some(last) = self.history.upto(low.ordinal) {
+            self.changes.notes.push((LAST_GROUP.to_owned(), Some(last.to_bytes())));
         }
         let checkpoint = Checkpoint {
             ordinal: low.ordinal,
