@@ -236,8 +236,12 @@ fn a_stop_is_not_held_up_by_a_server_that_does_not_answer() {
         dead.black_hole(true);
         stops_in_time(process);
         // Also one that meets the dead server when it starts.
-        let process = dm.start(&[]);
-        wait::pass(Duration::from_millis(700));
+        let met = dead.accepted();
+        let mut process = dm.start(&[]);
+        wait::until("it meets the dead server", DEADLINE, || {
+            process.must_run();
+            dead.accepted() > met
+        });
         stops_in_time(process);
         dead.black_hole(false);
         dead.cut();

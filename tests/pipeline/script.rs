@@ -130,6 +130,7 @@ pub fn after(source: &ScriptedSource) -> Result<()> {
     source.commit(vec![(name("twice"), vec![insert(coded(30, 3, "heir"))])])?;
     source
         .commit(vec![(name("twice"), vec![update(coded(30, 3, "heir"), coded(31, 3, "heir"))])])?;
+    decided_later(source)?;
     source.ddl("db", "ALTER TABLE keyed ADD COLUMN w int NOT NULL DEFAULT 7")?;
     source.commit(vec![(name("keyed"), vec![insert(vec![int(70), text("wide"), int(1)])])])?;
     // Larger than what the plan allows to hold: applied in parts, while it is read.
@@ -150,6 +151,31 @@ pub fn after(source: &ScriptedSource) -> Result<()> {
     source.ddl("db", "DROP TABLE grown")?;
     online_change(source)?;
     source.commit(vec![(name("keyed"), vec![delete(vec![int(70), text("wide"), int(1)])])])
+}
+
+/// Prepared transactions, of which one is committed behind others and one is dropped.
+fn decided_later(source: &ScriptedSource) -> Result<()> {
+    source.xa_prepare(
+        "X'01',X'',1",
+        vec![
+            (name("keyed"), vec![insert(pair(90, "prepared")), delete(pair(9, "copied"))]),
+            (name("bare"), vec![insert(pair(9, "prepared")), insert(pair(9, "prepared"))]),
+            (name("twice"), vec![update(coded(4, 4, "copied"), coded(4, 44, "copied"))]),
+        ],
+    )?;
+    source.xa_prepare(
+        "X'02',X'62',1",
+        vec![(name("bare"), vec![insert(pair(404, "never")), delete(pair(8, "one"))])],
+    )?;
+    source.commit(vec![(name("keyed"), vec![insert(pair(91, "between"))])])?;
+    source.rotate();
+    source.xa_commit("X'01',X'',1")?;
+    source.commit(vec![
+        (name("bare"), vec![delete(pair(9, "prepared"))]),
+        (name("twice"), vec![update(coded(4, 44, "copied"), coded(4, 4, "copied"))]),
+    ])?;
+    source.xa_rollback("X'02',X'62',1");
+    Ok(())
 }
 
 /// An online schema change as gh-ost makes it, with two statements that must run once each.
