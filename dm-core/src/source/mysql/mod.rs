@@ -215,8 +215,10 @@ impl Source for MySqlSource {
     }
 
     fn snapshot(&self, choose: &TableChoice, stop: &AtomicBool) -> Result<Box<dyn Snapshot>> {
-        // The position of the snapshot belongs to this server.
-        self.check_identity(&mut self.control()?)?;
+        // The position of the snapshot belongs to this server, unless it is one by GTIDs.
+        if !self.stream.use_gtid {
+            self.check_identity(&mut self.control()?)?;
+        }
         Ok(Box::new(snapshot::open(&self.plan, &self.snapshot, choose, stop)?))
     }
 
