@@ -34,6 +34,21 @@ pub fn end(replica: &Server) {
     replica.run("", words);
 }
 
+/// Waits until the statements of writers whose connections were cut are over: a server goes on with
+/// what it has begun, and commits it.
+pub fn wait_for_writers(source: &Server) {
+    const WRITES: &str = "SELECT COUNT(*) FROM information_schema.processlist \
+        WHERE id <> CONNECTION_ID() AND info IS NOT NULL AND info NOT LIKE 'SELECT%' \
+        AND info NOT LIKE 'SHOW%' AND user NOT IN ('system user', 'event_scheduler')";
+    // One that was sent in the last moment may not have been read yet.
+    let mut quiet = 0;
+    let ended = wait::poll(PATIENCE, || {
+        quiet = if source.value::<u64>(WRITES) == 0 { quiet + 1 } else { 0 };
+        (quiet >= 10).then_some(())
+    });
+    assert!(ended.is_some(), "statements at {} do not end", source.name);
+}
+
 /// Waits until a replica has all that its source has, which nobody writes to any more.
 pub fn wait_for(replica: &Server, source: &Server) {
     let level = wait::poll(PATIENCE, || {

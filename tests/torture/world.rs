@@ -124,6 +124,7 @@ impl Place {
         self.front.refuse(true);
         self.front.cut();
         let old = self.server();
+        replication::wait_for_writers(old);
         replication::wait_for(replica, old);
         replication::end(replica);
         old.kill();

@@ -48,7 +48,7 @@ use super::worker::{BatchLimit, Worker};
 use crate::config::DdlRules;
 use crate::ddl::ServerVersion;
 use crate::error::{Error, Result, codes};
-use crate::event::{LaneId, OrdinalSet};
+use crate::event::{LaneId, OrdinalSet, is_passed};
 use crate::online_ddl::Follower;
 use crate::position::{BinlogPos, GtidSet, Position};
 use crate::schema::Tracker;
@@ -430,7 +430,7 @@ impl<'c> Stream<'c> {
     fn forget_old_marks(&mut self, low: &Low) -> Result {
         // Ordinals of another server's order do not tell when all of those marks are passed.
         let passed = match (self.applied.gtids(), &low.position.gtid) {
-            (Some(applied), Some(low)) => applied.is_subset(low),
+            (Some(applied), Some(low)) => is_passed(applied, low),
             _ => self.applied.last().is_none_or(|last| last <= low.ordinal),
         };
         if self.forgot || !passed {
