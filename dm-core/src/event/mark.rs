@@ -8,13 +8,14 @@
 //! all marks of the lane is the applied set: those are skipped, the rest runs exactly once.
 //! Ordinals are stable because a lane is read again from a position whose ordinal is stored with
 //! it, over the same binlog. Over the binlog of another server (a failover by GTID) they are not: a
-//! replica may have committed in another order. So where transactions have MySQL's GTIDs, a set
-//! names them by these as well, and a GTID decides. (Within a domain of MariaDB the order is the
-//! same everywhere.)
+//! replica may have committed in another order (at MariaDB the order within a domain is the same
+//! everywhere, but not that of several). So where transactions have GTIDs, a set names them by
+//! these as well, and a GTID decides.
 
 use serde::{Deserialize, Serialize};
 
 use super::LaneId;
+use super::exact::exact;
 use crate::position::{Gtid, GtidSet, Position};
 
 /// A set of ordinals as disjoint, sorted, inclusive ranges.
@@ -75,7 +76,7 @@ impl OrdinalSet {
     /// ordinal.
     pub fn has(&self, ordinal: u64, gtid: Option<&Gtid>) -> bool {
         match (&self.gtids, gtid) {
-            (Some(set), Some(gtid)) if set.flavor() == gtid.flavor() => set.contains(gtid),
+            (Some(set), Some(gtid)) => set.contains(&exact(gtid)),
             _ => self.contains(ordinal),
         }
     }

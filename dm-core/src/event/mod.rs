@@ -5,6 +5,7 @@
 //! it stood, a mark names exactly the transactions that its target transaction contains.
 
 mod block;
+mod exact;
 mod mark;
 mod rows;
 
@@ -15,6 +16,7 @@ use dm_filter::TableName;
 use serde::{Deserialize, Serialize};
 
 pub use block::{CellKind, CellRef, CopyBlock, CopyColumn};
+pub(crate) use exact::{exact, is_passed};
 pub use mark::{ChunkMark, OrdinalSet, StreamMark};
 pub use rows::{ApplyMode, Batch, EncodedRows, RowBlock, RowData, TablePlan, Txn};
 

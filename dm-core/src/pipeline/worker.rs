@@ -20,7 +20,7 @@ use super::rate::Rate;
 use super::stages::Spent;
 use super::stats::StreamStats;
 use crate::error::{Error, Result, codes};
-use crate::event::{Batch, OrdinalSet, StreamMark, Txn};
+use crate::event::{Batch, OrdinalSet, StreamMark, Txn, exact};
 use crate::position::{Flavor, Gtid, GtidSet, Position};
 use crate::sink::{ApplyStats, Sink, Slot, Writer};
 
@@ -261,12 +261,11 @@ impl Applied {
     }
 }
 
-/// MySQL's GTIDs as a set. A set of MariaDB's says how far each domain is, not which ones are in
-/// it: `None` for those.
+/// GTIDs as an exact set, for a mark; `None` for no GTIDs.
 pub(super) fn gtids<'g>(gtids: impl Iterator<Item = &'g Gtid>) -> Option<GtidSet> {
     let mut set = GtidSet::empty(Flavor::MySql);
     for gtid in gtids {
-        set.add(gtid).ok()?;
+        set.add(&exact(gtid)).ok()?;
     }
     (!set.is_empty()).then_some(set)
 }

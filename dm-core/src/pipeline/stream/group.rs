@@ -73,9 +73,17 @@ impl Group {
 impl Stream<'_> {
     /// Handles one event.
     pub(super) fn event(&mut self, event: SourceEvent) -> Result {
-        let SourceEvent { start, end, at, body } = event;
+        let SourceEvent { start, end, at, body, print } = event;
+        if let Body::Gtid { gtid, .. } = &body {
+            self.history.begins(gtid.as_ref());
+        }
         self.body(body, &start, &end, at)
             .map_err(|e| super::located(e, &start, &end, self.executed.as_ref()))?;
+        if let Some(print) = print
+            && !self.group.open
+        {
+            self.history.ends(self.ordinal, &start, &end, print, self.progress.low_ordinal());
+        }
         if self.group.open && self.group.first.is_none() {
             self.group.first = Some(start);
         }

@@ -10,6 +10,7 @@
 
 mod execute;
 mod group;
+mod history;
 mod inject;
 mod lookback;
 mod online;
@@ -31,6 +32,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 use self::group::Group;
+use self::history::History;
 pub(crate) use self::recover::begin_lane;
 pub(crate) use self::statement::judged;
 use self::xa::COPIED;
@@ -49,13 +51,13 @@ use super::worker::{BatchLimit, Worker};
 use crate::config::DdlRules;
 use crate::ddl::ServerVersion;
 use crate::error::{Error, Result, codes};
-use crate::event::{LaneId, OrdinalSet};
+use crate::event::{LaneId, OrdinalSet, is_passed};
 use crate::online_ddl::Follower;
 use crate::position::{BinlogPos, GtidSet, Position};
 use crate::schema::Tracker;
 use crate::sink::{Sink, Slot, Writer};
-use crate::source::{EventStream, Polled, Source, SourceInfo};
-use crate::state::{Checkpoint, DdlRecord, IDEMPOTENT_SECOND, LaneChanges, StateStore};
+use crate::source::{EventStream, LastGroup, Polled, Source, SourceInfo};
+use crate::state::{Checkpoint, DdlRecord, IDEMPOTENT_SECOND, LAST_GROUP, LaneChanges, StateStore};
 
 /// How long one poll of the stream waits: bounds the time to notice a stop.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -235,6 +237,8 @@ pub(super) struct Start {
     pub xa: HashMap<String, Held>,
     /// Everything up to here is in the copy.
     pub copied: Option<Position>,
+    /// What was read last before the checkpoint, when that is known.
+    pub last_group: Option<LastGroup>,
     /// Structures to be saved with the first checkpoint.
     pub changes: LaneChanges,
 }
@@ -262,6 +266,8 @@ pub(super) struct Stream<'c> {
     /// End of the last event of any kind.
     pub seen: Option<BinlogPos>,
     pub group: Group,
+    /// How to recognise what was read.
+    pub history: History,
     pub xa: HashMap<String, Held>,
     /// Decisions that were handed out, with the groups that prepared and hold the low-water mark.
     pub decided: Vec<(u64, u64)>,
@@ -313,6 +319,7 @@ impl<'c> Stream<'c> {
             executed: start.low.position.gtid.clone(),
             seen: start.low.position.binlog.clone(),
             group: Group::default(),
+            history: History::new(&ctx.info.server, start.last_group),
             xa: start.xa,
             decided: Vec::new(),
             copied: start.copied,
@@ -330,7 +337,11 @@ impl<'c> Stream<'c> {
         // A position taken now lies at or behind everything that is there now.
         let mut goal = self.ctx.until.goal(&*self.ctx.source)?;
         self.save()?;
-        let mut stream = self.ctx.source.open(&self.progress.low().position)?;
+        let from = self.progress.low().position;
+        if let Some(last) = self.history.before() {
+            self.ctx.source.check_history(last, &from)?;
+        }
+        let mut stream = self.ctx.source.open(&from)?;
         loop {
             if self.progress.is_over()
                 && let Some(failure) = self.progress.failure()
@@ -408,6 +419,9 @@ impl<'c> Stream<'c> {
             self.idempotent_second = None;
             self.changes.notes.push((IDEMPOTENT_SECOND.to_owned(), None));
         }
+        if let Some(last) = self.history.upto(low.ordinal) {
+            self.changes.notes.push((LAST_GROUP.to_owned(), Some(last.to_bytes())));
+        }
         let checkpoint = Checkpoint {
             ordinal: low.ordinal,
             position: low.position.clone(),
@@ -428,7 +442,7 @@ impl<'c> Stream<'c> {
     fn forget_old_marks(&mut self, low: &Low) -> Result {
         // Ordinals of another server's order do not tell when all of those marks are passed.
         let passed = match (self.applied.gtids(), &low.position.gtid) {
-            (Some(applied), Some(low)) => applied.is_subset(low),
+            (Some(applied), Some(low)) => is_passed(applied, low),
             _ => self.applied.last().is_none_or(|last| last <= low.ordinal),
         };
         if self.forgot || !passed {
