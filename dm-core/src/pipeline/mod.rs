@@ -2,6 +2,7 @@
 
 mod busy;
 mod copy;
+mod copy_make;
 mod copy_moved;
 mod copy_resume;
 mod copy_stats;

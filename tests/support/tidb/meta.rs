@@ -1,4 +1,4 @@
-//! The tables of the meta schema (`dm_task`, `dm_apply_mark`, `dm_chunk_mark`): so much of SQL as `dm`
+//! The tables of the meta schema (`dm_task`, `dm_apply_mark`, `dm_chunk_mark`, `dm_late_key`): so much of SQL as `dm`
 //! uses on them.
 
 use std::collections::BTreeMap;
@@ -14,6 +14,7 @@ const TABLES: &[(&str, &[&str], usize)] = &[
         3,
     ),
     ("dm_chunk_mark", &["lane", "db", "tbl", "generation", "chunk", "target_db", "target_tbl"], 5),
+    ("dm_late_key", &["lane", "target_db", "target_tbl", "structure"], 3),
 ];
 
 /// The rows of the tables, by table and key.

@@ -3,6 +3,7 @@
 //! `dm_apply_mark` holds a row per (lane, epoch, worker): written in the target transaction of
 //! each batch. `dm_chunk_mark` holds a row per chunk of the copy: inserted first in the chunk's
 //! transaction, so that two processes that load the same chunk exclude each other on its key.
+//! `dm_late_key` holds the structures of tables whose keys are made after their rows (`late_keys`).
 //! `dm_task` ties a task's name to the state file that runs it.
 //!
 //! The fence is a named lock that a writing connection holds for its life. The server releases it
@@ -43,7 +44,13 @@ fn lane_key(task: &str, lane: &LaneId) -> String {
     if text.chars().count() <= 180 { text } else { format!("{:032x}", xxh3_128(text.as_bytes())) }
 }
 
-fn literal(text: &str) -> String {
+/// A lane, as the mark tables name it.
+pub(super) fn lane_literal(task: &str, lane: &LaneId) -> String {
+    literal(&lane_key(task, lane))
+}
+
+/// A text as a literal.
+pub(super) fn literal(text: &str) -> String {
     let mut out = String::new();
     push_string(&mut out, text);
     out
@@ -82,6 +89,11 @@ impl Marks {
                  `db` {ident}, `tbl` {ident}, `generation` INT UNSIGNED NOT NULL, \
                  `chunk` INT UNSIGNED NOT NULL, `target_db` {ident}, `target_tbl` {ident}, PRIMARY KEY (`lane`,`db`,`tbl`,`generation`,`chunk`))"
             ),
+            format!(
+                "CREATE TABLE IF NOT EXISTS {s}.`dm_late_key` (`lane` {name}, `target_db` {ident}, \
+                 `target_tbl` {ident}, `structure` LONGTEXT CHARACTER SET utf8mb4 NOT NULL, \
+                 PRIMARY KEY (`lane`,`target_db`,`target_tbl`))"
+            ),
         ]
     }
 
@@ -92,10 +104,10 @@ impl Marks {
     pub fn exist(&self, session: &mut Session) -> Result<bool> {
         let found = session.value(&format!(
             "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = {} \
-             AND table_name IN ('dm_task', 'dm_apply_mark', 'dm_chunk_mark')",
+             AND table_name IN ('dm_task', 'dm_apply_mark', 'dm_chunk_mark', 'dm_late_key')",
             literal(&self.name)
         ))?;
-        Ok(found.as_deref() == Some("3"))
+        Ok(found.as_deref() == Some("4"))
     }
 
     /// Ties the task to its state file.

@@ -8,6 +8,8 @@
 //! asks the marks. Where the mark tables may not be made, the sink says that it is at-least-once.
 
 mod group;
+mod infile;
+mod late_keys;
 mod load;
 mod many;
 mod marks;
@@ -64,6 +66,8 @@ struct Shared {
     writers: Mutex<Vec<(String, LaneId, u64)>>,
     /// What the server is, as of the first connection.
     version: OnceLock<crate::ddl::ServerVersion>,
+    /// The server does not take rows by LOAD DATA LOCAL.
+    no_files: AtomicBool,
 }
 
 /// The sink for MySQL, MariaDB and TiDB.
@@ -99,6 +103,7 @@ impl MysqlSink {
                 structure: AtomicU64::new(1),
                 writers: Mutex::default(),
                 version: OnceLock::new(),
+                no_files: AtomicBool::new(false),
             }),
         }
     }
@@ -207,6 +212,24 @@ impl Shared {
             structures.insert(table.clone(), schema.clone());
         }
         Ok(schema)
+    }
+
+    /// True while the server may take rows by LOAD DATA LOCAL. A TiDB is not asked: it writes them
+    /// as it writes those of an INSERT.
+    fn loads_files(&self) -> bool {
+        !self.no_files.load(Ordering::Relaxed)
+            && self.version.get().is_some_and(|v| v.flavor != crate::ddl::Flavor::TiDb)
+    }
+
+    /// The server does not allow LOAD DATA LOCAL.
+    fn no_files(&self, error: &Error) {
+        if !self.no_files.swap(true, Ordering::Relaxed) {
+            let number = error.server_error().unwrap_or_default();
+            log::info!(
+                "rows are copied by INSERT, as the target does not allow LOAD DATA LOCAL (error {number}); with \
+                 `local_infile` on at the target a copy takes less of its time"
+            );
+        }
     }
 
     /// Runs a statement behind the fence of its lane, and once where that matters.
@@ -347,6 +370,11 @@ impl Sink for MysqlSink {
         if !self.shared.marked {
             return Ok(());
         }
+        for lane in lanes {
+            for table in late_keys::tables(&self.shared, task, lane)? {
+                late_keys::add(&self.shared, task, lane, &table)?;
+            }
+        }
         self.shared.ask(|session| self.shared.marks.forget_task(session, task, lanes))
     }
 
@@ -372,6 +400,26 @@ impl Sink for MysqlSink {
                 Err(error)
             }
         })
+    }
+
+    fn put_off_keys(&self, task: &str, lane: &LaneId, table: &TableName) -> Result<()> {
+        let version = self.shared.version()?;
+        if !self.shared.marked || version.flavor == crate::ddl::Flavor::TiDb {
+            // A TiDB fills a key that comes later row by row, in the background.
+            return Ok(());
+        }
+        late_keys::put_off(&self.shared, task, lane, table)
+    }
+
+    fn tables_without_keys(&self, task: &str, lane: &LaneId) -> Result<Vec<TableName>> {
+        if !self.shared.marked {
+            return Ok(Vec::new());
+        }
+        late_keys::tables(&self.shared, task, lane)
+    }
+
+    fn add_keys(&self, task: &str, lane: &LaneId, table: &TableName) -> Result<()> {
+        late_keys::add(&self.shared, task, lane, table)
     }
 
     fn interrupt(&self, task: &str, lane: &LaneId) {
