@@ -15,7 +15,7 @@ use dm_filter::TableName;
 use serde::{Deserialize, Serialize};
 
 pub use block::{CellKind, CellRef, CopyBlock, CopyColumn};
-pub use mark::{ChunkMark, OrdinalSet, StreamMark};
+pub use mark::{ChunkMark, OrdinalSet, Part, StreamMark};
 pub use rows::{ApplyMode, Batch, EncodedRows, RowBlock, RowData, TablePlan, Txn};
 
 /// The name of a source, from `source-id` of its file.

@@ -316,7 +316,15 @@ impl Copy {
                         reader = Some(snapshot.reader()?);
                     }
                     let Some(reader) = reader.as_deref_mut() else { continue };
-                    let stats = self.chunk(&slot, &mut writer, reader, table, &chunk)?;
+                    let stats = match self.chunk(&slot, &mut writer, reader, table, &chunk) {
+                        Err(error) if error.is_too_large() => {
+                            let pieces = self.cut(snapshot, table, &chunk, error)?;
+                            shared.add(pieces.into_iter().map(|c| Work::Chunk(at, c)).collect());
+                            shared.close_one();
+                            continue;
+                        }
+                        other => other?,
+                    };
                     if stats.largest > LARGE_STATEMENT {
                         writer = None;
                     }

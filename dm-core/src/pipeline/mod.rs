@@ -2,6 +2,7 @@
 
 mod busy;
 mod copy;
+mod copy_cut;
 mod copy_make;
 mod copy_moved;
 mod copy_resume;
@@ -12,6 +13,7 @@ mod dispatch;
 mod prepared;
 mod progress;
 mod rate;
+mod split;
 mod spread;
 mod stages;
 mod stats;

@@ -32,6 +32,7 @@ pub(super) fn load(
     writer.session.exec("BEGIN")?;
     if shared.marked {
         writer.session.exec(&shared.marks.write_chunk(&writer.slot.task, mark, &target.table))?;
+        writer.keep_slot()?;
     }
     let mut statement = Insert::new(target, shared.statement_bytes);
     let mut layout = None;

@@ -3,10 +3,10 @@
 //! Guarantee: every chunk and every batch is in the target exactly once, or not at all, also when
 //! this process, its connection or the server dies at any moment. Obstacle: a killed client's last
 //! packet goes on running on the server, and the state file commits apart from the target.
-//! Method: each target transaction carries its mark (`marks`), each writing connection holds the
-//! named lock of its slot for its life, and whoever takes over first waits for that lock, then
-//! asks the marks. Where the mark tables may not be made, the sink says that it is at-least-once.
+//! Method: each target transaction carries its mark (`marks`), whoever takes a slot over first
+//! shuts out who had it before (`fence`), then asks the marks. Where the mark tables may not be made, the sink says that it is at-least-once.
 
+mod fence;
 mod group;
 mod infile;
 mod late_keys;
@@ -24,7 +24,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use dm_filter::TableName;
 
-use self::marks::{Earlier, Marks, STATEMENTS, lock_name, release_lock, take_lock};
+use self::fence::Fence;
+use self::marks::Marks;
 use self::session::Session;
 use self::writer::MysqlWriter;
 use super::{DdlOutcome, Guarantees, Recovered, Sink, Slot, TargetDdl, Writer};
@@ -68,6 +69,8 @@ struct Shared {
     version: OnceLock<crate::ddl::ServerVersion>,
     /// The server does not take rows by LOAD DATA LOCAL.
     no_files: AtomicBool,
+    /// How earlier writers are shut out, once it is known.
+    fence: OnceLock<Fence>,
 }
 
 /// The sink for MySQL, MariaDB and TiDB.
@@ -104,8 +107,19 @@ impl MysqlSink {
                 writers: Mutex::default(),
                 version: OnceLock::new(),
                 no_files: AtomicBool::new(false),
+                fence: OnceLock::new(),
             }),
         }
+    }
+
+    /// Shuts earlier writers out by the marks and not by named locks, as is done by itself at a
+    /// TiDB before 6.2: for a target behind a proxy that hands connections around, or a cluster
+    /// whose servers do not share their locks.
+    #[must_use]
+    pub fn fenced_by_marks(self) -> Self {
+        // Nothing has asked for it yet.
+        let _ = self.shared.fence.set(Fence::Marks);
+        self
     }
 }
 
@@ -237,8 +251,7 @@ impl Shared {
         let Some((task, lane)) = ddl.lane.as_ref().filter(|_| self.marked) else {
             return run_ddl(session, ddl, &ddl.sql);
         };
-        let name = lock_name(task, lane, STATEMENTS);
-        take_lock(session, &name, Earlier::Waited, &AtomicBool::new(false))?;
+        self.take_statements(session, task, lane)?;
         let Some(number) = ddl.once else { return run_ddl(session, ddl, &ddl.sql) };
         match once::prepare(session, &self.marks, task, lane, number, &ddl.sql)? {
             Some(sql) => run_ddl(session, ddl, &sql),
@@ -348,14 +361,7 @@ impl Sink for MysqlSink {
         let marks = &self.shared.marks;
         self.shared.made();
         let mut session = self.shared.row_session()?;
-        for worker in marks.workers(&mut session, task, lane)? {
-            let name = lock_name(task, lane, worker);
-            take_lock(&mut session, &name, Earlier::Killed, stop)?;
-            release_lock(&mut session, &name)?;
-        }
-        let name = lock_name(task, lane, STATEMENTS);
-        take_lock(&mut session, &name, Earlier::Waited, stop)?;
-        release_lock(&mut session, &name)?;
+        self.shared.shut_out(&mut session, task, lane, stop)?;
         marks.recover(&mut session, task, lane)
     }
 
@@ -441,15 +447,12 @@ impl Sink for MysqlSink {
 
     fn writer(&self, slot: &Slot, stop: &AtomicBool) -> Result<Box<dyn Writer>> {
         let mut session = self.shared.row_session()?;
-        if self.shared.marked {
-            let name = lock_name(&slot.task, &slot.lane, slot.worker);
-            take_lock(&mut session, &name, Earlier::Killed, stop)?;
-            let id = session.id();
-            let marks = &self.shared.marks;
-            session.exec(&marks.register(&slot.task, &slot.lane, slot.epoch, slot.worker, id))?;
-        }
+        let owner = match self.shared.marked {
+            true => self.shared.take_slot(&mut session, slot, stop)?,
+            false => None,
+        };
         lock(&self.shared.writers).push((slot.task.clone(), slot.lane.clone(), session.id()));
-        Ok(Box::new(MysqlWriter::new(session, Arc::clone(&self.shared), slot.clone())))
+        Ok(Box::new(MysqlWriter::new(session, Arc::clone(&self.shared), slot.clone(), owner)))
     }
 }
 

@@ -171,6 +171,8 @@ pub(super) fn tidb_session(own: &BTreeMap<String, String>) -> Vec<&'static str> 
     [
         ("tidb_txn_mode", "SET SESSION tidb_txn_mode='optimistic'"),
         ("allow_auto_random_explicit_insert", "SET SESSION allow_auto_random_explicit_insert=1"),
+        // A transaction that the server repeated by itself would not look at its mark again.
+        ("tidb_disable_txn_auto_retry", "SET SESSION tidb_disable_txn_auto_retry=1"),
     ]
     .into_iter()
     .filter(|(name, _)| !told(name))
