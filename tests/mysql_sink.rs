@@ -11,9 +11,11 @@ use dm_core::filter::TableName;
 use dm_core::sink::MysqlSink;
 use dm_core::testing::{SinkUnderTest, TextRow, sink_conformance};
 use mysql::prelude::Queryable;
+use support::serial;
 use support::server::{Flavor, Server};
 
 fn conforms(flavor: Flavor, by_marks: bool) {
+    let _one = serial();
     let Some(server) = Server::shared_with(flavor, "sink", &["--character-set-server=utf8mb4"])
     else {
         return;

@@ -128,6 +128,7 @@ fn table(statement: &str) -> Option<(&'static str, &'static [&'static str], usiz
 
 /// `` `a`='x' AND `b`<5 ``: column, whether it is `<`, value.
 fn conditions(statement: &str) -> Vec<(String, bool, String)> {
+    let statement = statement.strip_suffix(" FOR UPDATE").unwrap_or(statement);
     let Some((_, text)) = statement.split_once(" WHERE ") else { return Vec::new() };
     let mut all = Vec::new();
     for part in text.split(" AND ") {

@@ -9,11 +9,11 @@
 //!
 //! *Marks*, where a server has no such locks (a TiDB before 6.2; some say so, others grant a lock to
 //! everybody): the row of a slot in `dm_apply_mark` names its owner by a number of the connection's
-//! own. Each transaction changes that row under the condition that the number is still there, finds
-//! out how many rows that were, and commits only after exactly one. Who takes a slot over writes
-//! another number. Where transactions lock (MySQL, MariaDB) the two changes of one row wait for
-//! each other; where they are optimistic (TiDB) the later commit meets a write conflict, because
-//! both have changed the row. In either case one of the two comes to nothing: an earlier
+//! own. Each transaction changes that row (or locks it, where it has nothing to say in it: a chunk)
+//! under the condition that the number is still there, finds out how many rows that were, and
+//! commits only after exactly one. Who takes a slot over writes another number. Where transactions lock (MySQL, MariaDB) the two wait for each other;
+//! where they are optimistic (TiDB) the later commit meets a write conflict, because both have
+//! changed or locked the row. In either case one of the two comes to nothing: an earlier
 //! transaction is in before the successor reads the marks, or never.
 
 use std::hash::{BuildHasher, Hasher, RandomState};

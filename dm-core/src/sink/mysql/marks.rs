@@ -162,12 +162,12 @@ impl Marks {
         )
     }
 
-    /// The statement that changes the mark of a slot of a copy if the writer still owns it: it finds
-    /// one row, or none.
-    pub fn touch_owned(&self, slot: &Slot, owner: u64) -> String {
+    /// The question whether a writer still owns its slot; it may not lose it before the end of its
+    /// transaction, or its COMMIT fails.
+    pub fn is_owner(&self, slot: &Slot, owner: u64) -> String {
         format!(
-            "UPDATE {}.`dm_apply_mark` SET `low`=`low`+1 WHERE `lane`={} AND `epoch`={} AND `worker`={} \
-             AND `connection`={owner}",
+            "SELECT 1 FROM {}.`dm_apply_mark` WHERE `lane`={} AND `epoch`={} AND `worker`={} AND \
+             `connection`={owner} FOR UPDATE",
             self.schema,
             literal(&lane_key(&slot.task, &slot.lane)),
             slot.epoch,

@@ -168,14 +168,8 @@ impl MysqlWriter {
             self.session.exec(head)?;
         }
         let write = self.shared.marks.write_owned(&self.slot.task, mark, owner);
-        self.owned(&write)?;
-        self.session.exec("COMMIT").map(|_| ())
-    }
-
-    /// Runs a change of the slot's mark that must find it.
-    fn owned(&mut self, sql: &str) -> Result {
-        match self.session.exec(sql)? {
-            1 => Ok(()),
+        match self.session.exec(&write)? {
+            1 => self.session.exec("COMMIT").map(|_| ()),
             _ => Err(fence::taken_over(&self.slot)),
         }
     }
@@ -183,8 +177,11 @@ impl MysqlWriter {
     /// Sees to it that a chunk's transaction comes to nothing when the slot is somebody else's.
     pub fn keep_slot(&mut self) -> Result {
         let Some(owner) = self.owner else { return Ok(()) };
-        let touch = self.shared.marks.touch_owned(&self.slot, owner);
-        self.owned(&touch)
+        let question = self.shared.marks.is_owner(&self.slot, owner);
+        match self.session.value(&question)? {
+            Some(_) => Ok(()),
+            None => Err(fence::taken_over(&self.slot)),
+        }
     }
 
     fn mark(&self, mark: &StreamMark) -> Vec<String> {
