@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use block::{CellKind, CellRef, CopyBlock, CopyColumn};
 pub(crate) use exact::{exact, is_passed};
-pub use mark::{ChunkMark, OrdinalSet, StreamMark};
+pub use mark::{ChunkMark, OrdinalSet, Part, StreamMark};
 pub use rows::{ApplyMode, Batch, EncodedRows, RowBlock, RowData, TablePlan, Txn};
 
 /// The name of a source, from `source-id` of its file.

@@ -182,6 +182,16 @@ pub trait Snapshot: Send + Sync {
     /// When the source cannot be asked.
     fn plan(&self, table: &TableName, rows: u64) -> Result<Vec<Chunk>>;
 
+    /// Cuts a chunk in about so many pieces, whose union it is; their numbers say nothing. One that
+    /// cannot be cut is left whole: no pieces, or a single one.
+    ///
+    /// # Errors
+    ///
+    /// When the source cannot be asked.
+    fn cut(&self, _table: &TableName, _chunk: &Chunk, _pieces: u32) -> Result<Vec<Chunk>> {
+        Ok(Vec::new())
+    }
+
     /// Opens a reader on this view; one per thread.
     ///
     /// # Errors

@@ -42,6 +42,7 @@ use super::create::Creator;
 use super::dispatch::{Dispatcher, Queue};
 use super::progress::{Low, Progress};
 use super::rate::Rate;
+use super::split::Split;
 use super::stages::{Queues, Spent};
 use super::stats::StreamStats;
 use super::tables::Tables;
@@ -97,6 +98,8 @@ pub(crate) struct StreamContext {
     pub ddl_rules: Arc<DdlRules>,
     pub stats: Arc<StreamStats>,
     pub rate: Arc<Rate>,
+    /// How large a transaction the target takes.
+    pub split: Arc<Split>,
     pub stop: Arc<AtomicBool>,
     pub until: Until,
     /// Told after each checkpoint: where the stream stands.
@@ -128,6 +131,24 @@ pub(crate) enum Ended {
 ///
 /// What source, target or state fail with. Running again goes on where it stood.
 pub(crate) fn follow(ctx: &StreamContext) -> Result<Ended> {
+    loop {
+        let before = ctx.split.limit();
+        let error = match follow_once(ctx) {
+            Err(error) if error.is_too_large() => error,
+            other => return other,
+        };
+        let smaller = ctx.split.limit().filter(|now| before.is_none_or(|before| *now < before));
+        let (Some(limit), true) = (smaller, ctx.sink.guarantees().exactly_once) else {
+            return Err(error);
+        };
+        log::warn!(
+            "lane {}: a transaction is applied in parts of up to {limit} bytes after: {error}",
+            ctx.lane
+        );
+    }
+}
+
+fn follow_once(ctx: &StreamContext) -> Result<Ended> {
     let start = recover::recover(ctx)?;
     let progress =
         Arc::new(Progress::new(start.low.clone(), ctx.settings.max_bytes, Arc::clone(&ctx.stop)));
@@ -181,6 +202,7 @@ fn start_workers(
                 stats: Arc::clone(&ctx.stats),
                 limit: ctx.settings.limit,
                 rate: Arc::clone(&ctx.rate),
+                split: Arc::clone(&ctx.split),
             },
             alive.clone(),
         );
@@ -445,6 +467,7 @@ impl<'c> Stream<'c> {
             (Some(applied), Some(low)) => is_passed(applied, low),
             _ => self.applied.last().is_none_or(|last| last <= low.ordinal),
         };
+        let passed = passed && self.applied.part().is_none_or(|part| part.ordinal <= low.ordinal);
         if self.forgot || !passed {
             return Ok(());
         }
