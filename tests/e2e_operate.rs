@@ -7,6 +7,8 @@
 
 mod support;
 
+#[path = "operate/adding.rs"]
+mod adding;
 #[path = "operate/commands.rs"]
 mod commands;
 #[path = "operate/faults.rs"]

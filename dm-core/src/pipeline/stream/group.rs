@@ -220,7 +220,7 @@ impl Stream<'_> {
             RowsBody::Binlog(event) => (event.table.table.clone(), Arrived::Binlog(event)),
             RowsBody::Owned { table, columns, rows } => (table, Arrived::Owned { columns, rows }),
         };
-        if !self.tables.is_carried(&table)? {
+        if !self.tables.is_carried(&table)? || self.ctx.creator.is_elsewhere(&table) {
             return Ok(());
         }
         let gtid = self.group.gtid.clone();
