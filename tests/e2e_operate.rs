@@ -19,3 +19,5 @@ mod place;
 mod scripts;
 #[path = "operate/shapes.rs"]
 mod shapes;
+#[path = "operate/stages.rs"]
+mod stages;

@@ -154,11 +154,10 @@ impl Command {
         let wrong = || {
             Error::new(&codes::COMMAND_UNKNOWN, format!("the running task knows no {verb} {args}"))
         };
-        let names = args.get("sources").and_then(Value::as_array);
-        let names = names.map(|all| {
-            all.iter().map(|name| name.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
-        });
-        let sources = names.unwrap_or_else(|| Some(Vec::new())).ok_or_else(wrong)?;
+        let sources = match args.get("sources") {
+            None | Some(Value::Null) => Vec::new(),
+            Some(names) => serde_json::from_value(names.clone()).map_err(|_| wrong())?,
+        };
         let verb = Verb::from_letter(verb, args).ok_or_else(wrong)?;
         Ok(Self { verb, sources })
     }
@@ -261,6 +260,7 @@ mod tests {
         for (verb, args) in [
             ("fly", json!({})),
             ("pause-task", json!({"sources": [1]})),
+            ("pause-task", json!({"sources": 7})),
             ("resume-task", json!({"safeMode": {"upto": "nowhere:x:y"}})),
             ("resume-task", json!({"safeMode": 7})),
             ("add-table", json!({})),
