@@ -13,6 +13,8 @@ mod adding;
 mod commands;
 #[path = "operate/faults.rs"]
 mod faults;
+#[path = "operate/network.rs"]
+mod network;
 #[path = "operate/place.rs"]
 mod place;
 #[path = "operate/scripts.rs"]
