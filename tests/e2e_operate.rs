@@ -17,6 +17,8 @@ mod faults;
 mod network;
 #[path = "operate/place.rs"]
 mod place;
+#[path = "operate/runbook.rs"]
+mod runbook;
 #[path = "operate/scripts.rs"]
 mod scripts;
 #[path = "operate/shapes.rs"]

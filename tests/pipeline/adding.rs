@@ -45,7 +45,7 @@ fn later(source: &ScriptedSource) -> Result<()> {
     let pair = |a: i64, b: &str| vec![int(a), text(b)];
     let keyed = |v: i64| (name("keyed"), vec![insert(pair(v, "later"))]);
     for i in 0..3 {
-        let twins = vec![insert(pair(7, "twin")), insert(pair(7, "twin")), delete(pair(1, "twin"))];
+        let twins = [insert(pair(7, "twin")), insert(pair(7, "twin")), delete(pair(1, "twin"))];
         source.commit(vec![
             keyed(100 + i),
             (name("bare"), twins[..if i == 0 { 3 } else { 2 }].to_vec()),
