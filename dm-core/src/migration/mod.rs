@@ -408,7 +408,7 @@ impl Migration {
                     index,
                     beside: self.open_beside(source_plan, &creator)?,
                     plan: Arc::clone(plan),
-                    settings: build::settings(plan, source_plan),
+                    settings: build::settings(plan, source_plan, &sink.guarantees()),
                     meta: source_plan.meta.clone(),
                     resume: source_plan.resume,
                     source,

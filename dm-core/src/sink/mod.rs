@@ -42,17 +42,20 @@ pub struct Guarantees {
     /// A statement commits together with its mark (SQLite): no structures need be compared to
     /// know whether it has run.
     pub transactional_ddl: bool,
+    /// Its writers write one after the other (a file has one end): the stream uses one, which needs
+    /// no look at who touches what.
+    pub one_writer: bool,
 }
 
 impl Guarantees {
     /// At least once, no fence, statements commit on their own.
     pub fn none() -> Self {
-        Self { exactly_once: false, fenced: false, transactional_ddl: false }
+        Self { exactly_once: false, fenced: false, transactional_ddl: false, one_writer: false }
     }
 
     /// Exactly once behind a fence.
     pub fn exact() -> Self {
-        Self { exactly_once: true, fenced: true, transactional_ddl: false }
+        Self { exactly_once: true, fenced: true, transactional_ddl: false, one_writer: false }
     }
 }
 

@@ -251,7 +251,9 @@ pub enum Body {
         /// Length of the group in bytes, when told.
         length: Option<u64>,
     },
-    /// A statement: BEGIN, COMMIT, DDL, or a change in statement format.
+    /// BEGIN: rows follow. A source may as well tell it as a statement.
+    Begin,
+    /// A statement: COMMIT, DDL, or a change in statement format.
     Query(Box<QueryEvent<'static>>),
     /// Rows.
     Rows(RowsBody),

@@ -94,6 +94,7 @@ impl Stream<'_> {
                 self.group.in_txn = mariadb && !standalone;
                 self.group.xa = prepared.then(Default::default);
             }
+            Body::Begin => self.begin_transaction(at),
             Body::Query(query) => {
                 self.query(&query, start, end, at)
                     .map_err(|e| e.origin(&String::from_utf8_lossy(&query.sql)))?;
@@ -121,6 +122,12 @@ impl Stream<'_> {
         let skip = self.applied.has(self.ordinal, gtid.as_ref());
         self.group =
             Group { open: true, ordinal: self.ordinal, gtid, at, skip, ..Group::default() };
+    }
+
+    /// The open group, or a new one, is a transaction.
+    pub(super) fn begin_transaction(&mut self, at: u32) {
+        self.begin(None, at);
+        self.group.in_txn = true;
     }
 
     /// Ends the open group; the position behind it.
@@ -216,15 +223,22 @@ impl Stream<'_> {
         if self.group.skip || self.is_copied(end) {
             return Ok(());
         }
+        let (map, name);
         let (table, arrived) = match rows {
-            RowsBody::Binlog(event) => (event.table.table.clone(), Arrived::Binlog(event)),
-            RowsBody::Owned { table, columns, rows } => (table, Arrived::Owned { columns, rows }),
+            RowsBody::Binlog(event) => {
+                map = std::sync::Arc::clone(&event.table);
+                (&map.table, Arrived::Binlog(event))
+            }
+            RowsBody::Owned { table, columns, rows } => {
+                name = table;
+                (&name, Arrived::Owned { columns, rows })
+            }
         };
-        if !self.tables.is_carried(&table)? || self.ctx.creator.is_elsewhere(&table) {
+        if !self.tables.is_carried(table)? || self.ctx.creator.is_elsewhere(table) {
             return Ok(());
         }
         let gtid = self.group.gtid.clone();
-        let mode = match self.windows.admit(&table, end, gtid.as_ref()) {
+        let mode = match self.windows.admit(table, end, gtid.as_ref()) {
             Admission::Contained => return Ok(()),
             Admission::Apply(mode) => mode,
         };
@@ -232,7 +246,7 @@ impl Stream<'_> {
             self.group.at = at;
         }
         let mode = self.mode(mode, end, gtid.as_ref());
-        let tracked = self.structure(&table)?;
+        let tracked = self.structure(table)?;
         if tracked.as_ref().is_some_and(|(schema, _)| is_sequence(schema)) {
             self.changes.skipped.push(Skipped::one("row of a sequence", start));
             return Ok(());
@@ -240,8 +254,8 @@ impl Stream<'_> {
         let schema = tracked.as_ref().map(|(schema, version)| (&**schema, *version));
         let planned = self
             .tables
-            .plan(&table, arrived, schema, mode, &mut self.group.keys)
-            .map_err(|e| self.with_picture(e, &table))?;
+            .plan(table, arrived, schema, mode, &mut self.group.keys)
+            .map_err(|e| self.with_picture(e, table))?;
         self.ctx.stats.filtered(planned.dropped as u64);
         self.group.rows += planned.rows;
         let bytes = planned.block.bytes();

@@ -294,7 +294,11 @@ impl<'c> Stream<'c> {
                 ctx.settings.limit.rows,
             )),
             progress,
-            tables: Tables::new(ctx.creator.clone(), Arc::clone(&ctx.sink)),
+            tables: Tables::new(
+                ctx.creator.clone(),
+                Arc::clone(&ctx.sink),
+                ctx.settings.workers > 1,
+            ),
             tracker: start.tracker,
             windows: start.windows,
             idempotent_until: start.idempotent_until,
@@ -326,7 +330,9 @@ impl<'c> Stream<'c> {
         self.save()?;
         let mut stream = self.ctx.source.open(&self.progress.low().position)?;
         loop {
-            if let Some(failure) = self.progress.failure() {
+            if self.progress.is_over()
+                && let Some(failure) = self.progress.failure()
+            {
                 return Err(failure);
             }
             if self.ctx.stop.load(Ordering::Relaxed) {
