@@ -20,6 +20,7 @@
 //!
 //! No passwords are stored. Clock times are for people; no decision depends on them.
 
+mod additions;
 mod copy;
 mod copy_model;
 mod db;
@@ -42,6 +43,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 
+pub use additions::Addition;
 pub use copy_model::{ChunkDone, ChunkState, Contained, CopyBegin, CopyState, CopyTable};
 pub use ddl::{DdlRecord, NewDdl};
 pub(crate) use dir::look as look_at_dir;
