@@ -13,6 +13,7 @@ mod json;
 mod key;
 mod position;
 mod prepared;
+mod pull;
 mod read;
 mod snapshot;
 mod start;
@@ -37,6 +38,7 @@ use crate::position::{BinlogPos, GtidSet, Position};
 
 pub use self::columns::ReadOptions;
 pub(crate) use self::describe::{sizes as table_sizes, table as describe_table};
+pub(crate) use self::pull::BinlogServer;
 pub use self::time::TimePosition;
 
 /// How a snapshot is taken and read.
