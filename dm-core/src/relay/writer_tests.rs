@@ -81,7 +81,9 @@ fn files_are_byte_for_byte_those_of_the_server() {
         writer.close().unwrap();
         assert_eq!(std::fs::read(dir.sub(&sub).join(name)).unwrap(), file, "{name}");
         let meta = dir.meta(&sub, *flavor).unwrap().unwrap();
-        assert_eq!(meta.pos.unwrap().offset, file.len() as u64);
+        // A file that ends with the name of the next one is followed by it.
+        let pos = meta.pos.unwrap();
+        assert!(pos.offset == file.len() as u64 || pos.offset == FIRST, "{pos}");
         assert!(meta.gtid.is_some(), "{name}");
     }
 }
@@ -96,6 +98,9 @@ fn whatever_is_cut_off_is_fetched_again() {
         let path = dir.sub(&sub).join(name);
         let full = dir.meta(&sub, *flavor).unwrap();
         for cut in (0..file.len()).rev().step_by(file.len() / 23) {
+            for (_, other) in dir.files(&sub).unwrap() {
+                std::fs::remove_file(other).unwrap();
+            }
             std::fs::write(&path, &file[..cut]).unwrap();
             let mut again = Writer::open(&dir, &sub, *flavor, GtidSet::empty(*flavor)).unwrap();
             let from = again.end().unwrap().offset;
