@@ -121,6 +121,12 @@ fn unused(dir: &Path, ids: &[String], running_only: bool) -> Result<(), Failure>
             used.push(task);
         }
     }
+    for id in ids {
+        let relay = dm_core::relay::find(dir, id)?;
+        if relay.is_some_and(|relay| matches!(relay.puller(), Ok(Some(_)))) {
+            used.push(format!("(its relay log, see `dm stop-relay -s {id}`)"));
+        }
+    }
     if used.is_empty() {
         return Ok(());
     }

@@ -5,6 +5,7 @@
 //! - `start`: whether a stored position still means something on the server;
 //! - `dump`: the binlog stream; `time`: positions by time, GTID sets of positions.
 
+mod annotated;
 mod chunks;
 mod columns;
 mod describe;

@@ -2,7 +2,7 @@
 
 use super::dump::Dump;
 use super::start::{Start, free_server_id};
-use super::{position, time};
+use super::{annotated, position, time};
 use crate::config::ConnPlan;
 use crate::error::Result;
 use crate::mysql::{Connection, Purpose};
@@ -78,7 +78,15 @@ impl BinlogServer {
             Some(id) => id,
             None => free_server_id(&mut self.conn)?,
         };
-        let dump = Dump::open(&self.plan, &Start::File(pos.clone()), server_id)?;
+        let start = Start::File(pos.clone());
+        let annotated = self.flavor() == Flavor::MariaDb && self.plan.tls.is_none();
+        let dump = match annotated {
+            true => {
+                let way = annotated::through(&self.plan)?;
+                Dump::open(&way, &start, server_id)?.named(self.plan.address())
+            }
+            false => Dump::open(&self.plan, &start, server_id)?,
+        };
         Ok(RawBinlog { dump, skip: pos.offset > u64::from(u32::MAX) })
     }
 }
