@@ -142,7 +142,7 @@ impl RelayDir {
                 files.push((file, path));
             }
         }
-        files.sort_by(|(a, _), (b, _)| a.seq().cmp(&b.seq()));
+        files.sort_by_key(|(file, _)| file.seq());
         Ok(files)
     }
 

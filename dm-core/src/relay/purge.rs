@@ -187,5 +187,5 @@ pub(super) fn free_bytes(_dir: &Path) -> Option<u64> {
 }
 
 #[cfg(test)]
-#[path = "purge_tests.rs"]
+#[path = "tests/purge.rs"]
 mod tests;

@@ -331,5 +331,5 @@ impl Open {
 }
 
 #[cfg(test)]
-#[path = "writer_tests.rs"]
+#[path = "tests/writer.rs"]
 pub(super) mod tests;
