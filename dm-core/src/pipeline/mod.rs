@@ -11,6 +11,7 @@ mod dispatch;
 mod prepared;
 mod progress;
 mod rate;
+mod slow;
 mod spread;
 mod stages;
 mod stats;
