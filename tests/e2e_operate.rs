@@ -15,5 +15,7 @@ mod faults;
 mod place;
 #[path = "operate/scripts.rs"]
 mod scripts;
+#[path = "operate/secrets.rs"]
+mod secrets;
 #[path = "operate/shapes.rs"]
 mod shapes;
