@@ -37,6 +37,8 @@ pub struct Part {
     pub safe_mode: Value,
     /// Statements that were not carried, by kind, with where the last of each begins.
     pub skipped: Vec<Skipped>,
+    /// Tables that have not joined yet.
+    pub adding: Vec<String>,
 }
 
 impl Task {
@@ -50,8 +52,10 @@ impl Task {
         for source in reader.sources()? {
             let safe_mode = safe_mode(&reader, &source)?;
             let skipped = reader.skipped(&LaneId::main(&source.source))?;
+            let adding = reader.additions(&source.source)?;
+            let adding = adding.into_iter().map(|a| a.table.to_string()).collect();
             let part = part(dir, name, owner.is_some(), source);
-            parts.push(Part { safe_mode, skipped, ..part });
+            parts.push(Part { safe_mode, skipped, adding, ..part });
         }
         Ok(Self { row, owner, parts })
     }
@@ -104,8 +108,8 @@ fn part(dir: &Path, task: &str, owned: bool, source: SourceRow) -> Part {
     };
     let canceled = stage == "Paused" && source.desired == Some(Stage::Paused) && error.is_none();
     let source = source.source.as_str().to_owned();
-    let (safe_mode, skipped) = (Value::Null, Vec::new());
-    Part { source, stage, unit, error, canceled, status, removed, safe_mode, skipped }
+    let (safe_mode, skipped, adding) = (Value::Null, Vec::new(), Vec::new());
+    Part { source, stage, unit, error, canceled, status, removed, safe_mode, skipped, adding }
 }
 
 fn gone(dir: &Path, task: &str) -> StoredError {
@@ -182,6 +186,7 @@ fn subtask(task: &str, part: &Part) -> Value {
     map.insert("skipped".to_owned(), part.skipped.iter().map(one).collect());
     let slow = part.status.get("slowStage").and_then(Value::as_str).unwrap_or_default();
     map.insert("slowStage".to_owned(), slow.into());
+    map.insert("adding".to_owned(), part.adding.as_slice().into());
     Value::Object(map)
 }
 
@@ -313,6 +318,9 @@ pub fn words(task: &Task) -> String {
                 text(&part.safe_mode, "until")
             ));
         }
+        for table in &part.adding {
+            lines.push(format!("    being added: {table}"));
+        }
         let slow = text(&part.status, "slowStage");
         if !slow.is_empty() && part.stage == "Running" {
             lines.push(format!("    slowed by the {slow}"));
@@ -375,6 +383,7 @@ mod tests {
             status: Value::Null,
             removed: false,
             safe_mode: Value::Null,
+            adding: Vec::new(),
             skipped: Vec::new(),
         };
         let row = TaskRow {
