@@ -13,6 +13,7 @@ mod import;
 mod locks;
 mod manual;
 mod operate_schema;
+mod relay;
 mod reset;
 mod run;
 mod sample;
@@ -47,6 +48,11 @@ pub fn dispatch(args: Args) -> Result<ExitCode, Failure> {
         Command::OperateSource(args) => source::run(&args),
         Command::GetConfig(args) => config::get(&args),
         Command::Config { command } => config::run(&command),
+        Command::StartRelay(args) => relay::start(&args),
+        Command::StopRelay(args) => relay::stop(&args),
+        Command::PauseRelay(args) => relay::pause(&args),
+        Command::ResumeRelay(args) => relay::resume(&args),
+        Command::PurgeRelay(args) => relay::purge(&args),
         Command::ShowDdlLocks(args) => locks::run(&args),
         Command::History(args) => history::run(&args),
         Command::Reset(args) => reset::run(&args),
