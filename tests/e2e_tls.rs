@@ -185,7 +185,7 @@ fn certificates(flavor: Flavor) {
     let bytes = |name: &str| {
         let bytes: Vec<String> =
             text(&authority.file(name)).bytes().map(|b| b.to_string()).collect();
-        format!("[{}]", bytes.join(","))
+        format!("[{}]", bytes.join(",\n  "))
     };
     arrives(
         &server,

@@ -136,9 +136,8 @@ fn a_state_directory_that_others_can_write_is_refused() {
     std::fs::create_dir(&state).unwrap();
     std::fs::set_permissions(&state, std::fs::Permissions::from_mode(0o777)).unwrap();
     for args in [
-        &["operate-source", "create", "source-1.yaml"][..],
-        &["run", "task.yaml", "--source", "source-1.yaml"],
-        &["start-task", "task.yaml", "source-1.yaml"],
+        &["run", "task.yaml", "--source", "source-1.yaml"][..],
+        &["start-task", "task.yaml", "--source-file", "source-1.yaml"],
     ] {
         let outcome = place.dm(args);
         let said = format!("{}{}", outcome.stdout, outcome.stderr);
