@@ -57,7 +57,8 @@ fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let all = entries.map(|e| e.unwrap().path());
     all.filter_map(|path| {
         let name = path.file_name()?.to_string_lossy().into_owned();
-        name.starts_with("binlog.0").then(|| (name, std::fs::read(&path).unwrap()))
+        let numbered = name.starts_with("binlog.0") && !name.ends_with(".idx");
+        numbered.then(|| (name, std::fs::read(&path).unwrap()))
     })
     .collect()
 }

@@ -9,7 +9,7 @@
 //! Where the relay log does not have what is needed (it begins later, or is not wanted), the stream is the
 //! server's own.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,8 @@ use crate::state::Stage;
 const BEHIND_PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks while nothing is heard of the writer: it may be another process.
 const LOOK: Duration = Duration::from_millis(5);
+/// Between two looks whether another server's part follows.
+const PART_LOOK: Duration = Duration::from_millis(100);
 /// A stream that has nothing to say says so this often, as a server does.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
@@ -135,7 +137,11 @@ impl Source for RelaySource {
         if self.is_wanted() {
             let shared = self.keep(None)?;
             let deadline = Instant::now() + BEHIND_PATIENCE;
-            while !shared.has_begun() && shared.failure().is_none() && Instant::now() < deadline {
+            while !shared.has_begun()
+                && shared.failure().is_none()
+                && !stop.load(Ordering::Relaxed)
+                && Instant::now() < deadline
+            {
                 shared.wait_grown(0, LOOK);
             }
         }
@@ -187,6 +193,8 @@ struct Follower {
     seen: u64,
     /// When something was last said.
     said: Instant,
+    /// When it was last looked for another part.
+    parted: Instant,
 }
 
 impl Follower {
@@ -205,6 +213,7 @@ impl Follower {
             contained: place.contained,
             skipping: false,
             said: Instant::now(),
+            parted: Instant::now(),
         })
     }
 
@@ -248,7 +257,9 @@ impl Follower {
                 None => Ok(false),
             };
         };
-        if let Framed::Event { bytes, .. } = reader.next_event()? {
+        let framed = reader.next_event()?;
+        let torn = matches!(framed, Framed::Torn { .. });
+        if let Framed::Event { bytes, .. } = framed {
             let (contained, skipping) = (self.contained.as_ref(), &mut self.skipping);
             self.translator.event(bytes, &mut |event| match contained {
                 Some(set) if passes_over(&event, set, skipping) => Ok(()),
@@ -263,8 +274,10 @@ impl Follower {
             let text = format!("{} was cut off at {there}, {offset} was read", path.display());
             return Err(Error::new(&codes::SYNC_READ, text).transient());
         }
-        // A reader is spent when it has met the end.
-        self.reader = Some(reader_at(&path, offset)?);
+        if torn {
+            // A part of the event is in the reader already.
+            self.reader = Some(reader_at(&path, offset)?);
+        }
         Ok(false)
     }
 
@@ -275,7 +288,12 @@ impl Follower {
     }
 
     /// True when another server's part follows.
-    fn next_part(&self) -> Result<bool> {
+    fn next_part(&mut self) -> Result<bool> {
+        // Seldom, and it costs reading a file.
+        if self.parted.elapsed() < PART_LOOK {
+            return Ok(false);
+        }
+        self.parted = Instant::now();
         let last = self.shared.dir.subdirs()?.pop();
         Ok(last.is_some_and(|last| last != self.sub))
     }
