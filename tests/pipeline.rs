@@ -6,12 +6,18 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a failing test panics
 
+#[path = "pipeline/adding.rs"]
+mod adding;
 #[path = "pipeline/commands.rs"]
 mod commands;
 #[path = "pipeline/crash.rs"]
 mod crash;
+#[path = "pipeline/ddl.rs"]
+mod ddl;
 #[path = "pipeline/operator.rs"]
 mod operator;
+#[path = "pipeline/picky.rs"]
+mod picky;
 #[path = "pipeline/rules.rs"]
 mod rules;
 #[path = "pipeline/running.rs"]

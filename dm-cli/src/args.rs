@@ -79,6 +79,9 @@ pub enum Command {
     /// Stop a task, or some sources of it; the positions stay.
     #[command(after_help = help_operate::STOP)]
     StopTask(TaskArgs),
+    /// Copy tables that a task does not carry yet, and join them to it while it goes on.
+    #[command(after_help = help_operate::ADD_TABLE)]
+    AddTable(AddTableArgs),
     /// Show how tasks stand, whether they run or not.
     #[command(after_help = help_operate::QUERY_STATUS)]
     QueryStatus(StatusArgs),

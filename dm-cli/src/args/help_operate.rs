@@ -46,6 +46,18 @@ Examples:
 The positions stay: `dm start-task task.yaml` goes on where it stood. `dm reset` forgets them.
 Exit status: 0 done, 1 not.";
 
+pub const ADD_TABLE: &str = "\
+Examples:
+  dm add-table my-task --table shop.orders
+      A table that the rules of the task let in, and that it does not carry.
+  dm stop-task my-task && dm add-table task.yaml --table shop.orders && dm start-task task.yaml
+      A table that the changed file lets in.
+  dm add-table my-task --table shop.orders --cancel
+
+The other tables are followed meanwhile; the stream stops for a moment when the table joins. `dm
+query-status my-task` lists under `adding` what has not joined yet. A task that is paused or stopped
+adds it when it goes on. Exit status: 0 noted, 1 refused.";
+
 pub const QUERY_STATUS: &str = "\
 Examples:
   dm query-status

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod add_table;
 mod check;
 mod checkpoint;
 mod config;
@@ -40,6 +41,7 @@ pub fn dispatch(args: Args) -> Result<ExitCode, Failure> {
         Command::PauseTask(args) => task::pause(&args),
         Command::ResumeTask(args) => task::resume(&args),
         Command::StopTask(args) => task::stop(&args),
+        Command::AddTable(args) => add_table::run(&args),
         Command::QueryStatus(args) => status::run(&args),
         Command::Watch(args) => watch::run(&args),
         Command::OperateSource(args) => source::run(&args),

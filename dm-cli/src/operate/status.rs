@@ -40,6 +40,8 @@ pub struct Part {
     pub relay: Option<View>,
     /// Statements that were not carried, by kind, with where the last of each begins.
     pub skipped: Vec<Skipped>,
+    /// Tables that have not joined yet.
+    pub adding: Vec<String>,
 }
 
 impl Task {
@@ -53,9 +55,11 @@ impl Task {
         for source in reader.sources()? {
             let safe_mode = safe_mode(&reader, &source)?;
             let skipped = reader.skipped(&LaneId::main(&source.source))?;
+            let adding = reader.additions(&source.source)?;
+            let adding = adding.into_iter().map(|a| a.table.to_string()).collect();
             let relay = View::read(dir, source.source.as_str());
             let part = part(dir, name, owner.is_some(), source);
-            parts.push(Part { safe_mode, skipped, relay, ..part });
+            parts.push(Part { safe_mode, skipped, adding, relay, ..part });
         }
         Ok(Self { row, owner, parts })
     }
@@ -123,9 +127,21 @@ fn part(dir: &Path, task: &str, owned: bool, source: SourceRow) -> Part {
     };
     let canceled = stage == "Paused" && source.desired == Some(Stage::Paused) && error.is_none();
     let source = source.source.as_str().to_owned();
-    let (safe_mode, skipped) = (Value::Null, Vec::new());
+    let (safe_mode, skipped, adding) = (Value::Null, Vec::new(), Vec::new());
     let relay = None;
-    Part { source, stage, unit, error, canceled, status, removed, safe_mode, relay, skipped }
+    Part {
+        source,
+        stage,
+        unit,
+        error,
+        canceled,
+        status,
+        removed,
+        safe_mode,
+        relay,
+        skipped,
+        adding,
+    }
 }
 
 fn gone(dir: &Path, task: &str) -> StoredError {
@@ -202,6 +218,7 @@ fn subtask(task: &str, part: &Part) -> Value {
     map.insert("skipped".to_owned(), part.skipped.iter().map(one).collect());
     let slow = part.status.get("slowStage").and_then(Value::as_str).unwrap_or_default();
     map.insert("slowStage".to_owned(), slow.into());
+    map.insert("adding".to_owned(), part.adding.as_slice().into());
     Value::Object(map)
 }
 
@@ -335,6 +352,9 @@ pub fn words(task: &Task) -> String {
             ));
         }
         lines.extend(part.relay.as_ref().map(View::words));
+        for table in &part.adding {
+            lines.push(format!("    being added: {table}"));
+        }
         let slow = text(&part.status, "slowStage");
         if !slow.is_empty() && part.stage == "Running" {
             lines.push(format!("    slowed by the {slow}"));
@@ -398,6 +418,7 @@ mod tests {
             removed: false,
             safe_mode: Value::Null,
             relay: None,
+            adding: Vec::new(),
             skipped: Vec::new(),
         };
         let row = TaskRow {

@@ -44,12 +44,40 @@ pub(crate) struct Creator {
     /// How online schema change tools name their tables, of which no row is carried; `None` when
     /// they are tables like any other.
     pub online: Option<Arc<OnlineDdlRules>>,
+    /// Which of these tables the lane is about.
+    pub part: LanePart,
+}
+
+/// Which of the carried tables a lane is about.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum LanePart {
+    /// All of them.
+    #[default]
+    All,
+    /// All but those that are being added, which have lanes of their own.
+    Without(Arc<HashSet<TableName>>),
+    /// The one that is being added.
+    Only(Arc<TableName>),
 }
 
 impl Creator {
+    /// The same for a lane that is about some of the tables.
+    pub fn of_lane(&self, part: LanePart) -> Self {
+        Self { part, ..self.clone() }
+    }
+
     /// What is carried of a table.
     pub fn interest(&self, table: &TableName) -> Interest {
-        if self.is_helper(table) { Interest::Skip } else { self.filter.interest(table) }
+        let other = matches!(&self.part, LanePart::Only(one) if **one != *table);
+        if other || self.is_helper(table) {
+            return Interest::Skip;
+        }
+        self.filter.interest(table)
+    }
+
+    /// True for a table that has a lane of its own at the moment.
+    pub fn is_elsewhere(&self, table: &TableName) -> bool {
+        matches!(&self.part, LanePart::Without(tables) if tables.contains(table))
     }
 
     /// True for ghost and trash tables of online schema change tools.
@@ -60,12 +88,13 @@ impl Creator {
     /// True when a table is copied.
     pub fn wants(&self, table: &TableName) -> bool {
         match &self.select {
-            Some(select) => {
+            _ if self.is_elsewhere(table) => false,
+            Some(select) if !matches!(self.part, LanePart::Only(_)) => {
                 !dm_filter::is_system_schema(&table.schema)
                     && !self.is_helper(table)
                     && select.selects(&table.schema, &table.table)
             }
-            None => self.interest(table) != Interest::Skip,
+            _ => self.interest(table) != Interest::Skip,
         }
     }
 
@@ -143,16 +172,16 @@ impl Creator {
         Ok(())
     }
 
-    /// Creates the target table of a source table, if it is not there.
+    /// Creates the target table of a source table, if it is not there; true when it was created.
     ///
     /// # Errors
     ///
     /// What the target answers, or a structure that cannot be understood.
-    pub fn table(&self, sink: &dyn Sink, info: &TableInfo, there: &There) -> Result {
+    pub fn table(&self, sink: &dyn Sink, info: &TableInfo, there: &There) -> Result<bool> {
         let target = self.target(&info.name)?;
         let name = TableName::new(target.schema.clone(), target.table.clone());
         if there.has(sink, &name)? {
-            return Ok(());
+            return Ok(false);
         }
         if target.columns != ColumnChoice::All || !target.extra.is_empty() {
             return Err(Error::new(
@@ -178,7 +207,7 @@ impl Creator {
             Some(text) => parse(&text, &context)?,
             None => statement,
         };
-        create(sink, self.splice(&statement)?, name)
+        create(sink, self.splice(&statement)?, name).map(|()| true)
     }
 
     /// The statement with target names in the places of source names.
@@ -219,7 +248,8 @@ struct Names {
     folded: HashSet<TableName>,
 }
 
-fn folded(table: &TableName) -> TableName {
+/// In small letters, where upper and lower case do not matter.
+pub(super) fn folded(table: &TableName) -> TableName {
     TableName::new(table.schema.to_lowercase(), table.table.to_lowercase())
 }
 

@@ -2,6 +2,8 @@
 
 mod busy;
 mod copy;
+mod copy_cut;
+mod copy_make;
 mod copy_moved;
 mod copy_resume;
 mod copy_stats;
@@ -11,6 +13,7 @@ mod dispatch;
 mod prepared;
 mod progress;
 mod rate;
+mod split;
 mod spread;
 mod stages;
 mod stats;
@@ -27,7 +30,7 @@ pub use until::Until;
 
 pub(crate) use copy::{Copy, CopySettings, START};
 pub(crate) use copy_stats::CopyStats;
-pub(crate) use create::{Creator, MergedTargets};
+pub(crate) use create::{Creator, LanePart, MergedTargets};
 pub(crate) use rate::Rate;
 pub(crate) use stats::StreamStats;
 pub(crate) use stream::{Ended, StreamContext, StreamReport, StreamSettings, begin_lane, follow};

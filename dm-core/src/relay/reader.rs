@@ -26,8 +26,8 @@ use crate::position::{BinlogFile, BinlogPos, Flavor, GtidSet, Position};
 use crate::source::binlog_file::{FIRST_EVENT, Reader, head_of, open_at, passes_over, reader_at};
 use crate::source::queue::{Out, QueuedStream};
 use crate::source::{
-    Body, EventStream, Prepared, RowChoice, Snapshot, Source, SourceEvent, SourceInfo, TableChoice,
-    TableInfo, Translator,
+    Body, EventStream, LastGroup, Prepared, RowChoice, Snapshot, Source, SourceEvent, SourceInfo,
+    TableChoice, TableInfo, Translator,
 };
 use crate::state::Stage;
 
@@ -158,6 +158,19 @@ impl Source for RelaySource {
 
     fn prepared(&self) -> Result<Option<Prepared>> {
         self.live.prepared()
+    }
+
+    /// The files here say themselves when their server was reset; the server may have forgotten
+    /// what is here.
+    fn check_history(&self, last: &LastGroup, from: &Position) -> Result<()> {
+        if self.is_wanted() {
+            let (dir, server) = (directory(&self.config), self.expected());
+            let here = locate(&dir, from, self.config.use_gtid, server.as_deref())?;
+            if matches!(here, Located::At(_)) {
+                return Ok(());
+            }
+        }
+        self.live.check_history(last, from)
     }
 
     fn open(&self, from: &Position) -> Result<Box<dyn EventStream>> {
@@ -331,6 +344,6 @@ impl Follower {
 
     fn heartbeat(&mut self, out: Out<'_>) -> Result<()> {
         let pos = self.translator.position().clone();
-        out(SourceEvent { start: pos.clone(), end: pos, at: 0, body: Body::Heartbeat })
+        out(SourceEvent { start: pos.clone(), end: pos, at: 0, print: None, body: Body::Heartbeat })
     }
 }
