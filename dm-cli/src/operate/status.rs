@@ -59,7 +59,7 @@ impl Task {
             let adding = adding.into_iter().map(|a| a.table.to_string()).collect();
             let relay = View::read(dir, source.source.as_str());
             let part = part(dir, name, owner.is_some(), source);
-            parts.push(Part { safe_mode, skipped, adding, relay, ..part });
+            parts.push(Part { safe_mode, skipped, relay, adding, ..part });
         }
         Ok(Self { row, owner, parts })
     }
@@ -127,8 +127,8 @@ fn part(dir: &Path, task: &str, owned: bool, source: SourceRow) -> Part {
     };
     let canceled = stage == "Paused" && source.desired == Some(Stage::Paused) && error.is_none();
     let source = source.source.as_str().to_owned();
-    let (safe_mode, skipped, adding) = (Value::Null, Vec::new(), Vec::new());
-    let relay = None;
+    let (safe_mode, relay) = (Value::Null, None);
+    let (skipped, adding) = (Vec::new(), Vec::new());
     Part {
         source,
         stage,
@@ -351,10 +351,10 @@ pub fn words(task: &Task) -> String {
                 text(&part.safe_mode, "until")
             ));
         }
-        lines.extend(part.relay.as_ref().map(View::words));
         for table in &part.adding {
             lines.push(format!("    being added: {table}"));
         }
+        lines.extend(part.relay.as_ref().map(View::words));
         let slow = text(&part.status, "slowStage");
         if !slow.is_empty() && part.stage == "Running" {
             lines.push(format!("    slowed by the {slow}"));
@@ -417,8 +417,8 @@ mod tests {
             status: Value::Null,
             removed: false,
             safe_mode: Value::Null,
-            relay: None,
             adding: Vec::new(),
+            relay: None,
             skipped: Vec::new(),
         };
         let row = TaskRow {

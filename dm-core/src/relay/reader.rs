@@ -17,6 +17,7 @@ use dm_filter::TableName;
 
 use super::RelayConfig;
 use super::begin::directory;
+use super::history;
 use super::keeper::{Keeper, Shared};
 use super::layout::SubDir;
 use super::locate::{Located, Place, locate};
@@ -160,14 +161,13 @@ impl Source for RelaySource {
         self.live.prepared()
     }
 
-    /// The files here say themselves when their server was reset; the server may have forgotten
-    /// what is here.
+    /// What is here is compared here: the server may have forgotten it.
     fn check_history(&self, last: &LastGroup, from: &Position) -> Result<()> {
         if self.is_wanted() {
             let (dir, server) = (directory(&self.config), self.expected());
             let here = locate(&dir, from, self.config.use_gtid, server.as_deref())?;
             if matches!(here, Located::At(_)) {
-                return Ok(());
+                return history::check(&dir, last);
             }
         }
         self.live.check_history(last, from)
@@ -344,6 +344,6 @@ impl Follower {
 
     fn heartbeat(&mut self, out: Out<'_>) -> Result<()> {
         let pos = self.translator.position().clone();
-        out(SourceEvent { start: pos.clone(), end: pos, at: 0, print: None, body: Body::Heartbeat })
+        out(SourceEvent { start: pos.clone(), end: pos, at: 0, body: Body::Heartbeat, print: None })
     }
 }
