@@ -12,9 +12,11 @@ use dm_core::filter::TableName;
 use dm_core::sink::{MysqlSink, Sink, TargetDdl};
 use dm_core::testing::{SinkUnderTest, TextRow, sink_conformance};
 use mysql::prelude::Queryable;
+use support::serial;
 use support::server::{Flavor, Server};
 
-fn conforms(flavor: Flavor) {
+fn conforms(flavor: Flavor, by_marks: bool) {
+    let _one = serial();
     let Some(server) = Server::shared_with(flavor, "sink", &["--character-set-server=utf8mb4"])
     else {
         return;
@@ -30,7 +32,8 @@ fn conforms(flavor: Flavor) {
             address.user.as_str(),
             Secret::new(address.password.as_str()),
         );
-        let sink = Arc::new(MysqlSink::connect(conn, "dm_check_meta"));
+        let sink = MysqlSink::connect(conn, "dm_check_meta");
+        let sink = Arc::new(if by_marks { sink.fenced_by_marks() } else { sink });
         let rows = move |table: &TableName| -> Vec<TextRow> {
             let sql = format!("SELECT * FROM `{}`.`{}`", table.schema, table.table);
             let rows: Vec<mysql::Row> = server.conn().query(sql).unwrap();
@@ -47,12 +50,22 @@ fn conforms(flavor: Flavor) {
 
 #[test]
 fn on_mysql() {
-    conforms(Flavor::Mysql);
+    conforms(Flavor::Mysql, false);
 }
 
 #[test]
 fn on_mariadb() {
-    conforms(Flavor::Mariadb);
+    conforms(Flavor::Mariadb, false);
+}
+
+#[test]
+fn on_mysql_without_named_locks() {
+    conforms(Flavor::Mysql, true);
+}
+
+#[test]
+fn on_mariadb_without_named_locks() {
+    conforms(Flavor::Mariadb, true);
 }
 
 /// A statement that would undo itself runs once under its number; another one under the same number (an

@@ -96,12 +96,37 @@ impl<R: Read> FileReader<R> {
     }
 }
 
+/// Room for an event of at most this size is made before it is read.
+const SMALL: usize = 64 << 10;
+
+/// Appends up to `n` bytes; fewer only at the end.
+fn fill(reader: &mut impl Read, n: usize, into: &mut Vec<u8>) -> std::io::Result<()> {
+    let mut have = into.len();
+    into.resize(have + n, 0);
+    while let Some(room) = into.get_mut(have..).filter(|room| !room.is_empty()) {
+        match reader.read(room) {
+            Ok(0) => break,
+            Ok(read) => have += read,
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e) => {
+                into.truncate(have);
+                return Err(e);
+            }
+        }
+    }
+    into.truncate(have);
+    Ok(())
+}
+
 /// Appends up to `n` bytes; fewer only at the end. The buffer grows with what is really there, so
 /// a wrong length costs no memory.
 fn read_up_to(reader: &mut impl Read, n: usize, into: &mut Vec<u8>) -> Result<()> {
-    let got = reader.take(n as u64).read_to_end(into);
+    let got = match n <= SMALL {
+        true => fill(reader, n, into),
+        false => reader.take(n as u64).read_to_end(into).map(drop),
+    };
     match got {
-        Ok(_) => Ok(()),
+        Ok(()) => Ok(()),
         // A file that is being compressed or piped may end abruptly: torn, not broken.
         Err(e) if e.kind() == ErrorKind::UnexpectedEof => Ok(()),
         Err(e) => Err(Error::new(&codes::SYNC_EVENT, "reading the binlog failed").cause(e)),

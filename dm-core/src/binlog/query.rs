@@ -31,8 +31,6 @@ pub struct QueryVars {
     pub flags2: Option<u32>,
     /// sql_mode as its bits.
     pub sql_mode: Option<u64>,
-    /// Catalog name, always `std` in practice.
-    pub catalog: Option<String>,
     /// auto_increment_increment and auto_increment_offset.
     pub auto_increment: Option<(u16, u16)>,
     /// Collation numbers of the session.
@@ -161,8 +159,9 @@ impl QueryVars {
         match b.u8()? {
             0 => self.flags2 = Some(b.u32()?),
             1 => self.sql_mode = Some(b.u64()?),
+            // The catalog's name, `std` everywhere; in its old form a zero byte follows.
             2 => {
-                self.catalog = Some(short_text(b)?);
+                skip_text(b)?;
                 b.u8()?;
             }
             3 => self.auto_increment = Some((b.u16()?, b.u16()?)),
@@ -171,7 +170,7 @@ impl QueryVars {
                 self.charset = Some(SessionCharset { client, connection, server });
             }
             5 => self.time_zone = Some(short_text(b)?),
-            6 => self.catalog = Some(short_text(b)?),
+            6 => skip_text(b)?,
             7 => self.lc_time_names = Some(b.u16()?),
             8 => self.charset_database = Some(b.u16()?),
             9 => self.table_map_for_update = Some(b.u64()?),
@@ -188,6 +187,11 @@ impl QueryVars {
         }
         Ok(true)
     }
+}
+
+fn skip_text(b: &mut Bytes<'_>) -> Result {
+    let length = usize::from(b.u8()?);
+    b.take(length).map(drop)
 }
 
 fn short_text(b: &mut Bytes<'_>) -> Result<String> {

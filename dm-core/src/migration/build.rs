@@ -14,7 +14,7 @@ use crate::pipeline::{BatchLimit, CopySettings, Creator, StreamSettings};
 use crate::position::Flavor;
 use crate::sink::script::ScriptSink;
 use crate::sink::sqlite::SqliteSink;
-use crate::sink::{MysqlSink, MysqlSinkOptions, OnDuplicate, Sink};
+use crate::sink::{Guarantees, MysqlSink, MysqlSinkOptions, OnDuplicate, Sink};
 use crate::source::mysql::{MySqlSource, ReadOptions, SnapshotOptions, StreamOptions};
 use crate::source::recorded::{DumpedSource, RecordedOptions, RecordedSource};
 use crate::source::{RowChoice, Source};
@@ -124,7 +124,7 @@ fn wanted(creator: &Creator) -> RowChoice {
 }
 
 /// The settings of a source's copy and stream.
-pub(super) fn settings(plan: &TaskPlan, source: &SourcePlan) -> Settings {
+pub(super) fn settings(plan: &TaskPlan, source: &SourcePlan, sink: &Guarantees) -> Settings {
     let sources = plan.sources.len().max(1);
     let max_memory = usize::try_from(plan.limits.max_memory).unwrap_or(usize::MAX);
     // Each source has its share; what does not fit into it goes to the target while it is read.
@@ -146,6 +146,7 @@ pub(super) fn settings(plan: &TaskPlan, source: &SourcePlan) -> Settings {
             // One writer commits in the order that it is given, which is the source's.
             workers: match source.sync.commit_order {
                 CommitOrder::Source => 1,
+                CommitOrder::Key if sink.one_writer => 1,
                 CommitOrder::Key => source.sync.workers,
             },
             limit: BatchLimit { rows: source.sync.batch, bytes: BATCH_BYTES },

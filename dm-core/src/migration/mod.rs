@@ -402,7 +402,7 @@ impl Migration {
             .map(|(index, (source_plan, source, creator))| SourceRun {
                 index,
                 plan: Arc::clone(plan),
-                settings: build::settings(plan, source_plan),
+                settings: build::settings(plan, source_plan, &sink.guarantees()),
                 meta: source_plan.meta.clone(),
                 resume: source_plan.resume,
                 source,

@@ -360,6 +360,7 @@ impl SourceRun {
             ddl_rules: Arc::clone(&self.plan.ddl_rules),
             stats,
             rate: Arc::clone(&self.rate),
+            split: Arc::default(),
             stop: self.control.attempt_flag(self.index),
             until: self.until.clone(),
             report: Box::new(report),

@@ -146,6 +146,9 @@ impl Dispatcher {
 
     /// The latest transaction per worker that must come first.
     fn depends(&self, keys: &[KeyHash]) -> Vec<Owner> {
+        if keys.is_empty() {
+            return Vec::new();
+        }
         let low = self.progress.low_ordinal();
         let mut latest = vec![0u64; self.queues.len()];
         let mut need = |worker: usize, ordinal: u64| {

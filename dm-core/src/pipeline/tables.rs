@@ -55,7 +55,8 @@ struct Version {
     decode: Option<Arc<DecodePlan>>,
     columns: Arc<Columns>,
     plan: Arc<TablePlan>,
-    keys: KeyPlan,
+    /// `None` where nobody asks which keys are touched.
+    keys: Option<KeyPlan>,
     /// Columns that no key is made of, where rows come out as they stand in the binlog: what they
     /// hold is decoded by the worker alone.
     passed: Option<Vec<bool>>,
@@ -79,6 +80,7 @@ pub(crate) struct Planned {
 pub(crate) struct Tables {
     creator: Creator,
     sink: Arc<dyn Sink>,
+    keyed: bool,
     entries: HashMap<TableName, Entry>,
 }
 
@@ -89,8 +91,10 @@ pub(crate) enum Arrived {
 }
 
 impl Tables {
-    pub fn new(creator: Creator, sink: Arc<dyn Sink>) -> Self {
-        Self { creator, sink, entries: HashMap::new() }
+    /// The tables of a stream. `keyed`: the keys that rows touch are wanted, which one worker alone
+    /// does not need.
+    pub fn new(creator: Creator, sink: Arc<dyn Sink>, keyed: bool) -> Self {
+        Self { creator, sink, keyed, entries: HashMap::new() }
     }
 
     /// Forgets everything about all tables: some structure has changed.
@@ -153,8 +157,11 @@ impl Tables {
                 }
         });
         if !fits {
-            let version =
+            let mut version =
                 Version::new(&self.creator, &*self.sink, table, &entry.target, &arrived, schema)?;
+            if !self.keyed {
+                version.without_keys();
+            }
             entry.version = Some(version);
         }
         let Some(version) = &entry.version else {
@@ -219,7 +226,15 @@ impl Version {
             });
             passed
         });
-        Ok(Self { tracked, decode, columns, plan: Arc::new(plan), keys, passed })
+        Ok(Self { tracked, decode, columns, plan: Arc::new(plan), keys: Some(keys), passed })
+    }
+
+    /// Rows are counted, and nothing of them is decoded for that where it can be left out.
+    fn without_keys(&mut self) {
+        self.keys = None;
+        if let Some(passed) = self.passed.as_mut() {
+            passed.fill(true);
+        }
     }
 
     fn block(
@@ -256,7 +271,9 @@ impl Version {
         let mut rows = 0;
         let mut note = |op: RowOp<'_>| {
             rows += 1;
-            self.keys.hashes(&op, keys);
+            if let Some(plan) = &self.keys {
+                plan.hashes(&op, keys);
+            }
             Ok(())
         };
         match (encoded, &self.passed) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::stream::Stream;
 use crate::error::Result;
-use crate::position::Position;
+use crate::position::{BinlogPos, GtidSet, Position};
 use crate::source::Source;
 
 /// How far to run.
@@ -55,7 +55,7 @@ impl Goal {
         match (&self.until, &self.target) {
             (Until::Stopped, _) => false,
             (Until::Time(second), _) => stream.progress.low().at >= *second,
-            (_, Some(target)) => covers(&here(stream), target),
+            (_, Some(target)) => has_passed(stream, target),
             (_, None) => false,
         }
     }
@@ -70,22 +70,27 @@ impl Goal {
         let nearer = took < self.took / 2;
         (self.asked, self.took) = (Instant::now(), took);
         let end = source.end_position()?;
-        let reached = covers(&here(stream), &end);
+        let reached = has_passed(stream, &end);
         self.target = Some(end);
         Ok(reached || self.rounds == 0 || !nearer)
     }
 }
 
-fn here(stream: &Stream<'_>) -> Position {
-    Position { binlog: stream.seen.clone(), gtid: stream.executed.clone() }
+/// True when the stream has read everything in `target`. Asked at the end of every group.
+fn has_passed(stream: &Stream<'_>, target: &Position) -> bool {
+    contains(stream.seen.as_ref(), stream.executed.as_ref(), target)
 }
 
 /// True when everything in `target` is in `position`.
 pub(crate) fn covers(position: &Position, target: &Position) -> bool {
-    if let (Some(have), Some(want)) = (&position.gtid, &target.gtid) {
+    contains(position.binlog.as_ref(), position.gtid.as_ref(), target)
+}
+
+fn contains(binlog: Option<&BinlogPos>, gtid: Option<&GtidSet>, target: &Position) -> bool {
+    if let (Some(have), Some(want)) = (gtid, &target.gtid) {
         return want.is_subset(have);
     }
-    match (&position.binlog, &target.binlog) {
+    match (binlog, &target.binlog) {
         (Some(have), Some(want)) => {
             matches!(have.partial_cmp(want), Some(Ordering::Equal | Ordering::Greater))
         }

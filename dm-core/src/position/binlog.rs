@@ -149,6 +149,12 @@ impl BinlogPos {
         Self { file, offset }
     }
 
+    /// Another place in the same file.
+    #[must_use]
+    pub fn with_offset(&self, offset: u64) -> Self {
+        Self { file: self.file.clone(), offset }
+    }
+
     /// `file:offset`, the form that commands take.
     pub fn to_colon_text(&self) -> String {
         format!("{}:{}", self.file, self.offset)

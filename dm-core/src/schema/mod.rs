@@ -22,7 +22,7 @@ pub use event::event_type;
 pub(crate) use event::integer_range;
 pub use info::{Chunk, SchemaCopy, TableCopy, TableInfo};
 pub use print::create_table;
-pub(crate) use print::foreign_key_clause;
+pub(crate) use print::{foreign_key_clause, key_clause};
 pub use table::{
     Check, Column, ColumnType, ForeignKey, Generated, Key, KeyKind, KeyPart, TableSchema, TypeKind,
     same_name,

@@ -22,7 +22,7 @@ pub fn create_table(name: &TableName, table: &TableSchema) -> String {
         };
         lines.push(format!("PERIOD FOR {period} ({}, {})", quote_ident(start), quote_ident(end)));
     }
-    lines.extend(table.keys.iter().map(key));
+    lines.extend(table.keys.iter().map(key_clause));
     lines.extend(table.foreign_keys.iter().map(foreign_key_clause));
     lines.extend(table.checks.iter().filter(|c| c.column.is_none()).map(check));
     let name = if name.schema.is_empty() { quote_ident(&name.table) } else { name.to_string() };
@@ -187,7 +187,8 @@ fn column(column: &Column, table: &TableSchema) -> String {
     sql
 }
 
-fn key(key: &Key) -> String {
+/// A key as it stands in CREATE TABLE and behind ADD: `` KEY `a` (`a`(3),`b` DESC) ``.
+pub(crate) fn key_clause(key: &Key) -> String {
     let kind = match key.kind {
         KeyKind::Primary => "PRIMARY KEY".to_owned(),
         KeyKind::Unique => format!("UNIQUE KEY {}", quote_ident(&key.name)),

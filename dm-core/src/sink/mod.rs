@@ -42,17 +42,20 @@ pub struct Guarantees {
     /// A statement commits together with its mark (SQLite): no structures need be compared to
     /// know whether it has run.
     pub transactional_ddl: bool,
+    /// Its writers write one after the other (a file has one end): the stream uses one, which needs
+    /// no look at who touches what.
+    pub one_writer: bool,
 }
 
 impl Guarantees {
     /// At least once, no fence, statements commit on their own.
     pub fn none() -> Self {
-        Self { exactly_once: false, fenced: false, transactional_ddl: false }
+        Self { exactly_once: false, fenced: false, transactional_ddl: false, one_writer: false }
     }
 
     /// Exactly once behind a fence.
     pub fn exact() -> Self {
-        Self { exactly_once: true, fenced: true, transactional_ddl: false }
+        Self { exactly_once: true, fenced: true, transactional_ddl: false, one_writer: false }
     }
 }
 
@@ -328,6 +331,36 @@ pub trait Sink: Send + Sync {
     ///
     /// When the target refuses.
     fn empty_table(&self, task: &str, lane: &LaneId, table: &TableName) -> Result<()>;
+
+    /// Takes the keys that serve only reading off a table that was just made and will get many rows:
+    /// they are made when the rows are in ([`Sink::add_keys`]). What is lacking is recorded at the
+    /// target, so that nothing but the target is needed to bring it back. Doing nothing is right.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be asked.
+    fn put_off_keys(&self, _task: &str, _lane: &LaneId, _table: &TableName) -> Result<()> {
+        Ok(())
+    }
+
+    /// The target tables of a lane whose keys were put off and are not back yet.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be asked.
+    fn tables_without_keys(&self, _task: &str, _lane: &LaneId) -> Result<Vec<TableName>> {
+        Ok(Vec::new())
+    }
+
+    /// Gives a table the keys back that were put off. May be interrupted ([`Sink::interrupt`]) and
+    /// done again.
+    ///
+    /// # Errors
+    ///
+    /// What the target answers.
+    fn add_keys(&self, _task: &str, _lane: &LaneId, _table: &TableName) -> Result<()> {
+        Ok(())
+    }
 
     /// True when the sink itself sees to it that a statement with a number
     /// ([`TargetDdl::once`]) that is given again after a crash does not run again.

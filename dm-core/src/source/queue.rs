@@ -284,7 +284,7 @@ mod tests {
     fn event(bytes: usize) -> SourceEvent {
         let pos = crate::position::BinlogPos::new("b.000001".parse().unwrap(), 4);
         let body = Body::RowsQuery("x".repeat(bytes));
-        SourceEvent { start: pos.clone(), end: pos, at: 0, body }
+        SourceEvent { start: pos.clone(), end: pos, at: 0, body, print: None }
     }
 
     fn soon() -> Instant {
@@ -314,7 +314,7 @@ mod tests {
             let sql = "x".repeat(if events == 1 { LARGE } else { 1 });
             let at: crate::position::BinlogPos = "b.000001:4".parse()?;
             let body = Body::RowsQuery(sql);
-            out(SourceEvent { start: at.clone(), end: at, at: 0, body })?;
+            out(SourceEvent { start: at.clone(), end: at, at: 0, body, print: None })?;
             Ok(events < 3)
         })
         .unwrap();

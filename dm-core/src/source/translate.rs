@@ -7,12 +7,16 @@
 //! Positions come from the headers alone. An event begins where the one before it ended; sizes are
 //! never added up, because servers replace and leave out events on the way.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use dm_filter::TableName;
 
 use super::{Body, RowsBody, SourceEvent};
-use crate::binlog::{Decoder, Event, EventBody, EventHeader, Heartbeat, MariaDbGtidEvent, Rotate};
+use crate::binlog::{
+    CHECKSUM_LEN, Checksum, Decoder, Event, EventBody, EventHeader, EventType, Heartbeat,
+    MariaDbGtidEvent, Rotate,
+};
 use crate::error::Result;
 use crate::position::{BinlogFile, BinlogPos, Flavor, Gtid, GtidSet};
 
@@ -23,8 +27,31 @@ pub type RowChoice = Arc<dyn Fn(&TableName) -> bool + Send + Sync>;
 pub struct Translator {
     decoder: Decoder,
     place: Place,
-    wanted: Option<RowChoice>,
+    wanted: Option<Choice>,
     before_file: Option<GtidSet>,
+}
+
+/// Whether rows are wanted, asked once for each table.
+struct Choice {
+    wanted: RowChoice,
+    decided: HashMap<TableName, bool>,
+}
+
+/// Tables of which the decision is kept; beyond that all are asked anew.
+const DECIDED: usize = 100_000;
+
+impl Choice {
+    fn wants(&mut self, table: &TableName) -> bool {
+        if let Some(decided) = self.decided.get(table) {
+            return *decided;
+        }
+        if self.decided.len() >= DECIDED {
+            self.decided.clear();
+        }
+        let wanted = (self.wanted)(table);
+        self.decided.insert(table.clone(), wanted);
+        wanted
+    }
 }
 
 /// Where the next event begins.
@@ -46,7 +73,7 @@ impl Translator {
     /// Rows of other tables are dropped.
     #[must_use]
     pub fn wanting(mut self, wanted: Option<RowChoice>) -> Self {
-        self.wanted = wanted;
+        self.wanted = wanted.map(|wanted| Choice { wanted, decided: HashMap::new() });
         self
     }
 
@@ -82,8 +109,9 @@ impl Translator {
         bytes: &[u8],
         out: &mut dyn FnMut(SourceEvent) -> Result<()>,
     ) -> Result<()> {
-        let place = self.place.pos.clone();
-        self.translate(bytes, out).map_err(|e| e.at(&place, &self.place.pos))
+        let offset = self.place.pos.offset;
+        self.translate(bytes, out)
+            .map_err(|e| e.at(self.place.pos.with_offset(offset), &self.place.pos))
     }
 
     fn translate(
@@ -92,7 +120,8 @@ impl Translator {
         out: &mut dyn FnMut(SourceEvent) -> Result<()>,
     ) -> Result<()> {
         let Event { header, body } = self.decoder.decode(bytes)?;
-        let start = self.place.pos.clone();
+        let print = self.print(&header, bytes);
+        let offset = self.place.pos.offset;
         let body = match body {
             EventBody::Rotate(rotate) if header.is_artificial() => {
                 return self.place.enter(&rotate);
@@ -106,15 +135,17 @@ impl Translator {
                 body
             }
         };
-        if self.place.skips(&start) {
+        if self.place.skips(offset) {
             if let EventBody::Rotate(rotate) = body {
                 self.place.enter(&rotate)?;
             }
             return Ok(());
         }
-        let end = self.place.pos.clone();
+        // Names of files are shared with the threads behind: made only for what is told.
+        let here = &self.place.pos;
         let mut tell = |at: u32, body: Body| {
-            out(SourceEvent { start: start.clone(), end: end.clone(), at, body })
+            let (start, end) = (here.with_offset(offset), here.clone());
+            out(SourceEvent { start, end, at, body, print })
         };
         match body {
             EventBody::Rotate(rotate) => {
@@ -132,17 +163,39 @@ impl Translator {
             EventBody::TransactionPayload(payload) => {
                 let mut events = payload.events()?;
                 while let Some(inner) = events.next_event(&mut self.decoder)? {
-                    if let Some(body) = body_of(inner.body, self.wanted.as_ref()) {
+                    if let Some(body) = body_of(inner.body, self.wanted.as_mut()) {
                         tell(inner.header.timestamp, body)?;
                     }
                 }
                 Ok(())
             }
-            other => match body_of(other, self.wanted.as_ref()) {
+            other => match body_of(other, self.wanted.as_mut()) {
                 Some(body) => tell(header.timestamp, body),
                 None => Ok(()),
             },
         }
+    }
+
+    /// The fingerprint of an event that may end a group.
+    fn print(&self, header: &EventHeader, bytes: &[u8]) -> Option<[u8; 16]> {
+        use EventType as T;
+        let ends = matches!(
+            header.event_type,
+            T::XID
+                | T::QUERY
+                | T::MARIADB_QUERY_COMPRESSED
+                | T::XA_PREPARE
+                | T::TRANSACTION_PAYLOAD
+        );
+        if !ends || header.is_artificial() {
+            return None;
+        }
+        let checksum = self.decoder.format().map_or(Checksum::None, |format| format.checksum);
+        let bare = match checksum {
+            Checksum::Crc32 => bytes.len().checked_sub(CHECKSUM_LEN).and_then(|n| bytes.get(..n)),
+            Checksum::None => None,
+        };
+        Some(header.fingerprint(bare.unwrap_or(bytes)))
     }
 }
 
@@ -177,9 +230,9 @@ impl Place {
     }
 
     /// True while the stream has not reached the place that is wanted.
-    fn skips(&mut self, start: &BinlogPos) -> bool {
+    fn skips(&mut self, offset: u64) -> bool {
         match &self.skip_until {
-            Some(until) if start.file == until.file && start.offset < until.offset => true,
+            Some(until) if self.pos.file == until.file && offset < until.offset => true,
             Some(_) => {
                 self.skip_until = None;
                 false
@@ -190,15 +243,20 @@ impl Place {
 }
 
 /// What an event says to a pipeline; `None` for what only readers need.
-fn body_of(body: EventBody<'_>, wanted: Option<&RowChoice>) -> Option<Body> {
+fn body_of(body: EventBody<'_>, wanted: Option<&mut Choice>) -> Option<Body> {
     Some(match body {
         EventBody::Rows(rows) => {
-            if wanted.is_some_and(|wanted| !wanted(&rows.table.table)) {
+            if wanted.is_some_and(|wanted| !wanted.wants(&rows.table.table)) {
                 return None;
             }
             Body::Rows(RowsBody::Binlog(rows.into_owned()))
         }
-        EventBody::Query(query) => Body::Query(Box::new(query.into_owned())),
+        EventBody::Query(query) if query.is("BEGIN") => Body::Begin,
+        EventBody::Query(query) => {
+            // It may be one that makes another table of the name.
+            wanted.into_iter().for_each(|choice| choice.decided.clear());
+            Body::Query(Box::new(query.into_owned()))
+        }
         EventBody::Xid(_) => Body::Xid,
         EventBody::Gtid(event) => Body::Gtid {
             gtid: event.gtid,

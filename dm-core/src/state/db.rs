@@ -30,6 +30,12 @@ pub(super) enum Fail {
     Own(Error),
 }
 
+impl Fail {
+    fn is_full(&self) -> bool {
+        matches!(self, Self::Sql(e) if e.sqlite_error_code() == Some(ErrorCode::DiskFull))
+    }
+}
+
 /// Results inside of transactions.
 pub(super) type Inner<T> = std::result::Result<T, Fail>;
 
@@ -157,7 +163,17 @@ impl Db {
             tx.commit()?;
             Ok(value)
         };
-        run(guarded).map_err(|e| named(self.path(), e))
+        run(guarded).map_err(|e| {
+            if let (true, Some(path)) = (e.is_full(), self.path()) {
+                super::reserve::give(path);
+            }
+            named(self.path(), e)
+        })
+    }
+
+    /// Sets room aside for when the disk is full; there must be some.
+    pub(super) fn reserve(&self) -> Result<()> {
+        self.path().map_or(Ok(()), super::reserve::take)
     }
 
     /// True when another connection, or a letter of our own, may have changed something since the

@@ -275,7 +275,7 @@ pub(super) fn create_private(file: &Path) -> Result<()> {
 pub(super) fn remove_files(dir: &Path, task: &str) -> Result<()> {
     let file = state_file(dir, task);
     // The -wal file goes first: without the main file it would be applied to the next one.
-    for ending in ["-wal", "-shm", "-journal", ""] {
+    for ending in ["-wal", "-shm", "-journal", "-reserve", ""] {
         let mut name = file.clone().into_os_string();
         name.push(ending);
         match fs::remove_file(&name) {

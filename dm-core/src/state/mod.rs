@@ -29,6 +29,7 @@ mod mailbox;
 mod overrides;
 mod reader;
 mod registry;
+mod reserve;
 mod stream;
 mod stream_model;
 mod tables;
@@ -51,8 +52,8 @@ pub use reader::StateReader;
 pub use registry::{Registered, Registry};
 pub use stream::IDEMPOTENT_SECOND;
 pub use stream_model::{
-    Checkpoint, LANE_START, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, PreparedXa, Skipped,
-    TrackedTable, Tracker, XaPart,
+    Checkpoint, LANE_START, LAST_GROUP, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, PreparedXa,
+    Skipped, TrackedTable, Tracker, XaPart,
 };
 pub use task::{SourceRow, Stage, StoredError, TaskRow};
 pub use xa::SERVER_NOTE;
@@ -86,6 +87,7 @@ impl StateStore {
         dir::create_private(&file)?;
         let db = db::Db::open(&file)?;
         let store = Self::start(db, task, Some(lock))?;
+        store.db.reserve()?;
         store.interrupt_commands()?;
         Ok(store)
     }

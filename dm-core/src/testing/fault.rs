@@ -191,6 +191,18 @@ impl Sink for FaultSink {
         self.plan.call(|| self.inner.empty_table(task, lane, table)).0
     }
 
+    fn put_off_keys(&self, task: &str, lane: &LaneId, table: &TableName) -> Result<()> {
+        self.plan.call(|| self.inner.put_off_keys(task, lane, table)).0
+    }
+
+    fn tables_without_keys(&self, task: &str, lane: &LaneId) -> Result<Vec<TableName>> {
+        self.plan.call(|| self.inner.tables_without_keys(task, lane)).0
+    }
+
+    fn add_keys(&self, task: &str, lane: &LaneId, table: &TableName) -> Result<()> {
+        self.plan.call(|| self.inner.add_keys(task, lane, table)).0
+    }
+
     fn writer(&self, slot: &Slot, stop: &AtomicBool) -> Result<Box<dyn Writer>> {
         let inner = self.plan.call(|| self.inner.writer(slot, stop)).0?;
         Ok(Box::new(FaultWriter { inner, plan: Arc::clone(&self.plan), broken: false }))

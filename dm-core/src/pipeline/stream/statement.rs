@@ -45,8 +45,7 @@ impl Stream<'_> {
         at: u32,
     ) -> Result {
         if query.is("BEGIN") {
-            self.begin(None, at);
-            self.group.in_txn = true;
+            self.begin_transaction(at);
             return Ok(());
         }
         if query.is("COMMIT") {

@@ -192,7 +192,8 @@ fn is_cut_head(file: &mut File) -> std::io::Result<bool> {
 
 impl Sink for ScriptSink {
     fn guarantees(&self) -> Guarantees {
-        if self.shared.is_file { Guarantees::exact() } else { Guarantees::none() }
+        let exact = if self.shared.is_file { Guarantees::exact() } else { Guarantees::none() };
+        Guarantees { one_writer: true, ..exact }
     }
 
     fn prepare(&self, task: &str, identity: &str) -> Result<()> {

@@ -1,10 +1,10 @@
 //! Rows as statements for a MySQL-compatible server. Pure.
 
-use std::fmt::Write as _;
+use std::sync::Arc;
 
-use dm_filter::{Columns, Row, RowOp, TableName, Value};
+use dm_filter::{Row, RowOp, Value};
 
-use crate::event::{ApplyMode, CopyBlock};
+use crate::event::{ApplyMode, CopyBlock, TablePlan};
 use crate::schema::{KeyPart, TableSchema};
 use crate::sink::{LoadTarget, OnDuplicate};
 use crate::sql::{push_cell, push_ident, push_string, push_table, push_value};
@@ -13,23 +13,23 @@ use crate::sql::{push_cell, push_ident, push_string, push_table, push_value};
 const ROWS: usize = 1000;
 const BYTES: usize = 1 << 20;
 
-/// How rows of one table are written.
-pub(super) struct Table<'a> {
-    name: &'a TableName,
-    columns: &'a Columns,
-    /// Columns that can be written: not generated at the target.
-    written: Vec<bool>,
+/// How rows of one version of a table are written: made once, kept by the writer.
+pub(super) struct Table {
+    plan: Arc<TablePlan>,
+    schema: Option<Arc<TableSchema>>,
+    /// The table's name, quoted.
+    name: String,
+    /// The columns' names, quoted; `None` for one that is generated at the target.
+    columns: Vec<Option<String>>,
+    /// What stands between the name and the values of a row with all columns.
+    head: String,
     /// Unique keys over whole NOT NULL columns that the rows carry; the primary key first.
     keys: Vec<Vec<usize>>,
 }
 
-impl<'a> Table<'a> {
-    /// A table with these columns; `schema` when its structure is known.
-    pub(super) fn new(
-        name: &'a TableName,
-        columns: &'a Columns,
-        schema: Option<&TableSchema>,
-    ) -> Self {
+impl Table {
+    /// A table as it is planned; `schema` when its structure is known.
+    pub(super) fn new(plan: &Arc<TablePlan>, schema: Option<&Arc<TableSchema>>) -> Self {
         let generated = |name: &str| {
             schema.and_then(|s| s.column(name)).is_some_and(|(_, c)| c.generated.is_some())
         };
@@ -37,7 +37,7 @@ impl<'a> Table<'a> {
             let column = |part: &KeyPart| match part {
                 KeyPart::Column { name, prefix: None, .. } => {
                     let (_, column) = schema?.column(name)?;
-                    if column.nullable { None } else { columns.index_of(name) }
+                    if column.nullable { None } else { plan.columns.index_of(name) }
                 }
                 _ => None,
             };
@@ -45,10 +45,36 @@ impl<'a> Table<'a> {
         };
         let keys = schema
             .into_iter()
-            .flat_map(TableSchema::unique_keys)
+            .flat_map(|s| s.unique_keys())
             .filter_map(|key| key_columns(&key.parts))
             .collect();
-        Self { name, columns, written: columns.iter().map(|c| !generated(&c.name)).collect(), keys }
+        let quoted = |name: &str| {
+            let mut text = String::new();
+            push_ident(&mut text, name);
+            text
+        };
+        let columns: Vec<Option<String>> =
+            plan.columns.iter().map(|c| (!generated(&c.name)).then(|| quoted(&c.name))).collect();
+        let all: Vec<&str> = columns.iter().flatten().map(String::as_str).collect();
+        let mut name = String::new();
+        push_table(&mut name, &plan.target);
+        Self {
+            head: format!(" ({}) VALUES (", all.join(",")),
+            plan: Arc::clone(plan),
+            schema: schema.map(Arc::clone),
+            name,
+            columns,
+            keys,
+        }
+    }
+
+    /// True when it was made for this structure.
+    pub(super) fn is_of(&self, schema: Option<&Arc<TableSchema>>) -> bool {
+        match (&self.schema, schema) {
+            (Some(mine), Some(other)) => Arc::ptr_eq(mine, other),
+            (None, None) => true,
+            _ => false,
+        }
     }
 
     /// Appends the statements of a change.
@@ -74,50 +100,59 @@ impl<'a> Table<'a> {
         self.columns
             .iter()
             .enumerate()
-            .filter(|(i, _)| self.written.get(*i).copied().unwrap_or(false))
-            .filter_map(|(i, c)| Some((i, c.name.as_str(), row.get(i)?)))
+            .filter_map(|(i, name)| Some((i, name.as_deref()?, row.get(i)?)))
+    }
+
+    fn value(&self, out: &mut String, i: usize, value: &Value<'_>) {
+        push_value(out, value, self.plan.columns.get(i));
     }
 
     fn insert(&self, out: &mut String, verb: &str, after: &Row<'_>) {
         out.push_str(verb);
-        push_table(out, self.name);
-        let (mut names, mut values) = (String::new(), String::new());
-        for (i, name, value) in self.present(after) {
-            if !names.is_empty() {
-                names.push(',');
-                values.push(',');
+        out.push_str(&self.name);
+        if after.cells().len() == self.columns.len() && after.is_full() {
+            out.push_str(&self.head);
+        } else {
+            let mut between = " (";
+            for (_, name, _) in self.present(after) {
+                out.push_str(std::mem::replace(&mut between, ","));
+                out.push_str(name);
             }
-            push_ident(&mut names, name);
-            push_value(&mut values, value, self.columns.get(i));
+            // A row without any column is written as one.
+            out.push_str(if between == "," { ") VALUES (" } else { " () VALUES (" });
         }
-        let _ = writeln!(out, " ({names}) VALUES ({values});");
+        let mut between = "";
+        for (i, _, value) in self.present(after) {
+            out.push_str(std::mem::replace(&mut between, ","));
+            self.value(out, i, value);
+        }
+        out.push_str(");\n");
     }
 
     fn update(&self, out: &mut String, before: &Row<'_>, after: &Row<'_>) {
-        let mut set = String::new();
+        let start = out.len();
+        out.push_str("UPDATE ");
+        out.push_str(&self.name);
+        let mut between = " SET ";
         for (i, name, value) in self.present(after) {
             if before.get(i) == Some(value) {
                 continue;
             }
-            if !set.is_empty() {
-                set.push(',');
-            }
-            push_ident(&mut set, name);
-            set.push('=');
-            push_value(&mut set, value, self.columns.get(i));
+            out.push_str(std::mem::replace(&mut between, ","));
+            out.push_str(name);
+            out.push('=');
+            self.value(out, i, value);
         }
-        if set.is_empty() {
-            return;
+        if between == "," {
+            self.condition(out, before);
+        } else {
+            out.truncate(start);
         }
-        out.push_str("UPDATE ");
-        push_table(out, self.name);
-        let _ = write!(out, " SET {set}");
-        self.condition(out, before);
     }
 
     fn delete(&self, out: &mut String, before: &Row<'_>) {
         out.push_str("DELETE FROM ");
-        push_table(out, self.name);
+        out.push_str(&self.name);
         self.condition(out, before);
     }
 
@@ -128,9 +163,8 @@ impl<'a> Table<'a> {
             if key.is_some_and(|k| !k.contains(&i)) {
                 continue;
             }
-            out.push_str(between);
-            between = " AND ";
-            push_ident(out, name);
+            out.push_str(std::mem::replace(&mut between, " AND "));
+            out.push_str(name);
             out.push_str(if key.is_some() { "=" } else { "<=>" });
             match value {
                 // A string never equals a document.
@@ -139,7 +173,7 @@ impl<'a> Table<'a> {
                     push_value(out, value, None);
                     out.push_str(" AS JSON)");
                 }
-                _ => push_value(out, value, self.columns.get(i)),
+                _ => self.value(out, i, value),
             }
         }
         out.push_str(if key.is_some() { ";\n" } else { " LIMIT 1;\n" });

@@ -1,5 +1,7 @@
 //! One worker's way into the script.
 
+use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::journal::Line;
@@ -17,11 +19,18 @@ pub(super) struct ScriptWriter {
     number: u64,
     /// Held while a transaction in parts is open.
     part: Option<Turn>,
+    /// By version of their plan.
+    tables: Tables,
 }
+
+type Tables = HashMap<u64, Table>;
+
+/// Versions of tables that are kept; beyond that all are made anew.
+const TABLES: usize = 1_000;
 
 impl ScriptWriter {
     pub(super) fn new(shared: Arc<Shared>, slot: Slot, number: u64) -> Self {
-        Self { shared, slot, number, part: None }
+        Self { shared, slot, number, part: None, tables: Tables::new() }
     }
 
     fn turn(&self) -> Result<Turn> {
@@ -57,10 +66,21 @@ fn take_back(state: &mut State) {
     }
 }
 
-fn push_rows(state: &State, text: &mut String, block: &RowBlock) -> Result<ApplyStats> {
+fn push_rows(
+    state: &State,
+    tables: &mut Tables,
+    text: &mut String,
+    block: &RowBlock,
+) -> Result<ApplyStats> {
     use dm_filter::RowOp;
     let schema = state.journal.tracker.table(&block.plan.target);
-    let table = Table::new(&block.plan.target, &block.plan.columns, schema.map(Arc::as_ref));
+    if tables.len() >= TABLES {
+        tables.clear();
+    }
+    let table = tables.entry(block.plan.version).or_insert_with(|| Table::new(&block.plan, schema));
+    if !table.is_of(schema) {
+        *table = Table::new(&block.plan, schema);
+    }
     let mut stats = ApplyStats::default();
     block.each(&mut |op| {
         table.push(text, &op, block.mode);
@@ -127,18 +147,17 @@ impl Writer for ScriptWriter {
         let _turn = self.turn()?;
         let mut state = self.shared.state();
         let mut stats = ApplyStats::default();
-        let mut text = String::new();
+        let mut text = String::with_capacity(batch.txns.iter().map(|t| 2 * t.bytes).sum());
+        let lane = batch.lane.to_string();
         for txn in &batch.txns {
-            text.push_str(&format!(
-                "-- transaction {} of {}: {}\n",
-                txn.ordinal, batch.lane, txn.end
-            ));
+            // Writing to a text does not fail.
+            let _ = writeln!(text, "-- transaction {} of {}: {}", txn.ordinal, lane, txn.end);
             if txn.blocks.is_empty() {
                 continue;
             }
             text.push_str("BEGIN;\n");
             for block in &txn.blocks {
-                stats.add(&push_rows(&state, &mut text, block)?);
+                stats.add(&push_rows(&state, &mut self.tables, &mut text, block)?);
             }
             text.push_str("COMMIT;\n");
         }
@@ -157,7 +176,7 @@ impl Writer for ScriptWriter {
         let mut text = head.to_owned();
         let mut write = || -> Result<()> {
             for block in blocks {
-                stats.add(&push_rows(&state, &mut text, block)?);
+                stats.add(&push_rows(&state, &mut self.tables, &mut text, block)?);
             }
             state.write(&text)
         };

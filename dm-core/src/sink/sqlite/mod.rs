@@ -121,7 +121,7 @@ impl SqliteSink {
 
 impl Sink for SqliteSink {
     fn guarantees(&self) -> Guarantees {
-        Guarantees { transactional_ddl: true, ..Guarantees::exact() }
+        Guarantees { transactional_ddl: true, one_writer: true, ..Guarantees::exact() }
     }
 
     fn prepare(&self, task: &str, identity: &str) -> Result<()> {

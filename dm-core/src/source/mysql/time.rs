@@ -46,7 +46,8 @@ pub(super) fn find(plan: &ConnPlan, at: u32) -> Result<TimePosition> {
     };
     let end = position::end(&mut conn)?;
     let found = scan(plan, &mut conn, file, &mut |pos, body, written| {
-        let begins = matches!(body, Body::Gtid { .. } | Body::Query(_)) && written >= at;
+        let begins =
+            matches!(body, Body::Gtid { .. } | Body::Begin | Body::Query(_)) && written >= at;
         let over = end.binlog.as_ref().is_some_and(|end| pos >= end);
         if begins {
             Step::Found
