@@ -119,7 +119,7 @@ fn runs_once(flavor: Flavor) {
     run(8, "c TO a");
     run(9, swap);
     assert_eq!(column("a"), "id");
-    sink.forget_task("t", &[lane.clone()]).unwrap();
+    sink.forget_task("t", std::slice::from_ref(&lane)).unwrap();
     sink.prepare("t", "identity").unwrap();
     run(9, swap);
     assert_eq!(column("a"), "v", "a task that begins anew knows nothing of it");
