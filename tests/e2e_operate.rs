@@ -7,13 +7,21 @@
 
 mod support;
 
+#[path = "operate/adding.rs"]
+mod adding;
 #[path = "operate/commands.rs"]
 mod commands;
 #[path = "operate/faults.rs"]
 mod faults;
+#[path = "operate/network.rs"]
+mod network;
 #[path = "operate/place.rs"]
 mod place;
+#[path = "operate/runbook.rs"]
+mod runbook;
 #[path = "operate/scripts.rs"]
 mod scripts;
 #[path = "operate/shapes.rs"]
 mod shapes;
+#[path = "operate/stages.rs"]
+mod stages;

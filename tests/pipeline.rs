@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a failing test panics
 
+#[path = "pipeline/adding.rs"]
+mod adding;
 #[path = "pipeline/commands.rs"]
 mod commands;
 #[path = "pipeline/crash.rs"]

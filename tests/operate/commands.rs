@@ -296,6 +296,22 @@ fn a_newer_state_file_is_refused_and_the_others_are_shown() {
     for verb in ["query-status", "pause-task", "resume-task", "stop-task"] {
         assert!(place.refused(&[verb, "newer"]).contains("24106"), "{verb}");
     }
+    let before = std::fs::read(&newer).unwrap();
+    for args in [
+        &["history", "newer"][..],
+        &["reset", "newer", "--yes"],
+        &["checkpoint", "show", "newer"],
+        &["checkpoint", "set", "newer", "-s", "source-1", "binlog.000001:4"],
+        &["handle-error", "newer", "skip", "-b", "binlog.000001:4"],
+        &["operate-schema", "get", "newer", "-d", DB, "-t", "t"],
+        &["operate-schema", "remove", "newer", "-d", DB, "-t", "t"],
+        &["add-table", "newer", "--table", "op.t"],
+    ] {
+        let outcome = place.dm(args);
+        let said = format!("{}{}", outcome.stdout, outcome.stderr);
+        assert!(outcome.status.code() == Some(1) && said.contains("24106"), "{args:?}: {said}");
+    }
+    assert!(std::fs::read(&newer).unwrap() == before, "nobody wrote into it");
     let list = place.json(&["query-status"]);
     let word = list["tasks"][0]["taskStatus"].as_str().unwrap();
     assert!(list["tasks"][0]["taskName"] == "newer" && word.contains("24106"), "{list:#}");

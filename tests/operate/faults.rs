@@ -9,11 +9,11 @@ use crate::support::proxy::Proxy;
 use crate::support::server::{Address, Server};
 use crate::support::{serial, wait};
 
-fn through(proxy: &Proxy, server: &Server) -> Address {
+pub fn through(proxy: &Proxy, server: &Server) -> Address {
     Address { host: "127.0.0.1".to_owned(), port: proxy.port, ..server.address.clone() }
 }
 
-fn place(from: &Address, to: &Address) -> Place {
+pub fn place(from: &Address, to: &Address) -> Place {
     let sources = [from];
     let place = Place::of(&Task::new("all", &sources, Target::Server(to), &[DB]));
     place.json(&["operate-source", "create", "source-1.yaml"]);

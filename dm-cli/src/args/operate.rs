@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 
-use super::StateArgs;
+use super::{StateArgs, TableArg};
 
 /// Arguments of `dm start-task`.
 #[derive(Debug, ClapArgs)]
@@ -79,6 +79,41 @@ pub struct ResumeArgs {
     /// Go on exactly, also after a stop at a duplicate key.
     #[arg(long)]
     pub no_safe_mode: bool,
+}
+
+/// Arguments of `dm add-table`.
+#[derive(Debug, ClapArgs)]
+pub struct AddTableArgs {
+    /// The task, by its name, or by its file when the rules in it have changed.
+    pub task: String,
+
+    /// A table as the source names it, `schema.table`; repeat it for more.
+    #[arg(short, long = "table", value_name = "SCHEMA.TABLE", required = true)]
+    pub tables: Vec<TableArg>,
+
+    /// These sources only; repeat it, or give several with commas.
+    #[arg(short, long = "source", value_name = "ID", value_delimiter = ',')]
+    pub sources: Vec<String>,
+
+    /// Take back an addition that has not come to its end. Copied rows stay at the target.
+    #[arg(long)]
+    pub cancel: bool,
+
+    /// A source file for a source that is not registered with `operate-source`; repeat it for each.
+    #[arg(long = "source-file", value_name = "FILE")]
+    pub source_files: Vec<PathBuf>,
+
+    /// File with the key of encrypted passwords.
+    #[arg(long, value_name = "FILE")]
+    pub secret_key_path: Option<PathBuf>,
+
+    /// State.
+    #[command(flatten)]
+    pub state: StateArgs,
+
+    /// Answer in JSON, also on a terminal.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `dm query-status`.

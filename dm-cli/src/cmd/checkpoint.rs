@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use dm_core::error::codes;
 use dm_core::event::{LaneId, SourceId};
 use dm_core::position::{Flavor, GtidSet, Position};
 use dm_core::state::{LaneState, StateReader, StateStore};
@@ -43,6 +44,11 @@ fn set(
     flavor: &str,
 ) -> Result<ExitCode, Failure> {
     let to = parse(position, flavor)?;
+    let known = StateReader::open(dir, task)?.sources()?;
+    if !known.iter().any(|row| row.source.as_str() == source) {
+        let text = format!("task {task:?} has no part for the source {source}");
+        return Err(dm_core::Error::new(&codes::SUBTASK_MISSING_SOURCES, text).into());
+    }
     // Opening for writing takes the owner's lock: a running task refuses.
     let state = StateStore::open(dir, task)?;
     let lane = LaneId::main(&SourceId::new(source));

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod add_table;
 mod check;
 mod checkpoint;
 mod config;
@@ -11,6 +12,7 @@ mod history;
 mod locks;
 mod manual;
 mod operate_schema;
+mod relay;
 mod reset;
 mod run;
 mod sample;
@@ -39,11 +41,17 @@ pub fn dispatch(args: Args) -> Result<ExitCode, Failure> {
         Command::PauseTask(args) => task::pause(&args),
         Command::ResumeTask(args) => task::resume(&args),
         Command::StopTask(args) => task::stop(&args),
+        Command::AddTable(args) => add_table::run(&args),
         Command::QueryStatus(args) => status::run(&args),
         Command::Watch(args) => watch::run(&args),
         Command::OperateSource(args) => source::run(&args),
         Command::GetConfig(args) => config::get(&args),
         Command::Config { command } => config::run(&command),
+        Command::StartRelay(args) => relay::start(&args),
+        Command::StopRelay(args) => relay::stop(&args),
+        Command::PauseRelay(args) => relay::pause(&args),
+        Command::ResumeRelay(args) => relay::resume(&args),
+        Command::PurgeRelay(args) => relay::purge(&args),
         Command::ShowDdlLocks(args) => locks::run(&args),
         Command::History(args) => history::run(&args),
         Command::Reset(args) => reset::run(&args),

@@ -5,13 +5,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use dm_core::error::codes;
-use dm_core::operate::{NewStructure, StructureCommand, structure_of};
+use dm_core::migration::{Command, Verb};
+use dm_core::operate::{GivenStructure, NewStructure, StructureCommand, structure_of};
 use dm_core::schema::TableSchema;
 use dm_core::{Error, Migration, TableName};
 
 use crate::args::{BinlogSchemaArgs, FileArgs, OperateSchemaArgs, StructureFrom, StructureOp};
 use crate::files::{self, Failure};
 use crate::operate::answers;
+use crate::operate::client::{self, Sent};
 use crate::operate::texts::task_name;
 
 pub fn operate_schema(args: &OperateSchemaArgs) -> Result<ExitCode, Failure> {
@@ -47,6 +49,7 @@ fn run(
     log::debug!("flush: {}, sync: {}", from.flush, from.sync);
     let (dir, name) = (&from.state.state_dir, task_name(task)?);
     let command = StructureCommand { sources: from.sources.clone(), table: table.clone() };
+    let deliver = |given| deliver(dir, &name, given);
     let answers = match operation {
         StructureOp::Get => {
             let migration = migration(task, from)?;
@@ -60,10 +63,15 @@ fn run(
         StructureOp::Set => match file {
             Some(file) => {
                 let text = files::read(file)?;
-                command.set(dir, &name, &|_, schemas| {
-                    let schema = structure_of(&text, &table, schemas)?;
-                    Ok(NewStructure { schema, assumed: false })
-                })?
+                command.set(
+                    dir,
+                    &name,
+                    &|_, schemas| {
+                        let schema = structure_of(&text, &table, schemas)?;
+                        Ok(NewStructure { schema, assumed: false })
+                    },
+                    &deliver,
+                )?
             }
             None => {
                 let Some(migration) = migration(task, from)? else {
@@ -71,12 +79,30 @@ fn run(
                                 name, and its source files (--source-file)";
                     return Err(Failure::Usage(text.to_owned()));
                 };
-                command.set(dir, &name, &|source, _| now(&migration, source, &table, from))?
+                command.set(
+                    dir,
+                    &name,
+                    &|source, _| now(&migration, source, &table, from),
+                    &deliver,
+                )?
             }
         },
-        StructureOp::Remove => command.remove(dir, &name)?,
+        StructureOp::Remove => command.remove(dir, &name, &deliver)?,
     };
     answers::places(&answers)
+}
+
+/// Hands structures to the process of a task, which takes them while it is paused.
+fn deliver(dir: &Path, task: &str, given: Vec<GivenStructure>) -> dm_core::Result<()> {
+    let sources = given.iter().map(|g| g.source.clone()).collect();
+    let command = Command { verb: Verb::Structures(given), sources };
+    let refused = match client::send(dir, task, &command) {
+        Ok(Sent::Answered(reply)) if reply.is_ok() => return Ok(()),
+        Ok(Sent::Answered(reply)) => reply.refused,
+        Ok(Sent::NobodyRuns) => "its process ended just now; give the command again".to_owned(),
+        Err(failure) => failure.to_string(),
+    };
+    Err(Error::new(&codes::TASK_NOT_PAUSED, refused))
 }
 
 /// The structure that a table has now, at its source or at its target.

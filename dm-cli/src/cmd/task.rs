@@ -143,6 +143,7 @@ pub fn one(dir: &Path, task: &str, command: &Command) -> Result<Reply, Failure> 
         }
         let done = match command.verb {
             Verb::Resume(_) => restart(dir, task, command),
+            Verb::Add(_) | Verb::CancelAdd(_) => super::add_table::note(dir, task, command),
             _ => client::note(dir, task, command),
         };
         match done {

@@ -4,11 +4,14 @@
 //! it, and other processes put the same command as a letter into the state file, where the running
 //! task finds it. A command says what is wanted of sources; the sources' own threads carry it out.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use dm_filter::TableName;
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result, codes};
+use crate::operate::GivenStructure;
 use crate::position::Position;
 
 /// How a source applies what it meets first after a resume.
@@ -64,6 +67,12 @@ pub enum Verb {
     Stop,
     /// A part that was stopped, or was never started, begins.
     Start,
+    /// Tables join the task: each of them at those of the sources that are named with it.
+    Add(BTreeMap<String, Vec<TableName>>),
+    /// An addition that has not come to its end is taken back.
+    CancelAdd(TableName),
+    /// Tables are given structures; only sources that are at rest can be.
+    Structures(Vec<GivenStructure>),
 }
 
 impl Verb {
@@ -74,7 +83,40 @@ impl Verb {
             Self::Resume(_) => "resume-task",
             Self::Stop => "stop-task",
             Self::Start => "start-task",
+            Self::Add(_) => "add-table",
+            Self::CancelAdd(_) => "cancel-add-table",
+            Self::Structures(_) => "operate-schema",
         }
+    }
+
+    /// What a letter says beside the sources: a key and its value.
+    fn more(&self) -> Option<(&'static str, Value)> {
+        Some(match self {
+            Self::Pause | Self::Stop | Self::Start => return None,
+            Self::Resume(safety) => ("safeMode", safety.to_json()),
+            // These are written as texts and lists of texts: that cannot fail.
+            Self::Add(tables) => ("tables", serde_json::to_value(tables).unwrap_or_default()),
+            Self::CancelAdd(table) => ("table", serde_json::to_value(table).unwrap_or_default()),
+            Self::Structures(given) => {
+                ("structures", serde_json::to_value(given).unwrap_or_default())
+            }
+        })
+    }
+
+    fn from_letter(verb: &str, args: &Value) -> Option<Self> {
+        fn read<T: serde::de::DeserializeOwned>(args: &Value, key: &str) -> Option<T> {
+            serde_json::from_value(args.get(key)?.clone()).ok()
+        }
+        Some(match verb {
+            "pause-task" => Self::Pause,
+            "resume-task" => Self::Resume(Safety::from_json(args.get("safeMode"))?),
+            "stop-task" => Self::Stop,
+            "start-task" => Self::Start,
+            "add-table" => Self::Add(read(args, "tables")?),
+            "cancel-add-table" => Self::CancelAdd(read(args, "table")?),
+            "operate-schema" => Self::Structures(read(args, "structures")?),
+            _ => return None,
+        })
     }
 }
 
@@ -96,8 +138,8 @@ impl Command {
     /// The arguments of the letter that carries it; its verb is [`Verb::as_str`].
     pub fn args(&self) -> Value {
         let mut args = json!({"sources": self.sources});
-        if let (Verb::Resume(safety), Some(map)) = (&self.verb, args.as_object_mut()) {
-            map.insert("safeMode".to_owned(), safety.to_json());
+        if let (Some((key, value)), Some(map)) = (self.verb.more(), args.as_object_mut()) {
+            map.insert(key.to_owned(), value);
         }
         args
     }
@@ -112,20 +154,11 @@ impl Command {
         let wrong = || {
             Error::new(&codes::COMMAND_UNKNOWN, format!("the running task knows no {verb} {args}"))
         };
-        let names = args.get("sources").and_then(Value::as_array);
-        let names = names.map(|all| {
-            all.iter().map(|name| name.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
-        });
-        let sources = names.unwrap_or_else(|| Some(Vec::new())).ok_or_else(wrong)?;
-        let verb = match verb {
-            "pause-task" => Verb::Pause,
-            "resume-task" => {
-                Verb::Resume(Safety::from_json(args.get("safeMode")).ok_or_else(wrong)?)
-            }
-            "stop-task" => Verb::Stop,
-            "start-task" => Verb::Start,
-            _ => return Err(wrong()),
+        let sources = match args.get("sources") {
+            None | Some(Value::Null) => Vec::new(),
+            Some(names) => serde_json::from_value(names.clone()).map_err(|_| wrong())?,
         };
+        let verb = Verb::from_letter(verb, args).ok_or_else(wrong)?;
         Ok(Self { verb, sources })
     }
 }
@@ -207,6 +240,14 @@ mod tests {
             Verb::Resume(Safety::Upto(upto)),
             Verb::Stop,
             Verb::Start,
+            Verb::Add(BTreeMap::from([("a".to_owned(), vec![TableName::new("s", "t.u")])])),
+            Verb::CancelAdd(TableName::new("s", "t")),
+            Verb::Structures(vec![GivenStructure {
+                source: "a".to_owned(),
+                table: TableName::new("s", "t"),
+                schema: None,
+                assumed: false,
+            }]),
         ] {
             let command = Command { verb, sources: vec!["a".to_owned(), "b".to_owned()] };
             let back = Command::from_letter(command.verb.as_str(), &command.args()).unwrap();
@@ -219,8 +260,11 @@ mod tests {
         for (verb, args) in [
             ("fly", json!({})),
             ("pause-task", json!({"sources": [1]})),
+            ("pause-task", json!({"sources": 7})),
             ("resume-task", json!({"safeMode": {"upto": "nowhere:x:y"}})),
             ("resume-task", json!({"safeMode": 7})),
+            ("add-table", json!({})),
+            ("operate-schema", json!({"structures": [{"source": 1}]})),
         ] {
             let error = Command::from_letter(verb, &args).unwrap_err();
             assert_eq!(error.code(), &codes::COMMAND_UNKNOWN, "{verb} {args}");

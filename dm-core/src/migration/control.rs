@@ -12,9 +12,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::addition;
 use super::command::{Answer, Command, Reply, Safety, Verb};
 use super::lot::{Doing, Lot};
-use super::status::{SourceStatus, TaskStatus};
+use super::status::{SourceStatus, TaskStatus, Unit};
 use crate::config::TaskPlan;
 use crate::event::SourceId;
 use crate::pipeline::covers;
@@ -216,7 +217,13 @@ impl Control {
     /// Notes what a command wants. Never waits.
     pub(super) fn begin_command(&self, command: &Command) -> Pending {
         let mut inner = self.lock();
-        let pending = inner.take_in(command);
+        let pending = match inner.write_down(command) {
+            Ok(()) => inner.take_in(command),
+            Err(why) => {
+                let reply = Reply::refuse(why);
+                Pending { verb: command.verb.clone(), waits: Vec::new(), reply }
+            }
+        };
         let written = match &inner.state {
             Some(state) => inner.write_desired(&Arc::clone(state), &pending.waits),
             None => Ok(()),
@@ -460,7 +467,14 @@ impl Inner {
                 continue;
             };
             match lot.wish(&verb) {
-                Ok(()) => waits.push(at),
+                Ok(()) => {
+                    let anew = matches!(verb, Verb::Add(_) | Verb::CancelAdd(_));
+                    // A copy of the whole comes to the list by itself when it is done.
+                    if anew && lot.doing == Doing::Working && status.unit == Unit::Sync {
+                        lot.raise();
+                    }
+                    waits.push(at);
+                }
                 Err(why) => {
                     let source = status.source.clone();
                     passed_over.push(Answer { source, ok: false, message: why.to_owned() });
@@ -476,6 +490,24 @@ impl Inner {
             self.stop_all();
         }
         Pending { verb, waits, reply }
+    }
+
+    /// What the state has to know before the sources' threads hear of a command.
+    fn write_down(&self, command: &Command) -> Result<(), String> {
+        if !matches!(command.verb, Verb::Add(_) | Verb::CancelAdd(_) | Verb::Structures(_)) {
+            return Ok(());
+        }
+        let Some(state) = &self.state else { return Err("the task does not run".to_owned()) };
+        let chosen = self.choose(&command.sources)?;
+        let resting = |at: &usize| {
+            self.lots.get(*at).is_some_and(|l| matches!(l.doing, Doing::Rest | Doing::Over))
+        };
+        if matches!(command.verb, Verb::Structures(_)) && !chosen.iter().all(resting) {
+            return Err("it is running".to_owned());
+        }
+        let named = chosen.iter().filter_map(|at| self.status.sources.get(*at));
+        let ids: Vec<SourceId> = named.map(|s| SourceId::new(s.source.as_str())).collect();
+        addition::write_down(state, &command.verb, &ids).map_err(|e| e.to_string())
     }
 
     fn write_desired(&self, state: &StateStore, sources: &[usize]) -> crate::error::Result {

@@ -66,10 +66,13 @@ impl Lot {
     /// Notes what a command wants, or says why it cannot be had.
     pub fn wish(&mut self, verb: &Verb) -> Result<(), &'static str> {
         match (verb, self.doing, self.desired) {
+            // Written down already; it holds from the next attempt on.
+            (Verb::CancelAdd(_) | Verb::Structures(_), ..) => {}
             (Verb::Stop, ..) => {
                 self.desired = Stage::Stopped;
                 self.raise();
             }
+            (Verb::Add(_), Doing::Rest | Doing::Due | Doing::Waiting | Doing::Working, _) => {}
             (_, Doing::Over, _) => {
                 return Err("it is finished: stop-task removes it from the list, start-task \
                             after that begins where it ended");
@@ -109,6 +112,12 @@ impl Lot {
     /// Whether what was wanted has come, and what there is to say; `None` while it is on its way.
     pub fn outcome(&self, verb: &Verb, status: &SourceStatus) -> Option<(bool, String)> {
         match (verb, self.doing) {
+            (Verb::Add(_), doing) => {
+                let waits = matches!(doing, Doing::Rest | Doing::Waiting);
+                let when = if waits { "when the source goes on" } else { "now" };
+                Some((true, format!("it is copied {when}, and then joins the task")))
+            }
+            (Verb::CancelAdd(_) | Verb::Structures(_), _) => Some((true, self.note.clone())),
             (_, Doing::Over) => Some((true, String::new())),
             (Verb::Pause | Verb::Stop, Doing::Rest) => Some((true, String::new())),
             (Verb::Pause | Verb::Stop, _) => None,
@@ -131,9 +140,7 @@ impl Lot {
         match verb {
             Verb::Pause => "it is pausing: a server has not answered yet; ask query-status",
             Verb::Stop => "it is stopping: a server has not answered yet; ask query-status",
-            Verb::Resume(_) | Verb::Start => {
-                "it is starting: a server has not answered yet; ask query-status"
-            }
+            _ => "it is starting: a server has not answered yet; ask query-status",
         }
     }
 }

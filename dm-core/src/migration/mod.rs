@@ -6,12 +6,14 @@
 //! own. A [`Control`] watches and stops it from anywhere. The library never prints, exits,
 //! installs a signal handler or a logger, and never reads the environment.
 
+mod addition;
 mod build;
 mod checks;
 mod command;
 mod control;
 mod door;
 mod forget;
+mod leave;
 mod lot;
 mod online;
 mod running;
@@ -28,16 +30,18 @@ use std::sync::{Arc, OnceLock};
 
 use dm_filter::{Chain, Filter};
 
+pub use self::addition::{Addable, write_down};
+pub use self::build::relay_config;
 pub use self::command::{Answer, Command, Reply, Safety, Verb};
 pub use self::control::{Control, Waited};
 pub use self::forget::{forget_marks, marks_place};
 pub use self::running::Running;
 use self::source::SourceRun;
 pub use self::status::{ErrorCounts, SourceStatus, TaskStatus, Unit};
-use crate::config::{SourcePlan, TaskPlan};
+use crate::config::{SourceKind, SourcePlan, TaskPlan};
 use crate::error::{Error, Result, codes};
 use crate::event::SourceId;
-use crate::pipeline::{Creator, MergedTargets, Rate, Until};
+use crate::pipeline::{Creator, LanePart, MergedTargets, Rate, Until};
 use crate::sink::Sink;
 use crate::source::Source;
 use crate::state::{Stage, StateStore};
@@ -355,13 +359,17 @@ impl Migration {
             select: plan.dump.select.clone(),
             merged: Arc::default(),
             online: self.parts.plan.online_ddl.clone().map(Arc::new),
+            part: LanePart::All,
         }
     }
 
     fn open(&self, plan: &SourcePlan, creator: &Creator) -> Result<Arc<dyn Source>> {
         match self.parts.sources.get(&creator.source) {
             Some(source) => Ok(Arc::clone(source)),
-            None => build::source(&self.parts.plan, plan, creator),
+            None => {
+                let source = build::source(&self.parts.plan, plan, creator)?;
+                Ok(build::relayed(source, plan, creator, self.parts.state_dir.as_deref()))
+            }
         }
     }
 
@@ -396,28 +404,41 @@ impl Migration {
         }
         let merged = Arc::new(merged);
         let rate = Arc::new(Rate::new(&plan.limits));
-        Ok(parts
+        parts
             .into_iter()
             .enumerate()
-            .map(|(index, (source_plan, source, creator))| SourceRun {
-                index,
-                plan: Arc::clone(plan),
-                settings: build::settings(plan, source_plan, &sink.guarantees()),
-                meta: source_plan.meta.clone(),
-                resume: source_plan.resume,
-                source,
-                sink: Arc::clone(sink),
-                state: Arc::clone(state),
-                creator: Creator { merged: Arc::clone(&merged), ..creator },
-                rate: Arc::clone(&rate),
-                control: self.control.clone(),
-                stop: Arc::clone(stop),
-                until: self.parts.until.clone(),
-                start_time: self.parts.start_time,
-                stays: self.parts.stays,
-                watched: self.parts.state_dir.is_some(),
+            .map(|(index, (source_plan, source, creator))| {
+                Ok(SourceRun {
+                    index,
+                    beside: self.open_beside(source_plan, &creator)?,
+                    plan: Arc::clone(plan),
+                    settings: build::settings(plan, source_plan, &sink.guarantees()),
+                    meta: source_plan.meta.clone(),
+                    resume: source_plan.resume,
+                    source,
+                    sink: Arc::clone(sink),
+                    state: Arc::clone(state),
+                    creator: Creator { merged: Arc::clone(&merged), ..creator },
+                    rate: Arc::clone(&rate),
+                    control: self.control.clone(),
+                    stop: Arc::clone(stop),
+                    until: self.parts.until.clone(),
+                    start_time: self.parts.start_time,
+                    stays: self.parts.stays,
+                    watched: self.parts.state_dir.is_some(),
+                })
             })
-            .collect())
+            .collect()
+    }
+
+    /// A source once more, for what is read of it beside its main stream: registered under an id of its
+    /// own, and never in the place of a dump.
+    fn open_beside(&self, plan: &SourcePlan, creator: &Creator) -> Result<Arc<dyn Source>> {
+        let mut beside = plan.clone();
+        if let SourceKind::Mysql(server) = &mut beside.kind {
+            (server.server_id, server.dump_dir) = (None, None);
+        }
+        self.open(&beside, creator)
     }
 }
 

@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::Outcome;
+use super::addition::Stretch;
 use super::build::Settings;
 use super::command::Safety;
 use super::control::{Control, Next};
+use super::leave;
 use super::status::Unit;
 use super::watch;
 use crate::config::{ResumePlan, SourceKind, StartPoint, TaskPlan};
@@ -36,6 +38,8 @@ pub(super) struct SourceRun {
     pub meta: Option<StartPoint>,
     pub resume: ResumePlan,
     pub source: Arc<dyn Source>,
+    /// The same source for what is read beside the main stream.
+    pub beside: Arc<dyn Source>,
     pub sink: Arc<dyn Sink>,
     pub state: Arc<StateStore>,
     pub creator: Creator,
@@ -149,6 +153,8 @@ impl SourceRun {
         }
         let stage = match self.control.desired(self.index) {
             Stage::Paused => Stage::Paused,
+            // It begins anew at once, because something was asked of it.
+            Stage::Running if !self.control.is_ending() => Stage::Running,
             _ => Stage::Stopped,
         };
         self.stage(stage, None)?;
@@ -247,7 +253,10 @@ impl SourceRun {
             matches!(plan.map(|p| &p.kind), Some(SourceKind::Mysql(server)) if server.enable_gtid);
         let known = self.state.reader().note(main, SERVER_NOTE)?;
         match known.map(|known| String::from_utf8_lossy(&known).into_owned()) {
-            Some(known) if !by_gtid => self.source.expect_server(&known),
+            Some(known) if !by_gtid => {
+                self.source.expect_server(&known);
+                self.beside.expect_server(&known);
+            }
             Some(known) if known == info.server => {}
             _ => self.state.set_note(main, SERVER_NOTE, info.server.as_bytes())?,
         }
@@ -275,7 +284,7 @@ impl SourceRun {
         let done = AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| self.watch_copy(&stats, &done));
-            let result = copy.run();
+            let result = leave::run(copy);
             done.store(true, Ordering::Relaxed);
             result
         })
@@ -325,13 +334,63 @@ impl SourceRun {
     }
 
     fn sync(&self, info: &SourceInfo, lane: LaneId, start: Option<Position>) -> Result<Outcome> {
-        let stats = Arc::new(StreamStats::default());
         let safe_mode = self.settings.stream.safe_mode;
         self.control.update(self.index, |s| (s.unit, s.safe_mode) = (Unit::Sync, safe_mode));
+        let way = Way { info, lane: &lane, stats: Arc::new(StreamStats::default()) };
+        let attempt = self.control.attempt_flag(self.index);
+        if let Some(position) = start {
+            let ctx = self.context(&way, self.creator.clone(), Arc::clone(&attempt));
+            self.begin(&ctx, &LaneId::copy(&self.creator.source), &position)?;
+        }
+        loop {
+            let open = self.additions()?;
+            let ended = if open.is_empty() {
+                follow(&self.context(&way, self.creator.clone(), Arc::clone(&attempt)))?
+            } else {
+                match self.follow_adding(&way, &open)? {
+                    Stretch::Ended(ended) => ended,
+                    Stretch::Joined => continue,
+                }
+            };
+            return Ok(match ended {
+                Ended::Stopped => Outcome::Stopped,
+                Ended::Reached => Outcome::Finished,
+            });
+        }
+    }
+
+    /// What a stretch of following the main lane works with.
+    pub(super) fn context(
+        &self,
+        way: &Way<'_>,
+        creator: Creator,
+        stop: Arc<AtomicBool>,
+    ) -> StreamContext {
+        StreamContext {
+            task: self.plan.name.clone(),
+            lane: way.lane.clone(),
+            copy_lane: None,
+            source: Arc::clone(&self.source),
+            info: way.info.clone(),
+            sink: Arc::clone(&self.sink),
+            state: Arc::clone(&self.state),
+            creator,
+            settings: self.settings.stream.clone(),
+            ddl_rules: Arc::clone(&self.plan.ddl_rules),
+            stats: Arc::clone(&way.stats),
+            rate: Arc::clone(&self.rate),
+            split: Arc::default(),
+            stop,
+            until: self.until.clone(),
+            report: self.reporter(&way.stats),
+        }
+    }
+
+    fn reporter(&self, stats: &Arc<StreamStats>) -> Box<dyn Fn(&StreamReport) + Send + Sync> {
         let (control, index) = (self.control.clone(), self.index);
         let (state, id) = (Arc::clone(&self.state), self.creator.source.clone());
-        let counts = Arc::clone(&stats);
-        let report = move |r: &StreamReport| {
+        let counts = Arc::clone(stats);
+        Box::new(move |r: &StreamReport| {
             let now = counts.counts();
             // The first report comes when source and target have been reached.
             control.moved(index);
@@ -347,49 +406,41 @@ impl SourceRun {
             if let Some(Err(error)) = document.map(|d| state.save_status(&id, &d)) {
                 log::warn!("the status is not written: {error}");
             }
-        };
-        let ctx = StreamContext {
-            task: self.plan.name.clone(),
-            lane,
-            source: Arc::clone(&self.source),
-            info: info.clone(),
-            sink: Arc::clone(&self.sink),
-            state: Arc::clone(&self.state),
-            creator: self.creator.clone(),
-            settings: self.settings.stream.clone(),
-            ddl_rules: Arc::clone(&self.plan.ddl_rules),
-            stats,
-            rate: Arc::clone(&self.rate),
-            split: Arc::default(),
-            stop: self.control.attempt_flag(self.index),
-            until: self.until.clone(),
-            report: Box::new(report),
-        };
-        if let Some(position) = start {
-            let copy = self.state.reader().copy(&LaneId::copy(&self.creator.source))?;
-            let copy = copy.unwrap_or_else(|| nothing_copied(&position));
-            let tables: Vec<_> = copy
-                .tables
-                .iter()
-                // A table that was dropped while it was copied.
-                .filter(|t| !t.copy.info.schema.columns.is_empty())
-                .map(|t| (t.copy.info.name.clone(), Arc::clone(&t.copy.info.schema)))
-                .collect();
-            let earlier = self.state.reader().note(&LaneId::copy(&self.creator.source), START)?;
-            let earlier = earlier
-                .map(|text| Position::from_text(&String::from_utf8_lossy(&text)))
-                .transpose()?;
-            let (start, copied) = match &earlier {
-                Some(earlier) => (earlier, Some(&position)),
-                None => (&position, None),
-            };
-            begin_lane(&ctx, start, copied, &copy.schemas, &tables)?;
-        }
-        match follow(&ctx)? {
-            Ended::Stopped => Ok(Outcome::Stopped),
-            Ended::Reached => Ok(Outcome::Finished),
-        }
+        })
     }
+
+    /// Begins a lane at a position, with what its copy found.
+    pub(super) fn begin(
+        &self,
+        ctx: &StreamContext,
+        copy_lane: &LaneId,
+        position: &Position,
+    ) -> Result {
+        let copy = self.state.reader().copy(copy_lane)?;
+        let copy = copy.unwrap_or_else(|| nothing_copied(position));
+        let tables: Vec<_> = copy
+            .tables
+            .iter()
+            // A table that was dropped while it was copied.
+            .filter(|t| !t.copy.info.schema.columns.is_empty())
+            .map(|t| (t.copy.info.name.clone(), Arc::clone(&t.copy.info.schema)))
+            .collect();
+        let earlier = self.state.reader().note(copy_lane, START)?;
+        let earlier =
+            earlier.map(|text| Position::from_text(&String::from_utf8_lossy(&text))).transpose()?;
+        let (start, copied) = match &earlier {
+            Some(earlier) => (earlier, Some(position)),
+            None => (position, None),
+        };
+        begin_lane(ctx, start, copied, &copy.schemas, &tables)
+    }
+}
+
+/// What stays the same over all stretches of following in one attempt.
+pub(super) struct Way<'a> {
+    pub info: &'a SourceInfo,
+    pub lane: &'a LaneId,
+    pub stats: Arc<StreamStats>,
 }
 
 fn nothing_copied(position: &Position) -> CopyState {

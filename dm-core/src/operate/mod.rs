@@ -11,7 +11,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 pub use self::handle_error::{HandleError, Operation, parse_place};
-pub use self::structure::{NewStructure, StructureCommand, structure_of};
+pub use self::structure::{
+    Deliver, GivenStructure, NewStructure, StructureCommand, structure_of, write_structures,
+};
 use crate::error::{Error, Result, codes};
 use crate::event::{LaneId, SourceId};
 use crate::state::{LaneState, SourceRow, StateReader};

@@ -1,17 +1,18 @@
 //! `dm operate-schema` and `dm binlog-schema`: the tracked structures of a task's tables.
 //!
-//! Reading works at any time: what is shown is what stood at the last checkpoint. Writing needs the
-//! state file for itself (the owner's lock), because a task that runs has its structures in memory.
+//! Reading works at any time: what is shown is what stood at the last checkpoint. Writing is for a task that
+//! does not run, or is paused (its process then takes the structure for it): one that runs has them in memory.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use dm_filter::TableName;
+use serde::{Deserialize, Serialize};
 
 use super::{Answer, Known, all_went_well};
 use crate::ddl::{Body, Flavor, ParseContext, ServerVersion, parse, split};
 use crate::error::{Error, Result, codes};
-use crate::event::LaneId;
+use crate::event::{LaneId, SourceId};
 use crate::schema::{Defaults, SchemaCopy, SchemaInfo, TableSchema, Tracker, create_table};
 use crate::state::{StateReader, StateStore, TrackedTable};
 
@@ -22,6 +23,49 @@ pub struct NewStructure {
     pub schema: Arc<TableSchema>,
     /// It is the target's: the binlog may turn out to know better.
     pub assumed: bool,
+}
+
+/// A structure for a table of one source, on its way to whoever owns the task's state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GivenStructure {
+    /// `source-id`.
+    pub source: String,
+    /// The table, as named at the source.
+    pub table: TableName,
+    /// The structure; `None` forgets the one that is tracked.
+    pub schema: Option<Arc<TableSchema>>,
+    /// It is the target's.
+    pub assumed: bool,
+}
+
+/// Hands structures to the process that owns the state of a task.
+pub type Deliver<'a> = dyn Fn(Vec<GivenStructure>) -> Result<()> + 'a;
+
+/// Gives tables their structures.
+///
+/// # Errors
+///
+/// When the state cannot be written.
+pub fn write_structures(store: &StateStore, given: &[GivenStructure]) -> Result<()> {
+    let lane = |g: &GivenStructure| LaneId::main(&SourceId::new(g.source.as_str()));
+    let mut tables = Vec::new();
+    for one in given {
+        match &one.schema {
+            Some(schema) => tables.push((
+                lane(one),
+                TrackedTable {
+                    name: one.table.clone(),
+                    schema: Arc::clone(schema),
+                    version: 0,
+                    assumed: one.assumed,
+                },
+            )),
+            None => {
+                store.remove_tracked(&[lane(one)], &one.table)?;
+            }
+        }
+    }
+    store.set_tracked(&tables)
 }
 
 /// The command: which table, of which sources.
@@ -77,7 +121,8 @@ impl StructureCommand {
     }
 
     /// Gives the table a structure, for all sources or, when one of the answers is an error, for none.
-    /// `choose` gives the structure for a source, knowing the defaults of its schemas.
+    /// `choose` gives the structure for a source, knowing the defaults of its schemas; `deliver` hands
+    /// it to the process that owns the task, when there is one: a paused task has it.
     ///
     /// # Errors
     ///
@@ -87,35 +132,26 @@ impl StructureCommand {
         dir: &Path,
         task: &str,
         choose: &dyn Fn(&str, &[SchemaCopy]) -> Result<NewStructure>,
+        deliver: &Deliver<'_>,
     ) -> Result<Vec<Answer>> {
-        let store = self.own(dir, task)?;
-        let reader = store.reader();
+        let reader = super::reader(dir, task)?;
         let known = super::sources(&reader, task, &self.sources)?;
         let mut answers = Vec::new();
-        let mut tables = Vec::new();
+        let mut given = Vec::new();
         for one in &known {
-            let lane = LaneId::main(&one.source);
             let chosen = begun(one).and_then(|()| {
-                let schemas = reader.tracker(&lane)?.schemas;
+                let schemas = reader.tracker(&LaneId::main(&one.source))?.schemas;
                 choose(one.source.as_str(), &schemas)
             });
             let said = chosen.map(|new| {
                 let said = one_line(&create_table(&self.table, &new.schema));
-                tables.push((
-                    lane,
-                    TrackedTable {
-                        name: self.table.clone(),
-                        schema: new.schema,
-                        version: 0,
-                        assumed: new.assumed,
-                    },
-                ));
+                given.push(self.given(one, Some(new.schema), new.assumed));
                 said
             });
             answers.push(Answer::new(&one.source, said));
         }
         if all_went_well(&answers) {
-            store.set_tracked(&tables)?;
+            Self::write(dir, task, given, deliver)?;
         }
         Ok(answers)
     }
@@ -125,33 +161,47 @@ impl StructureCommand {
     /// # Errors
     ///
     /// When the task or a source is not known, the task runs, or the state cannot be written.
-    pub fn remove(&self, dir: &Path, task: &str) -> Result<Vec<Answer>> {
-        let store = self.own(dir, task)?;
-        let known = super::sources(&store.reader(), task, &self.sources)?;
-        let lanes: Vec<LaneId> = known.iter().map(|k| LaneId::main(&k.source)).collect();
-        let removed = store.remove_tracked(&lanes, &self.table)?;
-        Ok(known
-            .iter()
-            .zip(removed)
-            .map(|(one, removed)| {
-                let said = if removed { "removed" } else { "it was not tracked" };
-                Answer::new(&one.source, Ok(said.to_owned()))
-            })
-            .collect())
+    pub fn remove(&self, dir: &Path, task: &str, deliver: &Deliver<'_>) -> Result<Vec<Answer>> {
+        let reader = super::reader(dir, task)?;
+        let known = super::sources(&reader, task, &self.sources)?;
+        let mut answers = Vec::new();
+        for one in &known {
+            let tables = reader.tracker(&LaneId::main(&one.source))?.tables;
+            let tracked = tables.iter().any(|t| t.name == self.table);
+            let said = if tracked { "removed" } else { "it was not tracked" };
+            answers.push(Answer::new(&one.source, Ok(said.to_owned())));
+        }
+        let given = known.iter().map(|one| self.given(one, None, false)).collect();
+        Self::write(dir, task, given, deliver)?;
+        Ok(answers)
     }
 
-    /// The state of a task that nobody runs.
-    fn own(&self, dir: &Path, task: &str) -> Result<StateStore> {
-        // Opening creates what is not there.
-        super::reader(dir, task)?;
-        StateStore::open(dir, task).map_err(|e| {
-            if e.code() != &codes::STATE_OWNED {
-                return e;
-            }
-            Error::new(&codes::TASK_NOT_PAUSED, format!("task {task:?} runs"))
-                .cause(e.message())
-                .workaround("Stop the task, give the command again, and start the task again.")
-        })
+    fn given(
+        &self,
+        known: &Known,
+        schema: Option<Arc<TableSchema>>,
+        assumed: bool,
+    ) -> GivenStructure {
+        let source = known.source.as_str().to_owned();
+        GivenStructure { source, table: self.table.clone(), schema, assumed }
+    }
+
+    /// Into the state of a task that nobody runs, or to the process that has it.
+    fn write(
+        dir: &Path,
+        task: &str,
+        given: Vec<GivenStructure>,
+        deliver: &Deliver<'_>,
+    ) -> Result<()> {
+        match StateStore::open(dir, task) {
+            Ok(store) => write_structures(&store, &given),
+            Err(e) if e.code() == &codes::STATE_OWNED => deliver(given).map_err(|why| {
+                Error::new(&codes::TASK_NOT_PAUSED, format!("task {task:?} is not paused"))
+                    .cause(why.message())
+                    .workaround("Pause the task with `dm pause-task`, give the command again, and resume it.")
+            }),
+            Err(e) => Err(e),
+        }
     }
 }
 
@@ -219,7 +269,6 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::SourceId;
     use crate::position::Position;
     use crate::state::{Checkpoint, LaneChanges};
 
@@ -270,30 +319,43 @@ mod tests {
         let a = |_: &str, _: &[SchemaCopy]| Ok(new("CREATE TABLE t (a INT)", false));
         let none = |_: &str| Ok(None);
         let number = |e: Error| e.code().number;
-        assert_eq!(number(command.set(dir, "t", &a).unwrap_err()), 40_051, "it runs");
-        assert_eq!(number(command.set(dir, "u", &a).unwrap_err()), 46_018);
+        let runs = |_: Vec<GivenStructure>| Err(Error::new(&codes::NOT_SET, "it runs"));
+        assert_eq!(number(command.set(dir, "u", &a, &runs).unwrap_err()), 46_018);
+        assert_eq!(number(command.remove(dir, "t", &runs).unwrap_err()), 40_051, "it runs");
         drop(store);
-        let early = command.set(dir, "t", &a).unwrap();
+        let early = command.set(dir, "t", &a, &runs).unwrap();
         assert_eq!(number(early[0].result.clone().unwrap_err()), 40_056);
         let store = StateStore::open(dir, "t").unwrap();
         let checkpoint =
             Checkpoint { ordinal: 1, position: Position::default(), epoch, event_at: 0 };
         store.save_checkpoint(&lane, &checkpoint, &LaneChanges::default()).unwrap();
         drop(store);
+        let owned = StateStore::open(dir, "t").unwrap();
+        assert_eq!(number(command.set(dir, "t", &a, &runs).unwrap_err()), 40_051, "it runs");
+        let paused = |given: Vec<GivenStructure>| write_structures(&owned, &given);
+        command.set(dir, "t", &a, &paused).unwrap();
+        assert_eq!(
+            command.remove(dir, "t", &paused).unwrap()[0].result.as_deref().unwrap(),
+            "removed"
+        );
+        drop(owned);
         let missing = command.get(dir, "t", &none).unwrap();
         assert_eq!(number(missing[0].result.clone().unwrap_err()), 44_005);
         let guess = |_: &str| Ok(Some(new("CREATE TABLE t (z INT)", true)));
         let guessed = command.get(dir, "t", &guess).unwrap();
         assert!(guessed[0].assumed && guessed[0].result.as_ref().unwrap().contains("`z`"));
-        command.set(dir, "t", &a).unwrap();
+        command.set(dir, "t", &a, &runs).unwrap();
         let set = command.get(dir, "t", &none).unwrap();
         assert!(!set[0].assumed && set[0].result.as_ref().unwrap().contains("`a` int"));
         let b = |_: &str, _: &[SchemaCopy]| Ok(new("CREATE TABLE t (b INT)", true));
-        command.set(dir, "t", &b).unwrap();
+        command.set(dir, "t", &b, &runs).unwrap();
         let tracked = StateReader::open(dir, "t").unwrap().tracker(&lane).unwrap().tables;
         assert_eq!((tracked.len(), tracked[0].assumed, tracked[0].version), (1, true, 2));
-        assert_eq!(command.remove(dir, "t").unwrap()[0].result.as_deref().unwrap(), "removed");
-        let again = command.remove(dir, "t").unwrap();
+        assert_eq!(
+            command.remove(dir, "t", &runs).unwrap()[0].result.as_deref().unwrap(),
+            "removed"
+        );
+        let again = command.remove(dir, "t", &runs).unwrap();
         assert_eq!(again[0].result.as_deref().unwrap(), "it was not tracked");
     }
 }

@@ -44,12 +44,40 @@ pub(crate) struct Creator {
     /// How online schema change tools name their tables, of which no row is carried; `None` when
     /// they are tables like any other.
     pub online: Option<Arc<OnlineDdlRules>>,
+    /// Which of these tables the lane is about.
+    pub part: LanePart,
+}
+
+/// Which of the carried tables a lane is about.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum LanePart {
+    /// All of them.
+    #[default]
+    All,
+    /// All but those that are being added, which have lanes of their own.
+    Without(Arc<HashSet<TableName>>),
+    /// The one that is being added.
+    Only(Arc<TableName>),
 }
 
 impl Creator {
+    /// The same for a lane that is about some of the tables.
+    pub fn of_lane(&self, part: LanePart) -> Self {
+        Self { part, ..self.clone() }
+    }
+
     /// What is carried of a table.
     pub fn interest(&self, table: &TableName) -> Interest {
-        if self.is_helper(table) { Interest::Skip } else { self.filter.interest(table) }
+        let other = matches!(&self.part, LanePart::Only(one) if **one != *table);
+        if other || self.is_helper(table) {
+            return Interest::Skip;
+        }
+        self.filter.interest(table)
+    }
+
+    /// True for a table that has a lane of its own at the moment.
+    pub fn is_elsewhere(&self, table: &TableName) -> bool {
+        matches!(&self.part, LanePart::Without(tables) if tables.contains(table))
     }
 
     /// True for ghost and trash tables of online schema change tools.
@@ -60,12 +88,13 @@ impl Creator {
     /// True when a table is copied.
     pub fn wants(&self, table: &TableName) -> bool {
         match &self.select {
-            Some(select) => {
+            _ if self.is_elsewhere(table) => false,
+            Some(select) if !matches!(self.part, LanePart::Only(_)) => {
                 !dm_filter::is_system_schema(&table.schema)
                     && !self.is_helper(table)
                     && select.selects(&table.schema, &table.table)
             }
-            None => self.interest(table) != Interest::Skip,
+            _ => self.interest(table) != Interest::Skip,
         }
     }
 

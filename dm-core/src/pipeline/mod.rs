@@ -30,7 +30,7 @@ pub use until::Until;
 
 pub(crate) use copy::{Copy, CopySettings, START};
 pub(crate) use copy_stats::CopyStats;
-pub(crate) use create::{Creator, MergedTargets};
+pub(crate) use create::{Creator, LanePart, MergedTargets};
 pub(crate) use rate::Rate;
 pub(crate) use stats::StreamStats;
 pub(crate) use stream::{Ended, StreamContext, StreamReport, StreamSettings, begin_lane, follow};

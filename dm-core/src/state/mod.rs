@@ -20,6 +20,7 @@
 //!
 //! No passwords are stored. Clock times are for people; no decision depends on them.
 
+mod additions;
 mod copy;
 mod copy_model;
 mod db;
@@ -42,9 +43,10 @@ use std::sync::Arc;
 
 use crate::error::Result;
 
+pub use additions::Addition;
 pub use copy_model::{ChunkDone, ChunkState, Contained, CopyBegin, CopyState, CopyTable};
 pub use ddl::{DdlRecord, NewDdl};
-pub(crate) use dir::look as look_at_dir;
+pub(crate) use dir::{create_dir, file_stem, look as look_at_dir, private, replace};
 pub use dir::{list_tasks, log_file, open_log};
 pub use mailbox::{Command, CommandState, Mailbox};
 pub use overrides::{Override, OverrideAction};

@@ -25,7 +25,7 @@ use crate::event::{LaneId, SourceId};
 /// file cannot be read or understood.
 #[derive(Clone, Debug)]
 pub struct StateReader {
-    db: Arc<Db>,
+    pub(super) db: Arc<Db>,
 }
 
 impl StateReader {

@@ -16,4 +16,7 @@ codes! {
     ONE_HOST = 66005 Dmctl Internal Low "one-host":
         "A command of a cluster means nothing on one host.",
         "";
+    ADD_TABLE = 66006 Dmctl Internal Medium "add-table":
+        "A table cannot be added to the task.",
+        "";
 }

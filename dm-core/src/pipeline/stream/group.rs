@@ -268,7 +268,7 @@ impl Stream<'_> {
                 (&name, Arrived::Owned { columns, rows })
             }
         };
-        if !self.tables.is_carried(table)? {
+        if !self.tables.is_carried(table)? || self.ctx.creator.is_elsewhere(table) {
             return Ok(());
         }
         let gtid = self.group.gtid.clone();

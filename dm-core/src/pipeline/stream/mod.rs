@@ -8,6 +8,7 @@
 //! A statement is a barrier: it runs when everything before it is in, with its own record of how
 //! the structures looked before. Only ends of groups are positions to start from.
 
+mod elsewhere;
 mod execute;
 mod group;
 mod history;
@@ -88,6 +89,9 @@ pub(crate) struct StreamSettings {
 pub(crate) struct StreamContext {
     pub task: String,
     pub lane: LaneId,
+    /// The lane of the copy that tells the windows; `None` for the main lane, whose windows are kept
+    /// with the source.
+    pub copy_lane: Option<LaneId>,
     pub source: Arc<dyn Source>,
     pub info: SourceInfo,
     pub sink: Arc<dyn Sink>,

@@ -23,7 +23,8 @@ use crate::state::{LaneChanges, Skipped};
 impl Stream<'_> {
     /// Handles a statement that has to do with an online schema change; false for any other.
     pub(super) fn online_ddl(&mut self, statement: &Statement, seen: &Seen<'_>) -> Result<bool> {
-        if self.group.skip || !self.online.as_ref().is_some_and(|f| f.concerns(statement)) {
+        let concerns = |f: &Follower| f.concerns(statement) && self.is_own_change(statement, f);
+        if self.group.skip || !self.online.as_ref().is_some_and(concerns) {
             return Ok(false);
         }
         let Some(mut follower) = self.online.take() else { return Ok(false) };
@@ -100,6 +101,9 @@ impl Stream<'_> {
                 Ok(())
             }
             Action::Change { statement, change } => {
+                if self.elsewhere(&statement)?.is_some() {
+                    return Ok(());
+                }
                 let query = change.query();
                 self.one_of_several(
                     *statement,

@@ -8,13 +8,14 @@ use super::{Start, StreamContext};
 use crate::ddl::ServerVersion;
 use crate::error::{Error, Result, codes};
 use crate::online_ddl::{Follower, Names};
+use crate::pipeline::LanePart;
 use crate::pipeline::progress::Low;
 use crate::pipeline::windows::Windows;
 use crate::position::Position;
 use crate::schema::{Defaults, SchemaCopy, SchemaInfo, Tracker};
 use crate::source::LastGroup;
 use crate::state::{
-    Checkpoint, IDEMPOTENT_SECOND, LANE_START, LAST_GROUP, LaneChanges, TrackedTable,
+    Checkpoint, Contained, IDEMPOTENT_SECOND, LANE_START, LAST_GROUP, LaneChanges, TrackedTable,
 };
 
 /// Asks target and state file what has arrived. The lane must have a checkpoint.
@@ -59,7 +60,7 @@ pub(super) fn recover(ctx: &StreamContext) -> Result<Start> {
             None => None,
         },
         last_group: reader.note(&ctx.lane, LAST_GROUP)?.as_deref().and_then(LastGroup::from_bytes),
-        windows: Windows::new(reader.contained(&ctx.lane.source)?),
+        windows: Windows::new(windows(ctx)?),
         low,
         epoch: lane.epoch,
         applied,
@@ -72,6 +73,27 @@ pub(super) fn recover(ctx: &StreamContext) -> Result<Start> {
         online: online(ctx)?,
         changes: LaneChanges::default(),
     })
+}
+
+/// What the copied rows contain of what the lane reads. The windows of a table that is being added are
+/// its own lane's.
+fn windows(ctx: &StreamContext) -> Result<Vec<Contained>> {
+    let mut contained = ctx.state.reader().contained(&ctx.lane.source)?;
+    contained.retain(|c| match &ctx.creator.part {
+        LanePart::All => true,
+        LanePart::Without(others) => !others.contains(&c.table),
+        LanePart::Only(_) => false,
+    });
+    if let Some(lane) = &ctx.copy_lane
+        && let Some(copy) = ctx.state.reader().copy(lane)?
+    {
+        contained.extend(copy.tables.into_iter().map(|t| Contained {
+            table: t.copy.info.name,
+            upto: t.contained_upto.unwrap_or_else(|| t.position.clone()),
+            from: t.position,
+        }));
+    }
+    Ok(contained)
 }
 
 /// What is known of online schema changes at the checkpoint.

@@ -86,6 +86,7 @@ impl Stream<'_> {
             _ => {}
         }
         match self.word_of_operator(seen)? {
+            Some(_) if self.is_elsewhere(&parsed) => self.skip("of another lane", seen),
             Some(action) => self.overridden(&action, parsed, seen),
             None => self.as_written(parsed, seen),
         }
@@ -224,6 +225,9 @@ impl Stream<'_> {
     ) -> Result<Option<&'static str>> {
         if self.is_copied(seen.end) {
             return Ok(Some("contained in the copy"));
+        }
+        if let Some(why) = self.elsewhere(statement)? {
+            return Ok(Some(why));
         }
         let tables = judged(statement);
         let change = Change::ddl(&tables, self.kind_of(statement), statement.sql.as_str());
