@@ -246,6 +246,7 @@ impl SourceRun {
             rate: Arc::clone(&self.rate),
             stop: Arc::clone(stop),
             until,
+            split: Arc::default(),
             report: Box::new(|_| {}),
         }
     }
