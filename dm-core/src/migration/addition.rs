@@ -244,6 +244,7 @@ impl SourceRun {
             ddl_rules: Arc::clone(&self.plan.ddl_rules),
             stats: Arc::default(),
             rate: Arc::clone(&self.rate),
+            split: Arc::default(),
             stop: Arc::clone(stop),
             until,
             report: Box::new(|_| {}),
