@@ -159,6 +159,7 @@ impl Stream<'_> {
     /// Ends the open group; the position behind it.
     pub(super) fn end_group(&mut self, end: &BinlogPos) -> Result<(Group, Position)> {
         let group = std::mem::take(&mut self.group);
+        self.read_at = group.at;
         if let (Some(set), Some(gtid)) = (self.executed.as_mut(), &group.gtid) {
             set.add(gtid)?;
         }
