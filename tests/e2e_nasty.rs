@@ -15,6 +15,7 @@ use support::compare::{Target, assert_databases_equal};
 use support::dm::{DEADLINE, Dm, Process, Task};
 use support::proxy::Proxy;
 use support::random::Random;
+use support::replica::{end_replication, follows, replica_of};
 use support::server::{Address, Flavor, Server, external_target};
 use support::workload::{Load, big_transaction};
 use support::{env_number, leave_out, serial, sql, wait};
@@ -310,42 +311,6 @@ fn names_that_move_under_a_snapshot() {
         dm.catch_up().expect_success();
         assert_databases_equal(from, Target::Server(to), &[DB]);
     }
-}
-
-/// A replica of the source by GTID, caught up.
-fn replica_of(source: &Server, name: &str, options: &[&str]) -> Option<&'static Server> {
-    let replica = Server::shared_with(source.flavor, name, options)?;
-    end_replication(replica);
-    replica.clear();
-    replica.reset_binlog();
-    let (host, port) = (&source.host, source.port);
-    if source.flavor.is_mysql() {
-        replica.run("", &format!("CHANGE REPLICATION SOURCE TO SOURCE_HOST = '{host}', SOURCE_PORT = {port}, SOURCE_USER = 'mig', SOURCE_PASSWORD = 'mig', SOURCE_AUTO_POSITION = 1, GET_SOURCE_PUBLIC_KEY = 1; START REPLICA"));
-    } else {
-        replica.run("", &format!("SET GLOBAL gtid_slave_pos = ''; CHANGE MASTER TO MASTER_HOST = '{host}', MASTER_PORT = {port}, MASTER_USER = 'mig', MASTER_PASSWORD = 'mig', MASTER_USE_GTID = slave_pos; START SLAVE"));
-    }
-    Some(replica)
-}
-
-fn end_replication(replica: &Server) {
-    let words = if replica.flavor.is_mysql() {
-        "STOP REPLICA; RESET REPLICA ALL"
-    } else {
-        "STOP SLAVE; RESET SLAVE ALL"
-    };
-    replica.run("", words);
-}
-
-fn follows(source: &Server, replica: &Server) {
-    let wanted = source.position().gtid;
-    wait::until("the replica has it all", DEADLINE, || {
-        if source.flavor.is_mysql() {
-            replica.value::<i32>(&format!("SELECT GTID_SUBSET('{wanted}', @@GLOBAL.gtid_executed)"))
-                == 1
-        } else {
-            replica.value::<String>("SELECT @@gtid_current_pos") == wanted
-        }
-    });
 }
 
 /// The source goes away in the middle of a large transaction; its replica cuts rows in other pieces

@@ -392,6 +392,12 @@ pub fn tool(name: &str) -> Option<PathBuf> {
     path.exists().then_some(path)
 }
 
+/// A program that comes with a server, when it is there.
+pub fn tool_of(flavor: Flavor, name: &str) -> Option<PathBuf> {
+    let path = cache_dir().join("bin").join(flavor.word()).join(name);
+    path.exists().then_some(path)
+}
+
 /// The data directory of this process's servers; short, because socket paths are.
 fn data_dir() -> PathBuf {
     let base = std::env::var("SERVERS_DATA").map_or_else(|_| std::env::temp_dir(), PathBuf::from);

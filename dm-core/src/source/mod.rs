@@ -5,9 +5,10 @@
 //! stream is polled by one thread. After an error a stream is spent: the pipeline opens the next
 //! one from the last safe point. Several streams of one source may be open at a time.
 
+pub(crate) mod binlog_file;
 mod history;
 pub mod mysql;
-mod queue;
+pub(crate) mod queue;
 pub mod recorded;
 mod translate;
 

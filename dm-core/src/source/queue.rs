@@ -142,10 +142,10 @@ enum Taken {
 }
 
 /// Where a step of reading puts its events.
-pub(super) type Out<'a> = &'a mut dyn FnMut(SourceEvent) -> Result<()>;
+pub(crate) type Out<'a> = &'a mut dyn FnMut(SourceEvent) -> Result<()>;
 
 /// A stream that a thread of its own reads.
-pub(super) struct QueuedStream {
+pub(crate) struct QueuedStream {
     taken: VecDeque<SourceEvent>,
     shared: Arc<Shared>,
     ended: bool,
@@ -155,7 +155,7 @@ pub(super) struct QueuedStream {
 impl QueuedStream {
     /// Starts the thread. It calls `step` again and again, which waits for the next event and
     /// hands out what it says; false means that nothing can follow any more.
-    pub(super) fn spawn(
+    pub(crate) fn spawn(
         name: &str,
         step: impl FnMut(Out<'_>) -> Result<bool> + Send + 'static,
     ) -> Result<Self> {

@@ -6,6 +6,7 @@
 //!   was read last still stands there;
 //! - `dump`: the binlog stream; `time`: positions by time, GTID sets of positions.
 
+mod annotated;
 mod chunks;
 mod columns;
 mod describe;
@@ -15,6 +16,7 @@ mod json;
 mod key;
 mod position;
 mod prepared;
+mod pull;
 mod read;
 mod snapshot;
 mod start;
@@ -40,6 +42,7 @@ use crate::position::{BinlogPos, GtidSet, Position};
 
 pub use self::columns::ReadOptions;
 pub(crate) use self::describe::{sizes as table_sizes, table as describe_table};
+pub(crate) use self::pull::BinlogServer;
 pub use self::time::TimePosition;
 
 /// How a snapshot is taken and read.
