@@ -245,7 +245,6 @@ impl SourceRun {
             stats: Arc::default(),
             split: Arc::default(),
             rate: Arc::clone(&self.rate),
-            split: Arc::default(),
             stop: Arc::clone(stop),
             until,
             report: Box::new(|_| {}),
