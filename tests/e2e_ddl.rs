@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use mysql::prelude::Queryable;
-use support::compare::{Target, assert_databases_equal};
+use support::compare::{Target, assert_databases_equal, tables};
 use support::dm::{Dm, Task, WAITS_FOR_FENCE, WAITS_FOR_TABLE};
 use support::random::Random;
 use support::server::Flavor;
@@ -162,6 +162,94 @@ fn a_long_statement_survives_the_process_that_sent_it() {
     holder.query_drop("COMMIT").unwrap();
     second.wait(support::dm::DEADLINE).expect_success();
     assert_databases_equal(from, Target::Server(to), &[DB]);
+}
+
+/// Statements that are wrong or refused when they run twice: killed while the target works on them.
+#[test]
+fn statements_that_must_not_run_twice_do_not() {
+    let _one = serial();
+    let Some((from, to, _)) = Load::stage(DB, Flavor::Mysql) else { return };
+    from.run(
+        DB,
+        "CREATE TABLE k (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, a INT, b INT, c INT NOT NULL, UNIQUE KEY c (c)); \
+         INSERT INTO k (a, b, c) VALUES (1, 2, 3), (4, 5, 6); \
+         CREATE TABLE r (d INT NOT NULL PRIMARY KEY) PARTITION BY RANGE (d) (PARTITION p0 VALUES LESS THAN (10), \
+         PARTITION p1 VALUES LESS THAN (20), PARTITION pm VALUES LESS THAN MAXVALUE); INSERT INTO r VALUES (5), (15), (25)",
+    );
+    let sources = [&from.address];
+    let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB]));
+    dm.catch_up().expect_success();
+    for (table, statement) in [
+        ("k", "ALTER TABLE k DROP PRIMARY KEY, ADD PRIMARY KEY (id, c)"),
+        ("k", "ALTER TABLE k CHANGE a b INT, CHANGE b a INT"),
+        ("k", "ALTER TABLE k DROP COLUMN a, RENAME COLUMN b TO a"),
+        ("r", "ALTER TABLE r DROP PARTITION p0"),
+    ] {
+        from.run(DB, statement);
+        let mut holder = to.conn();
+        holder.query_drop("BEGIN").unwrap();
+        holder.query_drop(format!("SELECT * FROM w.{table}")).unwrap();
+        let mut process = dm.start(&[]);
+        process.until_seen_at(to, WAITS_FOR_TABLE);
+        process.kill();
+        holder.query_drop("COMMIT").unwrap();
+        from.run(DB, "INSERT INTO k (a, c) SELECT MAX(a) + 1, MAX(c) + 1 FROM k; INSERT INTO r SELECT MAX(d) + 1 FROM r");
+        dm.catch_up().expect_success();
+        assert_databases_equal(from, Target::Server(to), &[DB]);
+    }
+}
+
+/// CREATE TABLE ... SELECT: killed before it comes, while the target makes the table, and when its rows
+/// are in.
+#[test]
+fn a_table_made_of_a_query_survives_kills() {
+    let _one = serial();
+    for flavor in [Flavor::Mysql, Flavor::Mariadb] {
+        let Some((from, to, seed)) = Load::stage(DB, flavor) else { return };
+        from.run(DB, &big_transaction(2_000));
+        let sources = [&from.address];
+        let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB]));
+        dm.catch_up().expect_success();
+        let mut random = Random::new(seed);
+        let make = |n: u32| {
+            let select = "SELECT id, code, bal FROM acct";
+            from.run(DB, &format!("CREATE TABLE made{n} (PRIMARY KEY (id), KEY c (code)) {select}; UPDATE made{n} SET bal = {n}"));
+        };
+        // Before, and at any moment.
+        for n in 0..3 {
+            make(n);
+            let mut process = dm.start(&[]);
+            wait::pass(Duration::from_millis(random.below(600)));
+            process.must_run();
+            process.kill();
+        }
+        dm.catch_up().expect_success();
+        // While the target makes the table: nobody may change anything there.
+        let mut process = dm.start(&[]);
+        from.run(DB, "CREATE TABLE sign (id INT)");
+        wait::until("it follows", support::dm::DEADLINE, || {
+            process.must_run();
+            tables(to).contains(&(DB.to_owned(), "sign".to_owned()))
+        });
+        let mut holder = to.conn();
+        holder.query_drop("FLUSH TABLES WITH READ LOCK").unwrap();
+        make(3);
+        process.until_seen_at(to, "info LIKE 'CREATE TABLE%made3%'");
+        process.kill();
+        holder.query_drop("UNLOCK TABLES").unwrap();
+        // When its rows are in.
+        make(4);
+        let mut process = dm.start(&[]);
+        wait::until("the rows are there", support::dm::DEADLINE, || {
+            process.must_run();
+            let mut conn = to.conn();
+            let one = conn.query_first::<u8, _>("SELECT 1 FROM w.made4 LIMIT 1");
+            matches!(one, Ok(Some(_)))
+        });
+        process.kill();
+        dm.catch_up().expect_success();
+        assert_databases_equal(from, Target::Server(to), &[DB]);
+    }
 }
 
 /// Tables of equal structure that change places: nothing to be seen tells whether it happened.

@@ -15,6 +15,7 @@ use support::compare::{Target, assert_databases_equal};
 use support::dm::{DEADLINE, Dm, Process, Task};
 use support::proxy::Proxy;
 use support::random::Random;
+use support::replica::{end_replication, follows, replica_of};
 use support::server::{Address, Flavor, Server, external_target};
 use support::workload::{Load, big_transaction};
 use support::{env_number, leave_out, serial, sql, wait};
@@ -236,8 +237,12 @@ fn a_stop_is_not_held_up_by_a_server_that_does_not_answer() {
         dead.black_hole(true);
         stops_in_time(process);
         // Also one that meets the dead server when it starts.
-        let process = dm.start(&[]);
-        wait::pass(Duration::from_millis(700));
+        let met = dead.accepted();
+        let mut process = dm.start(&[]);
+        wait::until("it meets the dead server", DEADLINE, || {
+            process.must_run();
+            dead.accepted() > met
+        });
         stops_in_time(process);
         dead.black_hole(false);
         dead.cut();
@@ -306,132 +311,6 @@ fn names_that_move_under_a_snapshot() {
         dm.catch_up().expect_success();
         assert_databases_equal(from, Target::Server(to), &[DB]);
     }
-}
-
-/// Two servers that hold the same transactions, committed in another order.
-fn twin_sources(order: &[u32]) -> Option<(&'static Server, &'static Server)> {
-    let first = Server::shared(Flavor::Mysql, "nsrc")?;
-    let second = Server::shared_with(
-        Flavor::Mysql,
-        "ntwin",
-        &["--binlog-row-event-max-size=1024", "--binlog-transaction-compression=ON"],
-    )?;
-    let natural: Vec<u32> = (1..=order.len() as u32).collect();
-    for (server, order) in [(first, &natural[..]), (second, order)] {
-        server.clear();
-        server.reset_binlog();
-        let mut conn = server.conn();
-        let setup = [
-            format!("CREATE DATABASE {DB}"),
-            format!("CREATE TABLE {DB}.t (id INT PRIMARY KEY, v INT)"),
-            format!("CREATE TABLE {DB}.loose (v INT)"),
-            format!("INSERT INTO {DB}.t VALUES (1, 0), (2, 0)"),
-        ];
-        for (number, statement) in setup.iter().enumerate() {
-            with_gtid(&mut conn, 900 + number as u32, &[statement.as_str()]);
-        }
-        // The first server gets them when the test says so.
-        if std::ptr::eq(server, second) {
-            order.iter().for_each(|&n| numbered_change(&mut conn, n));
-        }
-    }
-    Some((first, second))
-}
-
-/// The first one changes a row that nobody else does; the others depend on each other.
-fn numbered_change(conn: &mut mysql::Conn, n: u32) {
-    let insert = format!("INSERT INTO {DB}.loose VALUES ({n}), ({n})");
-    match n {
-        1 => with_gtid(conn, n, &[&format!("UPDATE {DB}.t SET v = v + 1 WHERE id = 1")]),
-        _ => with_gtid(conn, n, &[&format!("UPDATE {DB}.t SET v = v + 1 WHERE id = 2"), &insert]),
-    }
-}
-
-fn with_gtid(conn: &mut mysql::Conn, number: u32, statements: &[&str]) {
-    let uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
-    conn.query_drop(format!("SET SESSION gtid_next = '{uuid}:{number}'")).unwrap();
-    if statements.len() > 1 {
-        conn.query_drop("BEGIN").unwrap();
-    }
-    statements.iter().for_each(|s| conn.query_drop(s).unwrap());
-    if statements.len() > 1 {
-        conn.query_drop("COMMIT").unwrap();
-    }
-    conn.query_drop("SET SESSION gtid_next = 'AUTOMATIC'").unwrap();
-}
-
-/// The process dies when later transactions are in and an earlier one is not, and goes on from a
-/// replica that committed them in another order.
-#[test]
-fn a_failover_brings_another_order() {
-    let _one = serial();
-    let Some((first, second)) = twin_sources(&[2, 3, 4, 5, 1]) else { return };
-    let Some(to) = Server::target(Flavor::Mysql) else { return };
-    to.clear();
-    let near = Proxy::start(&first.host, first.port);
-    let address = Address { port: near.port, ..first.address.clone() };
-    let sources = [&address];
-    let mut task = Task::new("all", &sources, Target::Server(to), &[DB]);
-    (task.gtid, task.instance, task.more) =
-        (true, "    syncer-config-name: one\n", "syncers:\n  one: {worker-count: 4, batch: 1}\n");
-    let dm = Dm::set_up(&task);
-    dm.catch_up().expect_success();
-    // Row 1 is locked: the first transaction waits, the others pass it.
-    let mut holder = to.conn();
-    holder.query_drop("BEGIN").unwrap();
-    holder.query_drop(format!("SELECT * FROM {DB}.t WHERE id = 1 FOR UPDATE")).unwrap();
-    let mut conn = first.conn();
-    let mut process = dm.start(&[]);
-    numbered_change(&mut conn, 1);
-    // By then nothing is handed to the worker any more that waits.
-    process.until_seen_at(to, "time >= 1 AND info LIKE 'UPDATE `w`.`t` %'");
-    (2..=5).for_each(|n| numbered_change(&mut conn, n));
-    wait::until("the later ones are in", DEADLINE, || {
-        process.must_run();
-        to.value::<i32>(&format!("SELECT v FROM {DB}.t WHERE id = 2")) == 4
-    });
-    process.kill();
-    holder.query_drop("ROLLBACK").unwrap();
-    near.redirect(&second.host, second.port);
-    near.cut();
-    dm.catch_up().expect_success();
-    assert_databases_equal(second, Target::Server(to), &[DB]);
-}
-
-/// A replica of the source by GTID, caught up.
-fn replica_of(source: &Server, name: &str, options: &[&str]) -> Option<&'static Server> {
-    let replica = Server::shared_with(source.flavor, name, options)?;
-    end_replication(replica);
-    replica.clear();
-    replica.reset_binlog();
-    let (host, port) = (&source.host, source.port);
-    if source.flavor.is_mysql() {
-        replica.run("", &format!("CHANGE REPLICATION SOURCE TO SOURCE_HOST = '{host}', SOURCE_PORT = {port}, SOURCE_USER = 'mig', SOURCE_PASSWORD = 'mig', SOURCE_AUTO_POSITION = 1, GET_SOURCE_PUBLIC_KEY = 1; START REPLICA"));
-    } else {
-        replica.run("", &format!("SET GLOBAL gtid_slave_pos = ''; CHANGE MASTER TO MASTER_HOST = '{host}', MASTER_PORT = {port}, MASTER_USER = 'mig', MASTER_PASSWORD = 'mig', MASTER_USE_GTID = slave_pos; START SLAVE"));
-    }
-    Some(replica)
-}
-
-fn end_replication(replica: &Server) {
-    let words = if replica.flavor.is_mysql() {
-        "STOP REPLICA; RESET REPLICA ALL"
-    } else {
-        "STOP SLAVE; RESET SLAVE ALL"
-    };
-    replica.run("", words);
-}
-
-fn follows(source: &Server, replica: &Server) {
-    let wanted = source.position().gtid;
-    wait::until("the replica has it all", DEADLINE, || {
-        if source.flavor.is_mysql() {
-            replica.value::<i32>(&format!("SELECT GTID_SUBSET('{wanted}', @@GLOBAL.gtid_executed)"))
-                == 1
-        } else {
-            replica.value::<String>("SELECT @@gtid_current_pos") == wanted
-        }
-    });
 }
 
 /// The source goes away in the middle of a large transaction; its replica cuts rows in other pieces

@@ -234,6 +234,69 @@ fn pt_online_schema_change_goes_other_ways() {
     }
 }
 
+/// Foreign keys of the table, and of tables that refer to it: the tool gives them other names, and the
+/// target has those names from then on.
+#[test]
+fn pt_online_schema_change_renames_foreign_keys() {
+    let _one = serial();
+    if tool("pt-online-schema-change").is_none() {
+        return skip("pt-online-schema-change", "not installed; tests/servers.sh install tools");
+    }
+    for flavor in BOTH {
+        let Some((from, to)) = pair(flavor) else { return };
+        from.run("", "CREATE DATABASE w");
+        from.run(
+            DB,
+            "CREATE TABLE p (id INT PRIMARY KEY, v VARCHAR(9)); INSERT INTO p VALUES (1, 'a'), (2, 'b'); \
+             CREATE TABLE c (id INT PRIMARY KEY, p INT, q INT, KEY p (p), KEY q (q), \
+             CONSTRAINT c_p FOREIGN KEY (p) REFERENCES p (id), \
+             CONSTRAINT __c_q FOREIGN KEY (q) REFERENCES p (id) ON DELETE RESTRICT); \
+             INSERT INTO c VALUES (1, 1, 2), (2, 2, NULL)",
+        );
+        let sources = [&from.address];
+        let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB]));
+        dm.catch_up().expect_success();
+        // The table that has them.
+        change(from, "c", "ADD a INT DEFAULT 5", &[]);
+        dm.catch_up().expect_success();
+        assert_same(from, to);
+        // The table that they refer to, in both ways; the process is killed in between.
+        for (alter, method) in
+            [("ADD b INT DEFAULT 6", "rebuild_constraints"), ("ADD c INT DEFAULT 7", "drop_swap")]
+        {
+            let mut process = dm.start(&[]);
+            change(from, "p", alter, &[&format!("--alter-foreign-keys-method={method}")]);
+            process.must_run();
+            process.kill();
+            from.run(
+                DB,
+                &format!(
+                    "INSERT INTO p SELECT MAX(id) + 1, '{}', 1{} FROM p",
+                    &alter[4..5],
+                    if method == "drop_swap" { ", 2" } else { "" }
+                ),
+            );
+            dm.catch_up().expect_success();
+            assert_no_helpers(to);
+            assert_same(from, to);
+        }
+        // By the name that it has at the source now.
+        let name: String = from.value(
+            "SELECT constraint_name FROM information_schema.key_column_usage WHERE table_schema = 'w' AND \
+             table_name = 'c' AND column_name = 'p' AND referenced_table_name IS NOT NULL",
+        );
+        assert_ne!(name, "c_p");
+        from.run(
+            DB,
+            &format!(
+                "ALTER TABLE c DROP FOREIGN KEY {name}; INSERT INTO c VALUES (9, 99, NULL, 1)"
+            ),
+        );
+        dm.catch_up().expect_success();
+        assert_same(from, to);
+    }
+}
+
 // ---------------------------------------------------------------- gh-ost, statement by statement
 
 const TABLE: &str = "CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(20), KEY v (v)); \

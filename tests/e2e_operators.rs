@@ -12,6 +12,7 @@ use support::compare::{Target, assert_databases_equal};
 use support::dm::{DEADLINE, Dm, Outcome, Task};
 use support::refuser::{Refusal, Refuser};
 use support::server::{Address, Flavor, Server};
+use support::tidb::Tidb;
 use support::{serial, wait};
 
 const DB: &str = "op";
@@ -506,6 +507,35 @@ fn more_columns_at_the_target_are_repaired_from_the_source() {
         command(dm, &[&update[..], &["--from-source", "--source-file", &file]].concat())
             .expect_success();
     });
+}
+
+/// The seeds' third case: a TiDB whose table has a column more.
+#[test]
+fn more_columns_at_a_tidb_are_repaired_by_a_file() {
+    let _one = serial();
+    let Some(s) = stage() else { return };
+    let tidb = Tidb::start(
+        "match: SHOW CREATE TABLE `op`.`t`\ncolumns: Table Create_Table\nrow: t CREATE TABLE `t` (`id` int(11) NOT NULL, \
+         `c2` decimal(10,2) DEFAULT NULL, `more` int(11) DEFAULT NULL, PRIMARY KEY (`id`)) ENGINE=InnoDB DEFAULT \
+         CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
+    );
+    let start = s.from.position();
+    let instance =
+        format!("    meta: {{binlog-name: {}, binlog-pos: {}}}\n", start.file, start.pos);
+    s.from.run(DB, "INSERT INTO t VALUES (7, 7.5)");
+    let sources = [&s.from.address];
+    let mut task = Task::new("incremental", &sources, Target::Server(&tidb.address), &[DB]);
+    task.instance = &instance;
+    let dm = Dm::set_up(&task);
+    dm.catch_up().expect_code(36_027);
+    dm.write("t.sql", "CREATE TABLE t (id INT PRIMARY KEY, c2 DECIMAL(10, 2))");
+    let set = ["operate-schema", "set", "-s", "source-1", "test", "-d", "op", "-t", "t", "t.sql"];
+    command(&dm, &set).expect_success();
+    dm.catch_up().expect_success();
+    let rows: Vec<String> =
+        tidb.committed().into_iter().filter(|s| s.starts_with("INSERT INTO `op`.`t`")).collect();
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert!(rows[0].contains("(`id`,`c2`) VALUES (7,7.50)"), "{rows:?}");
 }
 
 #[test]

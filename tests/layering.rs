@@ -21,6 +21,7 @@ const ROWS: &[&[&str]] = &[
     &["mysql"],
     &["state"],
     &["source", "sink", "shard", "online_ddl"],
+    &["relay"],
     &["pipeline"],
     &["explain", "operate"],
     &["check"],

@@ -12,8 +12,12 @@ mod adding;
 mod commands;
 #[path = "pipeline/crash.rs"]
 mod crash;
+#[path = "pipeline/ddl.rs"]
+mod ddl;
 #[path = "pipeline/operator.rs"]
 mod operator;
+#[path = "pipeline/picky.rs"]
+mod picky;
 #[path = "pipeline/rules.rs"]
 mod rules;
 #[path = "pipeline/running.rs"]

@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a failing test panics
 
+#[path = "tidb/ddl.rs"]
+mod ddl;
 mod support;
 
 use std::sync::Arc;
@@ -196,14 +198,15 @@ fn a_duplicate_at_commit_stops_the_task() {
     assert_eq!(stage.committed("twice"), 1);
 }
 
+/// More than two rows in one statement are too many.
+const SMALL: &str =
+    "match: *INTO `shop`*),(*),(*\nerror: 8004 HY000 Transaction is too large, size: 104857700";
+
 #[test]
-fn a_batch_that_is_too_large_is_split_and_a_transaction_is_not() {
+fn a_batch_that_is_too_large_is_split() {
     let stage = Stage::new(Tidb::start(""));
     stage.succeeds();
-    // More than two rows are too many.
-    stage.tidb.set_rules(
-        "match: INSERT INTO `shop`*),(*),(*\nerror: 8004 HY000 Transaction is too large, size: 104857700",
-    );
+    stage.tidb.set_rules(SMALL);
     for id in 10..30 {
         stage.insert(id, &format!("v{id}"));
     }
@@ -211,6 +214,67 @@ fn a_batch_that_is_too_large_is_split_and_a_transaction_is_not() {
     for id in 10..30 {
         assert_eq!(stage.committed(&format!("v{id}")), 1);
     }
+}
+
+/// A transaction of 16 events with one row each, named by these words.
+fn insert_many(stage: &Stage, word: &str, first: i64) {
+    let one = |id: i64| (table(), vec![insert(row(id, &format!("{word}{id}")))]);
+    stage.source.commit((first..first + 16).map(one).collect()).unwrap();
+}
+
+#[track_caller]
+fn all_are_committed_once(stage: &Stage, word: &str, first: i64) {
+    for id in first..first + 16 {
+        assert_eq!(stage.committed(&format!("{word}{id}")), 1, "{word}{id}");
+    }
+}
+
+#[test]
+fn a_transaction_that_is_too_large_is_applied_in_parts() {
+    let stage = Stage::new(Tidb::start(SMALL));
+    stage.tidb.set_rules("");
+    stage.succeeds();
+    stage.tidb.set_rules(SMALL);
+    insert_many(&stage, "whole", 100);
+    stage.insert(200, "behind");
+    stage.succeeds();
+    all_are_committed_once(&stage, "whole", 100);
+    assert_eq!(stage.committed("behind"), 1);
+    // It is told by the memory that it takes, too.
+    stage.tidb.set_rules(&SMALL.replace("8004", "8175"));
+    insert_many(&stage, "memory", 300);
+    stage.succeeds();
+    all_are_committed_once(&stage, "memory", 300);
+}
+
+/// The connection breaks at each COMMIT of the parts in turn, before or after it is done: what is in
+/// is not repeated, also by another process.
+#[test]
+fn parts_are_never_repeated() {
+    for (after, done) in (0..10).flat_map(|after| [(after, "done\n"), (after, "")]) {
+        let stage = Stage::new(Tidb::start(""));
+        stage.succeeds();
+        let broken = format!("match: COMMIT\nafter: {after}\ntimes: 1\n{done}drop\n\n{SMALL}");
+        stage.tidb.set_rules(&broken);
+        insert_many(&stage, "part", 100);
+        stage.succeeds();
+        all_are_committed_once(&stage, "part", 100);
+        // A process that ends for good in the middle, and the next one.
+        let refused = "error: 1105 HY000 it stays so";
+        stage.tidb.set_rules(&format!("match: COMMIT\nafter: {after}\n{refused}\n\n{SMALL}"));
+        insert_many(&stage, "next", 200);
+        let _ = stage.run();
+        stage.tidb.set_rules(SMALL);
+        stage.succeeds();
+        all_are_committed_once(&stage, "next", 200);
+    }
+}
+
+#[test]
+fn a_single_event_that_is_too_large_stops_the_task() {
+    let stage = Stage::new(Tidb::start(""));
+    stage.succeeds();
+    stage.tidb.set_rules(SMALL);
     let many = (30..40).map(|id| insert(row(id, "whole"))).collect();
     stage.source.commit(vec![(table(), many)]).unwrap();
     let error = stage.run().unwrap_err();
@@ -220,6 +284,65 @@ fn a_batch_that_is_too_large_is_split_and_a_transaction_is_not() {
     stage.tidb.set_rules("");
     stage.succeeds();
     assert_eq!(stage.committed("whole"), 10);
+}
+
+#[test]
+fn a_chunk_that_is_too_large_is_cut() {
+    let rows = |stage: &Stage| {
+        let many = (100..150).map(|id| insert(row(id, &format!("chunk{id}")))).collect();
+        stage.source.commit(vec![(table(), many)]).unwrap();
+    };
+    let stage = Stage::new(Tidb::start(SMALL));
+    rows(&stage);
+    stage.succeeds();
+    for id in 100..150 {
+        assert_eq!(stage.committed(&format!("chunk{id}")), 1);
+    }
+    assert_eq!(stage.committed("copied"), 3);
+    // A process that ends in the middle of the pieces, and the next one.
+    let stage = Stage::new(Tidb::start(&format!(
+        "match: COMMIT\nafter: 6\nerror: 1105 HY000 it stays so\n\n{SMALL}"
+    )));
+    rows(&stage);
+    stage.run().unwrap_err();
+    stage.tidb.set_rules(SMALL);
+    stage.succeeds();
+    for id in 100..150 {
+        assert_eq!(stage.committed(&format!("chunk{id}")), 1);
+    }
+}
+
+/// A TiDB before 6.2: it says that it has no locks, or grants every lock to everybody.
+#[test]
+fn without_named_locks_the_marks_shut_earlier_writers_out() {
+    for no_locks in [
+        "match: SELECT GET_LOCK*\nerror: 1235 42000 function GET_LOCK has only noop implementation",
+        "match: SELECT GET_LOCK*\ncolumns: v\nrow: 1",
+    ] {
+        let stage = Stage::new(Tidb::start(no_locks));
+        stage.succeeds();
+        assert_eq!(stage.committed("copied"), 3);
+        stage.insert(4, "followed");
+        stage.succeeds();
+        assert_eq!(stage.committed("followed"), 1);
+        for (end, done) in [("drop", "done\n"), ("drop", "")] {
+            let broken = format!("{no_locks}\n\nmatch: COMMIT\ntimes: 1\n{done}{end}");
+            stage.tidb.set_rules(&broken);
+            let word = format!("once{}", done.len());
+            stage.insert(5 + done.len() as i64, &word);
+            stage.succeeds();
+            assert_eq!(stage.committed(&word), 1, "{broken}");
+        }
+        // Somebody takes the slot over between the rows and the COMMIT: nothing of it is committed.
+        stage.tidb.set_rules(no_locks);
+        stage.tidb.take_over_before_commit_of("'lost'");
+        stage.insert(50, "lost");
+        let error = stage.run().unwrap_err();
+        assert!(error.to_string().contains("replaced by another one"), "{error}");
+        assert_eq!(stage.committed("lost"), 0);
+        stage.succeeds();
+        assert_eq!(stage.committed("lost"), 1);
+    }
 }
 
 /// Errors that stay: the task stops at once, says where and what, and goes on when it is repaired.

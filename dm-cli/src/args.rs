@@ -4,6 +4,7 @@ mod help;
 mod help_operate;
 mod operate;
 mod operators;
+mod relay;
 mod values;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ pub use self::operators::{
     BinlogArgs, BinlogSchemaArgs, HandleErrorArgs, OperateSchemaArgs, StatementOp, StatementPlace,
     StructureFrom, StructureOp,
 };
+pub use self::relay::{PurgeRelayArgs, RelayArgs};
 pub use self::values::TableArg;
 
 /// Migrate MySQL and MariaDB databases into TiDB, MySQL, MariaDB or SQLite, from DM's own task files.
@@ -99,6 +101,23 @@ pub enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Keep the binlog of sources in files here, by a process in the background.
+    ///
+    /// Tasks of these sources read the files from then on, and the sources may forget their own.
+    #[command(after_help = help_operate::START_RELAY)]
+    StartRelay(RelayArgs),
+    /// End keeping the binlog of sources in files; tasks read from the sources again.
+    #[command(after_help = help_operate::STOP_RELAY)]
+    StopRelay(RelayArgs),
+    /// Interrupt keeping the binlog of sources in files; tasks wait for what comes behind.
+    #[command(after_help = help_operate::PAUSE_RELAY)]
+    PauseRelay(RelayArgs),
+    /// Go on after pause-relay, or try again at once after an error.
+    #[command(after_help = help_operate::RESUME_RELAY)]
+    ResumeRelay(RelayArgs),
+    /// Remove binlog files of a source that are kept here and that no task needs.
+    #[command(after_help = help_operate::PURGE_RELAY)]
+    PurgeRelay(PurgeRelayArgs),
     /// Show the DDL locks of merged tables.
     #[command(after_help = help_operate::SHOW_DDL_LOCKS, alias = "shard-ddl-lock")]
     ShowDdlLocks(LocksArgs),

@@ -9,12 +9,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use dm_core::binlog::{DecodePlan, Decoder, EventBody, FileReader, Framed, RowsEvent};
+use dm_core::binlog::{
+    DecodePlan, Decoder, EventBody, FileReader, Framed, QueryEvent, QueryVars, RowsEvent,
+};
 use dm_core::config::{SourceText, TaskPlan};
 use dm_core::ddl::{Comments, ParseContext, SqlMode, lex, parse};
 use dm_core::filter::{Filter, TableName};
 use dm_core::position::Flavor;
-use dm_core::schema::parse_create_table;
+use dm_core::schema::{Tracker, parse_create_table};
 use dm_core::sink::keys::{KeyHash, KeyPlan};
 use dm_core::sql::push_value;
 use dm_core::{Router, RowOp};
@@ -175,6 +177,78 @@ fn statements(c: &mut Criterion) {
     group.finish();
 }
 
+/// What statements cost: each of the corpus is read, and followed where it changes a known table; and what they
+/// cost a stream of rows that has none: a BEGIN is told from a statement, and the table's structure is looked up
+/// and compared for every rows event. The second is to be held against "all cells" of the rows above.
+fn tracking(c: &mut Criterion) {
+    let context = ParseContext::in_schema("db");
+    let read = |sql: &str| parse(sql, &context).unwrap();
+    let mut columns: Vec<String> = (0..40).map(|n| format!("c{n} VARCHAR(40) NOT NULL")).collect();
+    columns.extend((0..8).map(|n| format!("KEY k{n} (c{n}, c{})", n + 1)));
+    let mut tracker = Tracker::default();
+    let create = format!("CREATE TABLE t (id BIGINT PRIMARY KEY, {})", columns.join(", "));
+    tracker.apply(&read(&create)).unwrap();
+    let mut group = c.benchmark_group("a statement");
+    for (name, sql) in [
+        ("ALTER TABLE of one column", "ALTER TABLE t ADD COLUMN more INT DEFAULT 5 AFTER c7"),
+        (
+            "ALTER TABLE of four clauses",
+            "ALTER TABLE t ADD COLUMN (x INT, y INT), DROP COLUMN c3, ADD UNIQUE KEY u (c1), RENAME COLUMN c2 TO z",
+        ),
+    ] {
+        group.bench_function(format!("{name}, read, names replaced, read again, tracked"), |b| {
+            b.iter_batched(
+                || tracker.clone(),
+                |mut tracker| {
+                    let statement = read(sql);
+                    let text = statement.splice(|_| Some(TableName::new("other", "t")));
+                    let target = parse(&text, &context).unwrap();
+                    tracker.apply(&statement).unwrap();
+                    (tracker, target)
+                },
+                criterion::BatchSize::SmallInput,
+            );
+        });
+    }
+    group.finish();
+    let (mut plans, mut maps, mut count) = (HashMap::new(), Vec::new(), 0);
+    each_rows(&file(), &mut plans, &mut |rows, plan| {
+        count += rows.rows(plan).unwrap().count();
+        let name = rows.table.table.clone();
+        tracker.set(
+            name.clone(),
+            Arc::clone(tracker.table(&TableName::new("db", "t")).unwrap()),
+            false,
+        );
+        maps.push((Arc::clone(&rows.table), plan.clone()));
+    });
+    let begin = QueryEvent {
+        thread_id: 1,
+        exec_seconds: 0,
+        error_code: 0,
+        schema: "".into(),
+        sql: b"BEGIN".to_vec().into(),
+        vars: QueryVars::default(),
+    };
+    let mut group = c.benchmark_group("rows");
+    group.throughput(Throughput::Elements(count as u64));
+    group.bench_function(
+        "what structures cost them: BEGIN told, table looked up and compared",
+        |b| {
+            b.iter(|| {
+                let mut fitting = 0;
+                for (map, plan) in &maps {
+                    let statement = black_box(&begin).is("BEGIN");
+                    let known = tracker.tracked(&map.table).is_some();
+                    fitting += usize::from(statement && known && plan.fits(map));
+                }
+                assert_eq!(fitting, maps.len());
+            });
+        },
+    );
+    group.finish();
+}
+
 fn rules(c: &mut Criterion) {
     let mut task = String::from(
         "name: t\ntask-mode: all\ntarget-database: {sqlite: x.db}\n\
@@ -208,5 +282,5 @@ fn rules(c: &mut Criterion) {
     });
 }
 
-criterion_group!(hot_paths, framing, rows, hashing, statements, rules);
+criterion_group!(hot_paths, framing, rows, hashing, statements, tracking, rules);
 criterion_main!(hot_paths);

@@ -78,6 +78,7 @@ pub mod online_ddl;
 pub mod operate;
 mod pipeline;
 pub mod position;
+pub mod relay;
 pub mod schema;
 pub mod sink;
 pub mod source;

@@ -1,5 +1,7 @@
 # shellcheck shell=bash
-# Whole copies: dm, mydumper + myloader, mysqldump | mysql, each into an empty target, in turn.
+# Whole copies: dm, mydumper + myloader, mysqldump | mysql, each into an empty target, in turn. `dm` is
+# allowed LOAD DATA LOCAL by the target, `dm-insert` is not; with DM_BEFORE (another build) there is
+# `dm-before`, too.
 
 copy_files() {
   cat > "$WORK/copy-source.yaml" << YAML
@@ -21,6 +23,8 @@ copy_dm() {
   rm -rf "$WORK/copy-state"
   exec "$DM" run "$WORK/copy-task.yaml" --source "$WORK/copy-source.yaml" --state-dir "$WORK/copy-state"
 }
+
+copy_dm_before() { DM=$DM_BEFORE; copy_dm; }
 
 copy_mydumper() {
   local db loads=()
@@ -57,13 +61,15 @@ count_rows() {
 }
 
 bench_copy() {
-  local round who rows
+  local round who rows contenders=(dm:copy_dm dm-insert:copy_dm mydumper+myloader:copy_mydumper mysqldump+mysql:copy_mysqldump)
+  [ -z "${DM_BEFORE:-}" ] || contenders+=(dm-before:copy_dm_before)
   start copy "$FLAVOR"
   copy_files
   rows=$(count_rows src)
   for ((round = 0; round < ROUNDS; round++)); do
-    for who in $(rotate "$round" dm:copy_dm mydumper+myloader:copy_mydumper mysqldump+mysql:copy_mysqldump); do
+    for who in $(rotate "$round" "${contenders[@]}"); do
       clear_copy
+      sql copy -e "SET GLOBAL local_infile = $([ "${who%%:*}" = dm ] && echo ON || echo OFF)"
       race "copy" "${who%%:*}" "$rows" 0 src copy "${who##*:}"
       [ "$(count_rows copy)" = "$rows" ] || die "${who%%:*}: $(count_rows copy) of $rows rows arrived"
     done

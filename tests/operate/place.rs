@@ -183,6 +183,16 @@ impl Drop for Place {
                 let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).status();
             }
         }
+        for entry in std::fs::read_dir(self.dm.state()).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let Some(source) = name.strip_suffix(".relay") else { continue };
+            let relay = dm_core::relay::find(&self.dm.state(), source);
+            let puller = relay.ok().flatten().and_then(|dir| dir.puller().ok().flatten());
+            if let Some(pid) = puller.as_deref().and_then(|who| who.strip_prefix("pid ")) {
+                // Ours for the same reason.
+                let _ = Command::new("kill").args(["-KILL", pid]).status();
+            }
+        }
         if std::thread::panicking() {
             eprintln!("{}", self.log());
         }

@@ -12,8 +12,11 @@ use crate::script::{Live, after, before, during, migration, plan};
 
 /// Few rows per chunk, little memory, so that a small script has chunks and a large transaction.
 fn small(workers: usize) -> TaskPlan {
-    let instance =
-        format!("mydumper: {{threads: 1, rows: 3}}\nsyncer: {{worker-count: {workers}, batch: 2}}");
+    // One worker takes all that waits at a time.
+    let batch = if workers == 1 { 100 } else { 2 };
+    let instance = format!(
+        "mydumper: {{threads: 1, rows: 3}}\nsyncer: {{worker-count: {workers}, batch: {batch}, compact: true, multiple-rows: true}}"
+    );
     let mut plan = plan("all", &["s"], &instance, "");
     plan.limits.max_memory = 8 << 10;
     plan

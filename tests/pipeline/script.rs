@@ -76,6 +76,15 @@ pub fn before(source: &ScriptedSource) -> Result<()> {
         "CREATE TABLE twice (id int primary key, code int, v varchar(20), unique key c (code))",
     )?;
     source.ddl("db", "CREATE TABLE idle (id int primary key, v varchar(20))")?;
+    source.ddl("db", "CREATE TABLE corner (id int primary key, code int, unique key c (code))")?;
+    source.ddl("db", "CREATE TABLE east (id int primary key, a varchar(20), b varchar(20))")?;
+    source.ddl("db", "CREATE TABLE west (id int primary key, a varchar(20), b varchar(20))")?;
+    let three = |i: i64, a: &str, b: &str| insert(vec![int(i), text(a), text(b)]);
+    source.commit(vec![
+        (name("corner"), vec![insert(vec![int(1), int(1)]), insert(vec![int(3), int(3)])]),
+        (name("east"), vec![three(1, "ea", "eb")]),
+        (name("west"), vec![three(1, "wa", "wb"), three(2, "wa", "wb")]),
+    ])?;
     let rows = |n: i64| (1..=n).map(|i| insert(pair(i, "copied"))).collect::<Vec<RowOp<'static>>>();
     source.commit(vec![(name("keyed"), rows(9)), (name("idle"), rows(4))])?;
     let twins = (0..6).map(|i| insert(pair(i / 2, "twin"))).collect();
@@ -130,6 +139,9 @@ pub fn after(source: &ScriptedSource) -> Result<()> {
     source.commit(vec![(name("twice"), vec![insert(coded(30, 3, "heir"))])])?;
     source
         .commit(vec![(name("twice"), vec![update(coded(30, 3, "heir"), coded(31, 3, "heir"))])])?;
+    decided_later(source)?;
+    unique_corner(source)?;
+    change_places(source)?;
     source.ddl("db", "ALTER TABLE keyed ADD COLUMN w int NOT NULL DEFAULT 7")?;
     source.commit(vec![(name("keyed"), vec![insert(vec![int(70), text("wide"), int(1)])])])?;
     // Larger than what the plan allows to hold: applied in parts, while it is read.
@@ -150,6 +162,61 @@ pub fn after(source: &ScriptedSource) -> Result<()> {
     source.ddl("db", "DROP TABLE grown")?;
     online_change(source)?;
     source.commit(vec![(name("keyed"), vec![delete(vec![int(70), text("wide"), int(1)])])])
+}
+
+/// A unique value is handed from row to row, in one transaction and in several: no single place is
+/// right for what the first row becomes in the end.
+fn unique_corner(source: &ScriptedSource) -> Result<()> {
+    let row = |id: i64, code: i64| vec![int(id), int(code)];
+    let round = |new: i64, spare: i64, from: [i64; 2]| -> Vec<RowOp<'static>> {
+        let [first, third] = from;
+        vec![
+            update(row(1, first), row(1, spare)),
+            insert(row(new, first)),
+            update(row(3, third), row(3, spare + 1)),
+            update(row(1, spare), row(1, third)),
+        ]
+    };
+    source.commit(vec![(name("corner"), round(2, 100, [1, 3]))])?;
+    for op in round(4, 200, [3, 101]) {
+        source.commit(vec![(name("corner"), vec![op])])?;
+    }
+    Ok(())
+}
+
+/// Tables of equal structure, and columns of one type, that change places: running the statement
+/// twice is no error and is wrong.
+fn change_places(source: &ScriptedSource) -> Result<()> {
+    source.ddl("db", "RENAME TABLE east TO x, west TO east, x TO west")?;
+    let row = |id: i64, a: &str, b: &str| vec![int(id), text(a), text(b)];
+    source.commit(vec![(name("east"), vec![delete(row(2, "wa", "wb"))])])?;
+    source.ddl("db", "ALTER TABLE east RENAME COLUMN a TO b, RENAME COLUMN b TO a")?;
+    source.commit(vec![(name("east"), vec![insert(row(3, "b", "a"))])])
+}
+
+/// Prepared transactions, of which one is committed behind others and one is dropped.
+fn decided_later(source: &ScriptedSource) -> Result<()> {
+    source.xa_prepare(
+        "X'01',X'',1",
+        vec![
+            (name("keyed"), vec![insert(pair(90, "prepared")), delete(pair(9, "copied"))]),
+            (name("bare"), vec![insert(pair(9, "prepared")), insert(pair(9, "prepared"))]),
+            (name("twice"), vec![update(coded(4, 4, "copied"), coded(4, 44, "copied"))]),
+        ],
+    )?;
+    source.xa_prepare(
+        "X'02',X'62',1",
+        vec![(name("bare"), vec![insert(pair(404, "never")), delete(pair(8, "one"))])],
+    )?;
+    source.commit(vec![(name("keyed"), vec![insert(pair(91, "between"))])])?;
+    source.rotate();
+    source.xa_commit("X'01',X'',1")?;
+    source.commit(vec![
+        (name("bare"), vec![delete(pair(9, "prepared"))]),
+        (name("twice"), vec![update(coded(4, 44, "copied"), coded(4, 4, "copied"))]),
+    ])?;
+    source.xa_rollback("X'02',X'62',1");
+    Ok(())
 }
 
 /// An online schema change as gh-ost makes it, with two statements that must run once each.

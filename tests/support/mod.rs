@@ -14,6 +14,7 @@ pub mod dm;
 pub mod proxy;
 pub mod random;
 pub mod refuser;
+pub mod replica;
 pub mod server;
 pub mod shapes;
 pub mod sql;

@@ -205,7 +205,12 @@ impl Server {
 
     /// The server of a role, started at its first use; everyone in the process gets the same.
     pub fn shared(flavor: Flavor, role: &str) -> Option<&'static Self> {
-        Self::shared_with(flavor, role, &[])
+        // So that every test copies by LOAD DATA, as to a MariaDB; `e2e_copy` turns it off, too.
+        let options: &[&str] = match (role, flavor) {
+            ("dst", Flavor::Mysql) => &["--local-infile=ON"],
+            _ => &[],
+        };
+        Self::shared_with(flavor, role, options)
     }
 
     /// As [`Server::shared`] with server options; a role has always the same options.
@@ -384,6 +389,12 @@ fn cache_dir() -> PathBuf {
 /// A program of the `tools` set of `servers.sh`, when it is there.
 pub fn tool(name: &str) -> Option<PathBuf> {
     let path = cache_dir().join("bin/tools").join(name);
+    path.exists().then_some(path)
+}
+
+/// A program that comes with a server, when it is there.
+pub fn tool_of(flavor: Flavor, name: &str) -> Option<PathBuf> {
+    let path = cache_dir().join("bin").join(flavor.word()).join(name);
     path.exists().then_some(path)
 }
 

@@ -39,6 +39,8 @@ pub enum Fault {
     Rotate,
     /// `dm` is killed, and a server at the same moment.
     KillBoth(Side),
+    /// A source dies, and its replica takes its place.
+    FailOver(usize),
 }
 
 /// Which server.
@@ -51,15 +53,15 @@ pub enum Side {
 }
 
 impl Fault {
-    /// The next one of a seed.
-    pub fn next(random: &mut Random, sources: usize) -> Self {
+    /// The next one of a seed; sources fail over where they have replicas.
+    pub fn next(random: &mut Random, sources: usize, replicas: bool) -> Self {
         let side = if random.one_in(2) {
             Side::Target
         } else {
             Side::Source(usize::try_from(random.below(sources as u64)).unwrap_or(0))
         };
         let time = Duration::from_millis(200 + random.below(3_500));
-        match random.below(40) {
+        match random.below(if replicas { 52 } else { 40 }) {
             0..=9 => Self::KillDm(if random.one_in(2) { Duration::ZERO } else { time / 4 }),
             10 | 11 => Self::StopDm,
             12 => Self::FreezeDm(time),
@@ -75,7 +77,8 @@ impl Fault {
             33 => Self::Large(2_000 + random.below(98_000)),
             34 => Self::Large(500 + random.below(5_000)),
             35 | 36 => Self::Rotate,
-            _ => Self::KillBoth(side),
+            37..=39 => Self::KillBoth(side),
+            at => Self::FailOver(usize::try_from((at - 40) % sources as u64).unwrap_or(0)),
         }
     }
 
@@ -111,6 +114,7 @@ impl Fault {
             Self::Large(_) => "large transaction".to_owned(),
             Self::Rotate => "rotate".to_owned(),
             Self::KillBoth(s) => format!("kill dm and {}", side(s)),
+            Self::FailOver(_) => "failover to a replica".to_owned(),
         }
     }
 }

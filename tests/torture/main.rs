@@ -13,6 +13,7 @@
 mod support;
 
 mod faults;
+mod replication;
 mod round;
 mod world;
 mod xa;
@@ -36,6 +37,8 @@ struct Options {
     layouts: Vec<Layout>,
     /// How long a round goes on.
     round: Duration,
+    /// Sources have replicas, to which there are failovers; positions are by GTID then.
+    failover: bool,
 }
 
 impl Options {
@@ -47,6 +50,7 @@ impl Options {
             seed: Random::seed() % 1_000_000,
             layouts: vec![Layout::Mysql, Layout::Mariadb],
             round: short,
+            failover: false,
         };
         let mut rest = args.iter();
         while let Some(arg) = rest.next() {
@@ -74,6 +78,7 @@ impl Options {
                         ],
                     };
                 }
+                "--failover" => options.failover = true,
                 // What cargo hands to every test binary.
                 "--quiet" | "-q" | "--nocapture" | "--test-threads=1" => {}
                 other => return Err(format!("unknown argument {other}")),
@@ -98,14 +103,14 @@ fn main() -> ExitCode {
         Ok(options) => options,
         Err(why) => {
             eprintln!(
-                "{why}\ntorture [--minutes N] [--seed S] [--flavor mysql|mariadb|mixed|all] [--rounds N] [--round-seconds N]"
+                "{why}\ntorture [--minutes N] [--seed S] [--flavor mysql|mariadb|mixed|all] [--rounds N] [--round-seconds N] [--failover]"
             );
             return ExitCode::FAILURE;
         }
     };
     let mut failed = Vec::new();
     for &layout in &options.layouts {
-        let Some(world) = World::start(layout) else {
+        let Some(world) = World::start(layout, options.failover) else {
             if in_ci() {
                 failed.push(format!("{}: no servers", layout.word()));
             }

@@ -38,7 +38,7 @@ pub fn run(world: &World, seed: u64, time: Duration) -> Tally {
     under_load(world, seed, &mut keeper, |keeper| keeper.break_things(&mut random, time));
     world.heal();
     for source in &world.sources {
-        settle(&source.server, seed);
+        settle(source.server(), seed);
     }
     keeper.stop();
     dm.catch_up().expect_success();
@@ -55,8 +55,9 @@ struct Plan {
 }
 
 impl Plan {
-    fn choose(random: &mut Random, _: &World) -> Self {
-        let gtid = random.one_in(2);
+    fn choose(random: &mut Random, world: &World) -> Self {
+        // Files and offsets mean nothing on a replica.
+        let gtid = random.one_in(2) || world.has_replicas();
         let consistency = *random.pick(&["auto", "none", "flush", "lock"]);
         let more = format!(
             "mydumpers:\n  any: {{rows: {}, threads: {}, extra-args: \"--consistency {consistency}\"}}\n\
@@ -79,25 +80,21 @@ fn databases(world: &World) -> Vec<String> {
 fn prepare(world: &World, seed: u64) {
     world.heal();
     for (i, source) in world.sources.iter().enumerate() {
-        settle(&source.server, seed);
-        source.server.clear();
-        source.server.reset_binlog();
+        source.begin(seed);
         let (w, t) = (format!("w{i}"), format!("t{i}"));
-        Load::prepare(&source.server, &w, seed);
-        source.server.run(&w, &big_transaction(1_000 + seed % 20_000));
-        source.server.run(
+        let source = source.server();
+        Load::prepare(source, &w, seed);
+        source.run(&w, &big_transaction(1_000 + seed % 20_000));
+        source.run(
             "",
             &format!("CREATE DATABASE {t} DEFAULT CHARSET utf8mb4 COLLATE utf8mb4_general_ci"),
         );
-        source.server.run(&t, shapes::TABLES);
-        source.server.run(&t, SHAPE);
-        source
-            .server
-            .run(&t, "CREATE TABLE spare LIKE nok; INSERT INTO spare (f) VALUES (1), (1), (2)");
-        source.server.run(&t, &shapes::large(2_000));
+        source.run(&t, shapes::TABLES);
+        source.run(&t, SHAPE);
+        source.run(&t, "CREATE TABLE spare LIKE nok; INSERT INTO spare (f) VALUES (1), (1), (2)");
+        source.run(&t, &shapes::large(2_000));
     }
-    world.target.server.clear();
-    world.target.server.reset_binlog();
+    world.target.begin(seed);
 }
 
 /// Runs the load at all sources while `faults` happen.
@@ -112,13 +109,13 @@ fn under_load<'w>(
     for (i, source) in world.sources.iter().enumerate() {
         let seed = seed + i as u64;
         loads.push(Load::start_with(
-            &source.server,
+            &source.load,
             &format!("w{i}"),
             writers(2, |t| Generator::new(seed, t)),
             200,
         ));
         loads.push(Load::start_with(
-            &source.server,
+            &source.load,
             &format!("t{i}"),
             writers(2, |t| Shapes::new(seed, t)),
             150,
@@ -126,7 +123,7 @@ fn under_load<'w>(
     }
     std::thread::scope(|scope| {
         for (i, source) in world.sources.iter().enumerate() {
-            let (seed, address, db) = (seed + i as u64, &source.server.address, format!("t{i}"));
+            let (seed, address, db) = (seed + i as u64, &source.load, format!("t{i}"));
             let (stop, statements, xa, other) = (&stop, &statements, &xa, db.clone());
             scope.spawn(move || change_tables(address, &db, seed, stop, statements));
             scope.spawn(move || prepare_and_decide(address, &other, seed, stop, xa));
@@ -154,17 +151,16 @@ fn writers<T: Transactions + 'static>(
 fn compare(world: &World, tally: &mut Tally) {
     for (i, source) in world.sources.iter().enumerate() {
         let (w, t) = (format!("w{i}"), format!("t{i}"));
-        let target = &world.target.server;
-        assert_databases_equal(&source.server, Target::Server(target), &[&w, &t]);
+        let (source, target) = (source.server(), world.target.server());
+        assert_databases_equal(source, Target::Server(target), &[&w, &t]);
         let here = |s: &Server| -> Vec<(String, String)> {
             tables(s).into_iter().filter(|(db, _)| *db == w || *db == t).collect()
         };
-        let all = here(&source.server);
+        let all = here(source);
         assert_eq!(all, here(target), "the tables are not the same ones");
         tally.tables += all.len() as u64;
         for (db, table) in all {
-            tally.rows +=
-                source.server.value::<u64>(&format!("SELECT COUNT(*) FROM `{db}`.`{table}`"));
+            tally.rows += source.value::<u64>(&format!("SELECT COUNT(*) FROM `{db}`.`{table}`"));
         }
     }
 }
@@ -209,7 +205,8 @@ impl<'w> Keeper<'w> {
                 wait::pass(Duration::from_millis(50));
                 self.look_after();
             }
-            let fault = Fault::next(random, self.world.sources.len());
+            let (sources, replicas) = (self.world.sources.len(), self.world.has_replicas());
+            let fault = Fault::next(random, sources, replicas);
             self.say(&format!("{fault:?}"));
             self.tally.note(fault);
             if fault.disturbs() {
@@ -295,29 +292,32 @@ impl<'w> Keeper<'w> {
                 self.process.signal("CONT");
             }
             Fault::Kill(side) => {
-                self.place(side).server.kill();
-                self.place(side).server.restart();
+                self.place(side).server().kill();
+                self.place(side).server().restart();
             }
             Fault::KillBoth(side) => {
                 self.process.kill();
-                self.place(side).server.kill();
-                self.place(side).server.restart();
+                self.place(side).server().kill();
+                self.place(side).server().restart();
                 self.start();
             }
             Fault::Restart(side) => {
-                self.place(side).server.stop();
-                self.place(side).server.restart();
+                self.place(side).server().stop();
+                self.place(side).server().restart();
             }
             Fault::Freeze(side, time) => {
-                self.place(side).server.freeze();
+                self.place(side).server().freeze();
                 wait::pass(time);
-                self.place(side).server.thaw();
+                self.place(side).server().thaw();
             }
             Fault::LockTarget(time) => self.lock_target(time),
             Fault::Large(rows) => {
                 self.at_source(random, |s, db| try_run(s, db, &shapes::large(rows)))
             }
             Fault::Rotate => self.at_source(random, |s, db| try_run(s, db, "FLUSH BINARY LOGS")),
+            Fault::FailOver(at) => {
+                self.world.sources[at].fail_over();
+            }
             network => self.network(network, random),
         }
     }
@@ -366,11 +366,11 @@ impl<'w> Keeper<'w> {
 
     fn at_source(&self, random: &mut Random, work: impl FnOnce(&Server, &str)) {
         let at = usize::try_from(random.below(self.world.sources.len() as u64)).unwrap_or(0);
-        work(&self.world.sources[at].server, &format!("t{at}"));
+        work(self.world.sources[at].server(), &format!("t{at}"));
     }
 
     fn lock_target(&self, time: Duration) {
-        let Ok(mut conn) = self.world.target.server.try_conn() else { return };
+        let Ok(mut conn) = self.world.target.server().try_conn() else { return };
         // Tables that the copy has not made yet are not there to be locked.
         let _ = conn.query_drop("BEGIN");
         for table in ["w0.acct", "t0.shape", "t0.tri"] {

@@ -1,7 +1,11 @@
 //! The servers of a run and the proxies in front of them.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::replication;
 use crate::support::proxy::Proxy;
 use crate::support::server::{Address, Flavor, Server};
+use crate::xa::settle;
 
 /// Which servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,25 +54,85 @@ impl Layout {
     }
 }
 
-/// A server with the proxy that `dm` reaches it by.
+/// A server with the proxy that `dm` reaches it by. A source may have a replica, which takes its place
+/// in a failover.
 #[derive(Debug)]
 pub struct Place {
-    /// The server.
-    pub server: Server,
+    servers: Vec<Server>,
+    now: AtomicUsize,
     /// The proxy in front of it.
     pub proxy: Proxy,
     /// The proxy's address.
     pub address: Address,
+    front: Proxy,
+    /// Where the load writes: nothing is broken on this way, it only ends at another server after a
+    /// failover.
+    pub load: Address,
 }
 
 impl Place {
-    fn start(name: &str, flavor: Flavor) -> Option<Self> {
+    fn start(name: &str, flavor: Flavor, replica: bool) -> Option<Self> {
         // A kill of the server must not lose what it has promised to keep.
         let safe = ["--innodb-doublewrite=ON", "--innodb-flush-log-at-trx-commit=1"];
-        let server = Server::start(name, flavor, &safe)?;
-        let proxy = Proxy::start(&server.host, server.port);
-        let address = Address { port: proxy.port, ..server.address.clone() };
-        Some(Self { server, proxy, address })
+        let mut servers = vec![Server::start(name, flavor, &safe)?];
+        if replica {
+            servers.push(Server::start(&format!("{name}-r"), flavor, &safe)?);
+        }
+        let (host, port) = (servers[0].host.clone(), servers[0].port);
+        let (proxy, front) = (Proxy::start(&host, port), Proxy::start(&host, port));
+        let address = Address { port: proxy.port, ..servers[0].address.clone() };
+        let load = Address { port: front.port, ..address.clone() };
+        Some(Self { servers, now: AtomicUsize::new(0), proxy, address, front, load })
+    }
+
+    /// The server that is written to.
+    pub fn server(&self) -> &Server {
+        &self.servers[self.now.load(Ordering::SeqCst)]
+    }
+
+    /// Empty servers, the first one in charge and the other one its replica.
+    pub fn begin(&self, seed: u64) {
+        for server in &self.servers {
+            replication::end(server);
+            // What is prepared holds its tables, at a replica as well.
+            settle(server, seed);
+            server.clear();
+            server.reset_binlog();
+        }
+        self.put_in_charge(0);
+        if let Some(replica) = self.servers.get(1) {
+            replication::begin(replica, self.server());
+        }
+    }
+
+    fn put_in_charge(&self, number: usize) {
+        self.now.store(number, Ordering::SeqCst);
+        for proxy in [&self.proxy, &self.front] {
+            proxy.redirect(&self.server().host, self.server().port);
+            proxy.cut();
+        }
+    }
+
+    /// The server in charge dies and its replica, which has everything, takes over: what is written
+    /// before it has would be lost, and `dm` would rightly say so. The dead one comes back as a
+    /// replica. False where there is none.
+    pub fn fail_over(&self) -> bool {
+        let next = 1 - self.now.load(Ordering::SeqCst);
+        let Some(replica) = self.servers.get(next).filter(|_| self.servers.len() == 2) else {
+            return false;
+        };
+        self.front.refuse(true);
+        self.front.cut();
+        let old = self.server();
+        replication::wait_for_writers(old);
+        replication::wait_for(replica, old);
+        replication::end(replica);
+        old.kill();
+        self.put_in_charge(next);
+        self.front.refuse(false);
+        old.restart();
+        replication::begin(old, replica);
+        true
     }
 
     fn heal(&self) {
@@ -76,6 +140,7 @@ impl Place {
         self.proxy.black_hole(false);
         self.proxy.delay(std::time::Duration::ZERO);
         self.proxy.throttle(0);
+        self.front.refuse(false);
     }
 }
 
@@ -91,22 +156,31 @@ pub struct World {
 }
 
 impl World {
-    /// Starts them; `None` when servers are not installed.
-    pub fn start(layout: Layout) -> Option<Self> {
+    /// Starts them, sources with a replica each when failovers are wanted; `None` when servers are not
+    /// installed.
+    pub fn start(layout: Layout, replicas: bool) -> Option<Self> {
         let sources = layout
             .sources()
             .iter()
-            .map(|&flavor| Place::start(&format!("ts-{}-{}", layout.word(), flavor.word()), flavor))
+            .map(|&flavor| {
+                let name = format!("ts-{}-{}", layout.word(), flavor.word());
+                Place::start(&name, flavor, replicas)
+            })
             .collect::<Option<Vec<_>>>()?;
-        let target = Place::start(&format!("tt-{}", layout.word()), layout.target())?;
+        let target = Place::start(&format!("tt-{}", layout.word()), layout.target(), false)?;
         Some(Self { layout, sources, target })
+    }
+
+    /// True when each source has a replica.
+    pub fn has_replicas(&self) -> bool {
+        self.sources.iter().all(|s| s.servers.len() == 2)
     }
 
     /// Keeps the binlogs of all servers for whoever looks into a failure; says where.
     pub fn save_binlogs(&self, seed: u64) {
         let dir = std::env::temp_dir().join(format!("dm-torture-{}-{seed}", self.layout.word()));
-        for place in self.sources.iter().chain([&self.target]) {
-            place.server.save_binlogs(&dir.join(&place.server.name));
+        for server in self.sources.iter().chain([&self.target]).flat_map(|p| &p.servers) {
+            server.save_binlogs(&dir.join(&server.name));
         }
         println!("   the binlogs of the servers are in {}", dir.display());
     }
@@ -115,9 +189,11 @@ impl World {
     pub fn heal(&self) {
         for place in self.sources.iter().chain([&self.target]) {
             place.heal();
-            let _ = std::panic::catch_unwind(|| place.server.thaw());
-            if place.server.try_conn().is_err() {
-                place.server.restart();
+            for server in &place.servers {
+                let _ = std::panic::catch_unwind(|| server.thaw());
+                if server.try_conn().is_err() {
+                    server.restart();
+                }
             }
         }
     }

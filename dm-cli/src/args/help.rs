@@ -124,7 +124,8 @@ Examples:
   dm handle-error my-task -s mysql-1 replace \"ALTER TABLE shop.t ADD c INT; ALTER TABLE shop.t ADD UNIQUE (c)\"
       Run these instead of it.
   dm handle-error my-task -s mysql-1 -b mysql-bin.000012:4711 inject \"CREATE TABLE shop.u (id INT PRIMARY KEY)\"
-      Run this before a statement that is still to come.
+      Run this before a statement, or before rows, that are still to come. Without -b also before the
+      rows that the task has stopped at.
   dm handle-error my-task list
   dm handle-error my-task revert
 

@@ -98,6 +98,45 @@ Examples:
   dm config task my-task
   dm config source mysql-1";
 
+pub const START_RELAY: &str = "\
+Examples:
+  dm start-relay --source mysql-1
+  dm start-relay -s mysql-1 worker1
+      Names of workers are accepted as DM does, and without a meaning on one host.
+
+The files lie in `relay-dir` of the source file, in DM's layout; docs/relay-log.md says more. A source
+whose file has `enable-relay: true` needs no start-relay: the process of its first task keeps the files.
+Exit status: 0 the files are kept, 1 not.";
+
+pub const STOP_RELAY: &str = "\
+Examples:
+  dm stop-relay --source mysql-1
+
+The files stay. It holds until start-relay, also for a source with `enable-relay: true`. Exit status:
+0 done, 1 not.";
+
+pub const PAUSE_RELAY: &str = "\
+Examples:
+  dm pause-relay --source mysql-1
+
+Tasks of the source apply what is in the files, and wait. Exit status: 0 done, 1 not.";
+
+pub const RESUME_RELAY: &str = "\
+Examples:
+  dm resume-relay --source mysql-1
+
+Exit status: 0 the files are kept again, 1 not.";
+
+pub const PURGE_RELAY: &str = "\
+Examples:
+  dm purge-relay --source mysql-1 --filename mysql-bin.000012
+      All files before this one.
+  dm purge-relay -s mysql-1 -f mysql-bin.000012 --sub-dir 3e11fa47-71ca-11e1-9e33-c80aa9429562.000001
+      Of the server that the source was before.
+
+What a task of the state directory needs stays, whether the task runs or not. `purge` of the source file
+removes files by age and free space. Exit status: 0 done, 1 not.";
+
 pub const SHOW_DDL_LOCKS: &str = "\
 Examples:
   dm show-ddl-locks

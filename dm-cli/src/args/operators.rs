@@ -29,8 +29,8 @@ pub struct StatementPlace {
     #[arg(short, long = "source", value_name = "ID", value_delimiter = ',')]
     pub sources: Vec<String>,
 
-    /// Where the statement begins, `file:offset`; the statement that the source has stopped at
-    /// without it.
+    /// Where the statement begins (for inject also rows), `file:offset`; that at which the source
+    /// has stopped without it.
     #[arg(short, long, value_name = "FILE:POS")]
     pub binlog_pos: Option<String>,
 

@@ -12,6 +12,7 @@ mod history;
 mod locks;
 mod manual;
 mod operate_schema;
+mod relay;
 mod reset;
 mod run;
 mod sample;
@@ -46,6 +47,11 @@ pub fn dispatch(args: Args) -> Result<ExitCode, Failure> {
         Command::OperateSource(args) => source::run(&args),
         Command::GetConfig(args) => config::get(&args),
         Command::Config { command } => config::run(&command),
+        Command::StartRelay(args) => relay::start(&args),
+        Command::StopRelay(args) => relay::stop(&args),
+        Command::PauseRelay(args) => relay::pause(&args),
+        Command::ResumeRelay(args) => relay::resume(&args),
+        Command::PurgeRelay(args) => relay::purge(&args),
         Command::ShowDdlLocks(args) => locks::run(&args),
         Command::History(args) => history::run(&args),
         Command::Reset(args) => reset::run(&args),

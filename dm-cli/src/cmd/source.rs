@@ -59,14 +59,7 @@ fn read(args: &SourceArgs, key: &SecretKey) -> Result<BTreeMap<String, String>, 
 /// Checks a source file as a task would, and asks its server; its id.
 fn check(text: &Text, args: &SourceArgs) -> Result<String, Failure> {
     let id = source_id(text).unwrap_or_default();
-    let quoted = Value::from(id.as_str());
-    // A task that does nothing but name the source: its rules are checked by the same code.
-    let task = format!(
-        "name: check\ntask-mode: all\ntarget-database: {{sqlite: unused.db}}\n\
-         mysql-instances: [{{source-id: {quoted}}}]\n"
-    );
-    let task = Text { name: "(a task of this source)".to_owned(), text: task };
-    let texts = Texts::of(task, vec![text.clone()], args.secret_key_path.as_deref());
+    let texts = Texts::of_source(text.clone(), args.secret_key_path.as_deref());
     let (plan, warnings) = texts.plan()?;
     for warning in warnings.iter().filter(|w| w.to_string().contains(&text.name)) {
         out::tell(&format!("warning: {warning}"));
@@ -126,6 +119,12 @@ fn unused(dir: &Path, ids: &[String], running_only: bool) -> Result<(), Failure>
         });
         if uses {
             used.push(task);
+        }
+    }
+    for id in ids {
+        let relay = dm_core::relay::find(dir, id)?;
+        if relay.is_some_and(|relay| matches!(relay.puller(), Ok(Some(_)))) {
+            used.push(format!("(its relay log, see `dm stop-relay -s {id}`)"));
         }
     }
     if used.is_empty() {

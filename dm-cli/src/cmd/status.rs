@@ -39,7 +39,7 @@ fn one(args: &StatusArgs, name: &str, json: bool) -> Result<ExitCode, Failure> {
         return if json { answers::print(&document) } else { Err(Failure::Usage(message)) };
     }
     if json {
-        return answers::print(&long(&[task], &args.sources, &[]));
+        return answers::print(&long(&args.state.state_dir, &[task], &args.sources, &[]));
     }
     out::say(&words(&task))
 }
@@ -87,7 +87,7 @@ fn all(args: &StatusArgs, json: bool) -> Result<ExitCode, Failure> {
         let message = format!("no source {unknown} is registered, and no task has a part for it");
         return answers::print(&answers::answer(false, &message, json!({"sources": []})));
     }
-    answers::print(&long(&readable, &args.sources, &registered))
+    answers::print(&long(dir, &readable, &args.sources, &registered))
 }
 
 fn people(tasks: &[(String, Result<Task, Failure>)]) -> Result<ExitCode, Failure> {

@@ -35,11 +35,6 @@ const CLUSTER: &[(&str, &str)] = &[
         "migrate-relay",
         "a source that moved is given with `dm operate-source update`; with GTIDs the task goes on by itself",
     ),
-    ("start-relay", "no relay log is kept yet: tasks read the binlog of their sources themselves"),
-    ("stop-relay", "no relay log is kept yet: tasks read the binlog of their sources themselves"),
-    ("pause-relay", "no relay log is kept yet: tasks read the binlog of their sources themselves"),
-    ("resume-relay", "no relay log is kept yet: tasks read the binlog of their sources themselves"),
-    ("purge-relay", "no relay log is kept yet: tasks read the binlog of their sources themselves"),
     ("unlock-ddl-lock", "there is no DDL lock: DDL of merged tables is not held back"),
 ];
 

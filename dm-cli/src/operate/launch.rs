@@ -19,6 +19,7 @@ use dm_core::{Control, Error, Migration};
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
+use super::relay;
 use super::texts::Texts;
 use crate::files::Failure;
 use crate::logger;
@@ -45,29 +46,8 @@ pub struct Launch<'a> {
 impl Launch<'_> {
     /// Starts the process and waits until its sources work or say why they do not.
     pub fn start(&self, dir: &Path) -> Result<Reply, Failure> {
-        let log = open_log(dir, self.task)?;
-        let letter = self.letter()?;
-        let cannot = |e: std::io::Error| failed(dir, self.task, &e.to_string());
-        let program = std::env::current_exe().map_err(cannot)?;
-        let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
-        let mut command = Command::new(program);
-        command
-            .arg("owner")
-            .arg("--state-dir")
-            .arg(&dir)
-            .arg("--log-level")
-            .arg(log::max_level().max(log::LevelFilter::Info).to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(log);
-        #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let mut child = command.spawn().map_err(cannot)?;
-        if let Some(mut stdin) = child.stdin.take() {
-            // A child that has ended already says so below.
-            let _ = stdin.write_all(letter.as_bytes());
-        }
-        self.first_word(&dir, &mut child)
+        let mut child = spawn(dir, self.task, &self.letter()?)?;
+        first_word(dir, self.task, &mut child)
     }
 
     fn letter(&self) -> Result<String, Failure> {
@@ -82,31 +62,59 @@ impl Launch<'_> {
         });
         Ok(letter.to_string())
     }
+}
 
-    fn first_word(&self, dir: &Path, child: &mut Child) -> Result<Reply, Failure> {
-        let Some(stdout) = child.stdout.take() else {
-            return Err(failed(dir, self.task, "it has no output"));
-        };
-        let (tell, told) = mpsc::channel();
-        std::thread::spawn(move || {
-            let mut line = String::new();
-            let read = BufReader::new(stdout).read_line(&mut line);
-            // Whoever waited may have given up.
-            let _ = tell.send(read.map(|_| line));
-        });
-        let patience = BEGIN_PATIENCE + Duration::from_secs(10);
-        match told.recv_timeout(patience) {
-            Ok(Ok(line)) if !line.is_empty() => {
-                let word: Value = serde_json::from_str(&line)
-                    .map_err(|e| failed(dir, self.task, &e.to_string()))?;
-                Ok(Reply::from_json(&word))
-            }
-            Ok(_) => {
-                let status = child.wait().map(|s| s.to_string()).unwrap_or_default();
-                Err(failed(dir, self.task, &format!("it ended at once ({status})")))
-            }
-            Err(_) => Err(failed(dir, self.task, "it has not said how it began")),
+/// Starts this program again in the background, with a letter on its standard input; it logs under the
+/// name.
+pub(super) fn spawn(dir: &Path, name: &str, letter: &str) -> Result<Child, Failure> {
+    let log = open_log(dir, name)?;
+    let cannot = |e: std::io::Error| failed(dir, name, &e.to_string());
+    let program = std::env::current_exe().map_err(cannot)?;
+    let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+    let mut command = Command::new(program);
+    command
+        .arg("owner")
+        .arg("--state-dir")
+        .arg(&dir)
+        .arg("--log-level")
+        .arg(log::max_level().max(log::LevelFilter::Info).to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(log);
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let mut child = command.spawn().map_err(cannot)?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A child that has ended already says so in its first word.
+        let _ = stdin.write_all(letter.as_bytes());
+    }
+    Ok(child)
+}
+
+/// What the process says of how it began.
+pub(super) fn first_word(dir: &Path, name: &str, child: &mut Child) -> Result<Reply, Failure> {
+    let Some(stdout) = child.stdout.take() else {
+        return Err(failed(dir, name, "it has no output"));
+    };
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let read = BufReader::new(stdout).read_line(&mut line);
+        // Whoever waited may have given up.
+        let _ = tell.send(read.map(|_| line));
+    });
+    let patience = BEGIN_PATIENCE + Duration::from_secs(10);
+    match told.recv_timeout(patience) {
+        Ok(Ok(line)) if !line.is_empty() => {
+            let word: Value =
+                serde_json::from_str(&line).map_err(|e| failed(dir, name, &e.to_string()))?;
+            Ok(Reply::from_json(&word))
         }
+        Ok(_) => {
+            let status = child.wait().map(|s| s.to_string()).unwrap_or_default();
+            Err(failed(dir, name, &format!("it ended at once ({status})")))
+        }
+        Err(_) => Err(failed(dir, name, "it has not said how it began")),
     }
 }
 
@@ -127,6 +135,9 @@ pub fn own(dir: &Path) -> Result<ExitCode, Failure> {
     std::io::stdin()
         .read_to_string(&mut letter)
         .map_err(|e| Failure::Usage(format!("cannot read standard input: {e}")))?;
+    if let Some(kept) = relay::in_letter(&letter) {
+        return relay::own(dir, &kept);
+    }
     match prepare(dir, &letter) {
         Ok(migration) => run(&migration),
         Err(failure) => {
@@ -210,7 +221,7 @@ fn run(migration: &Migration) -> Result<ExitCode, Failure> {
 }
 
 /// The one line to whoever started this process; only the first one counts.
-fn say(reply: &Reply) {
+pub(super) fn say(reply: &Reply) {
     static SAID: std::sync::Once = std::sync::Once::new();
     SAID.call_once(|| {
         let mut out = std::io::stdout().lock();

@@ -7,5 +7,6 @@ pub mod client;
 pub mod dmctl;
 pub mod forget;
 pub mod launch;
+pub mod relay;
 pub mod status;
 pub mod texts;

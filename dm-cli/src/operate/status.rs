@@ -11,6 +11,7 @@ use dm_core::state::{
 use serde_json::{Map, Value, json};
 
 use super::answers::{WORKER, answer};
+use super::relay::View;
 use crate::files::Failure;
 
 /// A task as its state file tells it.
@@ -35,6 +36,8 @@ pub struct Part {
     /// `stop-task` was the last word.
     pub removed: bool,
     pub safe_mode: Value,
+    /// The source's relay log, when it has one.
+    pub relay: Option<View>,
     /// Statements that were not carried, by kind, with where the last of each begins.
     pub skipped: Vec<Skipped>,
     /// Tables that have not joined yet.
@@ -54,8 +57,9 @@ impl Task {
             let skipped = reader.skipped(&LaneId::main(&source.source))?;
             let adding = reader.additions(&source.source)?;
             let adding = adding.into_iter().map(|a| a.table.to_string()).collect();
+            let relay = View::read(dir, source.source.as_str());
             let part = part(dir, name, owner.is_some(), source);
-            parts.push(Part { safe_mode, skipped, adding, ..part });
+            parts.push(Part { safe_mode, skipped, relay, adding, ..part });
         }
         Ok(Self { row, owner, parts })
     }
@@ -74,6 +78,8 @@ impl Task {
             }
             if part.stage == "Paused" && part.error.is_some() {
                 "Error - Some error occurred in subtask".clone_into(&mut status);
+            } else if let Some(word) = part.relay_trouble() {
+                status = format!("Error - Relay status is {word}");
             } else if status == "Paused" {
             } else if status.is_empty() || part.stage == "Paused" {
                 part.stage.clone_into(&mut status);
@@ -86,6 +92,19 @@ impl Task {
             status.push_str(&format!(". Please run `query-status {name}` to get more details."));
         }
         status
+    }
+}
+
+impl Part {
+    /// DM's word for where the binlog is read.
+    fn reads(&self) -> &'static str {
+        if self.relay.is_some() { "local" } else { "remote" }
+    }
+
+    /// DM's word for a relay log that does not run while the binlog is followed.
+    fn relay_trouble(&self) -> Option<&str> {
+        let follows = self.unit == "Sync" && self.stage == "Running";
+        self.relay.as_ref().filter(|_| follows).and_then(View::trouble)
     }
 }
 
@@ -108,8 +127,21 @@ fn part(dir: &Path, task: &str, owned: bool, source: SourceRow) -> Part {
     };
     let canceled = stage == "Paused" && source.desired == Some(Stage::Paused) && error.is_none();
     let source = source.source.as_str().to_owned();
-    let (safe_mode, skipped, adding) = (Value::Null, Vec::new(), Vec::new());
-    Part { source, stage, unit, error, canceled, status, removed, safe_mode, skipped, adding }
+    let (safe_mode, relay) = (Value::Null, None);
+    let (skipped, adding) = (Vec::new(), Vec::new());
+    Part {
+        source,
+        stage,
+        unit,
+        error,
+        canceled,
+        status,
+        removed,
+        safe_mode,
+        relay,
+        skipped,
+        adding,
+    }
 }
 
 fn gone(dir: &Path, task: &str) -> StoredError {
@@ -178,7 +210,7 @@ fn subtask(task: &str, part: &Part) -> Value {
     map.insert("unresolvedDDLLockID".to_owned(), "".into());
     match part.unit.as_str() {
         "Load" => map.insert("load".to_owned(), load(&part.status)),
-        "Sync" => map.insert("sync".to_owned(), sync(&part.status)),
+        "Sync" => map.insert("sync".to_owned(), sync(&part.status, part.reads())),
         _ => map.insert("msg".to_owned(), "".into()),
     };
     map.insert("safeMode".to_owned(), part.safe_mode.clone());
@@ -224,7 +256,7 @@ fn percent(done: u64, all: u64, none: bool) -> String {
 }
 
 /// DM's `SyncStatus`.
-fn sync(status: &Value) -> Value {
+fn sync(status: &Value, reads: &str) -> Value {
     let sync = status.get("sync").unwrap_or(&Value::Null);
     let rows = ["inserted", "updated", "deleted"].iter().map(|key| number(sync, key)).sum::<u64>();
     let (total, recent) = (number(status, "meanRowsPerSecond"), number(status, "rowsPerSecond"));
@@ -243,7 +275,7 @@ fn sync(status: &Value) -> Value {
         "blockingDDLs": [],
         "unresolvedGroups": [],
         "synced": synced,
-        "binlogType": "remote",
+        "binlogType": reads,
         "secondsBehindMaster": number(sync, "secondsBehindMaster").to_string(),
         "blockDDLOwner": "",
         "conflictMsg": "",
@@ -254,7 +286,7 @@ fn sync(status: &Value) -> Value {
 }
 
 /// DM's `QueryStatusListResponse`: the parts of tasks, by source.
-pub fn long(tasks: &[Task], sources: &[String], registered: &[String]) -> Value {
+pub fn long(dir: &Path, tasks: &[Task], sources: &[String], registered: &[String]) -> Value {
     let mut by_source: Vec<(String, Vec<Value>)> = Vec::new();
     let wanted = |source: &str| sources.is_empty() || sources.iter().any(|s| s == source);
     for task in tasks {
@@ -275,8 +307,9 @@ pub fn long(tasks: &[Task], sources: &[String], registered: &[String]) -> Value 
     let all: Vec<Value> = by_source
         .into_iter()
         .map(|(source, subtasks)| {
+            let relay = View::read(dir, &source).map_or(Value::Null, |relay| relay.json());
             let status = json!({
-                "source": source, "worker": WORKER, "result": null, "relayStatus": null,
+                "source": source, "worker": WORKER, "result": null, "relayStatus": relay,
             });
             answer(true, "", json!({"sourceStatus": status, "subTaskStatus": subtasks}))
         })
@@ -321,6 +354,7 @@ pub fn words(task: &Task) -> String {
         for table in &part.adding {
             lines.push(format!("    being added: {table}"));
         }
+        lines.extend(part.relay.as_ref().map(View::words));
         let slow = text(&part.status, "slowStage");
         if !slow.is_empty() && part.stage == "Running" {
             lines.push(format!("    slowed by the {slow}"));
@@ -352,7 +386,7 @@ fn unit_words(part: &Part) -> Option<String> {
             ))
         }
         "Sync" => {
-            let sync = sync(status);
+            let sync = sync(status, part.reads());
             let word = if sync.get("synced") == Some(&true.into()) { ", caught up" } else { "" };
             let mut here = text(&sync, "syncerBinlog");
             if here.is_empty() {
@@ -384,6 +418,7 @@ mod tests {
             removed: false,
             safe_mode: Value::Null,
             adding: Vec::new(),
+            relay: None,
             skipped: Vec::new(),
         };
         let row = TaskRow {

@@ -71,6 +71,17 @@ impl Texts {
         Self { task, sources, key_path: key.map(absolute), cwd }
     }
 
+    /// A source alone: a task that does nothing but name it, so that its rules are checked by the same
+    /// code.
+    pub fn of_source(source: Text, key: Option<&Path>) -> Self {
+        let id = Value::from(source_id(&source).unwrap_or_default());
+        let text = format!(
+            "name: check\ntask-mode: all\ntarget-database: {{sqlite: unused.db}}\n\
+             mysql-instances: [{{source-id: {id}}}]\n"
+        );
+        Self::of(Text { name: "(a task of this source)".to_owned(), text }, vec![source], key)
+    }
+
     /// Adds the sources of the task that are in the list and were not given as files.
     fn add_registered(&mut self, state_dir: &Path) -> Result<(), Failure> {
         // What is wrong with the file is told, with all the rest, when it is resolved.
@@ -84,6 +95,13 @@ impl Texts {
             }
         }
         Ok(())
+    }
+
+    /// One source of these, alone; `None` when it is not among them.
+    pub fn only(&self, source: &str) -> Option<Self> {
+        let text = self.sources.iter().find(|text| source_id(text).as_deref() == Some(source))?;
+        let alone = Self::of_source(text.clone(), self.key_path.as_deref());
+        Some(Self { cwd: self.cwd.clone(), ..alone })
     }
 
     /// What the texts mean.

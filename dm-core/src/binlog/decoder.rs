@@ -96,6 +96,18 @@ impl Decoder {
         self.decode_inner(header, bare)
     }
 
+    /// Checks an event's length and checksum, and does not look at what it says.
+    pub(crate) fn check(&self, event: &[u8]) -> Result<EventHeader> {
+        let header = EventHeader::parse(event)?;
+        if header.checked_size()? != event.len() {
+            return Err(malformed(format!("event {} has another length", header.event_type)));
+        }
+        match self.format.as_ref().map(|format| format.checksum) {
+            Some(Checksum::Crc32) => checksum::verify(event, &header).map(|_| header),
+            _ => Ok(header),
+        }
+    }
+
     /// Decodes an event without its checksum.
     pub(crate) fn decode_inner<'a>(
         &mut self,

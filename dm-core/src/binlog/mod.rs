@@ -40,6 +40,7 @@ mod table_map;
 mod value;
 mod versioning;
 
+pub(crate) use checksum::CHECKSUM_LEN;
 pub use checksum::Checksum;
 pub use decoder::Decoder;
 pub use event::{

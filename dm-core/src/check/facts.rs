@@ -141,6 +141,8 @@ pub(crate) struct TargetFacts {
     pub tables: BTreeMap<TableName, TargetTable>,
     /// What is wrong with named locks; `None` when they work.
     pub locks: Option<String>,
+    /// The target is a TiDB that has no named locks: the marks keep earlier writers out.
+    pub fenced_by_marks: bool,
     /// Schemas in which the user may see triggers.
     pub sees_triggers: BTreeSet<String>,
 }

@@ -9,7 +9,7 @@ use super::facts::{ServerFacts, SourceFacts, TargetFacts, TargetTable};
 use super::gather::about;
 use crate::config::{ConnPlan, TargetPlan};
 use crate::error::Result;
-use crate::mysql::{Connection, Purpose, cell};
+use crate::mysql::{Connection, Purpose, ServerKind, cell};
 use crate::position::Flavor;
 use crate::sink::{Sink, TargetDdl};
 use crate::sql::{quote_table, quote_text};
@@ -28,7 +28,10 @@ pub(super) fn target(
         TargetPlan::Mysql(plan) if subject.own_sink => {
             let mut conn = Connection::open(plan, Purpose::Target).map_err(named)?;
             facts.server = Some(about(&mut conn).map_err(named)?);
-            facts.locks = locks(plan, &mut conn, &subject.plan.name).map_err(named)?;
+            let wrong = locks(plan, &mut conn, &subject.plan.name).map_err(named)?;
+            // There each connection is the server's own, and the sink asks for locks by itself.
+            facts.fenced_by_marks = wrong.is_some() && conn.version().kind == ServerKind::TiDb;
+            facts.locks = wrong.filter(|_| !facts.fenced_by_marks);
             Some(conn)
         }
         _ => None,
@@ -162,7 +165,9 @@ fn locks(plan: &ConnPlan, one: &mut Connection, task: &str) -> Result<Option<Str
     let mut other = Connection::open(plan, Purpose::Target)?;
     let id = one.scalar("SELECT CONNECTION_ID()")?.unwrap_or_default();
     // A server that does not tell is no proof.
-    if !id.is_empty() && id != one.id().to_string() {
+    // The greeting has room for 32 bits, of which TiDB's number may have more.
+    let greeted = id.parse::<u64>().map(|id| id & u64::from(u32::MAX));
+    if !id.is_empty() && greeted != Ok(u64::from(one.id())) {
         return Ok(Some(format!(
             "the connection was greeted as number {}, the server knows it as {id}",
             one.id()

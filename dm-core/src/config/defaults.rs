@@ -38,7 +38,7 @@ pub(super) const QUEUE_SIZE: u64 = 1024;
 pub(super) const CHECKPOINT_INTERVAL: u64 = 30;
 /// DM's: twice the interval above.
 pub(super) const SAFE_MODE_DURATION: Duration = Duration::from_secs(60);
-/// DM's: relative to the working directory.
+/// DM's; each source has a directory of its own in it.
 pub(super) const RELAY_DIR: &str = "relay-dir";
 /// DM's: seconds between two looks at the relay log.
 pub(super) const PURGE_INTERVAL: i64 = 3600;

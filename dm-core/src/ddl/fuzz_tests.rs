@@ -1,5 +1,7 @@
 //! Texts that nobody wrote: reading them gives a statement or an error, quickly, and never panics.
 
+use std::time::{Duration, Instant};
+
 use proptest::prelude::*;
 
 use super::*;
@@ -158,4 +160,160 @@ fn long_and_deep_texts() {
     let columns: Vec<String> = (0..4_000).map(|n| format!("c{n} INT, KEY (c{n})")).collect();
     let wide = format!("CREATE TABLE t ({})", columns.join(", "));
     assert!(parse(&wide, &context).is_ok());
+}
+
+// ---------------------------------------------------------------- for a while
+
+/// So long a text may take: no text of this size takes a thousandth of it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Changes texts that are statements: bytes, pieces, parts that change places or stand twice.
+struct Mutator {
+    state: u64,
+    corpus: Vec<String>,
+}
+
+impl Mutator {
+    fn new(seed: u64) -> Self {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/ddl");
+        let mut files = vec![format!("{root}/statements.sql")];
+        let sequences = std::fs::read_dir(format!("{root}/sequences")).unwrap();
+        files.extend(sequences.map(|f| f.unwrap().path().to_string_lossy().into_owned()));
+        files.sort();
+        let texts = files.iter().map(|file| std::fs::read_to_string(file).unwrap());
+        let corpus = texts.flat_map(|t| t.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+        Self { state: seed.wrapping_mul(2).wrapping_add(1), corpus }
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        self.state ^= self.state << 13;
+        self.state ^= self.state >> 7;
+        self.state ^= self.state << 17;
+        usize::try_from(self.state % u64::try_from(n.max(1)).unwrap()).unwrap()
+    }
+
+    fn text(&mut self) -> String {
+        let at = self.below(self.corpus.len());
+        let mut text = self.corpus[at].clone().into_bytes();
+        for _ in 0..self.below(6) {
+            self.change(&mut text);
+        }
+        if self.below(200) == 0 {
+            // Long ones, where what is not linear shows.
+            let part = text.clone();
+            while text.len() < 50_000 && !part.is_empty() {
+                text.extend_from_slice(&part);
+            }
+        }
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    fn change(&mut self, text: &mut Vec<u8>) {
+        let (a, b) = (self.below(text.len() + 1), self.below(text.len() + 1));
+        let (a, b) = (a.min(b), a.max(b));
+        match self.below(6) {
+            0 => text.truncate(b),
+            1 => drop(text.drain(a..b)),
+            2 => {
+                let part = text[a..b].to_vec();
+                let at = self.below(text.len() + 1);
+                text.splice(at..at, part);
+            }
+            3 => {
+                let piece = PIECES[self.below(PIECES.len())];
+                text.splice(a..a, format!(" {piece} ").into_bytes());
+            }
+            4 => {
+                let marks = b"'\"`\\()/*!,;.-#\0@=\n\x80\xff09";
+                let mark = marks[self.below(marks.len())];
+                text.insert(a, mark);
+            }
+            _ => {
+                let other = self.below(self.corpus.len());
+                let tail = self.corpus[other].clone().into_bytes();
+                let from = self.below(tail.len() + 1);
+                text.truncate(b);
+                text.extend_from_slice(&tail[from..]);
+            }
+        }
+    }
+}
+
+/// Everything that is done with a text of a binlog.
+fn read(sql: &str, mode: u64, tracker: &mut crate::schema::Tracker) {
+    let context = ParseContext {
+        sql_mode: SqlMode::from_bits(mode),
+        default_schema: "d".to_owned(),
+        server: None,
+    };
+    let _ = split(sql);
+    let Ok(statement) = parse(sql, &context) else { return };
+    assert_eq!(statement.splice(|_| None), sql, "splicing in nothing changes the text");
+    let renamed = statement.splice(|_| Some(dm_filter::TableName::new("x", "y")));
+    let _ = (parse(&renamed, &context), statement.pieces(), statement.with_condition());
+    let _ = (statement.is_skipped_by_default(), statement.without_start_transaction());
+    for to in ["8.4.0", "10.11.6-MariaDB", "8.0.11-TiDB-v7.5.0"] {
+        let _ = translate(sql, context.sql_mode, None, ServerVersion::parse(to));
+    }
+    let _ = tracker.apply(&statement);
+}
+
+/// A tracker that knows some of the tables that the statements are about.
+fn tables() -> crate::schema::Tracker {
+    let mut tracker = crate::schema::Tracker::default();
+    for table in ["t", "t1", "t2", "d.t", "db.t", "a"] {
+        let sql = format!(
+            "CREATE TABLE {table} (id INT PRIMARY KEY AUTO_INCREMENT, a INT, b VARCHAR(20) NOT NULL, c JSON, \
+             UNIQUE KEY k1 (a), KEY k2 (b(5), a)) PARTITION BY HASH (id)"
+        );
+        let statement = parse(&sql, &ParseContext::in_schema("d")).unwrap();
+        let _known_already = tracker.apply(&statement);
+    }
+    tracker
+}
+
+/// Texts made of the statements of `fixtures/ddl`, for `DM_FUZZ_SECONDS` (20; a minute in CI), from the
+/// seed `DM_FUZZ_SEED` on. A panic and a text that takes too long are told with the seed of the text.
+#[test]
+fn statements_that_are_not_quite() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|v| v.parse::<u64>().ok());
+    let seconds = number("DM_FUZZ_SECONDS").unwrap_or(20);
+    let first = number("DM_FUZZ_SEED").unwrap_or(1);
+    let (tell, told) = crossbeam_channel::unbounded::<u64>();
+    let worker = std::thread::spawn(move || {
+        let end = Instant::now() + Duration::from_secs(seconds);
+        let mut mutator = Mutator::new(first);
+        let tracker = tables();
+        let mut seed = first;
+        while Instant::now() < end {
+            // Each text has a seed of its own, so that one is found again without those before it.
+            mutator.state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+            let sql = mutator.text();
+            let mode = if mutator.below(3) == 0 {
+                u64::try_from(mutator.below(1 << 30)).unwrap()
+            } else {
+                0
+            };
+            let _ = tell.send(seed);
+            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                read(&sql, mode, &mut tracker.clone());
+            }));
+            assert!(done.is_ok(), "DM_FUZZ_SEED={seed}, sql_mode {mode}: {sql:?}");
+            seed += 1;
+        }
+        seed - first
+    });
+    let mut last = first;
+    loop {
+        match told.recv_timeout(PATIENCE) {
+            Ok(seed) => last = seed,
+            Err(crossbeam_channel::RecvTimeoutError::Disconnected) => break,
+            Err(crossbeam_channel::RecvTimeoutError::Timeout) => {
+                panic!("DM_FUZZ_SEED={last}: the text is read for {} s", PATIENCE.as_secs())
+            }
+        }
+    }
+    let count = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    println!("{count} texts from DM_FUZZ_SEED={first} on in {seconds} s");
+    assert!(count > 0);
 }

@@ -19,6 +19,7 @@ mod key;
 mod lexer;
 mod other;
 mod parse;
+mod pieces;
 mod query;
 mod script;
 mod server;

@@ -39,6 +39,7 @@ struct Inner {
     end: Option<String>,
     origin: Option<String>,
     spoken_of: Option<(BinlogPos, BinlogPos)>,
+    rows: Option<BinlogPos>,
 }
 
 impl Error {
@@ -56,6 +57,7 @@ impl Error {
             end: None,
             origin: None,
             spoken_of: None,
+            rows: None,
         }))
     }
 
@@ -107,6 +109,13 @@ impl Error {
     #[must_use]
     pub fn at_statement(mut self, start: &BinlogPos, end: &BinlogPos) -> Self {
         self.0.spoken_of = Some((start.clone(), end.clone()));
+        self
+    }
+
+    /// Says where the rows begin that it happened at: an operator may have statements run before them.
+    #[must_use]
+    pub fn at_rows(mut self, start: &BinlogPos) -> Self {
+        self.0.rows.get_or_insert_with(|| start.clone());
         self
     }
 
@@ -187,6 +196,11 @@ impl Error {
     /// Beginning and end of the statement it happened at, when an operator may speak of it.
     pub fn statement_place(&self) -> Option<(&BinlogPos, &BinlogPos)> {
         self.0.spoken_of.as_ref().map(|(start, end)| (start, end))
+    }
+
+    /// Where the rows begin that it happened at.
+    pub fn rows_place(&self) -> Option<&BinlogPos> {
+        self.0.rows.as_ref()
     }
 
     /// The statement of the source it happened at, shortened.

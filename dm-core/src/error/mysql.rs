@@ -103,6 +103,7 @@ const NEEDS_PERSON: &[(u16, &str)] = &[
     (1789, "the source has purged transactions that are needed"),
     (8004, "TiDB: a transaction is larger than it takes"),
     (8025, "TiDB: a row is larger than storage takes"),
+    (8175, "TiDB: a transaction needs more memory than it may have"),
     (8200, "TiDB: it does not carry out this kind of DDL"),
     (8214, "TiDB: somebody cancelled the DDL"),
 ];
@@ -161,6 +162,10 @@ const ADVICE: &[(u16, &str)] = &[
         "Raise `performance.txn-entry-size-limit` of the target (and `raft-entry-max-size` of its storage) above the size of the row, then resume.",
     ),
     (
+        8175,
+        "Raise `tidb_mem_quota_query` of the target above what a transaction of this size needs, then resume.",
+    ),
+    (
         8200,
         "TiDB does not carry out this statement: carry out at the target what comes to the same (a new column and a key, one statement each), then let the task pass the statement.",
     ),
@@ -169,6 +174,10 @@ const ADVICE: &[(u16, &str)] = &[
         "The DDL was cancelled at the target (`ADMIN SHOW DDL JOBS` tells when): resume to run it again.",
     ),
 ];
+
+/// A transaction is larger than the target takes: 8004 by its size, 8175 (TiDB from 6.5 on) by the
+/// memory that it needs there.
+const TOO_LARGE: &[u16] = &[8004, 8175];
 
 /// True when a server's error with this number may be gone at the next attempt.
 pub fn is_transient_number(number: u16) -> bool {
@@ -221,12 +230,19 @@ impl Error {
         }
     }
 
+    /// True when the target refused a transaction because of its size: in smaller ones its rows may
+    /// be taken.
+    pub fn is_too_large(&self) -> bool {
+        self.error_scope() == Scope::Downstream
+            && self.server_error().is_some_and(|n| TOO_LARGE.contains(&n))
+    }
+
     /// True when the task stays where it is until a person has acted: trying again by itself would
     /// only meet the same again.
     pub fn needs_person(&self) -> bool {
         const CODES: &[u32] = &[
             11126, 11129, 24001, 24002, 30001, 30002, 30004, 30005, 30008, 34020, 34021, 36008,
-            36014, 36027, 36067, 61001, 61002, 61003, 61004,
+            36014, 36027, 36067, 61001, 61002, 61003, 61004, 61011,
         ];
         CODES.binary_search(&self.code().number).is_ok()
             || self.server_error().is_some_and(needs_person_number)

@@ -8,13 +8,18 @@
 //! all marks of the lane is the applied set: those are skipped, the rest runs exactly once.
 //! Ordinals are stable because a lane is read again from a position whose ordinal is stored with
 //! it, over the same binlog. Over the binlog of another server (a failover by GTID) they are not: a
-//! replica may have committed in another order. So where transactions have MySQL's GTIDs, a set
-//! names them by these as well, and a GTID decides. (Within a domain of MariaDB the order is the
-//! same everywhere.)
+//! replica may have committed in another order (at MariaDB the order within a domain is the same
+//! everywhere, but not that of several). So where transactions have GTIDs, a set names them by
+//! these as well, and a GTID decides.
+//!
+//! A transaction that is larger than the target takes in one of its own is applied in several, each
+//! with a mark that says how far it is ([`Part`]). Only one transaction is in parts at a time: it
+//! runs alone.
 
 use serde::{Deserialize, Serialize};
 
 use super::LaneId;
+use super::exact::exact;
 use crate::position::{Gtid, GtidSet, Position};
 
 /// A set of ordinals as disjoint, sorted, inclusive ranges.
@@ -24,6 +29,20 @@ pub struct OrdinalSet {
     /// The same transactions by GTID, when all have one; may hold older ones, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     gtids: Option<GtidSet>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    part: Option<Part>,
+}
+
+/// A transaction of which only the beginning is in the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Part {
+    /// Its ordinal.
+    pub ordinal: u64,
+    /// So many of its events of rows are in, counted before any filter.
+    pub events: u64,
+    /// Stands for the server whose binlog was read: another one may cut the same rows into other
+    /// events.
+    pub server: u64,
 }
 
 impl OrdinalSet {
@@ -75,7 +94,7 @@ impl OrdinalSet {
     /// ordinal.
     pub fn has(&self, ordinal: u64, gtid: Option<&Gtid>) -> bool {
         match (&self.gtids, gtid) {
-            (Some(set), Some(gtid)) if set.flavor() == gtid.flavor() => set.contains(gtid),
+            (Some(set), Some(gtid)) => set.contains(&exact(gtid)),
             _ => self.contains(ordinal),
         }
     }
@@ -90,8 +109,19 @@ impl OrdinalSet {
         self.gtids.as_ref()
     }
 
+    /// Says that the beginning of a transaction is in.
+    pub fn set_part(&mut self, part: Part) {
+        self.part = Some(part);
+    }
+
+    /// The transaction of which only the beginning is in.
+    pub fn part(&self) -> Option<Part> {
+        self.part.filter(|part| !self.contains(part.ordinal))
+    }
+
     /// Forgets everything up to and including an ordinal.
     pub fn forget_upto(&mut self, ordinal: u64) {
+        self.part = self.part.filter(|part| part.ordinal > ordinal);
         let at = self.ranges.partition_point(|r| r.1 <= ordinal);
         self.ranges.drain(..at);
         if let Some(first) = self.ranges.first_mut() {
@@ -101,6 +131,7 @@ impl OrdinalSet {
 
     /// Adds all of another set.
     pub fn union(&mut self, other: &Self) {
+        self.part = self.part.max(other.part);
         self.gtids = match (self.gtids.take(), other.gtids.clone()) {
             (Some(mut mine), Some(theirs)) => mine.union(&theirs).is_ok().then_some(mine),
             (mine, None) if other.is_empty() => mine,
@@ -142,8 +173,8 @@ impl OrdinalSet {
         }
     }
 
-    /// Text form: each bound told from the one before it, then the GTIDs behind a bar; empty for
-    /// the empty set.
+    /// Text form: each bound told from the one before it, then the GTIDs behind a bar and the part
+    /// behind a tilde; empty for the empty set.
     pub fn to_text(&self) -> String {
         use std::fmt::Write as _;
         let mut out = String::new();
@@ -161,12 +192,22 @@ impl OrdinalSet {
         if let Some(gtids) = self.gtids.as_ref().filter(|_| !self.ranges.is_empty()) {
             let _ = write!(out, "|{}", Position::of_gtid(gtids.clone()).to_text());
         }
+        if let Some(Part { ordinal, events, server }) = self.part() {
+            let _ = write!(out, "~{ordinal}:{events}:{server:x}");
+        }
         out
     }
 
     /// Reads the text form.
     pub fn from_text(text: &str) -> Option<Self> {
         let mut set = Self::new();
+        let text = match text.rsplit_once('~') {
+            Some((text, part)) => {
+                set.part = Some(Part::from_text(part)?);
+                text
+            }
+            None => text,
+        };
         let (text, gtids) = match text.split_once('|') {
             Some((text, gtids)) => (text, Some(Position::from_text(gtids).ok()?.gtid?)),
             None => (text, None),
@@ -187,6 +228,15 @@ impl OrdinalSet {
             base = high;
         }
         Some(set)
+    }
+}
+
+impl Part {
+    fn from_text(text: &str) -> Option<Self> {
+        let mut numbers = text.split(':');
+        let (ordinal, events) = (numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?);
+        let server = u64::from_str_radix(numbers.next()?, 16).ok()?;
+        numbers.next().is_none().then_some(Self { ordinal, events, server })
     }
 }
 
@@ -294,8 +344,40 @@ mod tests {
     }
 
     #[test]
+    fn a_part_counts_until_the_whole_is_in() {
+        let part = |events| Part { ordinal: 7, events, server: 0xabc };
+        let mut first = OrdinalSet::new();
+        first.set_part(part(2));
+        assert_eq!(first.to_text(), "~7:2:abc");
+        assert!(first.is_empty());
+        let mut second = OrdinalSet::from_text("3+1~7:5:abc").unwrap();
+        second.union(&OrdinalSet::from_text(&first.to_text()).unwrap());
+        assert_eq!(second.part(), Some(part(5)));
+        assert!(second.contains(4) && !second.contains(7));
+        second.forget_upto(6);
+        assert_eq!(second.part(), Some(part(5)));
+        let mut whole = second.clone();
+        whole.insert(7);
+        assert_eq!((whole.part(), whole.to_text().as_str()), (None, "7"));
+        second.forget_upto(7);
+        assert_eq!(second, OrdinalSet::new());
+    }
+
+    #[test]
     fn rubbish_is_no_set() {
-        for text in ["x", "1-2", "5,0", "1+", "+1", "18446744073709551615,5"] {
+        for text in [
+            "1~",
+            "~1",
+            "~1:2",
+            "~1:2:x",
+            "~1:2:3:4",
+            "x",
+            "1-2",
+            "5,0",
+            "1+",
+            "+1",
+            "18446744073709551615,5",
+        ] {
             assert_eq!(OrdinalSet::from_text(text), None, "{text}");
         }
     }

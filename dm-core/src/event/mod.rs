@@ -5,6 +5,7 @@
 //! it stood, a mark names exactly the transactions that its target transaction contains.
 
 mod block;
+mod exact;
 mod mark;
 mod rows;
 
@@ -15,7 +16,8 @@ use dm_filter::TableName;
 use serde::{Deserialize, Serialize};
 
 pub use block::{CellKind, CellRef, CopyBlock, CopyColumn};
-pub use mark::{ChunkMark, OrdinalSet, StreamMark};
+pub(crate) use exact::{exact, is_passed};
+pub use mark::{ChunkMark, OrdinalSet, Part, StreamMark};
 pub use rows::{ApplyMode, Batch, EncodedRows, RowBlock, RowData, TablePlan, Txn};
 
 /// The name of a source, from `source-id` of its file.

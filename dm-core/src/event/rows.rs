@@ -7,7 +7,7 @@ use dm_filter::{Columns, Row, RowOp, TableName, Value};
 
 use super::{LaneId, SourceTable};
 use crate::error::Result;
-use crate::position::{Gtid, Position};
+use crate::position::{BinlogPos, Gtid, Position};
 
 /// What happens to the rows of one version of a source table: made once per table version, shared
 /// by all its blocks.
@@ -132,6 +132,8 @@ pub struct Txn {
     pub ordinal: u64,
     /// Its GTID, when it has one.
     pub gtid: Option<Gtid>,
+    /// Where its first event begins, for messages; `None` when that is not known.
+    pub start: Option<BinlogPos>,
     /// The position behind it: where reading goes on once it and all before it are applied.
     pub end: Position,
     /// When it was committed at the source, in seconds since the epoch; 0 when not known.

@@ -1,5 +1,6 @@
 //! From a plan to its sources, its sink, and their settings.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::config::{
 use crate::error::Result;
 use crate::pipeline::{BatchLimit, CopySettings, Creator, StreamSettings};
 use crate::position::Flavor;
+use crate::relay::{RelayConfig, RelaySource};
 use crate::sink::script::ScriptSink;
 use crate::sink::sqlite::SqliteSink;
 use crate::sink::{Guarantees, MysqlSink, MysqlSinkOptions, OnDuplicate, Sink};
@@ -117,8 +119,35 @@ pub(super) fn source(
     }
 }
 
+/// A server whose binlog is read from its relay log, when that is wanted.
+pub(super) fn relayed(
+    source: Arc<dyn Source>,
+    plan: &SourcePlan,
+    creator: &Creator,
+    state_dir: Option<&Path>,
+) -> Arc<dyn Source> {
+    match relay_config(plan, state_dir) {
+        Some(config) => Arc::new(RelaySource::new(source, config, Some(wanted(creator)))),
+        None => source,
+    }
+}
+
+/// What the relay log of a source needs to know; `None` for files. `state_dir` is where the tasks of the
+/// source are known.
+pub fn relay_config(plan: &SourcePlan, state_dir: Option<&Path>) -> Option<RelayConfig> {
+    let SourceKind::Mysql(server) = &plan.kind else { return None };
+    Some(RelayConfig {
+        source: plan.source_id.clone(),
+        conn: server.conn.clone(),
+        server_id: server.server_id,
+        use_gtid: server.enable_gtid,
+        plan: server.relay.clone(),
+        state_dir: state_dir.map(Path::to_owned),
+    })
+}
+
 /// Rows of other tables are dropped while they are read.
-fn wanted(creator: &Creator) -> RowChoice {
+pub(super) fn wanted(creator: &Creator) -> RowChoice {
     let creator = creator.clone();
     Arc::new(move |table| creator.interest(table) != Interest::Skip)
 }

@@ -31,6 +31,7 @@ use std::sync::{Arc, OnceLock};
 use dm_filter::{Chain, Filter};
 
 pub use self::addition::{Addable, write_down};
+pub use self::build::relay_config;
 pub use self::command::{Answer, Command, Reply, Safety, Verb};
 pub use self::control::{Control, Waited};
 pub use self::forget::{forget_marks, marks_place};
@@ -365,7 +366,10 @@ impl Migration {
     fn open(&self, plan: &SourcePlan, creator: &Creator) -> Result<Arc<dyn Source>> {
         match self.parts.sources.get(&creator.source) {
             Some(source) => Ok(Arc::clone(source)),
-            None => build::source(&self.parts.plan, plan, creator),
+            None => {
+                let source = build::source(&self.parts.plan, plan, creator)?;
+                Ok(build::relayed(source, plan, creator, self.parts.state_dir.as_deref()))
+            }
         }
     }
 

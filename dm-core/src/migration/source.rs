@@ -379,6 +379,7 @@ impl SourceRun {
             ddl_rules: Arc::clone(&self.plan.ddl_rules),
             stats: Arc::clone(&way.stats),
             rate: Arc::clone(&self.rate),
+            split: Arc::default(),
             stop,
             until: self.until.clone(),
             report: self.reporter(&way.stats),

@@ -148,6 +148,16 @@ impl Follower {
         self.set(key, Record::Ghost { complete: true, changes: earlier });
     }
 
+    /// True when the statements of a ghost table are kept from its beginning on.
+    pub fn is_followed(&self, ghost: &TableName) -> bool {
+        self.is_complete(ghost)
+    }
+
+    /// Keeps a further change of a ghost table.
+    pub fn add(&mut self, ghost: &TableName, change: Change) {
+        self.remember(ghost, change);
+    }
+
     /// What a statement of the stream means for the target, in order; `None` when it has nothing to
     /// do with online schema changes. `heard` is the statement as it stands in the binlog.
     ///

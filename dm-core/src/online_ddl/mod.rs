@@ -21,6 +21,7 @@
 //! All of it is pure: names and statements in, statements out.
 
 mod follower;
+mod foreign_keys;
 mod names;
 mod record;
 mod steps;
@@ -29,6 +30,7 @@ mod tests;
 mod trace;
 
 pub use follower::{Action, Follower};
+pub use foreign_keys::renamed_keys;
 pub use names::{Kind, Names, running};
 pub use record::Change;
 pub use steps::{Step, read};

@@ -6,7 +6,7 @@ use super::names::{Kind, Names};
 use crate::ddl::{
     AlterSpec, AlterTable, Body, NameRole, PartitionOp, Statement, StatementKind, parse,
 };
-use crate::error::{Code, Error, Result, codes};
+use crate::error::{Code, Result, codes};
 use crate::sql::quote_table;
 
 /// One thing that a statement does.
@@ -160,16 +160,6 @@ fn renames(
         }
     }
     flush(&mut rest, &mut steps)?;
-    if steps.iter().filter(|s| matches!(s, Step::Rest(_))).count() > 1 {
-        return Err(Error::new(
-            &codes::SYNC_UNSUPPORTED,
-            format!(
-                "one RENAME mixes online schema changes and renames of other tables: {}",
-                statement.sql
-            ),
-        )
-        .workaround("Write one statement for each at the source."));
-    }
     Ok(Some(steps))
 }
 

@@ -24,7 +24,7 @@ pub enum Operation {
     Skip,
     /// Run other statements instead of it: their text, semicolons between them.
     Replace(String),
-    /// Run other statements before it.
+    /// Run other statements before it, or before the rows that stand there.
     Inject(String),
     /// Take the word about the place back.
     Revert,
@@ -87,7 +87,8 @@ impl HandleError {
         let Some(change) = change else { return self.list(&reader, task, &known) };
         if self.sources.is_empty() && self.position.is_none() && known.len() > 1 {
             // The sources that go on have nothing to be handled.
-            let stopped = |k: &Known| stopped_at(k).is_ok();
+            let inject = matches!(self.operation, Operation::Inject(_));
+            let stopped = |k: &Known| stopped_at(k, inject).is_ok();
             if known.iter().any(stopped) {
                 known.retain(stopped);
             }
@@ -143,7 +144,7 @@ impl HandleError {
         };
         let place = match &self.position {
             Some(place) => place.clone(),
-            None => stopped_at(known)?,
+            None => stopped_at(known, matches!(self.operation, Operation::Inject(_)))?,
         };
         match &checkpoint.position.binlog {
             Some(stands) if place < *stands => Err(Error::new(
@@ -214,12 +215,15 @@ fn statements(text: &str) -> Result<Vec<String>> {
     Ok(parse_given(text)?.into_iter().map(|s| s.sql).collect())
 }
 
-/// The place of the statement that a source has stopped at.
-fn stopped_at(known: &Known) -> Result<BinlogPos> {
+/// The place of the statement that a source has stopped at; with `inject` also that of rows.
+fn stopped_at(known: &Known, inject: bool) -> Result<BinlogPos> {
     let source = &known.source;
     let Some(error) = known.row.as_ref().and_then(|row| row.error.as_ref()) else {
         return Err(Error::new(&codes::OPERATOR_NOTHING, format!("source {source} has no error")));
     };
+    if error.start.is_empty() && inject && !error.rows.is_empty() {
+        return parse_place(&error.rows);
+    }
     if error.start.is_empty() {
         return Err(Error::new(
             &codes::OPERATOR_NOTHING,

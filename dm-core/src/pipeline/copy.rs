@@ -12,7 +12,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use crossbeam_channel::bounded;
@@ -21,7 +21,7 @@ use dm_filter::TableName;
 use super::copy_moved::ReadEnds;
 use super::copy_stats::CopyStats;
 use super::copy_work::{Blocks, Queue, Shared, Work, lock, stopped};
-use super::create::{Creator, There};
+use super::create::Creator;
 use super::prepared;
 use super::rate::Rate;
 use crate::error::{Error, Result, codes};
@@ -37,7 +37,7 @@ const PLANNED_AT_ONCE: usize = 32;
 /// A table of more rows or bytes is planned by itself.
 const SMALL_TABLE: (u64, u64) = (1_000, 1 << 20);
 /// Attempts to write one chunk before the copy is given up (and resumed from outside).
-const ATTEMPTS: u32 = 5;
+pub(super) const ATTEMPTS: u32 = 5;
 /// How often a copy goes on with a new snapshot because tables were changed meanwhile.
 const ROUNDS: u32 = 50;
 /// A chunk is meant to hold no more rows than this, so that a crash costs little and all readers
@@ -148,6 +148,7 @@ impl Copy {
                 done
             }
         };
+        self.add_keys()?;
         self.state.finish_copy(&self.lane, &contained)?;
         // The state file knows all chunks now; their marks are not needed any more.
         self.sink.forget(&self.task, &self.lane, COPY_EPOCH + 1, true)?;
@@ -222,44 +223,6 @@ impl Copy {
             target.on_duplicate = OnDuplicate::Replace;
         }
         Ok(Table { copy: copy.clone(), generation, target, mixed })
-    }
-
-    fn create(&self, snapshot: &dyn Snapshot, tables: &[Table]) -> Result {
-        self.creator.schemas(&*self.sink, snapshot.schemas())?;
-        let there = There::ask(&*self.sink)?;
-        let next = AtomicUsize::new(0);
-        let make = || -> Result {
-            while let Some(table) = tables.get(next.fetch_add(1, Ordering::Relaxed)) {
-                self.check_stop()?;
-                self.make_table(table, &there)
-                    // The others need not go on.
-                    .inspect_err(|_| next.store(tables.len(), Ordering::Relaxed))?;
-            }
-            Ok(())
-        };
-        let threads = self.settings.threads.max(1).min(tables.len());
-        let parts: Vec<Result> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(make)).collect();
-            threads.into_iter().map(|t| t.join().unwrap_or_else(|_| Err(panicked()))).collect()
-        });
-        parts.into_iter().collect::<Result<()>>()?;
-        self.stats.begin(tables.iter().map(|t| (t.copy.rows, t.copy.bytes)));
-        Ok(())
-    }
-
-    /// Tables that refer to each other may get in each other's way; none is made in part.
-    fn make_table(&self, table: &Table, there: &There) -> Result {
-        let mut attempt = 1;
-        loop {
-            match self.creator.table(&*self.sink, &table.copy.info, there) {
-                Err(e) if e.is_transient() && attempt < ATTEMPTS => {
-                    attempt += 1;
-                    self.check_stop()?;
-                    log::warn!("{} is made again after: {e}", table.copy.info.name);
-                }
-                other => return other,
-            }
-        }
     }
 
     /// Notes the chunks that are at the target although the state file does not know it.
@@ -353,7 +316,15 @@ impl Copy {
                         reader = Some(snapshot.reader()?);
                     }
                     let Some(reader) = reader.as_deref_mut() else { continue };
-                    let stats = self.chunk(&slot, &mut writer, reader, table, &chunk)?;
+                    let stats = match self.chunk(&slot, &mut writer, reader, table, &chunk) {
+                        Err(error) if error.is_too_large() => {
+                            let pieces = self.cut(snapshot, table, &chunk, error)?;
+                            shared.add(pieces.into_iter().map(|c| Work::Chunk(at, c)).collect());
+                            shared.close_one();
+                            continue;
+                        }
+                        other => other?,
+                    };
                     if stats.largest > LARGE_STATEMENT {
                         writer = None;
                     }
@@ -543,7 +514,7 @@ enum Failure {
     Target(Error),
 }
 
-fn panicked() -> Error {
+pub(super) fn panicked() -> Error {
     Error::new(&codes::SYNC_PANIC, "a thread of the copy panicked")
 }
 

@@ -42,6 +42,7 @@ pub(super) struct Ran {
 impl Copy {
     /// Goes on with a new snapshot. Returns the tables that have chunks to be copied.
     pub(super) fn resume(&self, copy: &CopyState, snapshot: &dyn Snapshot) -> Result<Vec<Table>> {
+        has_it_all(copy, snapshot.position())?;
         let fresh: HashMap<&TableName, &TableCopy> =
             snapshot.tables().iter().map(|t| (&t.info.name, t)).collect();
         let moved = match snapshot.is_live() {
@@ -199,7 +200,12 @@ impl Copy {
             },
         };
         let mut found = Vec::new();
-        if from.binlog.as_ref().is_some_and(|from| *from >= goal) {
+        // Files and offsets of two servers are not to be compared.
+        let nothing = match (&from.gtid, &upto.gtid) {
+            (Some(from), Some(upto)) if !upto.is_empty() => upto.is_subset(from),
+            _ => from.binlog.as_ref().is_some_and(|from| *from >= goal),
+        };
+        if nothing {
             return Ok(found);
         }
         let mut stream = self.source.open(from)?;
@@ -240,6 +246,25 @@ impl Copy {
             }
         }
     }
+}
+
+/// A replica that took the source's place while the copy stood still must have all that was read
+/// before: rows of what it lacks would stay at the target for good.
+fn has_it_all(copy: &CopyState, now: &Position) -> Result {
+    let Some(now) = &now.gtid else { return Ok(()) };
+    let read = copy.tables.iter().map(|t| &t.position).chain([&copy.position]);
+    for set in read.filter_map(|position| position.gtid.as_ref()) {
+        if set.flavor() == now.flavor() && !set.is_subset(now) {
+            return Err(Error::new(
+                &codes::SOURCE_GTID_MISSING,
+                format!(
+                    "the copy goes on at a server that does not have the transactions {}: copied                      up to [{set}], executed there [{now}]",
+                    set.minus(now)?
+                ),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The names that a statement touched, without tables that were read after it.

@@ -172,16 +172,16 @@ impl Creator {
         Ok(())
     }
 
-    /// Creates the target table of a source table, if it is not there.
+    /// Creates the target table of a source table, if it is not there; true when it was created.
     ///
     /// # Errors
     ///
     /// What the target answers, or a structure that cannot be understood.
-    pub fn table(&self, sink: &dyn Sink, info: &TableInfo, there: &There) -> Result {
+    pub fn table(&self, sink: &dyn Sink, info: &TableInfo, there: &There) -> Result<bool> {
         let target = self.target(&info.name)?;
         let name = TableName::new(target.schema.clone(), target.table.clone());
         if there.has(sink, &name)? {
-            return Ok(());
+            return Ok(false);
         }
         if target.columns != ColumnChoice::All || !target.extra.is_empty() {
             return Err(Error::new(
@@ -207,7 +207,7 @@ impl Creator {
             Some(text) => parse(&text, &context)?,
             None => statement,
         };
-        create(sink, self.splice(&statement)?, name)
+        create(sink, self.splice(&statement)?, name).map(|()| true)
     }
 
     /// The statement with target names in the places of source names.
@@ -248,7 +248,8 @@ struct Names {
     folded: HashSet<TableName>,
 }
 
-fn folded(table: &TableName) -> TableName {
+/// In small letters, where upper and lower case do not matter.
+pub(super) fn folded(table: &TableName) -> TableName {
     TableName::new(table.schema.to_lowercase(), table.table.to_lowercase())
 }
 

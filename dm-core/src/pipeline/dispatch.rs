@@ -254,6 +254,7 @@ mod tests {
         Txn {
             ordinal,
             gtid: None,
+            start: None,
             end: Position::default(),
             at: 0,
             blocks: Vec::new(),

@@ -2,6 +2,8 @@
 
 mod busy;
 mod copy;
+mod copy_cut;
+mod copy_make;
 mod copy_moved;
 mod copy_resume;
 mod copy_stats;
@@ -11,6 +13,7 @@ mod dispatch;
 mod prepared;
 mod progress;
 mod rate;
+mod split;
 mod spread;
 mod stages;
 mod stats;

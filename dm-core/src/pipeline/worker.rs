@@ -17,18 +17,16 @@ use super::busy::Busy;
 use super::dispatch::Job;
 use super::progress::Progress;
 use super::rate::Rate;
+use super::split::Split;
 use super::stages::Spent;
 use super::stats::StreamStats;
 use crate::error::{Error, Result, codes};
-use crate::event::{Batch, OrdinalSet, StreamMark, Txn};
-use crate::position::{Flavor, Gtid, GtidSet};
+use crate::event::{Batch, OrdinalSet, StreamMark, Txn, exact};
+use crate::position::{Flavor, Gtid, GtidSet, Position};
 use crate::sink::{ApplyStats, Sink, Slot, Writer};
 
 /// Attempts to apply one batch before the stream is given up (and started anew from outside).
 const ATTEMPTS: u32 = 6;
-
-/// TiDB's limit of one transaction (`txn-total-size-limit`).
-const TXN_TOO_LARGE: u16 = 8004;
 
 /// How much goes into one target transaction.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +49,19 @@ pub(crate) struct Worker {
     pub stats: Arc<StreamStats>,
     pub limit: BatchLimit,
     pub rate: Arc<Rate>,
+    pub split: Arc<Split>,
+}
+
+/// Says where the transactions stand that could not be applied.
+fn located(error: Error, batch: &[Arc<Txn>]) -> Error {
+    let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return error };
+    let Some(start) = &first.start else { return error };
+    let error = error.at_rows(start);
+    if error.location().is_some() || error.is_transient() || error.code() == &codes::STOPPED {
+        return error;
+    }
+    let start = Position { binlog: Some(start.clone()), gtid: None };
+    error.at(start, &last.end)
 }
 
 impl Worker {
@@ -85,7 +96,8 @@ impl Worker {
             self.busy.begin();
             self.stats
                 .stages
-                .time(Spent::Writing, || self.apply_split(&mut writer, &mut applied, &batch))?;
+                .time(Spent::Writing, || self.apply_split(&mut writer, &mut applied, &batch))
+                .map_err(|e| located(e, &batch))?;
             self.busy.end();
             self.length.fetch_sub(batch.len(), Ordering::Relaxed);
             self.progress.done(batch.iter().map(|t| t.ordinal));
@@ -122,10 +134,16 @@ impl Worker {
         txns: &[Arc<Txn>],
     ) -> Result {
         match self.apply(writer, applied, txns) {
-            Err(e) if e.server_error() == Some(TXN_TOO_LARGE) && txns.len() > 1 => {
+            Err(e) if e.is_too_large() && txns.len() > 1 => {
                 let (first, rest) = txns.split_at(txns.len() / 2);
                 self.apply_split(writer, applied, first)?;
                 self.apply_split(writer, applied, rest)
+            }
+            Err(e) if e.is_too_large() => {
+                // A single one is applied in parts, by who reads it.
+                let large = txns.first().filter(|txn| txn.blocks.len() > 1);
+                large.inspect(|txn| self.split.refused(txn.bytes));
+                Err(e)
             }
             other => other,
         }
@@ -248,12 +266,11 @@ impl Applied {
     }
 }
 
-/// MySQL's GTIDs as a set. A set of MariaDB's says how far each domain is, not which ones are in
-/// it: `None` for those.
+/// GTIDs as an exact set, for a mark; `None` for no GTIDs.
 pub(super) fn gtids<'g>(gtids: impl Iterator<Item = &'g Gtid>) -> Option<GtidSet> {
     let mut set = GtidSet::empty(Flavor::MySql);
     for gtid in gtids {
-        set.add(gtid).ok()?;
+        set.add(&exact(gtid)).ok()?;
     }
     (!set.is_empty()).then_some(set)
 }

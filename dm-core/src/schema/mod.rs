@@ -9,6 +9,7 @@ mod default;
 mod event;
 mod info;
 mod keys;
+mod pieces;
 mod print;
 mod rename;
 mod table;
@@ -21,6 +22,7 @@ pub use event::event_type;
 pub(crate) use event::integer_range;
 pub use info::{Chunk, SchemaCopy, TableCopy, TableInfo};
 pub use print::create_table;
+pub(crate) use print::{foreign_key_clause, key_clause};
 pub use table::{
     Check, Column, ColumnType, ForeignKey, Generated, Key, KeyKind, KeyPart, TableSchema, TypeKind,
     same_name,

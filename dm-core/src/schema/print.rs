@@ -22,8 +22,8 @@ pub fn create_table(name: &TableName, table: &TableSchema) -> String {
         };
         lines.push(format!("PERIOD FOR {period} ({}, {})", quote_ident(start), quote_ident(end)));
     }
-    lines.extend(table.keys.iter().map(key));
-    lines.extend(table.foreign_keys.iter().map(foreign_key));
+    lines.extend(table.keys.iter().map(key_clause));
+    lines.extend(table.foreign_keys.iter().map(foreign_key_clause));
     lines.extend(table.checks.iter().filter(|c| c.column.is_none()).map(check));
     let name = if name.schema.is_empty() { quote_ident(&name.table) } else { name.to_string() };
     let mut sql = format!("CREATE TABLE {name} (\n  {}\n)", lines.join(",\n  "));
@@ -187,7 +187,8 @@ fn column(column: &Column, table: &TableSchema) -> String {
     sql
 }
 
-fn key(key: &Key) -> String {
+/// A key as it stands in CREATE TABLE and behind ADD: `` KEY `a` (`a`(3),`b` DESC) ``.
+pub(crate) fn key_clause(key: &Key) -> String {
     let kind = match key.kind {
         KeyKind::Primary => "PRIMARY KEY".to_owned(),
         KeyKind::Unique => format!("UNIQUE KEY {}", quote_ident(&key.name)),
@@ -229,7 +230,8 @@ fn names(columns: &[String]) -> String {
     quoted.join(", ")
 }
 
-fn foreign_key(key: &ForeignKey) -> String {
+/// A foreign key as it stands in CREATE TABLE.
+pub(crate) fn foreign_key_clause(key: &ForeignKey) -> String {
     let parent = if key.parent_schema.is_empty() {
         quote_ident(&key.parent_table)
     } else {

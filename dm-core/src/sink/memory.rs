@@ -17,7 +17,7 @@ mod ddl;
 mod table;
 mod writer;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -44,6 +44,8 @@ struct State {
     stream_marks: BTreeMap<MarkKey, StreamMark>,
     /// With the target table that the chunk went into.
     chunk_marks: HashMap<(String, ChunkMark), TableName>,
+    /// Statements that have run and must not run again: task, lane, number and text.
+    ran: BTreeSet<(String, LaneId, u64, String)>,
     writers: BTreeMap<u64, Slot>,
     last_writer: u64,
 }
@@ -173,7 +175,22 @@ impl Sink for MemorySink {
     }
 
     fn execute_ddl(&self, ddl: &TargetDdl) -> Result<DdlOutcome> {
-        self.shared.lock().catalog.run(ddl)
+        let mut state = self.shared.lock();
+        let (Some((task, lane)), Some(number)) = (&ddl.lane, ddl.once) else {
+            return state.catalog.run(ddl);
+        };
+        let once = (task.clone(), lane.clone(), number, ddl.sql.clone());
+        if state.ran.contains(&once) {
+            return Ok(DdlOutcome::Done);
+        }
+        let outcome = state.catalog.run(ddl)?;
+        state.ran.insert(once);
+        Ok(outcome)
+    }
+
+    /// A statement and its mark are there together or not at all.
+    fn runs_once(&self, ddl: &TargetDdl) -> bool {
+        ddl.once.is_some() && ddl.lane.is_some()
     }
 
     fn recover(&self, task: &str, lane: &LaneId, stop: &AtomicBool) -> Result<Recovered> {

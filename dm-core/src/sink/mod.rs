@@ -179,6 +179,16 @@ pub enum DdlOutcome {
     Skipped(String),
 }
 
+/// How a target takes an ALTER TABLE of several clauses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Clauses {
+    /// As one statement; one that it refuses with error 8200 may be tried in pieces.
+    #[default]
+    Together,
+    /// One statement for each.
+    OneByOne,
+}
+
 /// What the marks of a lane say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
@@ -250,6 +260,27 @@ pub trait Sink: Send + Sync {
         Ok(ddl)
     }
 
+    /// How the target takes an ALTER TABLE of several clauses.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be asked.
+    fn clauses(&self) -> Result<Clauses> {
+        Ok(Clauses::Together)
+    }
+
+    /// Waits until the target works no more on statements about the tables of this one, which an earlier
+    /// connection gave it and whose outcome nobody heard. A target that has ended a statement's work when the
+    /// fence of its lane lets the next one through ([`Sink::recover`]) need not do anything.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be asked, `stop` became true, or (11129) the target says that it has
+    /// given this statement up.
+    fn await_ddl(&self, _ddl: &TargetDdl, _stop: &AtomicBool) -> Result<()> {
+        Ok(())
+    }
+
     /// Runs a statement that changes structures and forgets what was known of its tables.
     ///
     /// # Errors
@@ -300,6 +331,36 @@ pub trait Sink: Send + Sync {
     ///
     /// When the target refuses.
     fn empty_table(&self, task: &str, lane: &LaneId, table: &TableName) -> Result<()>;
+
+    /// Takes the keys that serve only reading off a table that was just made and will get many rows:
+    /// they are made when the rows are in ([`Sink::add_keys`]). What is lacking is recorded at the
+    /// target, so that nothing but the target is needed to bring it back. Doing nothing is right.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be asked.
+    fn put_off_keys(&self, _task: &str, _lane: &LaneId, _table: &TableName) -> Result<()> {
+        Ok(())
+    }
+
+    /// The target tables of a lane whose keys were put off and are not back yet.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be asked.
+    fn tables_without_keys(&self, _task: &str, _lane: &LaneId) -> Result<Vec<TableName>> {
+        Ok(Vec::new())
+    }
+
+    /// Gives a table the keys back that were put off. May be interrupted ([`Sink::interrupt`]) and
+    /// done again.
+    ///
+    /// # Errors
+    ///
+    /// What the target answers.
+    fn add_keys(&self, _task: &str, _lane: &LaneId, _table: &TableName) -> Result<()> {
+        Ok(())
+    }
 
     /// True when the sink itself sees to it that a statement with a number
     /// ([`TargetDdl::once`]) that is given again after a crash does not run again.

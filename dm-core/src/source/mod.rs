@@ -5,8 +5,10 @@
 //! stream is polled by one thread. After an error a stream is spent: the pipeline opens the next
 //! one from the last safe point. Several streams of one source may be open at a time.
 
+pub(crate) mod binlog_file;
+mod history;
 pub mod mysql;
-mod queue;
+pub(crate) mod queue;
 pub mod recorded;
 mod translate;
 
@@ -23,6 +25,7 @@ use crate::event::{CopyBlock, SourceId};
 use crate::position::{BinlogPos, Flavor, Gtid, Position};
 pub use crate::schema::{Chunk, SchemaCopy as SchemaInfo, TableCopy, TableInfo};
 
+pub use history::LastGroup;
 pub use translate::{RowChoice, Translator};
 
 /// What is known of a source's server.
@@ -120,6 +123,17 @@ pub trait Source: Send + Sync {
         Ok(None)
     }
 
+    /// Verifies, before a stream is opened at `from`, that the source still has the group that was
+    /// read last where it was read. A source that cannot tell lets it pass.
+    ///
+    /// # Errors
+    ///
+    /// 61011 when something else stands there: the source was restored from a copy, or its binlogs
+    /// were reset. What [`Source::open`] fails with. When the server cannot be asked.
+    fn check_history(&self, _last: &LastGroup, _from: &Position) -> Result<()> {
+        Ok(())
+    }
+
     /// Opens the stream behind a position. The stream first verifies that the server is the one
     /// (or a proper successor of the one) that the position was taken from.
     ///
@@ -168,6 +182,16 @@ pub trait Snapshot: Send + Sync {
     ///
     /// When the source cannot be asked.
     fn plan(&self, table: &TableName, rows: u64) -> Result<Vec<Chunk>>;
+
+    /// Cuts a chunk in about so many pieces, whose union it is; their numbers say nothing. One that
+    /// cannot be cut is left whole: no pieces, or a single one.
+    ///
+    /// # Errors
+    ///
+    /// When the source cannot be asked.
+    fn cut(&self, _table: &TableName, _chunk: &Chunk, _pieces: u32) -> Result<Vec<Chunk>> {
+        Ok(Vec::new())
+    }
 
     /// Opens a reader on this view; one per thread.
     ///
@@ -232,6 +256,9 @@ pub struct SourceEvent {
     pub at: u32,
     /// What it says.
     pub body: Body,
+    /// Tells an event that may end a group from any other that could stand in its place
+    /// ([`EventHeader::fingerprint`](crate::binlog::EventHeader::fingerprint)); `None` for others.
+    pub print: Option<[u8; 16]>,
 }
 
 /// What an event says.

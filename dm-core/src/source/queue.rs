@@ -142,10 +142,10 @@ enum Taken {
 }
 
 /// Where a step of reading puts its events.
-pub(super) type Out<'a> = &'a mut dyn FnMut(SourceEvent) -> Result<()>;
+pub(crate) type Out<'a> = &'a mut dyn FnMut(SourceEvent) -> Result<()>;
 
 /// A stream that a thread of its own reads.
-pub(super) struct QueuedStream {
+pub(crate) struct QueuedStream {
     taken: VecDeque<SourceEvent>,
     shared: Arc<Shared>,
     ended: bool,
@@ -155,7 +155,7 @@ pub(super) struct QueuedStream {
 impl QueuedStream {
     /// Starts the thread. It calls `step` again and again, which waits for the next event and
     /// hands out what it says; false means that nothing can follow any more.
-    pub(super) fn spawn(
+    pub(crate) fn spawn(
         name: &str,
         step: impl FnMut(Out<'_>) -> Result<bool> + Send + 'static,
     ) -> Result<Self> {
@@ -284,7 +284,7 @@ mod tests {
     fn event(bytes: usize) -> SourceEvent {
         let pos = crate::position::BinlogPos::new("b.000001".parse().unwrap(), 4);
         let body = Body::RowsQuery("x".repeat(bytes));
-        SourceEvent { start: pos.clone(), end: pos, at: 0, body }
+        SourceEvent { start: pos.clone(), end: pos, at: 0, body, print: None }
     }
 
     fn soon() -> Instant {
@@ -314,7 +314,7 @@ mod tests {
             let sql = "x".repeat(if events == 1 { LARGE } else { 1 });
             let at: crate::position::BinlogPos = "b.000001:4".parse()?;
             let body = Body::RowsQuery(sql);
-            out(SourceEvent { start: at.clone(), end: at, at: 0, body })?;
+            out(SourceEvent { start: at.clone(), end: at, at: 0, body, print: None })?;
             Ok(events < 3)
         })
         .unwrap();

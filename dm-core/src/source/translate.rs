@@ -13,7 +13,10 @@ use std::sync::Arc;
 use dm_filter::TableName;
 
 use super::{Body, RowsBody, SourceEvent};
-use crate::binlog::{Decoder, Event, EventBody, EventHeader, Heartbeat, MariaDbGtidEvent, Rotate};
+use crate::binlog::{
+    CHECKSUM_LEN, Checksum, Decoder, Event, EventBody, EventHeader, EventType, Heartbeat,
+    MariaDbGtidEvent, Rotate,
+};
 use crate::error::Result;
 use crate::position::{BinlogFile, BinlogPos, Flavor, Gtid, GtidSet};
 
@@ -108,7 +111,7 @@ impl Translator {
     ) -> Result<()> {
         let offset = self.place.pos.offset;
         self.translate(bytes, out)
-            .map_err(|e| e.at(&self.place.pos.with_offset(offset), &self.place.pos))
+            .map_err(|e| e.at(self.place.pos.with_offset(offset), &self.place.pos))
     }
 
     fn translate(
@@ -117,6 +120,7 @@ impl Translator {
         out: &mut dyn FnMut(SourceEvent) -> Result<()>,
     ) -> Result<()> {
         let Event { header, body } = self.decoder.decode(bytes)?;
+        let print = self.print(&header, bytes);
         let offset = self.place.pos.offset;
         let body = match body {
             EventBody::Rotate(rotate) if header.is_artificial() => {
@@ -140,7 +144,8 @@ impl Translator {
         // Names of files are shared with the threads behind: made only for what is told.
         let here = &self.place.pos;
         let mut tell = |at: u32, body: Body| {
-            out(SourceEvent { start: here.with_offset(offset), end: here.clone(), at, body })
+            let (start, end) = (here.with_offset(offset), here.clone());
+            out(SourceEvent { start, end, at, body, print })
         };
         match body {
             EventBody::Rotate(rotate) => {
@@ -169,6 +174,28 @@ impl Translator {
                 None => Ok(()),
             },
         }
+    }
+
+    /// The fingerprint of an event that may end a group.
+    fn print(&self, header: &EventHeader, bytes: &[u8]) -> Option<[u8; 16]> {
+        use EventType as T;
+        let ends = matches!(
+            header.event_type,
+            T::XID
+                | T::QUERY
+                | T::MARIADB_QUERY_COMPRESSED
+                | T::XA_PREPARE
+                | T::TRANSACTION_PAYLOAD
+        );
+        if !ends || header.is_artificial() {
+            return None;
+        }
+        let checksum = self.decoder.format().map_or(Checksum::None, |format| format.checksum);
+        let bare = match checksum {
+            Checksum::Crc32 => bytes.len().checked_sub(CHECKSUM_LEN).and_then(|n| bytes.get(..n)),
+            Checksum::None => None,
+        };
+        Some(header.fingerprint(bare.unwrap_or(bytes)))
     }
 }
 

@@ -128,6 +128,50 @@ impl StateStore {
         })
     }
 
+    /// Puts pieces in the place of a chunk that is not done, under numbers that the table has not
+    /// had; the pieces with these.
+    ///
+    /// # Errors
+    ///
+    /// `STATE_MISUSE` for a chunk that the table does not have, or that is done.
+    pub fn replace_chunk(
+        &self,
+        lane: &LaneId,
+        name: &TableName,
+        chunk: u32,
+        pieces: &[Chunk],
+    ) -> Result<Vec<Chunk>> {
+        self.db.write(|tx| {
+            let lane = lane_id(tx, lane)?;
+            let (table, _) = table_id(tx, lane, name, "generation")?;
+            let last: u32 = tx.query_row(
+                "SELECT coalesce(max(id), 0) FROM chunk WHERE copy_table = ?1",
+                [table],
+                |row| row.get(0),
+            )?;
+            let gone = tx.execute(
+                "DELETE FROM chunk WHERE copy_table = ?1 AND id = ?2 AND done = 0",
+                (table, chunk),
+            )?;
+            if gone == 0 {
+                return Err(misuse(format!("{name} has no open chunk {chunk}")));
+            }
+            let mut numbered = Vec::with_capacity(pieces.len());
+            for (piece, id) in pieces.iter().zip(last.saturating_add(1)..) {
+                tx.execute(
+                    "INSERT INTO chunk (copy_table, id, range, rows) VALUES (?1, ?2, ?3, ?4)",
+                    (table, id, &piece.range, int(piece.rows)),
+                )?;
+                numbered.push(Chunk { id, ..piece.clone() });
+            }
+            tx.execute(
+                "UPDATE copy_table SET chunks = chunks + ?2 WHERE id = ?1",
+                (table, int(numbered.len() as u64) - 1),
+            )?;
+            Ok(numbered)
+        })
+    }
+
     /// Starts a table of the copy anew, as its next generation, with a structure and a snapshot
     /// of its own; forgets its chunks. Returns the new generation. The caller has emptied the
     /// table at the target, or does so before it writes the first chunk of the new generation.

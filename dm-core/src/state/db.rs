@@ -30,6 +30,12 @@ pub(super) enum Fail {
     Own(Error),
 }
 
+impl Fail {
+    fn is_full(&self) -> bool {
+        matches!(self, Self::Sql(e) if e.sqlite_error_code() == Some(ErrorCode::DiskFull))
+    }
+}
+
 /// Results inside of transactions.
 pub(super) type Inner<T> = std::result::Result<T, Fail>;
 
@@ -157,7 +163,17 @@ impl Db {
             tx.commit()?;
             Ok(value)
         };
-        run(guarded).map_err(|e| named(self.path(), e))
+        run(guarded).map_err(|e| {
+            if let (true, Some(path)) = (e.is_full(), self.path()) {
+                super::reserve::give(path);
+            }
+            named(self.path(), e)
+        })
+    }
+
+    /// Sets room aside for when the disk is full; there must be some.
+    pub(super) fn reserve(&self) -> Result<()> {
+        self.path().map_or(Ok(()), super::reserve::take)
     }
 
     /// True when another connection, or a letter of our own, may have changed something since the
@@ -166,12 +182,17 @@ impl Db {
     /// `data_version` changes only for commits of other connections, so our own checkpoints
     /// do not wake the reader of the mailbox.
     pub(super) fn changed(&self) -> Result<bool> {
-        let mut guarded = self.lock();
-        let version = guarded
+        let version = self.version()?;
+        Ok(self.lock().seen.replace(version) != Some(version))
+    }
+
+    /// A number that changes with every commit of another connection.
+    pub(super) fn version(&self) -> Result<i64> {
+        let guarded = self.lock();
+        guarded
             .conn
-            .pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0))
-            .map_err(|e| named(self.path(), Fail::Sql(e)))?;
-        Ok(guarded.seen.replace(version) != Some(version))
+            .pragma_query_value(None, "data_version", |row| row.get(0))
+            .map_err(|e| named(self.path(), Fail::Sql(e)))
     }
 
     /// Makes the next [`Db::changed`] say yes.

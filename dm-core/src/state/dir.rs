@@ -56,14 +56,16 @@ fn on_network(dir: &Path, at: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Makes a directory, and those above it, that only its owner can read.
 #[cfg(unix)]
-fn create_dir(dir: &Path) -> io::Result<()> {
+pub(crate) fn create_dir(dir: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
+/// Makes a directory, and those above it.
 #[cfg(not(unix))]
-fn create_dir(dir: &Path) -> io::Result<()> {
+pub(crate) fn create_dir(dir: &Path) -> io::Result<()> {
     fs::create_dir_all(dir)
 }
 
@@ -146,7 +148,7 @@ fn is_network(kind: &str) -> bool {
 
 /// A task's name as a file name: letters, digits, `-`, `_` and inner dots stay, all else becomes
 /// `%XX`; a name that gets too long ends in a hash of the whole.
-fn file_stem(task: &str) -> String {
+pub(crate) fn file_stem(task: &str) -> String {
     let mut stem = String::with_capacity(task.len());
     for (i, &b) in task.as_bytes().iter().enumerate() {
         if b.is_ascii_alphanumeric() || b == b'-' || b == b'_' || (b == b'.' && i > 0) {
@@ -251,7 +253,7 @@ pub fn list_tasks(dir: &Path) -> Result<Vec<String>> {
     Ok(tasks)
 }
 
-pub(super) fn private(write: bool) -> OpenOptions {
+pub(crate) fn private(write: bool) -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(write);
     #[cfg(unix)]
@@ -260,6 +262,23 @@ pub(super) fn private(write: bool) -> OpenOptions {
         options.mode(0o600);
     }
     options
+}
+
+/// Replaces a file, or makes it, as a whole: whoever reads it meanwhile, and a crash, see the old text or
+/// the new one. Only its owner can read it.
+pub(crate) fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let new = path.with_file_name(name);
+    let _ = fs::remove_file(&new);
+    let mut file = private(true).create_new(true).open(&new)?;
+    file.write_all(text)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    match path.parent() {
+        Some(dir) => File::open(dir)?.sync_all(),
+        None => Ok(()),
+    }
 }
 
 /// Makes an empty file that only its owner can read, unless it is there. SQLite gives its other
@@ -275,7 +294,7 @@ pub(super) fn create_private(file: &Path) -> Result<()> {
 pub(super) fn remove_files(dir: &Path, task: &str) -> Result<()> {
     let file = state_file(dir, task);
     // The -wal file goes first: without the main file it would be applied to the next one.
-    for ending in ["-wal", "-shm", "-journal", ""] {
+    for ending in ["-wal", "-shm", "-journal", "-reserve", ""] {
         let mut name = file.clone().into_os_string();
         name.push(ending);
         match fs::remove_file(&name) {

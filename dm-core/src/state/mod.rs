@@ -30,6 +30,7 @@ mod mailbox;
 mod overrides;
 mod reader;
 mod registry;
+mod reserve;
 mod stream;
 mod stream_model;
 mod tables;
@@ -45,7 +46,7 @@ use crate::error::Result;
 pub use additions::Addition;
 pub use copy_model::{ChunkDone, ChunkState, Contained, CopyBegin, CopyState, CopyTable};
 pub use ddl::{DdlRecord, NewDdl};
-pub(crate) use dir::look as look_at_dir;
+pub(crate) use dir::{create_dir, file_stem, look as look_at_dir, private, replace};
 pub use dir::{list_tasks, log_file, open_log};
 pub use mailbox::{Command, CommandState, Mailbox};
 pub use overrides::{Override, OverrideAction};
@@ -53,8 +54,8 @@ pub use reader::StateReader;
 pub use registry::{Registered, Registry};
 pub use stream::IDEMPOTENT_SECOND;
 pub use stream_model::{
-    Checkpoint, LANE_START, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, PreparedXa, Skipped,
-    TrackedTable, Tracker, XaPart,
+    Checkpoint, LANE_START, LAST_GROUP, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, PreparedXa,
+    Skipped, TrackedTable, Tracker, XaPart,
 };
 pub use task::{SourceRow, Stage, StoredError, TaskRow};
 pub use xa::SERVER_NOTE;
@@ -88,6 +89,7 @@ impl StateStore {
         dir::create_private(&file)?;
         let db = db::Db::open(&file)?;
         let store = Self::start(db, task, Some(lock))?;
+        store.db.reserve()?;
         store.interrupt_commands()?;
         Ok(store)
     }

@@ -110,6 +110,16 @@ impl Mailbox {
 }
 
 impl StateStore {
+    /// A number that is another one when an operator's words may have changed: another process has
+    /// written to the state file.
+    ///
+    /// # Errors
+    ///
+    /// As all reads.
+    pub fn version(&self) -> Result<i64> {
+        self.db.version()
+    }
+
     /// The operator's word about the statement at a position, noting that it was used.
     ///
     /// # Errors

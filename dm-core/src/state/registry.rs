@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -116,18 +116,9 @@ impl Registry {
 
     fn write(&self, sources: &BTreeMap<String, Registered>) -> Result<()> {
         let path = self.dir.join(FILE);
-        let new = self.dir.join(format!("{FILE}.new"));
         let text = serde_json::to_string_pretty(sources)
             .map_err(|e| Error::new(&codes::STATE_IO, "the sources cannot be written").cause(e))?;
-        let write = || -> io::Result<()> {
-            let _ = fs::remove_file(&new);
-            let mut file = dir::private(true).create_new(true).open(&new)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&new, &path)?;
-            File::open(&self.dir)?.sync_all()
-        };
-        write().map_err(|e| broken(&path, &e))
+        dir::replace(&path, text.as_bytes()).map_err(|e| broken(&path, &e))
     }
 }
 

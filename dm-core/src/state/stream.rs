@@ -16,8 +16,8 @@ use super::db::{
     position_or_none, to_json, uint,
 };
 use super::stream_model::{
-    Checkpoint, LANE_START, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, Skipped, TrackedTable,
-    Tracker,
+    Checkpoint, LANE_START, LAST_GROUP, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, Skipped,
+    TrackedTable, Tracker,
 };
 use super::{StateStore, xa};
 use crate::error::{Error, Result, codes};
@@ -35,6 +35,7 @@ impl StateStore {
     ///
     /// As all writes.
     pub fn begin_run(&self, lane: &LaneId, epoch_floor: u64) -> Result<LaneState> {
+        self.db.reserve()?;
         self.db.write(|tx| {
             let id = lane_id(tx, lane)?;
             tx.execute(
@@ -153,6 +154,7 @@ impl StateStore {
             // The operator says that it holds on the server that is there now.
             let note = "DELETE FROM note WHERE lane = ?1 AND key = ?2";
             tx.execute(note, (id, super::SERVER_NOTE))?;
+            tx.execute(note, (id, LAST_GROUP))?;
             state(tx, lane)?.ok_or_else(|| misuse(format!("lane {lane} is gone")))
         })
     }

@@ -16,6 +16,9 @@ pub const MOVE_GAP: u64 = 1 << 40;
 /// The note that says where following a lane began: what the binlog has before, nobody has read.
 pub const LANE_START: &str = "lane-start";
 
+/// The note that tells the last group before a checkpoint ([`crate::source::LastGroup::to_bytes`]).
+pub const LAST_GROUP: &str = "last-group";
+
 /// Where a lane stands: everything up to here is at the target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {

@@ -110,6 +110,9 @@ pub struct StoredError {
     /// Where that statement ends.
     #[serde(default)]
     pub end: String,
+    /// Where the rows begin that it happened at; empty when it was at none.
+    #[serde(default)]
+    pub rows: String,
     /// The statement, shortened.
     #[serde(default)]
     pub statement: String,
@@ -132,6 +135,7 @@ impl StoredError {
             at: now(),
             start: place(error.statement_place().map(|(start, _)| start)),
             end: place(error.statement_place().map(|(_, end)| end)),
+            rows: place(error.rows_place()),
             statement: error.statement().unwrap_or_default().to_owned(),
         }
     }

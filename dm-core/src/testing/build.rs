@@ -67,6 +67,7 @@ pub fn txn(ordinal: u64, blocks: Vec<RowBlock>) -> Arc<Txn> {
     Arc::new(Txn {
         gtid: None,
         ordinal,
+        start: None,
         end: Position::default(),
         at: 0,
         rows: rows.sum(),

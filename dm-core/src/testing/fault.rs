@@ -14,8 +14,8 @@ use crate::error::{Error, Result, Scope, codes};
 use crate::event::{Batch, ChunkMark, LaneId, OrdinalSet, RowBlock, StreamMark};
 use crate::schema::TableSchema;
 use crate::sink::{
-    ApplyStats, BlockStream, DdlOutcome, Guarantees, LoadStats, LoadTarget, Recovered, Sink, Slot,
-    TargetDdl, Writer,
+    ApplyStats, BlockStream, Clauses, DdlOutcome, Guarantees, LoadStats, LoadTarget, Recovered,
+    Sink, Slot, TargetDdl, Writer,
 };
 
 /// On which side of the inner call the fault lies.
@@ -151,6 +151,18 @@ impl Sink for FaultSink {
         self.plan.call(|| self.inner.execute_ddl(ddl)).0
     }
 
+    fn adapt(&self, ddl: TargetDdl) -> Result<TargetDdl> {
+        self.inner.adapt(ddl)
+    }
+
+    fn clauses(&self) -> Result<Clauses> {
+        self.inner.clauses()
+    }
+
+    fn await_ddl(&self, ddl: &TargetDdl, stop: &AtomicBool) -> Result<()> {
+        self.plan.call(|| self.inner.await_ddl(ddl, stop)).0
+    }
+
     fn runs_once(&self, ddl: &TargetDdl) -> bool {
         self.inner.runs_once(ddl)
     }
@@ -177,6 +189,18 @@ impl Sink for FaultSink {
 
     fn empty_table(&self, task: &str, lane: &LaneId, table: &TableName) -> Result<()> {
         self.plan.call(|| self.inner.empty_table(task, lane, table)).0
+    }
+
+    fn put_off_keys(&self, task: &str, lane: &LaneId, table: &TableName) -> Result<()> {
+        self.plan.call(|| self.inner.put_off_keys(task, lane, table)).0
+    }
+
+    fn tables_without_keys(&self, task: &str, lane: &LaneId) -> Result<Vec<TableName>> {
+        self.plan.call(|| self.inner.tables_without_keys(task, lane)).0
+    }
+
+    fn add_keys(&self, task: &str, lane: &LaneId, table: &TableName) -> Result<()> {
+        self.plan.call(|| self.inner.add_keys(task, lane, table)).0
     }
 
     fn writer(&self, slot: &Slot, stop: &AtomicBool) -> Result<Box<dyn Writer>> {

@@ -48,6 +48,8 @@ struct Script {
     transactions: u64,
     clock: u32,
     finished: bool,
+    /// XA transactions that wait for their decision.
+    prepared: BTreeMap<String, Vec<RowBlock>>,
 }
 
 struct Shared {
@@ -89,6 +91,7 @@ impl ScriptedSource {
             transactions: 0,
             clock: 1_600_000_000,
             finished: false,
+            prepared: BTreeMap::new(),
         };
         Self {
             shared: Arc::new(Shared {
@@ -127,17 +130,63 @@ impl ScriptedSource {
     pub fn commit(&self, changes: Vec<TableRows>) -> Result<()> {
         let mut script = self.shared.lock();
         let mut bodies = vec![Body::Query(Box::new(query("", "BEGIN")))];
+        let blocks = self.blocks(changes, &mut bodies)?;
+        bodies.push(Body::Xid);
+        self.apply(script.transactions + 1, blocks)?;
+        script.group(bodies);
+        self.shared.grown.notify_all();
+        Ok(())
+    }
+
+    /// Prepares an XA transaction and logs that as MySQL does: nothing is to be seen of its rows
+    /// until [`ScriptedSource::xa_commit`]. The xid in the log's form, `X'01',X'',1`.
+    ///
+    /// # Errors
+    ///
+    /// When a table does not exist; nothing is logged then.
+    pub fn xa_prepare(&self, xid: &str, changes: Vec<TableRows>) -> Result<()> {
+        let mut script = self.shared.lock();
+        let mut bodies = vec![Body::Query(Box::new(query("", &format!("XA START {xid}"))))];
+        let blocks = self.blocks(changes, &mut bodies)?;
+        bodies.push(Body::Query(Box::new(query("", &format!("XA END {xid}")))));
+        bodies.push(Body::XaPrepare { xid: xid.to_owned(), one_phase: false });
+        script.prepared.insert(xid.to_owned(), blocks);
+        script.group(bodies);
+        self.shared.grown.notify_all();
+        Ok(())
+    }
+
+    /// Commits a prepared transaction and logs its decision.
+    ///
+    /// # Errors
+    ///
+    /// As [`ScriptedSource::commit`].
+    pub fn xa_commit(&self, xid: &str) -> Result<()> {
+        let mut script = self.shared.lock();
+        let blocks = script.prepared.remove(xid).unwrap_or_default();
+        self.apply(script.transactions + 1, blocks)?;
+        script.group(vec![Body::Query(Box::new(query("", &format!("XA COMMIT {xid}"))))]);
+        self.shared.grown.notify_all();
+        Ok(())
+    }
+
+    /// Drops a prepared transaction and logs its decision.
+    pub fn xa_rollback(&self, xid: &str) {
+        let mut script = self.shared.lock();
+        script.prepared.remove(xid);
+        script.group(vec![Body::Query(Box::new(query("", &format!("XA ROLLBACK {xid}"))))]);
+        self.shared.grown.notify_all();
+    }
+
+    /// Changes in the form that is applied; their events go behind `bodies`.
+    fn blocks(&self, changes: Vec<TableRows>, bodies: &mut Vec<Body>) -> Result<Vec<RowBlock>> {
         let mut blocks = Vec::new();
         for (table, rows) in changes {
             let columns = self.columns(&table)?;
             blocks.push(self.block(&table, &columns, rows.clone()));
             bodies.push(Body::Rows(RowsBody::Owned { table, columns, rows: rows.into() }));
         }
-        bodies.push(Body::Xid);
-        self.apply(script.transactions + 1, blocks)?;
-        script.group(bodies);
-        self.shared.grown.notify_all();
-        Ok(())
+        Ok(blocks)
     }
 
     /// Logs events that change nothing here, as they are: for what a test wants to hear about
@@ -239,7 +288,10 @@ impl Script {
         let start = self.end.clone();
         let end = BinlogPos::new(start.file.clone(), start.offset + EVENT_BYTES);
         self.end = end.clone();
-        let event = SourceEvent { start, end, at: self.clock, body };
+        let ends = matches!(body, Body::Xid | Body::Query(_) | Body::XaPrepare { .. });
+        let print =
+            ends.then(|| ((u128::from(self.clock) << 64) | u128::from(end.offset)).to_le_bytes());
+        let event = SourceEvent { start, end, at: self.clock, body, print };
         self.log.push(Entry { event, gtid, boundary });
     }
 

@@ -48,6 +48,14 @@ impl ScriptedSnapshot {
     }
 }
 
+impl ScriptedSnapshot {
+    /// Indexes of a table's key columns.
+    fn key(&self, table: &TableName) -> Vec<usize> {
+        let found = self.tables.iter().find(|t| t.info.name == *table);
+        found.map(|t| key_columns(&t.info.schema)).unwrap_or_default()
+    }
+}
+
 fn rows_of<'a>(rows: &'a Rows, table: &TableName) -> Result<&'a [Vec<Cell>]> {
     match rows.iter().find(|(name, _)| name == table) {
         Some((_, rows)) => Ok(rows),
@@ -80,12 +88,7 @@ impl Snapshot for ScriptedSnapshot {
 
     fn plan(&self, table: &TableName, rows: u64) -> Result<Vec<Chunk>> {
         let of_table = rows_of(&self.rows, table)?;
-        let key = self
-            .tables
-            .iter()
-            .find(|t| t.info.name == *table)
-            .map(|t| key_columns(&t.info.schema))
-            .unwrap_or_default();
+        let key = self.key(table);
         if key.is_empty() {
             let all = Bounds::default();
             return Ok(vec![Chunk { id: 0, range: all.to_text(), rows: of_table.len() as u64 }]);
@@ -106,6 +109,29 @@ impl Snapshot for ScriptedSnapshot {
             chunks.push(Chunk { id: 0, range: Bounds::default().to_text(), rows: 0 });
         }
         Ok(chunks)
+    }
+
+    fn cut(&self, table: &TableName, chunk: &Chunk, pieces: u32) -> Result<Vec<Chunk>> {
+        let (key, bounds) = (self.key(table), Bounds::parse(&chunk.range).unwrap_or_default());
+        if key.is_empty() {
+            return Ok(Vec::new());
+        }
+        let of_table = rows_of(&self.rows, table)?;
+        let mut keys: Vec<_> = of_table.iter().map(|row| key_of(row, &key)).collect();
+        keys.retain(|key| bounds.hold(key));
+        keys.sort();
+        let size = keys.len().div_ceil(pieces.max(1) as usize).max(1);
+        let mut from = bounds.from;
+        let parts: Vec<usize> = keys.chunks(size).map(<[_]>::len).collect();
+        let mut cut = Vec::new();
+        for (id, rows) in (0..).zip(parts) {
+            let next = keys.get((cut.len() + 1) * size).cloned();
+            let to = next.clone().or_else(|| bounds.to.clone());
+            let range = Bounds { from, to }.to_text();
+            cut.push(Chunk { id, range, rows: rows as u64 });
+            from = next;
+        }
+        Ok(cut)
     }
 
     fn reader(&self) -> Result<Box<dyn ChunkReader>> {

@@ -1,5 +1,5 @@
-//! The tables of the meta schema (`dm_task`, `dm_apply_mark`, `dm_chunk_mark`): so much of SQL as `dm`
-//! uses on them.
+//! The tables of the meta schema (`dm_task`, `dm_apply_mark`, `dm_chunk_mark`, `dm_late_key`): so much of SQL as
+//! `dm` uses on them.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +14,7 @@ const TABLES: &[(&str, &[&str], usize)] = &[
         3,
     ),
     ("dm_chunk_mark", &["lane", "db", "tbl", "generation", "chunk", "target_db", "target_tbl"], 5),
+    ("dm_late_key", &["lane", "target_db", "target_tbl", "structure"], 3),
 ];
 
 /// The rows of the tables, by table and key.
@@ -45,11 +46,41 @@ impl Meta {
                     self.0.insert(id, row);
                 }
             }
+        } else if let Some(list) = between(statement, " SET ", " WHERE ")
+            .or_else(|| statement.split_once(" SET ").map(|(_, list)| list.to_owned()))
+        {
+            self.update(statement, &list);
         } else {
             let gone: Vec<_> = self.matching(statement).map(|(id, _)| id.clone()).collect();
             gone.iter().for_each(|id| drop(self.0.remove(id)));
         }
         true
+    }
+
+    /// How many rows an UPDATE of these tables finds; `None` for any other statement.
+    pub fn count(&self, statement: &str) -> Option<u64> {
+        table(statement).filter(|_| statement.starts_with("UPDATE"))?;
+        Some(self.matching(statement).count() as u64)
+    }
+
+    fn update(&mut self, statement: &str, list: &str) {
+        let columns = table(statement).map_or(&[][..], |(_, columns, _)| columns);
+        let ids: Vec<_> = self.matching(statement).map(|(id, _)| id.clone()).collect();
+        for id in ids {
+            let Some(row) = self.0.get_mut(&id) else { continue };
+            for change in literals(list) {
+                let Some((name, value)) = change.split_once('=') else { continue };
+                let at = columns.iter().position(|c| *c == name.trim().trim_matches('`'));
+                let Some(cell) = at.and_then(|at| row.get_mut(at)) else { continue };
+                // `a`=`a`+1
+                *cell = match value.strip_suffix("+1") {
+                    Some(own) if own.trim() == name.trim() => {
+                        (cell.parse::<u64>().unwrap_or(0) + 1).to_string()
+                    }
+                    _ => value.to_owned(),
+                };
+            }
+        }
     }
 
     /// Answers a question about these tables; no rows for any other.
@@ -97,6 +128,7 @@ fn table(statement: &str) -> Option<(&'static str, &'static [&'static str], usiz
 
 /// `` `a`='x' AND `b`<5 ``: column, whether it is `<`, value.
 fn conditions(statement: &str) -> Vec<(String, bool, String)> {
+    let statement = statement.strip_suffix(" FOR UPDATE").unwrap_or(statement);
     let Some((_, text)) = statement.split_once(" WHERE ") else { return Vec::new() };
     let mut all = Vec::new();
     for part in text.split(" AND ") {

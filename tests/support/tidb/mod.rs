@@ -47,6 +47,8 @@ struct State {
     tables: BTreeMap<String, String>,
     meta: Meta,
     locks: BTreeMap<String, u32>,
+    /// A statement with this text is followed by somebody else's taking over all marks.
+    taken_over_at: Option<String>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -102,6 +104,11 @@ impl Tidb {
     /// The statements that were committed, in order, without those of the meta schema.
     pub fn committed(&self) -> Vec<String> {
         lock(&self.shared.state).committed.clone()
+    }
+
+    /// Behind the next statement with this text somebody else takes all marks over.
+    pub fn take_over_before_commit_of(&self, text: &str) {
+        lock(&self.shared.state).taken_over_at = Some(text.to_owned());
     }
 
     /// How many of the statements that have come contain a text.
@@ -181,7 +188,13 @@ impl<'s> Session<'s> {
     }
 
     fn answer(&mut self, statement: &str) -> Answer {
-        lock(&self.shared.state).seen.push(statement.to_owned());
+        let mut state = lock(&self.shared.state);
+        state.seen.push(statement.to_owned());
+        if state.taken_over_at.as_ref().is_some_and(|text| statement.contains(text.as_str())) {
+            state.taken_over_at = None;
+            state.meta.write("UPDATE `m`.`dm_apply_mark` SET `connection`=0");
+        }
+        drop(state);
         let found = lock(&self.shared.rules).find(statement);
         if let Some(rule) = found {
             wait::pass(rule.delay);
@@ -203,11 +216,17 @@ impl<'s> Session<'s> {
             "ROLLBACK" => self.open = None,
             "COMMIT" => {
                 let done = self.open.take().unwrap_or_default();
-                lock(&self.shared.state).commit(done);
+                let mut state = lock(&self.shared.state);
+                if done.iter().any(|s| state.meta.count(s) == Some(0)) {
+                    return Answer::error(9007, "HY000", "Write conflict");
+                }
+                state.commit(done);
             }
             "INSERT" | "REPLACE" | "UPDATE" | "DELETE" => {
-                let rows =
-                    if word == "INSERT" || word == "REPLACE" { meta::tuples(statement) } else { 1 };
+                let rows = match word.as_str() {
+                    "INSERT" | "REPLACE" => meta::tuples(statement),
+                    _ => lock(&self.shared.state).meta.count(statement).unwrap_or(1),
+                };
                 match &mut self.open {
                     Some(open) => open.push(statement.to_owned()),
                     None => lock(&self.shared.state).commit(vec![statement.to_owned()]),

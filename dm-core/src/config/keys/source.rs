@@ -28,9 +28,20 @@ pub(in crate::config) static SOURCE: Group = Group {
             "5.3",
             "Id that we register with at the source; 0 chooses a free one.",
         ),
-        key("enable-relay", Bool, "false", "5.3", "Fetch the binlog to files first.")
-            .deprecated("use `dm start-relay`"),
-        key("relay-dir", Text, "relay-dir", "5.3", "Directory of these files."),
+        key(
+            "enable-relay",
+            Bool,
+            "false",
+            "5.3",
+            "Fetch the binlog to files first (docs/relay-log.md).",
+        ),
+        key(
+            "relay-dir",
+            Text,
+            "relay-dir",
+            "5.3",
+            "Directory of these files, below the state directory unless it is absolute; the default is `relay-dir/<source-id>`.",
+        ),
         key("relay-binlog-name", Text, "", "5.3", "First file to fetch."),
         key("relay-binlog-gtid", Text, "", "5.3", "GTID set to begin fetching after."),
         key("meta-dir", Text, "", "5.3", "").ignored("the state directory holds it"),

@@ -51,7 +51,8 @@ static DDL_RULE: Group = Group {
     title: "ddl-rules[]",
     intro: "A statement that changes structures, that the block-allow-list and the filters let pass, and about whose place no \
             operator has said anything (`dm handle-error`), is compared with the rules in their order; the first that matches \
-            decides. A statement that cannot be read is compared, too.",
+            decides. A statement that cannot be read is compared, too. Of an online schema change each statement \
+            that runs at the rename is compared, with the real table's name in it: ALTER TABLE `schema`.`table` ...",
     keys: &[
         key("match", Text, "", OURS, "A regular expression (of Rust's crate `regex`, no look-around); required. It is looked for anywhere in the statement's text as the binlog has it, comments included, white space at both ends removed; `^` and `$` are beginning and end of the text. Case does not matter (`(?-i)` at its start makes it matter), and `.` stands for line ends, too."),
         key("action", Text, "", OURS, "`skip`: it does not run at the target. `replace`: `sql` runs instead of it. `warn`: it runs, and the log says so. Required. All three are counted in `query-status`, and rows that follow are read in the shape that the source's own statement gave their table."),

@@ -128,8 +128,9 @@ pub struct StartPoint {
 pub struct RelayPlan {
     /// `enable-relay`.
     pub enabled: bool,
-    /// `relay-dir`.
-    pub dir: PathBuf,
+    /// `relay-dir`, below the state directory unless it is absolute; absent or DM's default,
+    /// `relay-dir/<source-id>`.
+    pub dir: Option<PathBuf>,
     /// `relay-binlog-name`: the first file to fetch.
     pub binlog_name: Option<String>,
     /// `relay-binlog-gtid`: the set to begin after.

@@ -138,13 +138,6 @@ fn relay(raw: &RawSource, file: &mut File) -> RelayPlan {
         let expected = "`base.number`, such as `mysql-bin.000001`";
         file.problem(&codes::RELAY_START_NAME, "relay-binlog-name", found, expected);
     }
-    if raw.enable_relay {
-        file.warn(
-            "enable-relay",
-            "a relay log comes with a later release: until then the binlog is read from the source itself, which has \
-             to keep its files until they are read",
-        );
-    }
     let mut number = |key: &str, value: Option<i64>, default: i64| {
         let value = value.unwrap_or(default);
         u64::try_from(value).unwrap_or_else(|_| {
@@ -159,12 +152,12 @@ fn relay(raw: &RawSource, file: &mut File) -> RelayPlan {
     let some = |n: u64| Some(n).filter(|n| *n > 0);
     RelayPlan {
         enabled: raw.enable_relay,
+        // Samples give the default by its name, for every source the same.
         dir: raw
             .relay_dir
             .clone()
-            .filter(|d| !d.is_empty())
-            .unwrap_or_else(|| defaults::RELAY_DIR.into())
-            .into(),
+            .filter(|dir| !dir.is_empty() && dir != defaults::RELAY_DIR)
+            .map(PathBuf::from),
         binlog_name: name,
         binlog_gtid: Some(raw.relay_binlog_gtid.clone()).filter(|g| !g.is_empty()),
         purge: PurgePlan {

@@ -1,4 +1,5 @@
-//! The relay log: 28001 and up (its directory), 30001 and up (its unit).
+//! The relay log: 28001 and up (its directory), 30001 and up (its unit),
+//! 30901 and up (numbers of our own).
 
 codes! {
     RELAY_INDEX = 28001 RelayEventLib Internal High "relay-index":
@@ -55,6 +56,9 @@ codes! {
     RELAY_REMOVE = 30041 RelayUnit Internal High "relay-remove":
         "A relay log file cannot be removed.",
         "Check the permissions of the relay log directory.";
+    RELAY_WRITE = 30901 RelayUnit Internal High "relay-write":
+        "A file of the relay log cannot be read or written.",
+        "Check the free space and the permissions of the relay log directory; then `dm resume-relay`, or `dm resume-task` of a task that reads it.";
     RELAY_OTHER_SERVER = 30044 RelayUnit Internal High "relay-other-server":
         "An event announces a change of file, but comes from another server.",
         "Check whether the address of the source leads to another server now; with a proxy in between, connect to the server itself.";

@@ -28,6 +28,9 @@ codes! {
     DUMP_XA = 61010 DumpUnit Upstream High "source-prepared":
         "Prepared XA transactions of the source wait for their decision, so a copy would miss their rows.",
         "Find out whose they are (XA RECOVER lists them) and decide them with XA COMMIT or XA ROLLBACK, then start the task again.";
+    SOURCE_HISTORY = 61011 SyncUnit Upstream High "source-history":
+        "The source's binlog does not hold any more what was read from it: another transaction stands in its place.",
+        "The source was restored from a copy, or its binlogs were reset and written anew: compare both sides, then set a position with `dm checkpoint set` or copy again.";
     SOURCE_VALUE = 61009 DumpUnit Upstream High "source-value":
         "A value of the source came in a form that cannot be understood.",
         "This is a defect: report the message and the table's structure.";

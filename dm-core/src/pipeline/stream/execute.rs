@@ -9,7 +9,7 @@
 //! replaced it since) is dropped, because the operator's word is later than it.
 
 use super::Stream;
-use super::outcome::{ambiguous, expected, ran, same, short, structures};
+use super::outcome::{ambiguous, expected, ran, same, same_texts, short, structures};
 use super::statement::{Seen, judged};
 use crate::binlog::charset;
 use crate::ddl::{Body, Statement, StatementKind as K, parse};
@@ -27,11 +27,37 @@ const ALREADY_SO: &[u16] =
 
 /// Bits of [`TargetDdl::once`] below the number of a statement within its group.
 const WITHIN_GROUP: u32 = 52;
+/// Bits of that number below the slot.
+const WITHIN_SLOT: u32 = 6;
+
+/// Which statement of a group one is: several may run where the source has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Number {
+    slot: u64,
+    /// 0 for a statement of the source.
+    given: u64,
+}
+
+impl Number {
+    /// A statement of the source, in its slot.
+    pub fn own(slot: u64) -> Self {
+        Self { slot, given: 0 }
+    }
+
+    /// One that was given in its place, the `count`th of the group, from 1.
+    pub fn given(slot: u64, count: u64) -> Self {
+        Self { slot, given: count }
+    }
+
+    fn of_group(self, ordinal: u64) -> u64 {
+        ordinal | (self.slot << WITHIN_SLOT | self.given) << WITHIN_GROUP
+    }
+}
 
 impl Stream<'_> {
-    /// Runs a statement of the source and tracks what it did.
-    pub(super) fn run_ddl(&mut self, statement: &Statement, seen: &Seen<'_>) -> Result {
-        self.run_at_target(statement, seen, 0)?;
+    /// Runs a statement of the source, in its slot of the group, and tracks what it did.
+    pub(super) fn run_ddl(&mut self, statement: &Statement, slot: u64, seen: &Seen<'_>) -> Result {
+        self.run_at_target(statement, Number::own(slot), seen)?;
         self.forget_what_cannot_be(statement);
         let effects = self.tracker.apply(statement)?;
         self.track(&effects);
@@ -40,35 +66,51 @@ impl Stream<'_> {
         Ok(())
     }
 
-    /// Runs a statement at the target behind everything before it, unless its record says that it has run. `number` tells the
-    /// statements of one group apart; the source's own is 0.
+    /// Runs a statement at the target behind everything before it, unless it has run: as a whole or, where
+    /// the target wants that, in pieces.
     pub(super) fn run_at_target(
         &mut self,
         statement: &Statement,
+        number: Number,
         seen: &Seen<'_>,
-        number: u64,
     ) -> Result {
-        self.progress.wait_settled(self.group.ordinal - 1, None)?;
-        self.settle_prepared(&judged(statement))?;
-        let mut ddl = self.target_ddl(statement, seen)?;
-        if let Some(once) = ddl.once.as_mut() {
-            *once |= number << WITHIN_GROUP;
+        self.settle(statement)?;
+        let ddl = self.target_ddl(statement, number, seen)?;
+        if let Some(pieces) = self.pieces_at_once(statement, number, seen)? {
+            return self.run_pieces(pieces, number, seen);
         }
-        let ddl = self.ctx.sink.adapt(ddl)?;
+        match self.run_recorded(&ddl, number, seen) {
+            Err(error) => match self.pieces_after(&error, statement)? {
+                Some(pieces) => self.run_pieces(pieces, number, seen),
+                None => Err(error),
+            },
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Runs one statement, unless its record says that it has run.
+    pub(super) fn run_recorded(
+        &mut self,
+        ddl: &TargetDdl,
+        number: Number,
+        seen: &Seen<'_>,
+    ) -> Result {
+        let gone_on = number.given == 0 && self.has_gone_on_behind(number.slot)?;
         let record = match self.take_pending(&ddl.sql)? {
             // What follows in this group has begun: this one has run.
-            Some(record) if self.is_pending() => {
+            Some(record) if gone_on || self.is_pending() => {
                 self.group.statements.push(record.id);
                 None
             }
-            Some(record) => match self.compare(&record, &ddl)? {
+            None if gone_on => None,
+            Some(record) => match self.compare(&record, ddl)? {
                 Ran::Yes => None,
                 Ran::No => Some(record.id),
             },
-            None => Some(self.begin_record(&ddl, seen)?),
+            None => Some(self.begin_record(ddl, seen)?),
         };
         match record {
-            Some(id) => self.execute(&ddl, id, seen),
+            Some(id) => self.execute(ddl, id, seen),
             None => Ok(()),
         }
     }
@@ -173,7 +215,13 @@ impl Stream<'_> {
         }
     }
 
-    fn target_ddl(&self, statement: &Statement, seen: &Seen<'_>) -> Result<TargetDdl> {
+    /// A statement in the target's names and words.
+    pub(super) fn target_ddl(
+        &self,
+        statement: &Statement,
+        number: Number,
+        seen: &Seen<'_>,
+    ) -> Result<TargetDdl> {
         let reread_or = |text: Option<String>, otherwise: Statement| match text {
             Some(text) => parse(&text, &statement.context),
             None => Ok(otherwise),
@@ -196,12 +244,12 @@ impl Stream<'_> {
         }
         let vars = &seen.query.vars;
         let collation = vars.charset.and_then(|c| charset::by_id(c.server));
-        Ok(TargetDdl {
+        self.ctx.sink.adapt(TargetDdl {
             sql: self.ctx.creator.splice(&conditional)?,
             lane: Some((self.ctx.task.clone(), self.ctx.lane.clone())),
             once: (conditional.kind == K::RenameTable
                 || self.ctx.sink.guarantees().transactional_ddl)
-                .then_some(self.group.ordinal),
+                .then_some(number.of_group(self.group.ordinal)),
             schema: String::new(),
             tables,
             at: seen.at,
@@ -230,8 +278,14 @@ impl Stream<'_> {
         Ok(Some(record))
     }
 
-    fn is_pending(&self) -> bool {
+    /// True when something was under way in this group as the task died.
+    pub(super) fn is_pending(&self) -> bool {
         self.pending.iter().any(|p| p.ddl.ordinal == self.group.ordinal)
+    }
+
+    /// True when a statement of this text was under way in this group as the task died.
+    pub(super) fn is_noted(&self, sql: &str) -> bool {
+        self.pending.iter().any(|p| p.ddl.ordinal == self.group.ordinal && p.ddl.sql == sql)
     }
 
     /// Nothing that was under way in this group is waited for any more: somebody has decided.
@@ -257,12 +311,21 @@ impl Stream<'_> {
         if self.ctx.sink.runs_once(ddl) {
             return Ok(Ran::No);
         }
-        let before = structures(record.ddl.before.iter().map(|(t, s)| (t, s.clone())))?;
-        let mut now = Vec::new();
-        for (table, _) in &record.ddl.before {
-            now.push((table, self.ctx.sink.show_create(table)?));
+        if let Err(error) = self.ctx.sink.await_ddl(ddl, &self.ctx.stop) {
+            if error.code() == &codes::ASYNC_DDL_CANCELLED {
+                // It did not run. Whoever starts the task again wants it to.
+                self.ctx.state.remove_ddl(record.id)?;
+            }
+            return Err(error);
         }
-        let now = structures(now.into_iter())?;
+        let before = structures(record.ddl.before.iter().map(|(t, s)| (t, s.clone())))?;
+        let mut texts = Vec::new();
+        for (table, _) in &record.ddl.before {
+            texts.push((table, self.ctx.sink.show_create(table)?));
+        }
+        let was = record.ddl.before.iter().map(|(_, text)| text.as_deref());
+        let reworded = !same_texts(was, texts.iter().map(|(_, text)| text.as_deref()));
+        let now = structures(texts.into_iter())?;
         let after = expected(&before, &record.ddl.sql)?;
         if record.ddl.before.is_empty() {
             // A schema: its statement says IF [NOT] EXISTS.
@@ -276,8 +339,13 @@ impl Stream<'_> {
                 Ok(Ran::Yes)
             }
             Some(false) => Ok(Ran::No),
-            // It changes nothing that can be seen. Running it twice is harmless, unless tables
-            // change places.
+            // What it changes is not in the structures (partitions, how rows are stored): the target's
+            // own words tell. Where these are the same, running it twice is harmless, unless tables change
+            // places.
+            None if same(&before, &after) && reworded => {
+                self.group.statements.push(record.id);
+                Ok(Ran::Yes)
+            }
             None if same(&before, &after) && !swaps => Ok(Ran::No),
             None => Err(ambiguous(&record.ddl.sql, &before, &after, &now)),
         }

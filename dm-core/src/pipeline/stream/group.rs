@@ -1,10 +1,11 @@
 //! Groups of events: from the first event of a transaction to its end.
 
 use dm_filter::TableName;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::Stream;
 use crate::error::{Error, Result, codes};
-use crate::event::{ApplyMode, RowBlock, StreamMark, Txn};
+use crate::event::{ApplyMode, Part, RowBlock, StreamMark, Txn};
 use crate::pipeline::tables::Arrived;
 use crate::pipeline::windows::{Admission, contains};
 use crate::pipeline::worker::gtids;
@@ -28,6 +29,8 @@ pub(crate) struct Group {
     pub gtid: Option<Gtid>,
     /// Where its GTID event begins, when it has one.
     pub start: Option<BinlogPos>,
+    /// Where its first event begins.
+    pub first: Option<BinlogPos>,
     pub at: u32,
     /// It is in the target already: a restart reads over it.
     pub skip: bool,
@@ -39,12 +42,20 @@ pub(crate) struct Group {
     pub bytes: usize,
     /// Parts of it have been sent.
     pub large: bool,
+    /// Events of rows that have been read, whatever became of them.
+    events: u64,
+    /// So many of them are in the target, in transactions of their own.
+    events_in: u64,
+    /// Bytes in the target's open transaction.
+    open_bytes: usize,
     /// Names of savepoints, and the number of blocks before each.
     pub savepoints: Vec<(String, usize)>,
     /// It is an XA transaction: what became of it is not known yet, its rows are set aside.
     pub xa: Option<super::xa::Rows>,
     /// Records of statements that ran inside of it; they end with the group.
     pub statements: Vec<i64>,
+    /// Up to here an operator was asked for statements to be run before rows.
+    pub asked: Option<BinlogPos>,
 }
 
 impl Group {
@@ -69,9 +80,20 @@ impl Group {
 impl Stream<'_> {
     /// Handles one event.
     pub(super) fn event(&mut self, event: SourceEvent) -> Result {
-        let SourceEvent { start, end, at, body } = event;
+        let SourceEvent { start, end, at, body, print } = event;
+        if let Body::Gtid { gtid, .. } = &body {
+            self.history.begins(gtid.as_ref());
+        }
         self.body(body, &start, &end, at)
             .map_err(|e| super::located(e, &start, &end, self.executed.as_ref()))?;
+        if let Some(print) = print
+            && !self.group.open
+        {
+            self.history.ends(self.ordinal, &start, &end, print, self.progress.low_ordinal());
+        }
+        if self.group.open && self.group.first.is_none() {
+            self.group.first = Some(start);
+        }
         self.seen = Some(end);
         Ok(())
     }
@@ -99,7 +121,11 @@ impl Stream<'_> {
                 self.query(&query, start, end, at)
                     .map_err(|e| e.origin(&String::from_utf8_lossy(&query.sql)))?;
             }
-            Body::Rows(rows) => self.rows(rows, start, end, at)?,
+            Body::Rows(rows) => {
+                self.inject_before(start, end, at)
+                    .and_then(|()| self.rows(rows, start, end, at))
+                    .map_err(|e| e.at_rows(start))?;
+            }
             Body::Xid => self.commit(end)?,
             Body::XaPrepare { xid, one_phase } => self.xa_prepare(&xid, one_phase, end)?,
             Body::Incident(message) => {
@@ -165,6 +191,7 @@ impl Stream<'_> {
         let txn = Txn {
             ordinal: group.ordinal,
             gtid: group.gtid,
+            start: group.first,
             end: position,
             at: group.at,
             blocks: group.blocks,
@@ -197,6 +224,12 @@ impl Stream<'_> {
         if !self.group.open {
             return Ok(());
         }
+        if self.group.events_in > 0 {
+            return Err(Error::new(
+                &codes::SYNC_UNSUPPORTED,
+                "a transaction that was applied in parts is rolled back",
+            ));
+        }
         if self.group.large
             && let Some(writer) = self.large.as_mut()
         {
@@ -220,7 +253,8 @@ impl Stream<'_> {
         if self.group.xa.is_some() {
             return self.xa_rows(rows);
         }
-        if self.group.skip || self.is_copied(end) {
+        self.group.events += 1;
+        if self.group.skip || self.is_in(start)? || self.is_copied(end) {
             return Ok(());
         }
         let (map, name);
@@ -266,10 +300,43 @@ impl Stream<'_> {
         self.group.tidy_keys();
         // A large row is handed on at once, unless it may still be wanted back.
         let alone = bytes > LARGE_ROW && self.group.savepoints.is_empty();
-        if alone || self.group.bytes > self.ctx.settings.large_bytes {
+        let most = self.ctx.split.limit().unwrap_or(usize::MAX);
+        if alone || self.group.bytes > self.ctx.settings.large_bytes.min(most) {
             self.send_part()?;
         }
         Ok(())
+    }
+
+    /// True for rows of a transaction in parts that came in with an earlier part.
+    fn is_in(&mut self, start: &BinlogPos) -> Result<bool> {
+        let Some(part) = self.applied.part().filter(|p| p.ordinal == self.group.ordinal) else {
+            return Ok(false);
+        };
+        if self.group.events > part.events {
+            return Ok(false);
+        }
+        if part.server != self.server_word() {
+            return Err(Error::new(
+                &codes::SYNC_UNSUPPORTED,
+                format!(
+                    "the transaction at {start} was larger than the target takes, and the first {} of \
+                     its events were applied from the binlog of another server",
+                    part.events
+                ),
+            )
+            .workaround(
+                "Go on from the server that the task followed before until this transaction is over, \
+                 then change over.",
+            ));
+        }
+        self.go_alone()?;
+        self.group.events_in = self.group.events;
+        Ok(true)
+    }
+
+    /// Which server's binlog this is, for a mark.
+    fn server_word(&self) -> u64 {
+        xxh3_64(self.ctx.info.server.as_bytes())
     }
 
     fn mode(&self, mode: ApplyMode, end: &BinlogPos, gtid: Option<&Gtid>) -> ApplyMode {
@@ -320,24 +387,74 @@ impl Stream<'_> {
         Ok(Some((info.schema, 0)))
     }
 
-    /// Sends what has been read of a transaction that is too large to be held. It runs alone:
-    /// everything before it is in, nothing behind it is handed out before its end.
-    fn send_part(&mut self) -> Result {
+    /// The open transaction is not held: everything before it is in, nothing behind it is handed out
+    /// before its end.
+    fn go_alone(&mut self) -> Result {
         if !self.group.large {
             self.progress.wait_settled(self.group.ordinal - 1, None)?;
             self.group.large = true;
         }
+        Ok(())
+    }
+
+    /// Sends what has been read of a transaction that is too large to be held.
+    fn send_part(&mut self) -> Result {
+        self.go_alone()?;
         let blocks = std::mem::take(&mut self.group.blocks);
         self.ctx.rate.pay(self.group.rows, self.group.bytes, &self.ctx.stop);
+        self.group.open_bytes += self.group.bytes;
         self.group.bytes = 0;
         self.group.rows = 0;
         (self.group.keys, self.group.distinct) = (Vec::new(), 0);
         if blocks.is_empty() {
             return Ok(());
         }
-        let stats = self.large_writer()?.apply_part(&blocks)?;
+        let open = self.group.open_bytes;
+        // A single event that is too large for the target stays so.
+        let refused = |e: &Error| e.is_too_large() && (blocks.len() > 1 || open > LARGE_ROW);
+        let ctx = self.ctx;
+        let split = &ctx.split;
+        let told = |e: Error| {
+            if refused(&e) {
+                split.refused(open);
+            }
+            e
+        };
+        let (split_up, writer) = (split.limit().is_some(), self.large_writer()?);
+        let stats = writer.apply_part(&blocks).map_err(told)?;
         self.ctx.stats.applied(0, &stats);
+        if split_up {
+            self.commit_begun().map_err(told)?;
+        }
         Ok(())
+    }
+
+    /// Commits what has been sent of a transaction that the target does not take as a whole.
+    fn commit_begun(&mut self) -> Result {
+        let mut begun = crate::event::OrdinalSet::new();
+        begun.set_part(Part {
+            ordinal: self.group.ordinal,
+            events: self.group.events,
+            server: self.server_word(),
+        });
+        let mark = self.large_mark(begun);
+        self.large_writer()?.commit_part(&mark)?;
+        self.group.events_in = self.group.events;
+        self.group.open_bytes = 0;
+        Ok(())
+    }
+
+    /// The mark of the writer of large transactions.
+    fn large_mark(&self, applied: crate::event::OrdinalSet) -> StreamMark {
+        let low = self.progress.low();
+        StreamMark {
+            lane: self.ctx.lane.clone(),
+            epoch: self.epoch,
+            worker: self.ctx.settings.workers.max(1) as u32,
+            low: low.ordinal,
+            low_position: low.position.to_text(),
+            applied,
+        }
     }
 
     fn large_writer(&mut self) -> Result<&mut Box<dyn crate::sink::Writer>> {
@@ -350,20 +467,19 @@ impl Stream<'_> {
     }
 
     fn commit_large(&mut self, group: &Group, position: Position) -> Result {
-        let low = self.progress.low();
         let mut applied = crate::event::OrdinalSet::new();
         applied.insert(group.ordinal);
         applied.set_gtids(gtids(group.gtid.iter()));
-        let mark = StreamMark {
-            lane: self.ctx.lane.clone(),
-            epoch: self.epoch,
-            worker: self.ctx.settings.workers.max(1) as u32,
-            low: low.ordinal,
-            low_position: low.position.to_text(),
-            applied,
-        };
+        let mark = self.large_mark(applied);
         // An error leaves the outcome to the mark: the stream is opened anew and finds out.
-        self.large_writer()?.commit_part(&mark)?;
+        let open = group.open_bytes;
+        let committed = self.large_writer()?.commit_part(&mark);
+        committed.inspect_err(|e| {
+            // A target may find out only now.
+            if e.is_too_large() && open > 0 {
+                self.ctx.split.refused(open);
+            }
+        })?;
         self.ctx.stats.applied(1, &crate::sink::ApplyStats::default());
         self.progress.pass(group.ordinal, position, group.at);
         Ok(())

@@ -11,11 +11,15 @@
 mod elsewhere;
 mod execute;
 mod group;
+mod history;
+mod inject;
 mod lookback;
 mod online;
+mod online_keys;
 mod operator;
 mod outcome;
 mod picture;
+mod pieces;
 mod recover;
 mod statement;
 mod xa;
@@ -29,6 +33,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 use self::group::Group;
+use self::history::History;
 pub(crate) use self::recover::begin_lane;
 pub(crate) use self::statement::judged;
 use self::xa::COPIED;
@@ -38,6 +43,7 @@ use super::create::Creator;
 use super::dispatch::{Dispatcher, Queue};
 use super::progress::{Low, Progress};
 use super::rate::Rate;
+use super::split::Split;
 use super::stages::{Queues, Spent};
 use super::stats::StreamStats;
 use super::tables::Tables;
@@ -47,13 +53,13 @@ use super::worker::{BatchLimit, Worker};
 use crate::config::DdlRules;
 use crate::ddl::ServerVersion;
 use crate::error::{Error, Result, codes};
-use crate::event::{LaneId, OrdinalSet};
+use crate::event::{LaneId, OrdinalSet, is_passed};
 use crate::online_ddl::Follower;
 use crate::position::{BinlogPos, GtidSet, Position};
 use crate::schema::Tracker;
 use crate::sink::{Sink, Slot, Writer};
-use crate::source::{EventStream, Polled, Source, SourceInfo};
-use crate::state::{Checkpoint, DdlRecord, IDEMPOTENT_SECOND, LaneChanges, StateStore};
+use crate::source::{EventStream, LastGroup, Polled, Source, SourceInfo};
+use crate::state::{Checkpoint, DdlRecord, IDEMPOTENT_SECOND, LAST_GROUP, LaneChanges, StateStore};
 
 /// How long one poll of the stream waits: bounds the time to notice a stop.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -96,6 +102,8 @@ pub(crate) struct StreamContext {
     pub ddl_rules: Arc<DdlRules>,
     pub stats: Arc<StreamStats>,
     pub rate: Arc<Rate>,
+    /// How large a transaction the target takes.
+    pub split: Arc<Split>,
     pub stop: Arc<AtomicBool>,
     pub until: Until,
     /// Told after each checkpoint: where the stream stands.
@@ -127,6 +135,24 @@ pub(crate) enum Ended {
 ///
 /// What source, target or state fail with. Running again goes on where it stood.
 pub(crate) fn follow(ctx: &StreamContext) -> Result<Ended> {
+    loop {
+        let before = ctx.split.limit();
+        let error = match follow_once(ctx) {
+            Err(error) if error.is_too_large() => error,
+            other => return other,
+        };
+        let smaller = ctx.split.limit().filter(|now| before.is_none_or(|before| *now < before));
+        let (Some(limit), true) = (smaller, ctx.sink.guarantees().exactly_once) else {
+            return Err(error);
+        };
+        log::warn!(
+            "lane {}: a transaction is applied in parts of up to {limit} bytes after: {error}",
+            ctx.lane
+        );
+    }
+}
+
+fn follow_once(ctx: &StreamContext) -> Result<Ended> {
     let start = recover::recover(ctx)?;
     let progress =
         Arc::new(Progress::new(start.low.clone(), ctx.settings.max_bytes, Arc::clone(&ctx.stop)));
@@ -180,6 +206,7 @@ fn start_workers(
                 stats: Arc::clone(&ctx.stats),
                 limit: ctx.settings.limit,
                 rate: Arc::clone(&ctx.rate),
+                split: Arc::clone(&ctx.split),
             },
             alive.clone(),
         );
@@ -236,6 +263,8 @@ pub(super) struct Start {
     pub xa: HashMap<String, Held>,
     /// Everything up to here is in the copy.
     pub copied: Option<Position>,
+    /// What was read last before the checkpoint, when that is known.
+    pub last_group: Option<LastGroup>,
     /// Structures to be saved with the first checkpoint.
     pub changes: LaneChanges,
 }
@@ -263,6 +292,8 @@ pub(super) struct Stream<'c> {
     /// End of the last event of any kind.
     pub seen: Option<BinlogPos>,
     pub group: Group,
+    /// How to recognise what was read.
+    pub history: History,
     pub xa: HashMap<String, Held>,
     /// Decisions that were handed out, with the groups that prepared and hold the low-water mark.
     pub decided: Vec<(u64, u64)>,
@@ -271,6 +302,8 @@ pub(super) struct Stream<'c> {
     /// The connection for transactions that are too large to be held.
     pub large: Option<Box<dyn Writer>>,
     pub server: ServerVersion,
+    /// Where an operator wants statements to be run before rows.
+    injected: inject::Injected,
     queues: Vec<Queue>,
     /// Events that wait to be taken from the source's stream.
     events_waiting: usize,
@@ -312,11 +345,13 @@ impl<'c> Stream<'c> {
             executed: start.low.position.gtid.clone(),
             seen: start.low.position.binlog.clone(),
             group: Group::default(),
+            history: History::new(&ctx.info.server, start.last_group),
             xa: start.xa,
             decided: Vec::new(),
             copied: start.copied,
             large: None,
             server: ServerVersion::parse(&ctx.info.version),
+            injected: inject::Injected::default(),
             queues,
             events_waiting: 0,
             saved: Instant::now(),
@@ -328,7 +363,11 @@ impl<'c> Stream<'c> {
         // A position taken now lies at or behind everything that is there now.
         let mut goal = self.ctx.until.goal(&*self.ctx.source)?;
         self.save()?;
-        let mut stream = self.ctx.source.open(&self.progress.low().position)?;
+        let from = self.progress.low().position;
+        if let Some(last) = self.history.before() {
+            self.ctx.source.check_history(last, &from)?;
+        }
+        let mut stream = self.ctx.source.open(&from)?;
         loop {
             if self.progress.is_over()
                 && let Some(failure) = self.progress.failure()
@@ -406,6 +445,9 @@ impl<'c> Stream<'c> {
             self.idempotent_second = None;
             self.changes.notes.push((IDEMPOTENT_SECOND.to_owned(), None));
         }
+        if let Some(last) = self.history.upto(low.ordinal) {
+            self.changes.notes.push((LAST_GROUP.to_owned(), Some(last.to_bytes())));
+        }
         let checkpoint = Checkpoint {
             ordinal: low.ordinal,
             position: low.position.clone(),
@@ -426,9 +468,10 @@ impl<'c> Stream<'c> {
     fn forget_old_marks(&mut self, low: &Low) -> Result {
         // Ordinals of another server's order do not tell when all of those marks are passed.
         let passed = match (self.applied.gtids(), &low.position.gtid) {
-            (Some(applied), Some(low)) => applied.is_subset(low),
+            (Some(applied), Some(low)) => is_passed(applied, low),
             _ => self.applied.last().is_none_or(|last| last <= low.ordinal),
         };
+        let passed = passed && self.applied.part().is_none_or(|part| part.ordinal <= low.ordinal);
         if self.forgot || !passed {
             return Ok(());
         }

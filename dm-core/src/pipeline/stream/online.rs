@@ -5,12 +5,14 @@
 //! a helper table is a barrier as every structural one, although nothing runs: all before it is in,
 //! and the record is saved with the position behind it before anything later is handed out, so that
 //! marks of the target cannot run ahead of it. The rename's statements run one after the other, each
-//! with a record of its own; a record of a later one says that the earlier ones have run.
+//! with a record of its own; a record of a later one says that the earlier ones have run. `ddl-rules`
+//! are asked about each of them, by the text with the real table's name.
 
 use dm_filter::{Change as Judged, EventType, Filter, TableName, Verdict};
 
 use super::Stream;
 use super::lookback::look_back;
+use super::operator::ALONE;
 use super::statement::Seen;
 use crate::ddl::{Statement, StatementKind};
 use crate::error::{Error, Result, codes};
@@ -68,11 +70,13 @@ impl Stream<'_> {
                     look_back(self, follower.names(), &ghost, seen.start, &judge_text(self))?;
                 follower.adopt(&ghost, earlier);
             }
-            follower.statement(statement, &heard, &judge)?
+            let actions = follower.statement(statement, &heard, &judge)?;
+            self.keep_key_names(follower, statement, &heard, &judge)?;
+            actions
         };
         let done = actions.is_some();
-        for action in actions.into_iter().flatten() {
-            self.act(action, seen)?;
+        for (slot, action) in (ALONE..).zip(actions.into_iter().flatten()) {
+            self.act(action, slot, seen)?;
         }
         let (gone, kept) = follower.take_changes()?;
         self.changes.removed_online_ddl.extend(gone);
@@ -83,26 +87,41 @@ impl Stream<'_> {
         Ok(done)
     }
 
-    fn act(&mut self, action: Action, seen: &Seen<'_>) -> Result {
-        let (statement, change) = match action {
-            Action::Rest(statement) => {
-                match self.not_admitted(&statement, seen)? {
-                    Some(why) => log::debug!("{why}: {}", statement.sql),
-                    None => self.run_ddl(&statement, seen)?,
+    fn act(&mut self, action: Action, slot: u64, seen: &Seen<'_>) -> Result {
+        match action {
+            Action::Rest(statement) => match self.not_admitted(&statement, seen)? {
+                Some(why) => {
+                    log::debug!("{why}: {}", statement.sql);
+                    Ok(())
                 }
-                return Ok(());
+                None => self.one_of_several(*statement, slot, seen),
+            },
+            Action::Change { statement, change } if change.filtered => {
+                self.track_only(&statement);
+                Ok(())
             }
-            Action::Change { statement, change } => (statement, change),
-        };
-        if change.filtered {
-            self.track_only(&statement);
-            return Ok(());
+            Action::Change { statement, change } => {
+                if self.elsewhere(&statement)?.is_some() {
+                    return Ok(());
+                }
+                let query = change.query();
+                self.one_of_several(
+                    *statement,
+                    slot,
+                    &Seen { query: &query, at: change.at, ..*seen },
+                )
+            }
         }
-        if self.elsewhere(&statement)?.is_some() {
-            return Ok(());
+    }
+
+    /// Runs one of the statements of a rename, or does what a rule of the task file wants of it.
+    fn one_of_several(&mut self, statement: Statement, slot: u64, seen: &Seen<'_>) -> Result {
+        let text = statement.sql.clone();
+        let seen = Seen { text: &text, ..*seen };
+        match self.rule_about(&seen) {
+            Some(action) => self.ruled(&action, Ok(statement), slot, &seen),
+            None => self.run_ddl(&statement, slot, &seen),
         }
-        let query = change.query();
-        self.run_ddl(&statement, &Seen { query: &query, at: change.at, ..*seen })
     }
 
     /// The verdict on a statement, as if it stood in it for one table alone.

@@ -5,9 +5,12 @@
 //! of the statements that it brings runs once, also when the process dies between two of them.
 //! Obstacle: they all stand at one place of the source's binlog, and the operator may change his mind
 //! half way. Method: each has a record of its own like every statement ([`super::execute`]). When it
-//! has run, one commit of the state file removes that record and notes how many statements of which
-//! list have run in this group. A restart goes on behind them. Another list for the same place begins
-//! behind the statements that both begin with: what has run stays, and is not run again.
+//! has run, a commit of the state file notes which statements of which list have run in this group. A
+//! restart goes on behind them. Another list for the same place begins behind the statements that both
+//! begin with: what has run stays, and is not run again. A group may have several lists (a rule speaks
+//! of each statement of an online schema change, an operator of the whole): each has its slot, in their
+//! order, and a note about a later slot says that the plain statements before it have run.
+//! Such a commit in the middle of a group saves the note alone: structures go with the group's end.
 //!
 //! The tracker follows the source, so it is given the source's own statement, whatever ran at the target.
 //! Only when that cannot be read, or does not fit what is tracked, the statements that ran in its place
@@ -16,38 +19,54 @@
 use serde::{Deserialize, Serialize};
 
 use super::Stream;
+use super::execute::Number;
 use super::outcome::short;
-use super::statement::{Seen, judged};
+use super::statement::Seen;
 use crate::config::DdlRuleAction;
 use crate::ddl::{ParseContext, SqlMode, Statement, parse, split};
 use crate::error::{Class, Error, Result, codes};
 use crate::state::{OverrideAction, Skipped};
 
 /// Key of the note in the state file.
-const NOTE: &str = "given-statements";
+const NOTE: &str = "given";
+
+/// The slot of an operator's word; the statements of the group come behind it.
+pub(super) const OPERATOR: u64 = 0;
+/// The slot of a statement that is all of its group.
+pub(super) const ALONE: u64 = 1;
 
 /// How far the statements that were given for a place have come.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Given {
     /// The group that they belong to.
     ordinal: u64,
-    /// Those that have run and need not run again, in order.
-    ran: Vec<String>,
-    /// How many have run in this group in all, of this list and of earlier ones.
+    /// Those that have run and need not run again, in order, each with the slot of its list.
+    ran: Vec<(u64, String)>,
+    /// How many have run in this group in all, of these lists and of earlier ones.
     count: u64,
 }
 
 impl Given {
-    /// Goes on with a list: what both begin with has run.
-    fn with(mut self, list: &[String]) -> Self {
-        let same = self.ran.iter().zip(list).take_while(|(a, b)| a == b).count();
-        self.ran.truncate(same);
-        self
+    /// Goes on with the list of a slot: what both begin with has run. How much that is.
+    fn with(&mut self, slot: u64, list: &[String]) -> usize {
+        let of_slot = self.ran.iter().filter(|(s, _)| *s == slot);
+        let same = of_slot.zip(list).take_while(|((_, a), b)| a == *b).count();
+        let mut seen = 0;
+        self.ran.retain(|(s, _)| {
+            seen += usize::from(*s == slot);
+            *s != slot || seen <= same
+        });
+        same
     }
 
-    fn add(&mut self, sql: &str) {
-        self.ran.push(sql.to_owned());
+    fn add(&mut self, slot: u64, sql: &str) {
+        self.ran.push((slot, sql.to_owned()));
         self.count += 1;
+    }
+
+    /// True when something has run behind a slot.
+    fn is_behind(&self, slot: u64) -> bool {
+        self.ran.iter().any(|(s, _)| *s > slot)
     }
 }
 
@@ -78,15 +97,16 @@ impl Stream<'_> {
             return self.skip("contained in the copy", seen);
         }
         match action {
-            OverrideAction::Skip => self.leave_out("skipped by the operator", &parsed, seen),
+            OverrideAction::Skip => self.leave_out("skipped by the operator", &parsed, seen)?,
             OverrideAction::Replace(list) => {
-                self.replace("replaced by the operator", list, &parsed, seen)
+                self.replace("replaced by the operator", list, &parsed, OPERATOR, seen)?;
             }
             OverrideAction::Inject(list) => {
-                self.run_given(list, seen)?;
-                self.as_written(parsed, seen)
+                self.run_given(list, OPERATOR, seen)?;
+                return self.as_written(parsed, seen);
             }
         }
+        self.end_ddl(seen)
     }
 
     /// What the task file's rules want instead of this statement.
@@ -94,11 +114,13 @@ impl Stream<'_> {
         self.ctx.ddl_rules.find(seen.text)
     }
 
-    /// Carries out what a rule wants.
+    /// Carries out what a rule wants of a statement of a group, the `slot`th from 1; the group goes on
+    /// behind it.
     pub(super) fn ruled(
         &mut self,
         action: &DdlRuleAction,
         parsed: Result<Statement>,
+        slot: u64,
         seen: &Seen<'_>,
     ) -> Result {
         match action {
@@ -112,15 +134,15 @@ impl Stream<'_> {
                         format!("a ddl-rule replaces the statement by nothing: {text:?}"),
                     ));
                 }
-                self.replace("replaced by a ddl-rule", &list, &parsed, seen)
+                self.replace("replaced by a ddl-rule", &list, &parsed, slot, seen)
             }
             DdlRuleAction::Warn => {
                 log::warn!("a ddl-rule points at {}: {}", seen.start, short(seen.text));
                 let statement = parsed?;
-                self.run_ddl(&statement, seen)?;
+                self.run_ddl(&statement, slot, seen)?;
                 let kind = "run, with the warning of a ddl-rule";
                 self.changes.skipped.push(Skipped::one(kind, seen.start));
-                self.end_ddl(seen)
+                Ok(())
             }
         }
     }
@@ -128,13 +150,11 @@ impl Stream<'_> {
     /// Nothing of the statement goes to the target.
     fn leave_out(&mut self, kind: &str, parsed: &Result<Statement>, seen: &Seen<'_>) -> Result {
         if let Ok(statement) = parsed {
-            // Prepared rows are read in the structure of their time.
-            self.settle_prepared(&judged(statement))?;
+            self.settle(statement)?;
             self.track_only(statement);
         }
-        self.drop_pending()?;
-        self.skip(kind, seen)?;
-        if seen.in_txn { Ok(()) } else { self.save() }
+        self.changes.skipped.push(Skipped::one(kind, seen.start));
+        Ok(())
     }
 
     fn replace(
@@ -142,13 +162,14 @@ impl Stream<'_> {
         kind: &str,
         list: &[String],
         parsed: &Result<Statement>,
+        slot: u64,
         seen: &Seen<'_>,
     ) -> Result {
-        self.run_given(list, seen)?;
+        self.run_given(list, slot, seen)?;
         self.changes.skipped.push(Skipped::one(kind, seen.start));
         let tracked = match parsed {
             Ok(statement) => {
-                self.settle_prepared(&judged(statement))?;
+                self.settle(statement)?;
                 self.track_only(statement)
             }
             Err(_) => false,
@@ -159,13 +180,14 @@ impl Stream<'_> {
             }
         }
         self.ctx.stats.ddl();
-        self.end_ddl(seen)
+        Ok(())
     }
 
     /// Runs statements at the target at this place, those that have not run yet.
-    fn run_given(&mut self, list: &[String], seen: &Seen<'_>) -> Result {
-        let mut given = self.given()?.with(list);
-        for (at, sql) in list.iter().enumerate().skip(given.ran.len()) {
+    pub(super) fn run_given(&mut self, list: &[String], slot: u64, seen: &Seen<'_>) -> Result {
+        let mut given = self.given()?;
+        let ran = given.with(slot, list);
+        for (at, sql) in list.iter().enumerate().skip(ran) {
             let which = |e: Error| {
                 e.context(format!(
                     "statement {} of {} that were given for this place, {:?}",
@@ -175,12 +197,18 @@ impl Stream<'_> {
                 ))
             };
             let statement = parse(sql, &given_context(seen)).map_err(which)?;
-            self.run_at_target(&statement, seen, given.count + 1).map_err(which)?;
-            given.add(sql);
+            self.run_at_target(&statement, Number::given(slot, given.count + 1), seen)
+                .map_err(which)?;
+            given.add(slot, sql);
             self.note(&given)?;
         }
         self.tables.forget();
         Ok(())
+    }
+
+    /// True when statements were given behind a slot of this group, and one of them has run.
+    pub(super) fn has_gone_on_behind(&self, slot: u64) -> Result<bool> {
+        Ok(self.given()?.is_behind(slot))
     }
 
     /// How far the statements for this place have come.
@@ -195,15 +223,18 @@ impl Stream<'_> {
         Ok(if stored.ordinal == fresh.ordinal { stored } else { fresh })
     }
 
-    /// The last statement has run: its record goes and the note comes in one commit.
+    /// Notes that the last statement has run. Its record stays until the group ends.
     fn note(&mut self, given: &Given) -> Result {
         let bytes = serde_json::to_vec(given).map_err(|e| {
             Error::new(&codes::STATE_VALUE, "a list of statements cannot be written").cause(e)
         })?;
-        // It stays until the next one: a later group has another ordinal.
+        // What this group has changed so far is saved with its end, and not with a place before it.
+        // The note stays until the next one: a later group has another ordinal.
+        let kept = std::mem::take(&mut self.changes);
         self.changes.notes.push((NOTE.to_owned(), Some(bytes)));
-        self.changes.finished_ddl.append(&mut self.group.statements);
-        self.save()
+        self.save()?;
+        self.changes = kept;
+        Ok(())
     }
 
     /// Adds the statement to an error and the commands that help.
@@ -211,7 +242,12 @@ impl Stream<'_> {
         let about_it = error.code().class != Class::Checkpoint
             && error.code() != &codes::STOPPED
             && error.code() != &codes::TXN_ORDER;
-        if error.is_transient() || !about_it {
+        if !about_it {
+            return error;
+        }
+        let error = error.origin(seen.text).at_statement(seen.start, seen.end);
+        if error.is_transient() {
+            // It may pass by itself; where it does not, an operator may speak of the statement.
             return error;
         }
         let command = format!(
@@ -228,7 +264,7 @@ impl Stream<'_> {
              ...; ...\"` runs other statements instead of it, `{command} inject \"...\"` runs others before \
              it; then start the task again."
         );
-        error.origin(seen.text).at_statement(seen.start, seen.end).workaround(text)
+        error.workaround(text)
     }
 }
 
@@ -263,16 +299,27 @@ mod tests {
 
     #[test]
     fn another_list_goes_on_behind_what_both_begin_with() {
-        let mut given = Given { ordinal: 7, ..Given::default() }.with(&list(&["a", "b"]));
-        given.add("a");
-        let same = given.clone().with(&list(&["a", "b"]));
-        assert_eq!((same.ran.len(), same.count), (1, 1));
-        let mended = given.clone().with(&list(&["a", "B"]));
-        assert_eq!((mended.ran.len(), mended.count), (1, 1));
-        let mut other = given.with(&list(&["c"]));
-        assert_eq!((other.ran.len(), other.count), (0, 1), "what has run is counted all the same");
-        other.add("c");
-        assert_eq!(other.with(&list(&["c"])).ran.len(), 1);
+        let mut given = Given { ordinal: 7, ..Given::default() };
+        assert_eq!(given.with(0, &list(&["a", "b"])), 0);
+        given.add(0, "a");
+        assert_eq!(given.clone().with(0, &list(&["a", "b"])), 1);
+        assert_eq!(given.clone().with(0, &list(&["a", "B"])), 1);
+        assert_eq!(given.with(0, &list(&["c"])), 0);
+        assert_eq!((given.ran.len(), given.count), (0, 1), "what has run is counted all the same");
+        given.add(0, "c");
+        assert_eq!(given.with(0, &list(&["c"])), 1);
+    }
+
+    #[test]
+    fn lists_of_one_group_do_not_mix() {
+        let mut given = Given { ordinal: 7, ..Given::default() };
+        given.add(1, "a");
+        assert!(given.is_behind(0) && !given.is_behind(1));
+        assert_eq!(given.with(3, &list(&["a"])), 0, "another statement's list");
+        given.add(3, "a");
+        assert_eq!(given.with(1, &list(&["a"])), 1, "a restart begins with the first list again");
+        assert_eq!(given.with(1, &list(&["x"])), 0);
+        assert_eq!(given.with(3, &list(&["a"])), 1, "another's change of mind takes nothing away");
     }
 
     #[test]

@@ -13,8 +13,9 @@ use crate::pipeline::progress::Low;
 use crate::pipeline::windows::Windows;
 use crate::position::Position;
 use crate::schema::{Defaults, SchemaCopy, SchemaInfo, Tracker};
+use crate::source::LastGroup;
 use crate::state::{
-    Checkpoint, Contained, IDEMPOTENT_SECOND, LANE_START, LaneChanges, TrackedTable,
+    Checkpoint, Contained, IDEMPOTENT_SECOND, LANE_START, LAST_GROUP, LaneChanges, TrackedTable,
 };
 
 /// Asks target and state file what has arrived. The lane must have a checkpoint.
@@ -58,6 +59,7 @@ pub(super) fn recover(ctx: &StreamContext) -> Result<Start> {
             Some(text) => Some(Position::from_text(&String::from_utf8_lossy(&text))?),
             None => None,
         },
+        last_group: reader.note(&ctx.lane, LAST_GROUP)?.as_deref().and_then(LastGroup::from_bytes),
         windows: Windows::new(windows(ctx)?),
         low,
         epoch: lane.epoch,
@@ -148,6 +150,7 @@ pub(crate) fn begin_lane(
         notes: [(LANE_START, Some(position)), (super::COPIED, copied)]
             .into_iter()
             .filter_map(|(key, p)| Some((key.to_owned(), Some(p?.to_text().into_bytes()))))
+            .chain([(LAST_GROUP.to_owned(), None)])
             .collect(),
         ..LaneChanges::default()
     };

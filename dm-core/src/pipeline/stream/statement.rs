@@ -10,6 +10,7 @@ use dm_filter::{Change, EventType, Filter, TableName, Verdict};
 
 use super::Stream;
 use super::group::disorder;
+use super::operator::ALONE;
 use super::outcome::short;
 use crate::binlog::QueryEvent;
 use crate::ddl::{NameRole, ParseContext, SqlMode, Statement, StatementKind as K, parse};
@@ -18,7 +19,11 @@ use crate::position::BinlogPos;
 use crate::schema::{Effects, Tracker, event_type};
 use crate::state::{Skipped, TrackedTable};
 
+/// Why a statement does not run that an event filter drops.
+const FILTERED: &str = "filtered";
+
 /// A statement as it stands in the stream.
+#[derive(Clone, Copy)]
 pub(super) struct Seen<'e> {
     pub query: &'e QueryEvent<'e>,
     /// Its text.
@@ -96,7 +101,10 @@ impl Stream<'_> {
                 return match self.ctx.creator.filter.decide(&Change::ddl(&[], None, seen.text)) {
                     Verdict::Drop | Verdict::Exclude => self.skip("unreadable", seen),
                     Verdict::Keep | Verdict::Refuse(_) => match self.rule_about(seen) {
-                        Some(action) => self.ruled(&action, Err(error), seen),
+                        Some(action) => {
+                            self.ruled(&action, Err(error), ALONE, seen)?;
+                            self.end_ddl(seen)
+                        }
                         None => Err(error),
                     },
                 };
@@ -187,17 +195,29 @@ impl Stream<'_> {
         if self.online_ddl(&statement, seen)? {
             return Ok(());
         }
-        if let Some(why) = self.not_admitted(&statement, seen)? {
-            return self.skip(why, seen);
+        let statement = self.beyond_ghosts(statement)?;
+        match self.not_admitted(&statement, seen)? {
+            // It has changed what is tracked: the position behind it is saved with that.
+            Some(FILTERED) => self.changes.skipped.push(Skipped::one(FILTERED, seen.start)),
+            Some(why) => return self.skip(why, seen),
+            None => match self.rule_about(seen) {
+                Some(action) => self.ruled(&action, Ok(statement), ALONE, seen)?,
+                None => self.run_ddl(&statement, ALONE, seen)?,
+            },
         }
-        if let Some(action) = self.rule_about(seen) {
-            return self.ruled(&action, Ok(statement), seen);
-        }
-        self.run_ddl(&statement, seen)?;
         self.end_ddl(seen)
     }
 
-    /// Why a statement does not run at the target, when it does not.
+    /// Waits until nothing is under way that was read before a structure changes: no checkpoint may
+    /// have the new structure with a position before it.
+    pub(super) fn settle(&mut self, statement: &Statement) -> Result {
+        self.progress.wait_settled(self.group.ordinal - 1, None)?;
+        // Prepared rows are read in the structure of their time.
+        self.settle_prepared(&judged(statement))
+    }
+
+    /// Why a statement does not run at the target, when it does not. One that a filter drops is
+    /// tracked.
     pub(super) fn not_admitted(
         &mut self,
         statement: &Statement,
@@ -215,8 +235,9 @@ impl Stream<'_> {
             Verdict::Exclude => return Ok(Some("excluded")),
             Verdict::Drop => {
                 // The source has changed all the same: rows that follow have the new shape.
+                self.settle(statement)?;
                 self.track_only(statement);
-                return Ok(Some("filtered"));
+                return Ok(Some(FILTERED));
             }
             Verdict::Refuse(refusal) => {
                 return Err(Error::new(&codes::SYNC_EVENT_FILTER, refusal.to_string()));
@@ -228,8 +249,11 @@ impl Stream<'_> {
     }
 
     /// Ends the group of a statement that was a barrier, unless it goes on: its position is saved
-    /// before anything later is handed out.
+    /// before anything later is handed out, because marks of the target may run ahead of what is
+    /// saved, and structures must not stay behind them.
     pub(super) fn end_ddl(&mut self, seen: &Seen<'_>) -> Result {
+        // All that was to happen here has happened: what is still noted is of an earlier word.
+        self.drop_pending()?;
         if seen.in_txn {
             // CREATE TABLE ... SELECT: its rows follow in the same group, and so does the end.
             return Ok(());

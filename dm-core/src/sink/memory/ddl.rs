@@ -168,20 +168,20 @@ impl Catalog {
     }
 }
 
-/// The name that a column had before an ALTER TABLE; `None` for one that the statement adds.
+/// The name that a column had before an ALTER TABLE; `None` for one that the statement adds. All
+/// clauses speak of the table as it was before the statement: columns may change places.
 fn name_before(alter: &AlterTable, name: &str) -> Option<String> {
-    let mut before = name.to_owned();
-    for clause in alter.clauses.iter().rev() {
+    for clause in &alter.clauses {
         match &clause.spec {
-            AlterSpec::RenameColumn { old, new, .. } if same_name(new, &before) => {
-                before.clone_from(old);
+            AlterSpec::RenameColumn { old, new, .. } if same_name(new, name) => {
+                return Some(old.clone());
             }
-            AlterSpec::ChangeColumn { old, column, .. } if same_name(&column.name, &before) => {
-                before.clone_from(old);
+            AlterSpec::ChangeColumn { old, column, .. } if same_name(&column.name, name) => {
+                return Some(old.clone());
             }
             AlterSpec::AddColumns { elements, .. } => {
                 let adds = elements.iter().any(|element| {
-                    matches!(element, TableElement::Column(c) if same_name(&c.name, &before))
+                    matches!(element, TableElement::Column(c) if same_name(&c.name, name))
                 });
                 if adds {
                     return None;
@@ -190,5 +190,5 @@ fn name_before(alter: &AlterTable, name: &str) -> Option<String> {
             _ => {}
         }
     }
-    Some(before)
+    Some(name.to_owned())
 }

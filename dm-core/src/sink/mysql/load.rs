@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::infile::{Layout, Sent};
 use super::plan::{Bound, LONG};
 use super::session::{LOOSE_SQL_MODE, ROW_SQL_MODE};
 use super::writer::MysqlWriter;
@@ -31,37 +32,86 @@ pub(super) fn load(
     writer.session.exec("BEGIN")?;
     if shared.marked {
         writer.session.exec(&shared.marks.write_chunk(&writer.slot.task, mark, &target.table))?;
+        writer.keep_slot()?;
     }
     let mut statement = Insert::new(target, shared.statement_bytes);
+    let mut layout = None;
     while let Some(block) = rows.next_block()? {
         if statement.places.is_none() {
             let table = shared.describe(&target.table)?;
             statement.places = Some(places(&block, table.as_deref()));
+            layout = table
+                .filter(|_| shared.loads_files())
+                .and_then(|table| Layout::new(target, block.columns(), &table));
         }
         stats.bytes += block.bytes() as u64;
-        let rows = block.rows();
-        let (mut loose, mut alone) = (false, false);
-        for row in 0..rows {
-            loose = needs_loose(&block, row);
-            alone = loose || is_long(&block, row);
-            if alone {
-                // The rows before it keep their strict session, and their text.
-                flush(writer, &mut statement, target, &mut stats, false)?;
-            }
-            statement.row(&block, row);
-            if row + 1 < rows && (statement.is_full() || alone) {
-                flush(writer, &mut statement, target, &mut stats, loose)?;
-            }
-        }
-        // Its last row may be large: not held while its text is sent.
-        drop(block);
-        if statement.is_full() || alone {
-            flush(writer, &mut statement, target, &mut stats, loose)?;
-        }
+        let rest = by_file(writer, &mut layout, target, &block, &mut stats)?;
+        insert(writer, &mut statement, target, block, rest, &mut stats)?;
     }
     flush(writer, &mut statement, target, &mut stats, false)?;
     writer.session.exec("COMMIT")?;
     Ok(stats)
+}
+
+/// Sends what a file can say of a block; the numbers of the rows that remain.
+fn by_file(
+    writer: &mut MysqlWriter,
+    layout: &mut Option<Layout>,
+    target: &LoadTarget,
+    block: &CopyBlock,
+    stats: &mut LoadStats,
+) -> Result<Vec<usize>> {
+    let sent = match layout {
+        Some(layout) => layout
+            .send(&mut writer.session, block)
+            .map_err(|e| e.context(format!("copying into {} at the target", target.table)))?,
+        None => Sent::None,
+    };
+    match sent {
+        Sent::Some { rows, affected, rest } => {
+            stats.rows += rows;
+            stats.duplicates += affected.saturating_sub(rows);
+            return Ok(rest);
+        }
+        Sent::None if layout.is_some() => {
+            log::debug!("rows of {} are inserted: as a file they gave warnings", target.table);
+        }
+        Sent::None => {}
+        Sent::NotAllowed(error) => writer.shared.no_files(&error),
+    }
+    *layout = None;
+    Ok((0..block.rows()).collect())
+}
+
+/// Inserts rows of a block.
+fn insert(
+    writer: &mut MysqlWriter,
+    statement: &mut Insert,
+    target: &LoadTarget,
+    block: CopyBlock,
+    rows: Vec<usize>,
+    stats: &mut LoadStats,
+) -> Result {
+    let (mut loose, mut alone) = (false, false);
+    let last = rows.last().copied();
+    for row in rows {
+        loose = needs_loose(&block, row);
+        alone = loose || is_long(&block, row);
+        if alone {
+            // The rows before it keep their strict session, and their text.
+            flush(writer, statement, target, stats, false)?;
+        }
+        statement.row(&block, row);
+        if Some(row) != last && (statement.is_full() || alone) {
+            flush(writer, statement, target, stats, loose)?;
+        }
+    }
+    // Its last row may be large: not held while its text is sent.
+    drop(block);
+    if statement.is_full() || alone {
+        flush(writer, statement, target, stats, loose)?;
+    }
+    Ok(())
 }
 
 fn flush(

@@ -3,11 +3,10 @@
 //! `dm_apply_mark` holds a row per (lane, epoch, worker): written in the target transaction of
 //! each batch. `dm_chunk_mark` holds a row per chunk of the copy: inserted first in the chunk's
 //! transaction, so that two processes that load the same chunk exclude each other on its key.
+//! `dm_late_key` holds the structures of tables whose keys are made after their rows (`late_keys`).
 //! `dm_task` ties a task's name to the state file that runs it.
 //!
-//! The fence is a named lock that a writing connection holds for its life. The server releases it
-//! when the connection is gone and its last statement has ended, so whoever gets the lock knows
-//! that the earlier writer of that slot can write no more.
+//! What shuts out earlier writers stands in `fence`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -19,13 +18,13 @@ use dm_filter::TableName;
 use super::session::Session;
 use crate::error::{Error, Result, codes};
 use crate::event::{ChunkMark, LaneId, OrdinalSet, StreamMark};
-use crate::sink::Recovered;
+use crate::sink::{Recovered, Slot};
 use crate::sql::{push_string, quote_ident};
 
 /// How long a successor waits before it kills the connection that holds its slot.
-const KILL_AFTER: Duration = Duration::from_secs(3);
+pub(super) const KILL_AFTER: Duration = Duration::from_secs(3);
 /// How long it waits in all: a killed statement may roll back for a while.
-const GIVE_UP_AFTER: Duration = Duration::from_secs(600);
+pub(super) const GIVE_UP_AFTER: Duration = Duration::from_secs(600);
 
 /// The mark tables of a meta schema.
 #[derive(Clone, Debug)]
@@ -43,7 +42,13 @@ fn lane_key(task: &str, lane: &LaneId) -> String {
     if text.chars().count() <= 180 { text } else { format!("{:032x}", xxh3_128(text.as_bytes())) }
 }
 
-fn literal(text: &str) -> String {
+/// A lane, as the mark tables name it.
+pub(super) fn lane_literal(task: &str, lane: &LaneId) -> String {
+    literal(&lane_key(task, lane))
+}
+
+/// A text as a literal.
+pub(super) fn literal(text: &str) -> String {
     let mut out = String::new();
     push_string(&mut out, text);
     out
@@ -82,6 +87,11 @@ impl Marks {
                  `db` {ident}, `tbl` {ident}, `generation` INT UNSIGNED NOT NULL, \
                  `chunk` INT UNSIGNED NOT NULL, `target_db` {ident}, `target_tbl` {ident}, PRIMARY KEY (`lane`,`db`,`tbl`,`generation`,`chunk`))"
             ),
+            format!(
+                "CREATE TABLE IF NOT EXISTS {s}.`dm_late_key` (`lane` {name}, `target_db` {ident}, \
+                 `target_tbl` {ident}, `structure` LONGTEXT CHARACTER SET utf8mb4 NOT NULL, \
+                 PRIMARY KEY (`lane`,`target_db`,`target_tbl`))"
+            ),
         ]
     }
 
@@ -92,10 +102,10 @@ impl Marks {
     pub fn exist(&self, session: &mut Session) -> Result<bool> {
         let found = session.value(&format!(
             "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = {} \
-             AND table_name IN ('dm_task', 'dm_apply_mark', 'dm_chunk_mark')",
+             AND table_name IN ('dm_task', 'dm_apply_mark', 'dm_chunk_mark', 'dm_late_key')",
             literal(&self.name)
         ))?;
-        Ok(found.as_deref() == Some("3"))
+        Ok(found.as_deref() == Some("4"))
     }
 
     /// Ties the task to its state file.
@@ -136,6 +146,91 @@ impl Marks {
         )
     }
 
+    /// The statement that writes a stream mark if the writer still owns its slot: it finds one row,
+    /// or none.
+    pub fn write_owned(&self, task: &str, mark: &StreamMark, owner: u64) -> String {
+        format!(
+            "UPDATE {}.`dm_apply_mark` SET `low`={},`low_position`={},`applied`='{}' WHERE `lane`={} \
+             AND `epoch`={} AND `worker`={} AND `connection`={owner}",
+            self.schema,
+            mark.low,
+            literal(&mark.low_position),
+            mark.applied.to_text(),
+            literal(&lane_key(task, &mark.lane)),
+            mark.epoch,
+            mark.worker,
+        )
+    }
+
+    /// The question whether a writer still owns its slot; it may not lose it before the end of its
+    /// transaction, or its COMMIT fails.
+    pub fn is_owner(&self, slot: &Slot, owner: u64) -> String {
+        format!(
+            "SELECT 1 FROM {}.`dm_apply_mark` WHERE `lane`={} AND `epoch`={} AND `worker`={} AND \
+             `connection`={owner} FOR UPDATE",
+            self.schema,
+            literal(&lane_key(&slot.task, &slot.lane)),
+            slot.epoch,
+            slot.worker,
+        )
+    }
+
+    /// The statement that takes all slots of a lane over.
+    pub fn own_all(&self, task: &str, lane: &LaneId, owner: u64) -> String {
+        format!(
+            "UPDATE {}.`dm_apply_mark` SET `connection`={owner} WHERE `lane`={}",
+            self.schema,
+            literal(&lane_key(task, lane)),
+        )
+    }
+
+    /// Who owns a slot; `None` when nobody has had it.
+    pub fn owner(
+        &self,
+        session: &mut Session,
+        task: &str,
+        lane: &LaneId,
+        epoch: u64,
+        worker: u32,
+    ) -> Result<Option<u64>> {
+        let owner = session.value(&format!(
+            "SELECT `connection` FROM {}.`dm_apply_mark` WHERE `lane`={} AND `epoch`={epoch} AND \
+             `worker`={worker}",
+            self.schema,
+            literal(&lane_key(task, lane)),
+        ))?;
+        Ok(owner.and_then(|number| number.parse().ok()))
+    }
+
+    /// The owners of all slots of a lane.
+    pub fn owners(&self, session: &mut Session, task: &str, lane: &LaneId) -> Result<Vec<u64>> {
+        self.column(session, "`connection`", task, lane)
+    }
+
+    /// The latest run that has written for a lane, or was about to; 0 when there is none.
+    pub fn last_epoch(&self, session: &mut Session, task: &str, lane: &LaneId) -> Result<u64> {
+        let all = self.column::<u64>(session, "`epoch`", task, lane)?;
+        Ok(all.into_iter().max().unwrap_or_default())
+    }
+
+    fn column<T: std::str::FromStr>(
+        &self,
+        session: &mut Session,
+        name: &str,
+        task: &str,
+        lane: &LaneId,
+    ) -> Result<Vec<T>> {
+        let rows = session.rows(&format!(
+            "SELECT DISTINCT {name} FROM {}.`dm_apply_mark` WHERE `lane`={}",
+            self.schema,
+            literal(&lane_key(task, lane)),
+        ))?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|row| row.into_iter().next().flatten()?.parse().ok())
+            .collect())
+    }
+
     /// The statement that registers a writer before its first batch, so that a successor finds it.
     pub fn register(&self, task: &str, lane: &LaneId, epoch: u64, worker: u32, id: u64) -> String {
         format!(
@@ -166,15 +261,7 @@ impl Marks {
 
     /// The workers that have written for a lane.
     pub fn workers(&self, session: &mut Session, task: &str, lane: &LaneId) -> Result<Vec<u32>> {
-        let rows = session.rows(&format!(
-            "SELECT DISTINCT `worker` FROM {}.`dm_apply_mark` WHERE `lane`={}",
-            self.schema,
-            literal(&lane_key(task, lane)),
-        ))?;
-        Ok(rows
-            .into_iter()
-            .filter_map(|row| row.into_iter().next().flatten()?.parse().ok())
-            .collect())
+        self.column(session, "`worker`", task, lane)
     }
 
     /// What all marks of a lane say together.

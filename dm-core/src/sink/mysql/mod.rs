@@ -3,17 +3,20 @@
 //! Guarantee: every chunk and every batch is in the target exactly once, or not at all, also when
 //! this process, its connection or the server dies at any moment. Obstacle: a killed client's last
 //! packet goes on running on the server, and the state file commits apart from the target.
-//! Method: each target transaction carries its mark (`marks`), each writing connection holds the
-//! named lock of its slot for its life, and whoever takes over first waits for that lock, then
-//! asks the marks. Where the mark tables may not be made, the sink says that it is at-least-once.
+//! Method: each target transaction carries its mark (`marks`), whoever takes a slot over first
+//! shuts out who had it before (`fence`), then asks the marks. Where the mark tables may not be made, the sink says that it is at-least-once.
 
+mod fence;
 mod group;
+mod infile;
+mod late_keys;
 mod load;
 mod many;
 mod marks;
 mod once;
 mod plan;
 mod session;
+mod tidb;
 mod writer;
 
 use std::collections::{HashMap, HashSet};
@@ -22,10 +25,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use dm_filter::TableName;
 
-use self::marks::{Earlier, Marks, STATEMENTS, lock_name, release_lock, take_lock};
+use self::fence::Fence;
+use self::marks::Marks;
 use self::session::Session;
 use self::writer::MysqlWriter;
-use super::{DdlOutcome, Guarantees, Recovered, Sink, Slot, TargetDdl, Writer};
+use super::{Clauses, DdlOutcome, Guarantees, Recovered, Sink, Slot, TargetDdl, Writer};
 use crate::config::ConnPlan;
 use crate::error::{Error, Result};
 use crate::event::{ChunkMark, LaneId};
@@ -64,6 +68,10 @@ struct Shared {
     writers: Mutex<Vec<(String, LaneId, u64)>>,
     /// What the server is, as of the first connection.
     version: OnceLock<crate::ddl::ServerVersion>,
+    /// The server does not take rows by LOAD DATA LOCAL.
+    no_files: AtomicBool,
+    /// How earlier writers are shut out, once it is known.
+    fence: OnceLock<Fence>,
 }
 
 /// The sink for MySQL, MariaDB and TiDB.
@@ -99,8 +107,20 @@ impl MysqlSink {
                 structure: AtomicU64::new(1),
                 writers: Mutex::default(),
                 version: OnceLock::new(),
+                no_files: AtomicBool::new(false),
+                fence: OnceLock::new(),
             }),
         }
+    }
+
+    /// Shuts earlier writers out by the marks and not by named locks, as is done by itself at a
+    /// TiDB before 6.2: for a target behind a proxy that hands connections around, or a cluster
+    /// whose servers do not share their locks.
+    #[must_use]
+    pub fn fenced_by_marks(self) -> Self {
+        // Nothing has asked for it yet.
+        let _ = self.shared.fence.set(Fence::Marks);
+        self
     }
 }
 
@@ -209,13 +229,30 @@ impl Shared {
         Ok(schema)
     }
 
+    /// True while the server may take rows by LOAD DATA LOCAL. A TiDB is not asked: it writes them
+    /// as it writes those of an INSERT.
+    fn loads_files(&self) -> bool {
+        !self.no_files.load(Ordering::Relaxed)
+            && self.version.get().is_some_and(|v| v.flavor != crate::ddl::Flavor::TiDb)
+    }
+
+    /// The server does not allow LOAD DATA LOCAL.
+    fn no_files(&self, error: &Error) {
+        if !self.no_files.swap(true, Ordering::Relaxed) {
+            let number = error.server_error().unwrap_or_default();
+            log::info!(
+                "rows are copied by INSERT, as the target does not allow LOAD DATA LOCAL (error {number}); with \
+                 `local_infile` on at the target a copy takes less of its time"
+            );
+        }
+    }
+
     /// Runs a statement behind the fence of its lane, and once where that matters.
     fn run_fenced(&self, session: &mut Session, ddl: &TargetDdl) -> Result {
         let Some((task, lane)) = ddl.lane.as_ref().filter(|_| self.marked) else {
             return run_ddl(session, ddl, &ddl.sql);
         };
-        let name = lock_name(task, lane, STATEMENTS);
-        take_lock(session, &name, Earlier::Waited, &AtomicBool::new(false))?;
+        self.take_statements(session, task, lane)?;
         let Some(number) = ddl.once else { return run_ddl(session, ddl, &ddl.sql) };
         match once::prepare(session, &self.marks, task, lane, number, &ddl.sql)? {
             Some(sql) => run_ddl(session, ddl, &sql),
@@ -297,6 +334,18 @@ impl Sink for MysqlSink {
         Ok(ddl)
     }
 
+    fn clauses(&self) -> Result<Clauses> {
+        self.shared.version().map(tidb::clauses)
+    }
+
+    fn await_ddl(&self, ddl: &TargetDdl, stop: &AtomicBool) -> Result<()> {
+        if self.shared.version()?.flavor != crate::ddl::Flavor::TiDb {
+            // The fence of the lane is held until the statement has ended.
+            return Ok(());
+        }
+        tidb::await_ddl(&mut self.shared.row_session()?, ddl, stop)
+    }
+
     fn tables(&self) -> Result<Option<HashSet<TableName>>> {
         let sql = "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES";
         let rows = self.shared.ask(|session| session.rows(sql))?;
@@ -325,14 +374,7 @@ impl Sink for MysqlSink {
         let marks = &self.shared.marks;
         self.shared.made();
         let mut session = self.shared.row_session()?;
-        for worker in marks.workers(&mut session, task, lane)? {
-            let name = lock_name(task, lane, worker);
-            take_lock(&mut session, &name, Earlier::Killed, stop)?;
-            release_lock(&mut session, &name)?;
-        }
-        let name = lock_name(task, lane, STATEMENTS);
-        take_lock(&mut session, &name, Earlier::Waited, stop)?;
-        release_lock(&mut session, &name)?;
+        self.shared.shut_out(&mut session, task, lane, stop)?;
         marks.recover(&mut session, task, lane)
     }
 
@@ -347,7 +389,16 @@ impl Sink for MysqlSink {
         if !self.shared.marked {
             return Ok(());
         }
-        self.shared.ask(|session| self.shared.marks.forget_task(session, task, lanes))
+        for lane in lanes {
+            for table in late_keys::tables(&self.shared, task, lane)? {
+                late_keys::add(&self.shared, task, lane, &table)?;
+            }
+        }
+        let marks = &self.shared.marks;
+        self.shared.ask(|session| {
+            lanes.iter().try_for_each(|lane| once::forget(session, marks, task, lane))?;
+            marks.forget_task(session, task, lanes)
+        })
     }
 
     fn forget(&self, task: &str, lane: &LaneId, epoch: u64, chunks: bool) -> Result<()> {
@@ -374,6 +425,26 @@ impl Sink for MysqlSink {
         })
     }
 
+    fn put_off_keys(&self, task: &str, lane: &LaneId, table: &TableName) -> Result<()> {
+        let version = self.shared.version()?;
+        if !self.shared.marked || version.flavor == crate::ddl::Flavor::TiDb {
+            // A TiDB fills a key that comes later row by row, in the background.
+            return Ok(());
+        }
+        late_keys::put_off(&self.shared, task, lane, table)
+    }
+
+    fn tables_without_keys(&self, task: &str, lane: &LaneId) -> Result<Vec<TableName>> {
+        if !self.shared.marked {
+            return Ok(Vec::new());
+        }
+        late_keys::tables(&self.shared, task, lane)
+    }
+
+    fn add_keys(&self, task: &str, lane: &LaneId, table: &TableName) -> Result<()> {
+        late_keys::add(&self.shared, task, lane, table)
+    }
+
     fn interrupt(&self, task: &str, lane: &LaneId) {
         let open: Vec<u64> = lock(&self.shared.writers)
             .iter()
@@ -393,15 +464,12 @@ impl Sink for MysqlSink {
 
     fn writer(&self, slot: &Slot, stop: &AtomicBool) -> Result<Box<dyn Writer>> {
         let mut session = self.shared.row_session()?;
-        if self.shared.marked {
-            let name = lock_name(&slot.task, &slot.lane, slot.worker);
-            take_lock(&mut session, &name, Earlier::Killed, stop)?;
-            let id = session.id();
-            let marks = &self.shared.marks;
-            session.exec(&marks.register(&slot.task, &slot.lane, slot.epoch, slot.worker, id))?;
-        }
+        let owner = match self.shared.marked {
+            true => self.shared.take_slot(&mut session, slot, stop)?,
+            false => None,
+        };
         lock(&self.shared.writers).push((slot.task.clone(), slot.lane.clone(), session.id()));
-        Ok(Box::new(MysqlWriter::new(session, Arc::clone(&self.shared), slot.clone())))
+        Ok(Box::new(MysqlWriter::new(session, Arc::clone(&self.shared), slot.clone(), owner)))
     }
 }
 

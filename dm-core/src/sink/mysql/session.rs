@@ -6,9 +6,10 @@
 //! their own.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 
-use ::mysql::Conn;
 use ::mysql::prelude::Queryable;
+use ::mysql::{Conn, LocalInfileHandler};
 
 use crate::error::{During, Error, Result, Scope};
 
@@ -30,6 +31,15 @@ pub(super) struct Session {
 pub(super) struct Reported {
     /// Affected rows; with found-rows counting, rows matched by an UPDATE.
     pub rows: u64,
+}
+
+/// What a LOAD DATA reported.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Loaded {
+    /// Affected rows: a replaced one counts twice.
+    pub rows: u64,
+    /// How much the server had to say about them; more than 65,535 are told as these.
+    pub warnings: u16,
 }
 
 impl Session {
@@ -89,6 +99,27 @@ impl Session {
         Ok(Reported { rows })
     }
 
+    /// Runs a LOAD DATA LOCAL INFILE, whose file is these bytes.
+    ///
+    /// # Errors
+    ///
+    /// What the server answers.
+    pub fn load_file(&mut self, sql: &str, file: Vec<u8>) -> Result<Loaded> {
+        // A server that asks twice gets nothing the second time.
+        let mut file = Some(file);
+        let handler = LocalInfileHandler::new(move |_, out| match file.take() {
+            Some(file) => out.write_all(&file),
+            None => Ok(()),
+        });
+        self.conn.set_local_infile_handler(Some(handler));
+        let done = self
+            .conn
+            .query_iter(sql)
+            .map(|done| Loaded { rows: done.affected_rows(), warnings: done.warnings() });
+        self.conn.set_local_infile_handler(None);
+        done.map_err(db_error)
+    }
+
     /// The rows of a query, each cell as text; NULL is `None`.
     ///
     /// # Errors
@@ -97,6 +128,24 @@ impl Session {
     pub fn rows(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>> {
         let rows: Vec<::mysql::Row> = self.conn.query(sql).map_err(db_error)?;
         Ok(rows.into_iter().map(|row| row.unwrap().into_iter().map(text).collect()).collect())
+    }
+
+    /// These columns of a query's rows, by their names; one that the answer does not have is `None`.
+    ///
+    /// # Errors
+    ///
+    /// What the server answers.
+    pub fn columns<const N: usize>(
+        &mut self,
+        sql: &str,
+        names: [&str; N],
+    ) -> Result<Vec<[Option<String>; N]>> {
+        let rows: Vec<::mysql::Row> = self.conn.query(sql).map_err(db_error)?;
+        let cell = |row: &mut ::mysql::Row, name: &str| {
+            let at = row.columns_ref().iter().position(|c| c.name_str().eq_ignore_ascii_case(name));
+            row.take::<::mysql::Value, _>(at?).and_then(text)
+        };
+        Ok(rows.into_iter().map(|mut row| names.map(|name| cell(&mut row, name))).collect())
     }
 
     /// The first cell of a query's first row.
@@ -126,7 +175,8 @@ pub(super) fn db_error(error: ::mysql::Error) -> Error {
 pub(super) fn row_session() -> String {
     format!(
         "SET NAMES utf8mb4, SESSION sql_mode='{ROW_SQL_MODE}', SESSION time_zone='+00:00', \
-         SESSION foreign_key_checks=0, SESSION transaction_isolation='READ-COMMITTED'"
+         SESSION foreign_key_checks=0, SESSION transaction_isolation='READ-COMMITTED', \
+         SESSION sql_notes=1, SESSION max_error_count=64"
     )
 }
 
@@ -139,6 +189,8 @@ pub(super) fn tidb_session(own: &BTreeMap<String, String>) -> Vec<&'static str> 
     [
         ("tidb_txn_mode", "SET SESSION tidb_txn_mode='optimistic'"),
         ("allow_auto_random_explicit_insert", "SET SESSION allow_auto_random_explicit_insert=1"),
+        // A transaction that the server repeated by itself would not look at its mark again.
+        ("tidb_disable_txn_auto_retry", "SET SESSION tidb_disable_txn_auto_retry=1"),
     ]
     .into_iter()
     .filter(|(name, _)| !told(name))

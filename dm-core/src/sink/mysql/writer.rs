@@ -8,7 +8,7 @@ use dm_filter::TableName;
 use super::group::{Expect, Grouper, Statement};
 use super::plan::WritePlan;
 use super::session::{LOOSE_SQL_MODE, ROW_SQL_MODE, Reported, Session};
-use super::{Shared, load};
+use super::{Shared, fence, load};
 use crate::error::{Error, Result, codes};
 use crate::event::{Batch, ChunkMark, OrdinalSet, RowBlock, StreamMark, TablePlan};
 use crate::sink::{ApplyStats, BlockStream, LoadStats, LoadTarget, Slot, Writer};
@@ -21,6 +21,9 @@ pub(super) struct MysqlWriter {
     pub session: Session,
     pub shared: Arc<Shared>,
     pub slot: Slot,
+    /// The number by which the mark names this writer as the slot's owner, where nothing else shuts
+    /// others out.
+    owner: Option<u64>,
     /// By the address of the table plan, which the entry keeps alive.
     plans: HashMap<usize, (Arc<TablePlan>, Arc<WritePlan>)>,
     /// The state of the target's structures that `plans` were compiled for.
@@ -29,8 +32,8 @@ pub(super) struct MysqlWriter {
 }
 
 impl MysqlWriter {
-    pub fn new(session: Session, shared: Arc<Shared>, slot: Slot) -> Self {
-        Self { session, shared, slot, plans: HashMap::new(), structure: 0, open: false }
+    pub fn new(session: Session, shared: Arc<Shared>, slot: Slot, owner: Option<u64>) -> Self {
+        Self { session, shared, slot, owner, plans: HashMap::new(), structure: 0, open: false }
     }
 
     fn plan(&mut self, block: &RowBlock) -> Result<Arc<WritePlan>> {
@@ -155,6 +158,32 @@ impl MysqlWriter {
         error
     }
 
+    /// Ends the open transaction with its mark.
+    fn commit(&mut self, head: Option<&str>, mark: &StreamMark) -> Result {
+        let Some(owner) = self.owner else {
+            let tail = self.mark(mark);
+            return self.run(head, Vec::new(), &tail).map(|_| ());
+        };
+        if let Some(head) = head {
+            self.session.exec(head)?;
+        }
+        let write = self.shared.marks.write_owned(&self.slot.task, mark, owner);
+        match self.session.exec(&write)? {
+            1 => self.session.exec("COMMIT").map(|_| ()),
+            _ => Err(fence::taken_over(&self.slot)),
+        }
+    }
+
+    /// Sees to it that a chunk's transaction comes to nothing when the slot is somebody else's.
+    pub fn keep_slot(&mut self) -> Result {
+        let Some(owner) = self.owner else { return Ok(()) };
+        let question = self.shared.marks.is_owner(&self.slot, owner);
+        match self.session.value(&question)? {
+            Some(_) => Ok(()),
+            None => Err(fence::taken_over(&self.slot)),
+        }
+    }
+
     fn mark(&self, mark: &StreamMark) -> Vec<String> {
         let mut tail = Vec::with_capacity(2);
         if self.shared.marked {
@@ -239,17 +268,20 @@ impl Writer for MysqlWriter {
 
     fn apply(&mut self, batch: &Batch, mark: &StreamMark) -> Result<ApplyStats> {
         let statements = self.statements(batch.txns.iter().flat_map(|t| &t.blocks))?;
-        let tail = self.mark(mark);
-        if !self.shared.stop_on_missing {
+        if !self.shared.stop_on_missing && self.owner.is_none() {
+            let tail = self.mark(mark);
             return self.run(Some("BEGIN"), statements, &tail).map_err(|e| self.undo(e));
         }
         // The count must be known before the commit.
         let stats = self.run(Some("BEGIN"), statements, &[]).map_err(|e| self.undo(e))?;
-        if let Some((table, n)) = stats.missing.first() {
-            let error = missing_rows(table, *n);
-            return Err(self.undo(error));
+        match stats.missing.first() {
+            Some((table, n)) if self.shared.stop_on_missing => {
+                let error = missing_rows(table, *n);
+                return Err(self.undo(error));
+            }
+            _ => {}
         }
-        self.run(None, Vec::new(), &tail).map_err(|e| self.undo(e))?;
+        self.commit(None, mark).map_err(|e| self.undo(e))?;
         Ok(stats)
     }
 
@@ -272,8 +304,7 @@ impl Writer for MysqlWriter {
 
     fn commit_part(&mut self, mark: &StreamMark) -> Result<()> {
         let head = (!self.open).then_some("BEGIN");
-        let tail = self.mark(mark);
-        self.run(head, Vec::new(), &tail).map_err(|e| self.undo(e))?;
+        self.commit(head, mark).map_err(|e| self.undo(e))?;
         self.open = false;
         Ok(())
     }

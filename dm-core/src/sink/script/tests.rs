@@ -56,8 +56,8 @@ fn rows(ops: Vec<RowOp<'static>>, mode: ApplyMode) -> RowBlock {
 }
 
 fn batch(ordinal: u64, blocks: Vec<RowBlock>) -> Batch {
-    let txn =
-        Txn { ordinal, gtid: None, end: Position::default(), at: 0, blocks, rows: 0, bytes: 0 };
+    let end = Position::default();
+    let txn = Txn { ordinal, gtid: None, start: None, end, at: 0, blocks, rows: 0, bytes: 0 };
     Batch { lane: lane(), txns: vec![Arc::new(txn)] }
 }
 

@@ -27,7 +27,7 @@ pub(super) fn plan(conn: &mut Connection, table: &TableCopy, rows: u64) -> Resul
             };
             let borders = match counted {
                 Some(borders) => borders,
-                None => probed_borders(conn, table, key, rows)?,
+                None => probed_borders(conn, table, key, rows, "")?,
             };
             let whole = borders.is_empty();
             (key.ranges(&borders), whole)
@@ -40,6 +40,39 @@ pub(super) fn plan(conn: &mut Connection, table: &TableCopy, rows: u64) -> Resul
         .enumerate()
         .map(|(i, range)| Chunk { id: number(i), range, rows: estimate })
         .collect())
+}
+
+/// Pieces of a chunk, each of about as many rows; the chunk itself when its rows have one key value.
+pub(super) fn cut(
+    conn: &mut Connection,
+    table: &TableCopy,
+    chunk: &Chunk,
+    pieces: u32,
+) -> Result<Vec<Chunk>> {
+    let Some(key) = ChunkKey::choose(&table.info.schema) else { return Ok(vec![chunk.clone()]) };
+    let filter = match chunk.range.as_str() {
+        "" => String::new(),
+        range => format!(" WHERE {range}"),
+    };
+    let count =
+        conn.scalar(&format!("SELECT COUNT(*) FROM {}{filter}", quote_table(&table.info.name)))?;
+    let count: u64 = count.and_then(|text| text.parse().ok()).unwrap_or(0);
+    let rows = count.div_ceil(u64::from(pieces.max(1))).max(1);
+    let borders = probed_borders(conn, table, &key, rows, &chunk.range)?;
+    let ranges = key.ranges(&borders);
+    Ok(ranges
+        .into_iter()
+        .zip(0..)
+        .map(|(range, id)| Chunk { id, range: both(&chunk.range, &range), rows })
+        .collect())
+}
+
+/// Both of two conditions, of which each may be empty.
+fn both(left: &str, right: &str) -> String {
+    match (left, right) {
+        ("", one) | (one, "") => one.to_owned(),
+        _ => format!("({left}) AND ({right})"),
+    }
 }
 
 /// Borders at equal distances where the numbers are dense, by the server's row estimates where
@@ -136,21 +169,24 @@ fn estimated_borders(
     Ok(borders)
 }
 
-/// Borders by walking the key, `rows` entries at a time.
+/// Borders by walking the key, `rows` entries at a time, among the rows within a condition.
 fn probed_borders(
     conn: &mut Connection,
     table: &TableCopy,
     key: &ChunkKey,
     rows: u64,
+    within: &str,
 ) -> Result<Vec<Border>> {
     let mut borders: Vec<Border> = Vec::new();
     while borders.len() < MAX_BORDERS {
         let last = borders.last();
         let condition = last.map_or_else(|| key.present(), |b| key.from(b));
+        let condition = both(within, &condition);
         let mut next = probe(conn, table, key, &condition, rows)?;
         if next.is_some() && next.as_ref() == last {
             // More than `rows` rows share this border: go on behind all of them.
             let condition = last.map(|b| key.behind(b)).unwrap_or_default();
+            let condition = both(within, &condition);
             next = probe(conn, table, key, &condition, 0)?;
         }
         match next {

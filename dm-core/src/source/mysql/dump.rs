@@ -57,6 +57,11 @@ impl Dump {
         Ok(Self { stream, address, event: Vec::new(), begun: false })
     }
 
+    /// Says another address in messages: the one that people know.
+    pub(super) fn named(self, address: String) -> Self {
+        Self { address, ..self }
+    }
+
     /// Waits for the next event: its header, body and checksum.
     pub(super) fn next(&mut self) -> Result<&[u8]> {
         // The crate trusts lengths inside packets; a broken one must not end the program.

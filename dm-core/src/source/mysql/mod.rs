@@ -2,17 +2,21 @@
 //!
 //! - `snapshot`: a consistent view over several connections and the position that belongs to it;
 //! - `chunks`, `key`: cutting tables; `columns`, `read`, `json`: reading them exactly;
-//! - `start`: whether a stored position still means something on the server;
+//! - `start`: whether a stored position still means something on the server; `history`: whether what
+//!   was read last still stands there;
 //! - `dump`: the binlog stream; `time`: positions by time, GTID sets of positions.
 
+mod annotated;
 mod chunks;
 mod columns;
 mod describe;
 mod dump;
+mod history;
 mod json;
 mod key;
 mod position;
 mod prepared;
+mod pull;
 mod read;
 mod snapshot;
 mod start;
@@ -27,7 +31,8 @@ use self::dump::Dump;
 use super::queue::QueuedStream;
 use super::translate::{RowChoice, Translator};
 use super::{
-    EventStream, Prepared, Snapshot, Source, SourceEvent, SourceInfo, TableChoice, TableInfo,
+    EventStream, LastGroup, Prepared, Snapshot, Source, SourceEvent, SourceInfo, TableChoice,
+    TableInfo,
 };
 use crate::config::{ConnPlan, Consistency};
 use crate::error::{Error, Result, codes};
@@ -37,6 +42,7 @@ use crate::position::{BinlogPos, GtidSet, Position};
 
 pub use self::columns::ReadOptions;
 pub(crate) use self::describe::{sizes as table_sizes, table as describe_table};
+pub(crate) use self::pull::BinlogServer;
 pub use self::time::TimePosition;
 
 /// How a snapshot is taken and read.
@@ -212,8 +218,10 @@ impl Source for MySqlSource {
     }
 
     fn snapshot(&self, choose: &TableChoice, stop: &AtomicBool) -> Result<Box<dyn Snapshot>> {
-        // The position of the snapshot belongs to this server.
-        self.check_identity(&mut self.control()?)?;
+        // The position of the snapshot belongs to this server, unless it is one by GTIDs.
+        if !self.stream.use_gtid {
+            self.check_identity(&mut self.control()?)?;
+        }
         Ok(Box::new(snapshot::open(&self.plan, &self.snapshot, choose, stop)?))
     }
 
@@ -227,6 +235,17 @@ impl Source for MySqlSource {
 
     fn prepared(&self) -> Result<Option<Prepared>> {
         prepared::prepared(&mut self.control()?)
+    }
+
+    fn check_history(&self, last: &LastGroup, from: &Position) -> Result<()> {
+        let mut conn = self.control()?;
+        let start = start::Start::choose(from, self.stream.use_gtid)?;
+        if !start.is_gtid() {
+            self.check_identity(&mut conn)?;
+        }
+        // What these say is said more exactly.
+        start.check(&mut conn)?;
+        history::check(&self.plan, &mut conn, last, start.is_gtid())
     }
 
     fn open(&self, from: &Position) -> Result<Box<dyn EventStream>> {

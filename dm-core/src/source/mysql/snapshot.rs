@@ -405,6 +405,29 @@ impl MySqlSnapshot {
     }
 }
 
+impl MySqlSnapshot {
+    /// Asks the server about a table, on a connection that many may use one after the other.
+    fn planning(
+        &self,
+        table: &TableName,
+        ask: impl FnOnce(&mut Connection, &TableCopy) -> Result<Vec<Chunk>>,
+    ) -> Result<Vec<Chunk>> {
+        let place = self.places.get(table).copied();
+        let copy = place.and_then(|place| self.tables.get(place)).ok_or_else(|| {
+            Error::new(&codes::DB_QUERY, format!("{table} is not part of the snapshot"))
+        })?;
+        let free = self.planners.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut conn = match free {
+            Some(conn) => conn,
+            None => Connection::open(&self.plan, Purpose::Control)?,
+        };
+        let chunks = ask(&mut conn, copy)?;
+        // Only connections whose last statement went well are used again.
+        self.planners.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
+        Ok(chunks)
+    }
+}
+
 impl Snapshot for MySqlSnapshot {
     fn position(&self) -> &Position {
         &self.tied.position
@@ -431,19 +454,11 @@ impl Snapshot for MySqlSnapshot {
     }
 
     fn plan(&self, table: &TableName, rows: u64) -> Result<Vec<Chunk>> {
-        let place = self.places.get(table).copied();
-        let copy = place.and_then(|place| self.tables.get(place)).ok_or_else(|| {
-            Error::new(&codes::DB_QUERY, format!("{table} is not part of the snapshot"))
-        })?;
-        let free = self.planners.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut conn = match free {
-            Some(conn) => conn,
-            None => Connection::open(&self.plan, Purpose::Control)?,
-        };
-        let chunks = chunks::plan(&mut conn, copy, rows)?;
-        // Only connections whose last statement went well are used again.
-        self.planners.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
-        Ok(chunks)
+        self.planning(table, |conn, copy| chunks::plan(conn, copy, rows))
+    }
+
+    fn cut(&self, table: &TableName, chunk: &Chunk, pieces: u32) -> Result<Vec<Chunk>> {
+        self.planning(table, |conn, copy| chunks::cut(conn, copy, chunk, pieces))
     }
 
     fn reader(&self) -> Result<Box<dyn ChunkReader>> {

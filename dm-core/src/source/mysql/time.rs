@@ -130,7 +130,7 @@ pub(super) fn gtid_at(plan: &ConnPlan, pos: &BinlogPos) -> Result<GtidSet> {
     set_at(plan, &mut conn, pos)
 }
 
-fn set_at(plan: &ConnPlan, conn: &mut Connection, pos: &BinlogPos) -> Result<GtidSet> {
+pub(super) fn set_at(plan: &ConnPlan, conn: &mut Connection, pos: &BinlogPos) -> Result<GtidSet> {
     if conn.version().flavor() == Flavor::MariaDb {
         return position::at(conn, pos.clone(), "")?.gtid.ok_or_else(|| {
             Error::new(&codes::SOURCE_PURGED, format!("{} has no {pos}", plan.address()))

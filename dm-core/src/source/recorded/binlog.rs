@@ -9,35 +9,15 @@
 //! over the groups that the position contains. A stream in the middle of a file reads the head of
 //! that file first, which says how its events are protected.
 
-use std::fs::File;
-use std::io::{BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use crate::binlog::{Decoder, EventBody, FileReader, Framed};
+use crate::binlog::Framed;
 use crate::config::BinlogFiles;
 use crate::error::{Error, Result, codes};
 use crate::position::{BinlogFile, BinlogPos, Flavor, GtidSet, Position};
+use crate::source::binlog_file::{self, FIRST_EVENT, Head, Reader, open_at, passes_over};
 use crate::source::queue::Out;
 use crate::source::translate::{RowChoice, Translator};
-use crate::source::{Body, SourceEvent};
-
-type Reader = FileReader<BufReader<File>>;
-
-/// Where the first event of a file stands.
-const FIRST_EVENT: u64 = 4;
-/// Events at the start of a file that describe it.
-const HEAD_EVENTS: usize = 4;
-
-/// What the head of a file says.
-#[derive(Clone, Debug)]
-pub(super) struct Head {
-    /// Version text of the server.
-    pub version: String,
-    pub flavor: Flavor,
-    pub server_id: u32,
-    /// What was executed before the file.
-    pub before: Option<GtidSet>,
-}
 
 /// Binlog files in order.
 #[derive(Clone, Debug)]
@@ -83,35 +63,7 @@ impl Files {
     }
 
     fn head_of(&self, path: &Path) -> Result<Head> {
-        let damaged = |what: &str| {
-            Error::new(&codes::BINLOG_FILE_PARSE, format!("{}: {what}", path.display()))
-        };
-        let mut reader = open(path)?.ok_or_else(|| damaged("the file is empty"))?;
-        let mut decoder = Decoder::new(self.flavor.unwrap_or_default());
-        let mut head: Option<Head> = None;
-        for _ in 0..HEAD_EVENTS {
-            let Framed::Event { header, bytes, .. } = reader.next_event()? else { break };
-            match (decoder.decode(bytes)?.body, &mut head) {
-                (EventBody::FormatDescription(format), _) => {
-                    let version = format.server_version;
-                    let told = match version.contains("MariaDB") {
-                        true => Flavor::MariaDb,
-                        false => Flavor::MySql,
-                    };
-                    let flavor = self.flavor.unwrap_or(told);
-                    head =
-                        Some(Head { version, flavor, server_id: header.server_id, before: None });
-                }
-                (EventBody::PreviousGtids(set), Some(head)) => {
-                    head.before = Some(GtidSet::MySql(set));
-                }
-                (EventBody::GtidList(set), Some(head)) => {
-                    head.before = Some(GtidSet::MariaDb(set));
-                }
-                _ => break,
-            }
-        }
-        head.ok_or_else(|| damaged("it does not begin with a description of its format"))
+        binlog_file::head_of(path, self.flavor)
     }
 
     /// The beginning of the first file.
@@ -242,50 +194,8 @@ fn missing(what: String) -> Error {
 }
 
 fn unreadable(path: &Path, cause: std::io::Error) -> Error {
-    Error::new(&codes::BINLOG_FILE_PARSE, format!("{} cannot be read", path.display()))
-        .cause(cause)
+    binlog_file::unreadable(path, cause)
         .workaround("Check `recorded.binlog-files` or `recorded.binlog-dir` and the rights to it.")
-}
-
-/// A reader behind the magic number; `None` for a file that is too short to have one.
-fn open(path: &Path) -> Result<Option<Reader>> {
-    let file = File::open(path).map_err(|e| unreadable(path, e))?;
-    FileReader::open(BufReader::with_capacity(1 << 18, file)).map_err(|e| e.context(path.display()))
-}
-
-/// A reader at an offset. The translator has seen the head of the file and stands there too.
-fn open_at(
-    name: &BinlogFile,
-    path: &Path,
-    offset: u64,
-    translator: &mut Translator,
-) -> Result<Option<Reader>> {
-    let pos = BinlogPos::new(name.clone(), offset);
-    let Some(mut reader) = open(path)? else { return Ok(None) };
-    if offset > FIRST_EVENT {
-        let bytes = std::fs::metadata(path).map_err(|e| unreadable(path, e))?.len();
-        if offset > bytes {
-            return Err(Error::new(
-                &codes::SOURCE_POSITION_BEYOND,
-                format!("{pos} is beyond the end of {}: {bytes}", path.display()),
-            )
-            .workaround(
-                "Take the whole file: it was cut off, or the position is another file's.",
-            ));
-        }
-        for _ in 0..HEAD_EVENTS {
-            if reader.offset() >= offset {
-                break;
-            }
-            let Framed::Event { bytes, .. } = reader.next_event()? else { break };
-            translator.event(bytes, &mut |_| Ok(()))?;
-        }
-        let mut file = File::open(path).map_err(|e| unreadable(path, e))?;
-        file.seek(SeekFrom::Start(offset)).map_err(|e| unreadable(path, e))?;
-        reader = FileReader::resume(BufReader::with_capacity(1 << 18, file), offset);
-    }
-    translator.move_to(pos);
-    Ok(Some(reader))
 }
 
 /// A stream over files.
@@ -348,14 +258,4 @@ impl FileStream {
         }
         Ok(true)
     }
-}
-
-/// True for the events of groups that a set contains.
-fn passes_over(event: &SourceEvent, set: &GtidSet, skipping: &mut bool) -> bool {
-    match &event.body {
-        Body::Gtid { gtid, .. } => *skipping = gtid.as_ref().is_some_and(|g| set.contains(g)),
-        Body::Rotate | Body::Heartbeat => return false,
-        _ => {}
-    }
-    *skipping
 }

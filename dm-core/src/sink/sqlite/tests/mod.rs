@@ -133,6 +133,7 @@ impl Bed {
         let txn = Txn {
             gtid: None,
             ordinal: self.ordinal,
+            start: None,
             end: Position::default(),
             at: 0,
             blocks,

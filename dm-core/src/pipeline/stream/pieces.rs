@@ -1,0 +1,126 @@
+//! Statements that a target does not take as a whole.
+//!
+//! Statements stay whole wherever a target takes them: half of an ALTER TABLE is a structure that the
+//! source never had. A TiDB does not take every one of them: before 6.2 one change in each statement, later
+//! all but some combinations (8200), and no DROP COLUMN of a column that has a key. There a statement runs in
+//! pieces, when the pieces come to the same as the whole by what is tracked. Each piece has a record of its
+//! own, so a restart goes on behind those that have run: a record of a later one says that the earlier ones
+//! are done, and a record of any of them says that the whole was refused before.
+
+use super::Stream;
+use super::execute::Number;
+use super::statement::Seen;
+use crate::ddl::{AlterSpec, Body, Statement, parse};
+use crate::error::{Error, Result};
+use crate::schema::KeyKind;
+use crate::sink::Clauses;
+use crate::sql::{quote_ident, quote_table};
+
+/// TiDB's number for what it does not carry out.
+const UNSUPPORTED: u16 = 8200;
+
+impl Stream<'_> {
+    /// The pieces of a statement that need not be tried as a whole: the target takes one change at a time,
+    /// or the whole was refused before the task died.
+    pub(super) fn pieces_at_once(
+        &self,
+        statement: &Statement,
+        number: Number,
+        seen: &Seen<'_>,
+    ) -> Result<Option<Vec<Statement>>> {
+        let one_by_one = self.ctx.sink.clauses()? == Clauses::OneByOne;
+        if !one_by_one && !self.is_pending() {
+            return Ok(None);
+        }
+        let Some(pieces) = self.equal_pieces(statement) else { return Ok(None) };
+        if one_by_one {
+            return Ok(Some(pieces));
+        }
+        for piece in &pieces {
+            if self.is_noted(&self.target_ddl(piece, number, seen)?.sql) {
+                return Ok(Some(pieces));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What may run in place of a statement that the target has refused.
+    pub(super) fn pieces_after(
+        &self,
+        error: &Error,
+        statement: &Statement,
+    ) -> Result<Option<Vec<Statement>>> {
+        if error.server_error() != Some(UNSUPPORTED) {
+            return Ok(None);
+        }
+        let pieces = match self.equal_pieces(statement) {
+            Some(pieces) => Some(pieces),
+            None => self.without_its_keys(statement)?,
+        };
+        if pieces.is_some() {
+            log::info!("the target takes {:?} in pieces only: {error}", statement.sql);
+        }
+        Ok(pieces)
+    }
+
+    /// Runs pieces in their order. A piece may have to be taken apart itself.
+    pub(super) fn run_pieces(
+        &mut self,
+        pieces: Vec<Statement>,
+        number: Number,
+        seen: &Seen<'_>,
+    ) -> Result {
+        for piece in &pieces {
+            let ddl = self.target_ddl(piece, number, seen)?;
+            let Err(error) = self.run_recorded(&ddl, number, seen) else { continue };
+            let refused = error.server_error() == Some(UNSUPPORTED);
+            let Some(parts) = (if refused { self.without_its_keys(piece)? } else { None }) else {
+                let which = format!("one of {} pieces of the statement", pieces.len());
+                return Err(error.context(which));
+            };
+            for part in &parts {
+                let ddl = self.target_ddl(part, number, seen)?;
+                self.run_recorded(&ddl, number, seen)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The pieces, where they come to the same as the whole.
+    fn equal_pieces(&self, statement: &Statement) -> Option<Vec<Statement>> {
+        let pieces = statement.pieces()?;
+        self.tracker.comes_to_the_same(statement, &pieces).then_some(pieces)
+    }
+
+    /// DROP COLUMN of a column that the target has keys of, which a TiDB refuses: the keys first, as MySQL
+    /// would drop them with the column. Nothing for a key that has other columns as well: what MySQL leaves of
+    /// it is for a person to make.
+    fn without_its_keys(&self, statement: &Statement) -> Result<Option<Vec<Statement>>> {
+        let Body::AlterTable(alter) = &statement.body else { return Ok(None) };
+        let [clause] = alter.clauses.as_slice() else { return Ok(None) };
+        let AlterSpec::DropColumn { name, .. } = &clause.spec else { return Ok(None) };
+        let target = self.ctx.creator.target(&alter.name)?;
+        let target = dm_filter::TableName::new(target.schema, target.table);
+        let Some(schema) = self.ctx.sink.describe(&target)? else { return Ok(None) };
+        let mut pieces = Vec::new();
+        for key in &schema.keys {
+            if !key.has_column(name) {
+                continue;
+            }
+            if key.parts.len() > 1 || key.kind == KeyKind::Primary {
+                return Ok(None);
+            }
+            let text = format!(
+                "ALTER TABLE {} DROP INDEX {}",
+                quote_table(&alter.name),
+                quote_ident(&key.name)
+            );
+            pieces.push(parse(&text, &statement.context)?);
+        }
+        if pieces.is_empty() {
+            return Ok(None);
+        }
+        pieces.push(statement.clone());
+        Ok(Some(pieces))
+    }
+}

@@ -1,0 +1,150 @@
+//! Failovers to servers that wrote the same transactions in another order.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a failing test panics
+
+mod support;
+
+use mysql::prelude::Queryable;
+use support::compare::{Target, assert_databases_equal};
+use support::dm::{DEADLINE, Dm, Task};
+use support::proxy::Proxy;
+use support::server::{Address, Flavor, Server};
+use support::{serial, wait};
+
+const DB: &str = "w";
+/// Changes of which the first one touches a row that nobody else does; the others depend on each other.
+const CHANGES: u32 = 5;
+
+/// Two servers that hold the same transactions, committed in another order. MySQL numbers all of them
+/// together, MariaDB those of each domain; the order within one is the same everywhere.
+fn twin_sources(flavor: Flavor, order: &[u32]) -> Option<(&'static Server, &'static Server)> {
+    let first = Server::shared(flavor, "nsrc")?;
+    let second = Server::shared(flavor, "ntwin")?;
+    for server in [first, second] {
+        server.clear();
+        server.reset_binlog();
+        let mut conn = server.conn();
+        let setup = [
+            format!("CREATE DATABASE {DB}"),
+            format!("CREATE TABLE {DB}.t (id INT PRIMARY KEY, v INT)"),
+            format!("CREATE TABLE {DB}.loose (v INT)"),
+            format!("INSERT INTO {DB}.t VALUES (1, 0), (2, 0)"),
+        ];
+        for (number, statement) in setup.iter().enumerate() {
+            with_gtid(&mut conn, flavor, 0, 900 + number as u32, &[statement.as_str()]);
+        }
+        // The first server gets them when the test says so.
+        if std::ptr::eq(server, second) {
+            order.iter().for_each(|&n| numbered_change(&mut conn, flavor, n));
+        }
+    }
+    Some((first, second))
+}
+
+fn numbered_change(conn: &mut mysql::Conn, flavor: Flavor, n: u32) {
+    let update = |id: u32| format!("UPDATE {DB}.t SET v = v + 1 WHERE id = {id}");
+    let insert = format!("INSERT INTO {DB}.loose VALUES ({n}), ({n})");
+    match n {
+        1 => with_gtid(conn, flavor, 1, n, &[&update(1)]),
+        _ => with_gtid(conn, flavor, 2, n, &[&update(2), &insert]),
+    }
+}
+
+fn with_gtid(
+    conn: &mut mysql::Conn,
+    flavor: Flavor,
+    domain: u32,
+    number: u32,
+    statements: &[&str],
+) {
+    let mysql = flavor.is_mysql();
+    if mysql {
+        let uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+        conn.query_drop(format!("SET SESSION gtid_next = '{uuid}:{number}'")).unwrap();
+    } else {
+        // By itself: the number is judged by the domain so far.
+        conn.query_drop(format!("SET SESSION gtid_domain_id = {domain}, server_id = 77")).unwrap();
+        conn.query_drop(format!("SET SESSION gtid_seq_no = {number}")).unwrap();
+    }
+    if statements.len() > 1 {
+        conn.query_drop("BEGIN").unwrap();
+    }
+    statements.iter().for_each(|s| conn.query_drop(s).unwrap());
+    if statements.len() > 1 {
+        conn.query_drop("COMMIT").unwrap();
+    }
+    if mysql {
+        conn.query_drop("SET SESSION gtid_next = 'AUTOMATIC'").unwrap();
+    }
+}
+
+/// Ends the session that a killed process left waiting for the lock.
+fn end_waiting(to: &Server) {
+    const WAITING: &str =
+        "SELECT id FROM information_schema.processlist WHERE info LIKE 'UPDATE `w`.`t` %'";
+    wait::until("the waiting session is gone", DEADLINE, || {
+        let waiting = to.rows::<u64>(WAITING);
+        let mut conn = to.conn();
+        for id in &waiting {
+            // It may end by itself in this moment.
+            let _ = conn.query_drop(format!("KILL {id}"));
+        }
+        waiting.is_empty()
+    });
+    assert_eq!(to.value::<u32>(&format!("SELECT v FROM {DB}.t WHERE id = 1")), 0);
+}
+
+/// The process dies when later transactions are in and an earlier one is not, and goes on from a
+/// replica that committed them in another order.
+fn another_order(flavor: Flavor) {
+    let _one = serial();
+    let Some((first, second)) = twin_sources(flavor, &[2, 3, 4, 5, 1]) else { return };
+    let Some(to) = Server::target(flavor) else { return };
+    to.clear();
+    let near = Proxy::start(&first.host, first.port);
+    let address = Address { port: near.port, ..first.address.clone() };
+    let sources = [&address];
+    let mut task = Task::new("all", &sources, Target::Server(to), &[DB]);
+    (task.gtid, task.instance, task.more) =
+        (true, "    syncer-config-name: one\n", "syncers:\n  one: {worker-count: 4, batch: 1}\n");
+    let dm = Dm::set_up(&task);
+    dm.catch_up().expect_success();
+    // Row 1 is locked: the first transaction waits, the others pass it.
+    let mut holder = to.conn();
+    holder.query_drop("BEGIN").unwrap();
+    holder.query_drop(format!("SELECT * FROM {DB}.t WHERE id = 1 FOR UPDATE")).unwrap();
+    let mut conn = first.conn();
+    let mut process = dm.start(&[]);
+    numbered_change(&mut conn, flavor, 1);
+    // By then nothing is handed to the worker any more that waits.
+    process.until_seen_at(to, "time >= 1 AND info LIKE 'UPDATE `w`.`t` %'");
+    (2..=CHANGES).for_each(|n| numbered_change(&mut conn, flavor, n));
+    wait::until("the later ones are in", DEADLINE, || {
+        process.must_run();
+        to.value::<u32>(&format!("SELECT v FROM {DB}.t WHERE id = 2")) == CHANGES - 1
+    });
+    process.kill();
+    // Else the server carries out what the process sent last.
+    end_waiting(to);
+    holder.query_drop("ROLLBACK").unwrap();
+    near.redirect(&second.host, second.port);
+    near.cut();
+    dm.catch_up().expect_success();
+    assert_databases_equal(second, Target::Server(to), &[DB]);
+    // The marks of before are passed and forgotten, however it goes on.
+    let mut conn = second.conn();
+    (CHANGES + 1..CHANGES + 4).for_each(|n| numbered_change(&mut conn, flavor, n));
+    dm.catch_up().expect_success();
+    dm.catch_up().expect_success();
+    assert_databases_equal(second, Target::Server(to), &[DB]);
+}
+
+#[test]
+fn a_failover_brings_another_order() {
+    another_order(Flavor::Mysql);
+}
+
+#[test]
+fn a_failover_brings_another_order_of_domains() {
+    another_order(Flavor::Mariadb);
+}
