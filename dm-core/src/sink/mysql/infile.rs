@@ -337,7 +337,7 @@ mod tests {
         assert_eq!(
             layout.sql,
             "LOAD DATA LOCAL INFILE 'rows' INTO TABLE `d`.`t` CHARACTER SET binary FIELDS TERMINATED BY '\\t' \
-             ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' (`id`,`v`,`b`) SET `src`='it''s'"
+             ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' (`id`,`v`,`b`) SET `src`='it\\'s'"
         );
         let value = |b: &'static [u8]| CellRef::Value(b);
         let cases: &[(&[CellRef<'_>], bool)] = &[
