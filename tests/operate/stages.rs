@@ -278,7 +278,7 @@ fn a_copy_into_a_black_hole_is_paused() {
 }
 
 /// How long `query-status` takes while the task works as fast as it can: printed, and not judged, because
-/// the machine that runs the tests has other work (docs/benchmarks.md has numbers of a quiet one).
+/// the machine that runs the tests has other work.
 #[test]
 fn the_status_is_told_at_full_speed() {
     use crate::support::server::Flavor;
