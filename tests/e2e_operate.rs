@@ -23,6 +23,8 @@ mod runbook;
 mod scenarios;
 #[path = "operate/scripts.rs"]
 mod scripts;
+#[path = "operate/secrets.rs"]
+mod secrets;
 #[path = "operate/shapes.rs"]
 mod shapes;
 #[path = "operate/stages.rs"]
