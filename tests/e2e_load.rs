@@ -6,9 +6,9 @@ mod support;
 
 use support::compare::{Target, assert_databases_equal};
 use support::dm::{Dm, Task};
-use support::serial;
-use support::server::{Address, Flavor};
+use support::server::{Address, Flavor, tool};
 use support::workload::{Load, big_transaction};
+use support::{serial, skip};
 
 const DB: &str = "w";
 
@@ -219,6 +219,62 @@ fn a_run_ends_at_the_position_or_gtid_that_it_was_told() {
     assert_eq!(there(), ["first", "second"]);
     dm.catch_up().expect_success();
     assert_databases_equal(from, Target::Server(to), &[DB]);
+}
+
+/// A dump that somebody made with mydumper stands in for the copy; the stream starts at the position that
+/// its metadata tells.
+#[test]
+fn a_dump_directory_replaces_the_copy_and_the_binlog_follows() {
+    let _one = serial();
+    let Some(mydumper) = tool("mydumper") else {
+        return skip("mydumper", "not installed; tests/servers.sh install tools");
+    };
+    let Some((from, to, seed)) = Load::stage(DB, Flavor::Mariadb) else { return };
+    // The tool prints six digits of a FLOAT.
+    from.run(DB, "ALTER TABLE acct MODIFY f DOUBLE");
+    let sources = [&from.address];
+    let mut task = Task::new("load&sync", &sources, Target::Server(to), &[DB]);
+    task.instance = "    loader-config-name: dump\n";
+    task.more = "loaders:\n  dump: {dir: ./dump}\n";
+    let dm = Dm::set_up(&task);
+    let load = Load::start(from, DB, seed, 2, 200);
+    let dumped = std::process::Command::new(mydumper)
+        .args(["--host=127.0.0.1", "--user=mig", "--password=mig", "--trx-consistency-only"])
+        .args([&format!("--port={}", from.port), "--database=w", "--threads=2", "--outputdir=dump"])
+        .current_dir(dm.path())
+        .output()
+        .unwrap();
+    assert!(dumped.status.success(), "{}", String::from_utf8_lossy(&dumped.stderr));
+    dm.start(&[]).kill();
+    load.finish();
+    dm.catch_up().expect_success();
+    assert_databases_equal(from, Target::Server(to), &[DB]);
+}
+
+#[test]
+fn a_run_ends_at_the_time_that_it_was_told() {
+    let _one = serial();
+    for flavor in [Flavor::Mysql, Flavor::Mariadb] {
+        let Some((from, to, _)) = Load::stage(DB, flavor) else { return };
+        let sources = [&from.address];
+        let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB]));
+        dm.catch_up().expect_success();
+        // Years ahead, so that nothing else was written then.
+        for (year, word) in [(2031, "first"), (2032, "second"), (2033, "third")] {
+            let second = format!("UNIX_TIMESTAMP('{year}-01-01 00:00:00')");
+            from.run(
+                DB,
+                &format!(
+                    "SET TIMESTAMP = {second}; INSERT INTO loose VALUES (1000, '{word}', NULL)"
+                ),
+            );
+        }
+        let there = || to.rows::<String>("SELECT b FROM w.loose WHERE a = 1000 ORDER BY b");
+        dm.run(&["--until", "2031-06-01 00:00:00"]).expect_success();
+        assert_eq!(there(), ["first", "second"]);
+        dm.catch_up().expect_success();
+        assert_databases_equal(from, Target::Server(to), &[DB]);
+    }
 }
 
 #[test]

@@ -19,6 +19,8 @@ mod network;
 mod place;
 #[path = "operate/runbook.rs"]
 mod runbook;
+#[path = "operate/scenarios.rs"]
+mod scenarios;
 #[path = "operate/scripts.rs"]
 mod scripts;
 #[path = "operate/secrets.rs"]

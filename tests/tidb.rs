@@ -251,23 +251,31 @@ fn a_transaction_that_is_too_large_is_applied_in_parts() {
 /// is not repeated, also by another process.
 #[test]
 fn parts_are_never_repeated() {
-    for (after, done) in (0..10).flat_map(|after| [(after, "done\n"), (after, "")]) {
-        let stage = Stage::new(Tidb::start(""));
-        stage.succeeds();
-        let broken = format!("match: COMMIT\nafter: {after}\ntimes: 1\n{done}drop\n\n{SMALL}");
-        stage.tidb.set_rules(&broken);
-        insert_many(&stage, "part", 100);
-        stage.succeeds();
-        all_are_committed_once(&stage, "part", 100);
-        // A process that ends for good in the middle, and the next one.
-        let refused = "error: 1105 HY000 it stays so";
-        stage.tidb.set_rules(&format!("match: COMMIT\nafter: {after}\n{refused}\n\n{SMALL}"));
-        insert_many(&stage, "next", 200);
-        let _ = stage.run();
-        stage.tidb.set_rules(SMALL);
-        stage.succeeds();
-        all_are_committed_once(&stage, "next", 200);
-    }
+    std::thread::scope(|scope| {
+        for after in 0..8 {
+            scope.spawn(move || parts_with_a_cut(after, "done\n"));
+            scope.spawn(move || parts_with_a_cut(after, ""));
+        }
+    });
+}
+
+fn parts_with_a_cut(after: u64, done: &str) {
+    let stage = Stage::new(Tidb::start(""));
+    stage.succeeds();
+    let broken = format!("match: COMMIT\nafter: {after}\ntimes: 1\n{done}drop\n\n{SMALL}");
+    stage.tidb.set_rules(&broken);
+    insert_many(&stage, "part", 100);
+    stage.succeeds();
+    all_are_committed_once(&stage, "part", 100);
+    // A process that ends for good in the middle, and the next one.
+    let refused = "error: 1105 HY000 it stays so";
+    stage.tidb.set_rules(&format!("match: COMMIT\nafter: {after}\n{refused}\n\n{SMALL}"));
+    insert_many(&stage, "next", 200);
+    let error = stage.run().unwrap_err();
+    assert_eq!(error.server_error(), Some(1105), "{error}");
+    stage.tidb.set_rules(SMALL);
+    stage.succeeds();
+    all_are_committed_once(&stage, "next", 200);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use dm_core::event::{CellKind, CellRef, CopyBlock};
 use dm_core::filter::TableName;
-use dm_core::source::{Source, TableCopy};
+use dm_core::source::{Chunk, Source, TableCopy};
 use mysql::Conn;
 use mysql::prelude::Queryable;
 
@@ -107,6 +107,16 @@ fn the_chunks_of_every_key_are_the_table() {
                     &snapshot.plan(&table.info.name, rows).unwrap(),
                 );
             }
+            // Each chunk in pieces, and each of those again.
+            let cut = |chunks: Vec<Chunk>| -> Vec<Chunk> {
+                let pieces = |chunk| snapshot.cut(&table.info.name, chunk, 3).unwrap();
+                let mut all: Vec<Chunk> = chunks.iter().flat_map(pieces).collect();
+                (0..).zip(&mut all).for_each(|(id, chunk)| chunk.id = id);
+                all
+            };
+            let once = cut(snapshot.plan(&table.info.name, 10_000).unwrap());
+            check_union(&server, &mut conn, table, &once);
+            check_union(&server, &mut conn, table, &cut(once));
             let chunks = snapshot.plan(&table.info.name, 40).unwrap().len();
             let name = table.info.name.table.as_str();
             let whole = ["k_real", "k_keyless", "k_prefix", "k_enums"].contains(&name);
@@ -116,12 +126,7 @@ fn the_chunks_of_every_key_are_the_table() {
 }
 
 /// Counts rows, and sums hashes of them, by chunk and over the table.
-fn check_union(
-    server: &Server,
-    conn: &mut Conn,
-    table: &TableCopy,
-    chunks: &[dm_core::source::Chunk],
-) {
+fn check_union(server: &Server, conn: &mut Conn, table: &TableCopy, chunks: &[Chunk]) {
     let name = &table.info.name.table;
     let columns: Vec<String> = table
         .info

@@ -40,8 +40,8 @@ pub struct Part {
     pub ordinal: u64,
     /// So many of its events of rows are in, counted before any filter.
     pub events: u64,
-    /// Stands for the server whose binlog was read: another one may cut the same rows into other
-    /// events.
+    /// Stands for the server whose binlog was read (another one may cut the same rows into other
+    /// events) and for the tables that the lane was about.
     pub server: u64,
 }
 

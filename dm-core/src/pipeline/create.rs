@@ -60,6 +60,21 @@ pub(crate) enum LanePart {
     Only(Arc<TableName>),
 }
 
+impl LanePart {
+    /// The same text for the same tables.
+    pub fn name(&self) -> String {
+        match self {
+            Self::All => String::new(),
+            Self::Only(table) => format!("only {table}"),
+            Self::Without(tables) => {
+                let mut names: Vec<String> = tables.iter().map(ToString::to_string).collect();
+                names.sort();
+                format!("without {}", names.join(", "))
+            }
+        }
+    }
+}
+
 impl Creator {
     /// The same for a lane that is about some of the tables.
     pub fn of_lane(&self, part: LanePart) -> Self {

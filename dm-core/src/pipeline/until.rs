@@ -20,7 +20,8 @@ pub enum Until {
     CaughtUp,
     /// Until this position is reached or passed.
     Position(Position),
-    /// Until an event that was written at or after this second (since the epoch).
+    /// Up to the end of the first transaction or statement that was written at or after this second
+    /// (since the epoch).
     Time(u32),
 }
 
@@ -54,7 +55,7 @@ impl Goal {
     pub fn may_be_reached(&self, stream: &Stream<'_>) -> bool {
         match (&self.until, &self.target) {
             (Until::Stopped, _) => false,
-            (Until::Time(second), _) => stream.progress.low().at >= *second,
+            (Until::Time(second), _) => stream.read_at >= *second,
             (_, Some(target)) => has_passed(stream, target),
             (_, None) => false,
         }

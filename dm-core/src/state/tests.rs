@@ -243,6 +243,25 @@ fn a_copy_is_resumed_where_it_stood() {
 }
 
 #[test]
+fn pieces_take_the_place_of_a_chunk() {
+    let store = StateStore::in_memory("t").unwrap();
+    let lane = LaneId::copy(&source());
+    begin(&store, &lane, &[table("a")]);
+    let a = TableName::new("db", "a");
+    store.plan_chunks(&lane, &[(a.clone(), vec![chunk(0), chunk(1)])]).unwrap();
+    let pieces = store.replace_chunk(&lane, &a, 0, &[chunk(0), chunk(1), chunk(2)]).unwrap();
+    assert_eq!(pieces.iter().map(|c| c.id).collect::<Vec<_>>(), [2, 3, 4]);
+    // The chunk is gone, and its number with it.
+    let gone = store.replace_chunk(&lane, &a, 0, &[chunk(0)]).unwrap_err();
+    assert_eq!(gone.code(), &codes::STATE_MISUSE);
+    let before_the_last = [1, 2, 3].map(|id| done("a", 1, id));
+    assert!(store.chunks_done(&lane, &before_the_last).unwrap().is_empty());
+    assert!(store.replace_chunk(&lane, &a, 1, &[chunk(0)]).is_err(), "it is done");
+    assert_eq!(store.chunks_done(&lane, &[done("a", 1, 4)]).unwrap(), [a]);
+    store.finish_copy(&lane, &at(200)).unwrap();
+}
+
+#[test]
 fn a_table_started_anew_has_a_snapshot_of_its_own() {
     let store = StateStore::in_memory("t").unwrap();
     let lane = LaneId::copy(&source());

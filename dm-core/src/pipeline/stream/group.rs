@@ -159,6 +159,7 @@ impl Stream<'_> {
     /// Ends the open group; the position behind it.
     pub(super) fn end_group(&mut self, end: &BinlogPos) -> Result<(Group, Position)> {
         let group = std::mem::take(&mut self.group);
+        self.read_at = group.at;
         if let (Some(set), Some(gtid)) = (self.executed.as_mut(), &group.gtid) {
             set.add(gtid)?;
         }
@@ -320,13 +321,14 @@ impl Stream<'_> {
                 &codes::SYNC_UNSUPPORTED,
                 format!(
                     "the transaction at {start} was larger than the target takes, and the first {} of \
-                     its events were applied from the binlog of another server",
+                     its events were applied from the binlog of another server, or without a table that is \
+                     part of the task now",
                     part.events
                 ),
             )
             .workaround(
-                "Go on from the server that the task followed before until this transaction is over, \
-                 then change over.",
+                "Go on from the server that the task followed before until this transaction is over, then \
+                 change over; where a table was being added, take that back and add it later.",
             ));
         }
         self.go_alone()?;
@@ -334,9 +336,10 @@ impl Stream<'_> {
         Ok(true)
     }
 
-    /// Which server's binlog this is, for a mark.
+    /// Which server's binlog this is, and which tables the lane is about, for a mark.
     fn server_word(&self) -> u64 {
-        xxh3_64(self.ctx.info.server.as_bytes())
+        let tables = self.ctx.creator.part.name();
+        xxh3_64(format!("{}/{tables}", self.ctx.info.server).as_bytes())
     }
 
     fn mode(&self, mode: ApplyMode, end: &BinlogPos, gtid: Option<&Gtid>) -> ApplyMode {

@@ -291,6 +291,8 @@ pub(super) struct Stream<'c> {
     pub executed: Option<GtidSet>,
     /// End of the last event of any kind.
     pub seen: Option<BinlogPos>,
+    /// When the last group that was read was written.
+    pub read_at: u32,
     pub group: Group,
     /// How to recognise what was read.
     pub history: History,
@@ -344,6 +346,7 @@ impl<'c> Stream<'c> {
             ordinal: start.low.ordinal,
             executed: start.low.position.gtid.clone(),
             seen: start.low.position.binlog.clone(),
+            read_at: start.low.at,
             group: Group::default(),
             history: History::new(&ctx.info.server, start.last_group),
             xa: start.xa,

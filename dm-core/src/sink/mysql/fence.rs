@@ -11,10 +11,14 @@
 //! everybody): the row of a slot in `dm_apply_mark` names its owner by a number of the connection's
 //! own. Each transaction changes that row (or locks it, where it has nothing to say in it: a chunk)
 //! under the condition that the number is still there, finds out how many rows that were, and
-//! commits only after exactly one. Who takes a slot over writes another number. Where transactions lock (MySQL, MariaDB) the two wait for each other;
-//! where they are optimistic (TiDB) the later commit meets a write conflict, because both have
-//! changed or locked the row. In either case one of the two comes to nothing: an earlier
-//! transaction is in before the successor reads the marks, or never.
+//! commits only after exactly one. Who takes a slot over writes another number. Where transactions
+//! lock (MySQL, MariaDB) the two wait for each other; where they are optimistic (TiDB) the later
+//! commit meets a write conflict, because both have changed or locked the row. In either case one
+//! of the two comes to nothing: an earlier transaction is in before the successor reads the marks,
+//! or never.
+//!
+//! A statement that changes structures has no mark to look at: there the server's list of
+//! connections tells whether an earlier one still runs.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -283,6 +283,14 @@ impl Shared {
         lock(&self.making).clear();
     }
 
+    /// Gives the tables of a lane that will not be gone on with their keys back.
+    fn make_whole(self: &Arc<Self>, task: &str, lane: &LaneId) -> Result {
+        for table in late_keys::tables(self, task, lane)? {
+            late_keys::add(self, task, lane, &table)?;
+        }
+        Ok(())
+    }
+
     fn forget_structures(&self) {
         let mut structures = lock(&self.structures);
         structures.clear();
@@ -390,9 +398,7 @@ impl Sink for MysqlSink {
             return Ok(());
         }
         for lane in lanes {
-            for table in late_keys::tables(&self.shared, task, lane)? {
-                late_keys::add(&self.shared, task, lane, &table)?;
-            }
+            self.shared.make_whole(task, lane)?;
         }
         let marks = &self.shared.marks;
         self.shared.ask(|session| {
@@ -404,6 +410,9 @@ impl Sink for MysqlSink {
     fn forget(&self, task: &str, lane: &LaneId, epoch: u64, chunks: bool) -> Result<()> {
         if !self.shared.marked {
             return Ok(());
+        }
+        if chunks {
+            self.shared.make_whole(task, lane)?;
         }
         self.shared.ask(|session| self.shared.marks.forget(session, task, lane, epoch, chunks))
     }

@@ -1,0 +1,1 @@
+INSERT INTO shop.t VALUES (2, 'two'), (3, 'three');
