@@ -21,6 +21,8 @@ mod place;
 mod runbook;
 #[path = "operate/scripts.rs"]
 mod scripts;
+#[path = "operate/secrets.rs"]
+mod secrets;
 #[path = "operate/shapes.rs"]
 mod shapes;
 #[path = "operate/stages.rs"]

@@ -90,16 +90,10 @@ fn runs_once(flavor: Flavor) {
     let lane = LaneId::main(&SourceId::new("s"));
     let run = |number: u64, pairs: &str| {
         let ddl = TargetDdl {
-            sql: format!("RENAME TABLE {pairs}"),
             schema: "dm_once".to_owned(),
-            tables: vec![TableName::new("dm_once", "a")],
             lane: Some(("t".to_owned(), lane.clone())),
             once: Some(number),
-            at: 0,
-            sql_mode: None,
-            time_zone: None,
-            collation_server: None,
-            from: None,
+            ..TargetDdl::new(format!("RENAME TABLE {pairs}"), vec![TableName::new("dm_once", "a")])
         };
         assert!(sink.runs_once(&ddl));
         sink.execute_ddl(&ddl).unwrap();
