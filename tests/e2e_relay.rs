@@ -264,6 +264,11 @@ fn switched_to_a_replica(flavor: Flavor) {
         process.must_run();
         parts(&dm).len() == 2
     });
+    replica.run(DB, "INSERT INTO loose VALUES (9001, 'mark', NULL)");
+    wait::until("what the replica wrote arrives", DEADLINE, || {
+        process.must_run();
+        to.value::<u64>("SELECT COUNT(*) FROM w.loose WHERE a = 9001") == 1
+    });
     process.interrupt();
     process.wait(DEADLINE).expect_success();
     dm.catch_up().expect_success();

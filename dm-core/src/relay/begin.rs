@@ -36,13 +36,7 @@ pub(super) fn begin(
     hint: Option<&Position>,
 ) -> Result<Begun> {
     dir.create()?;
-    if let Some(other) = dir.status()?.map(|status| status.source)
-        && other != config.source
-    {
-        let text = format!("the relay log {} is one of source {other}", dir.path().display());
-        return Err(Error::new(&codes::RELAY_WRITE, text)
-            .workaround("Give each source a `relay-dir` of its own, or none."));
-    }
+    dir.claim(&config.source)?;
     if let Some(state_dir) = &config.state_dir {
         desk::remember(state_dir, &config.source, dir)?;
     }
@@ -270,9 +264,11 @@ pub(super) fn directory(config: &RelayConfig) -> layout::RelayDir {
         Some(dir) => dir.clone(),
         None => std::path::Path::new("relay-dir").join(crate::state::file_stem(&config.source)),
     };
-    let root = match &config.state_dir {
-        Some(dir) => dir.join(place),
-        None => place,
-    };
-    RelayDir::new(root)
+    match &config.state_dir {
+        Some(dir) => {
+            let status = desk::status_path(dir, &config.source);
+            RelayDir::new(dir.join(place)).status_at(status)
+        }
+        None => RelayDir::new(place),
+    }
 }

@@ -1,10 +1,15 @@
-//! What commands and the process that pulls say to each other, by small files in the relay log's directory.
+//! What commands and the process that pulls say to each other, by small files.
 //!
+//! In the relay log's directory:
 //! - `relay.wanted`: what is wanted, written by commands. Without it the source file decides.
-//! - `relay.status`: how it stands, written by the process that pulls.
 //! - `relay.lock`: a kernel lock, held by the process that pulls, gone with it.
+//! - `relay.source`: whose relay log it is.
 //!
-//! The files of `relay.wanted` and `relay.status` are replaced as a whole, so a reader never sees half of one.
+//! In the state directory, where there is room when the relay log's disk is full:
+//! - `<source>.relay`: where the relay log lies.
+//! - `<source>.relay-status`: how it stands, written by the process that pulls.
+//!
+//! They are replaced as a whole, so a reader never sees half of one.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -17,7 +22,7 @@ use crate::error::{Error, Result, codes};
 use crate::state::{self, Stage, StoredError};
 
 const WANTED: &str = "relay.wanted";
-const STATUS: &str = "relay.status";
+const SOURCE: &str = "relay.source";
 const LOCK: &str = "relay.lock";
 const PURGE_LOCK: &str = "purge.lock";
 
@@ -87,11 +92,34 @@ impl RelayDir {
     ///
     /// 30003 when the file cannot be read or makes no sense.
     pub fn status(&self) -> Result<Option<RelayStatus>> {
-        read(&self.file(STATUS))
+        read(self.status_file())
     }
 
     pub(super) fn set_status(&self, status: &RelayStatus) -> Result<()> {
-        write(&self.file(STATUS), status)
+        write(self.status_file(), status)
+    }
+
+    /// Makes the directory the one of a source.
+    ///
+    /// # Errors
+    ///
+    /// 30901 when it is another source's.
+    pub(super) fn claim(&self, source: &str) -> Result<()> {
+        let path = self.file(SOURCE);
+        match fs::read_to_string(&path) {
+            Ok(owner) if owner.trim_end() == source => return Ok(()),
+            Ok(owner) => {
+                let owner = owner.trim_end();
+                let text =
+                    format!("the relay log {} is one of source {owner}", self.path().display());
+                return Err(Error::new(&codes::RELAY_WRITE, text)
+                    .workaround("Give each source a `relay-dir` of its own, or none."));
+            }
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            Err(e) => return Err(failed(&path, "cannot read", e)),
+        }
+        state::replace(&path, format!("{source}\n").as_bytes())
+            .map_err(|e| failed(&path, "cannot write", e))
     }
 
     /// The process that pulls; `None` when none does.
@@ -161,6 +189,11 @@ impl Lock {
     }
 }
 
+/// Where the state directory keeps how a source's relay log stands.
+pub(super) fn status_path(state_dir: &Path, source: &str) -> PathBuf {
+    state_dir.join(format!("{}.relay-status", state::file_stem(source)))
+}
+
 /// Where the state directory keeps the place of a source's relay log, for commands.
 fn pointer(state_dir: &Path, source: &str) -> PathBuf {
     state_dir.join(format!("{}.relay", state::file_stem(source)))
@@ -185,7 +218,10 @@ pub(super) fn remember(state_dir: &Path, source: &str, dir: &RelayDir) -> Result
 pub fn find(state_dir: &Path, source: &str) -> Result<Option<RelayDir>> {
     let path = pointer(state_dir, source);
     match fs::read_to_string(&path) {
-        Ok(place) => Ok(Some(RelayDir::new(place.trim_end()))),
+        Ok(place) => {
+            let dir = RelayDir::new(place.trim_end());
+            Ok(Some(dir.status_at(status_path(state_dir, source))))
+        }
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
         Err(e) => Err(failed(&path, "cannot read", e)),
     }
@@ -223,6 +259,9 @@ mod tests {
         assert_eq!(dir.puller().unwrap(), Some(format!("pid {}", std::process::id())));
         drop(lock);
         assert_eq!(dir.puller().unwrap(), None);
+        dir.claim("a").unwrap();
+        dir.claim("a").unwrap();
+        assert!(dir.claim("b").unwrap_err().message().contains("source a"));
         let _purges = dir.purge_lock().unwrap();
         assert_eq!(dir.purge_lock().unwrap_err().code(), &codes::RELAY_PURGING);
     }
@@ -238,7 +277,7 @@ mod tests {
         let status = RelayStatus { stage: "Running".into(), ..RelayStatus::default() };
         dir.set_status(&status).unwrap();
         assert_eq!(dir.status().unwrap(), Some(status));
-        fs::write(dir.file(STATUS), "{").unwrap();
+        fs::write(dir.status_file(), "{").unwrap();
         assert_eq!(dir.status().unwrap_err().code(), &codes::RELAY_META_LOAD);
         assert!(find(temp.path(), "a/b").unwrap().is_none());
         remember(temp.path(), "a/b", &dir).unwrap();

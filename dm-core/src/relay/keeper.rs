@@ -71,6 +71,8 @@ struct Inner {
     master: Option<Position>,
     /// What the last purge did.
     purged: String,
+    /// The status could not be written.
+    unwritten: bool,
     /// What the task of this process needs, and has not written down.
     hint: Option<Position>,
 }
@@ -118,7 +120,11 @@ impl Shared {
 
     /// Makes a puller that waits try again at once.
     pub fn kick(&self) {
-        self.lock().kicked = true;
+        let mut inner = self.lock();
+        inner.kicked = true;
+        // Of before; the attempt that follows has its own.
+        inner.error = None;
+        drop(inner);
         self.changed.notify_all();
     }
 
@@ -404,6 +410,7 @@ fn obey(shared: &Shared, wanted: Option<Wanted>) {
     }
     inner.wanted = wanted;
     inner.kicked = true;
+    inner.error = None;
     drop(inner);
     shared.changed.notify_all();
 }
@@ -425,7 +432,11 @@ fn ask_end(shared: &Shared) {
 fn write_status(shared: &Shared) {
     let status = status(shared);
     shared.lock().due = true;
-    if let Err(error) = shared.dir.set_status(&status) {
+    let written = shared.dir.set_status(&status);
+    let told = std::mem::replace(&mut shared.lock().unwritten, written.is_err());
+    if let Err(error) = written
+        && !told
+    {
         log::warn!("the status of the relay is not written: {error}");
     }
 }

@@ -59,12 +59,24 @@ impl SubDir {
 #[derive(Clone, Debug)]
 pub struct RelayDir {
     root: PathBuf,
+    status: PathBuf,
 }
 
 impl RelayDir {
     /// A directory, which need not exist.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        let root = root.into();
+        Self { status: root.join("relay.status"), root }
+    }
+
+    /// The same, with its status in a place that a full disk of the files leaves room.
+    #[must_use]
+    pub(super) fn status_at(self, status: PathBuf) -> Self {
+        Self { status, ..self }
+    }
+
+    pub(super) fn status_file(&self) -> &Path {
+        &self.status
     }
 
     /// Where it is.
