@@ -7,8 +7,8 @@
 //! that is set does not move. It can be set from outside only, so the program starts itself again.
 //!
 //! The same for the number of arenas, which by default is eight for each processor: what one thread
-//! freed the next one does not find. A copy of 3,000 tables took 64 MiB with 16 arenas, 35 MiB with
-//! one. As many as processors are enough that threads seldom wait for each other.
+//! freed the next one does not find. A copy of 3,000 tables took 64 MiB with 16 arenas, 41 MiB with
+//! two. As many as processors are enough that threads seldom wait for each other.
 
 /// Starts the program again with a fixed border, once. Comes back when that is not possible or not
 /// needed; everything works as well, with more memory.
