@@ -19,8 +19,12 @@ mod network;
 mod place;
 #[path = "operate/runbook.rs"]
 mod runbook;
+#[path = "operate/scenarios.rs"]
+mod scenarios;
 #[path = "operate/scripts.rs"]
 mod scripts;
+#[path = "operate/secrets.rs"]
+mod secrets;
 #[path = "operate/shapes.rs"]
 mod shapes;
 #[path = "operate/stages.rs"]

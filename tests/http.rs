@@ -200,3 +200,50 @@ fn rubbish_changes_nothing() {
     assert!(site.run.is_running(), "the task ended:\n{}", site.run.stderr());
     assert!(!site.run.stderr().contains("panicked"), "{}", site.run.stderr());
 }
+
+/// A browser without a window: the one that `DM_TEST_BROWSER` names (`tests/browser.sh` fetches one), or
+/// one that is installed.
+fn browser() -> Option<String> {
+    let named = std::env::var("DM_TEST_BROWSER").ok();
+    let known = ["chromium-headless-shell", "chromium", "google-chrome"].map(str::to_owned);
+    named.into_iter().chain(known).find(|program| {
+        let asked = std::process::Command::new(program).arg("--version").output();
+        asked.is_ok_and(|answer| answer.status.success())
+    })
+}
+
+/// The page in a real browser: its script runs under its own security policy, asks again and again, and
+/// draws what it hears.
+#[test]
+fn a_browser_shows_the_page() {
+    let Some(browser) = browser() else {
+        support::leave_out("the page in a browser", "no browser; see tests/browser.sh");
+        return;
+    };
+    let site = Site::start("100", None);
+    let started = wait::poll(DEADLINE, || {
+        let rows = site.get("/status").json()["sources"][0]["load"]["finishedRows"].as_u64()?;
+        (rows > 0).then_some(())
+    });
+    assert!(started.is_some(), "the status does not move");
+    let mut command = std::process::Command::new(browser);
+    let page = format!("http://{}/", site.place);
+    let profile = format!("--user-data-dir={}", site.dm.path().join("profile").display());
+    // Time runs fast in it, so that it asks several times.
+    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=9000"]);
+    command.args(["--dump-dom", &profile, &page]);
+    let shown = Process::spawn(command).wait(DEADLINE).stdout;
+    let status = site.get("/status").json();
+    let task = status["task"].as_str().unwrap();
+    assert!(shown.contains(&format!("<title>dm: {task}</title>")), "{shown}");
+    assert!(shown.contains("role=\"status\">as of "), "{shown}");
+    for source in status["sources"].as_array().unwrap() {
+        let heading = format!("<h2>{}: ", source["source"].as_str().unwrap());
+        assert!(shown.contains(&heading), "{heading}: {shown}");
+    }
+    // Both plots have points of several answers, and say in words what they show.
+    let plots: Vec<&str> = shown.split("<polyline points=\"").skip(1).collect();
+    assert_eq!(plots.len(), 4, "two plots for each of two sources: {shown}");
+    assert!(plots.iter().all(|p| p.split('"').next().unwrap().split(' ').count() >= 2), "{shown}");
+    assert!(shown.contains("aria-label=\"Lag: ") && shown.contains("rows copied"), "{shown}");
+}

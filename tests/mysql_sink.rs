@@ -90,16 +90,10 @@ fn runs_once(flavor: Flavor) {
     let lane = LaneId::main(&SourceId::new("s"));
     let run = |number: u64, pairs: &str| {
         let ddl = TargetDdl {
-            sql: format!("RENAME TABLE {pairs}"),
             schema: "dm_once".to_owned(),
-            tables: vec![TableName::new("dm_once", "a")],
             lane: Some(("t".to_owned(), lane.clone())),
             once: Some(number),
-            at: 0,
-            sql_mode: None,
-            time_zone: None,
-            collation_server: None,
-            from: None,
+            ..TargetDdl::new(format!("RENAME TABLE {pairs}"), vec![TableName::new("dm_once", "a")])
         };
         assert!(sink.runs_once(&ddl));
         sink.execute_ddl(&ddl).unwrap();
@@ -119,7 +113,7 @@ fn runs_once(flavor: Flavor) {
     run(8, "c TO a");
     run(9, swap);
     assert_eq!(column("a"), "id");
-    sink.forget_task("t", &[lane.clone()]).unwrap();
+    sink.forget_task("t", std::slice::from_ref(&lane)).unwrap();
     sink.prepare("t", "identity").unwrap();
     run(9, swap);
     assert_eq!(column("a"), "v", "a task that begins anew knows nothing of it");

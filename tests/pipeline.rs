@@ -24,5 +24,7 @@ mod rules;
 mod running;
 #[path = "pipeline/script.rs"]
 mod script;
+#[path = "pipeline/shards.rs"]
+mod shards;
 #[path = "pipeline/sqlite.rs"]
 mod sqlite;

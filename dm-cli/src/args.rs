@@ -1,7 +1,10 @@
 //! What can be typed.
 
 mod help;
+mod help_import;
 mod help_operate;
+mod import;
+mod log;
 mod operate;
 mod operators;
 mod relay;
@@ -11,6 +14,8 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+pub use self::import::{ImportCheckpointArgs, ImportWorkerArgs};
+pub use self::log::{LogArgs, LogFormat};
 pub use self::operate::*;
 pub use self::operators::{
     BinlogArgs, BinlogSchemaArgs, HandleErrorArgs, OperateSchemaArgs, StatementOp, StatementPlace,
@@ -30,7 +35,11 @@ pub use self::values::TableArg;
 pub struct Args {
     /// What goes to the log on standard error: off, error, warn, info, debug, trace.
     #[arg(long, global = true, default_value = "warn", env = "DM_LOG")]
-    pub log_level: log::LevelFilter,
+    pub log_level: ::log::LevelFilter,
+
+    /// Where the log goes.
+    #[command(flatten)]
+    pub log: LogArgs,
 
     /// What to do.
     #[command(subcommand)]
@@ -158,6 +167,14 @@ pub enum Command {
     /// Decrypt a password of a task or source file.
     #[command(after_help = help::DECRYPT)]
     Decrypt(CryptArgs),
+    /// Take over where DM stands with a task, so that it goes on from there here.
+    ///
+    /// Reads DM's tables at the target, of 1.0, 2.0 or later, and changes nothing there.
+    #[command(after_help = help_import::CHECKPOINT)]
+    ImportDmCheckpoint(ImportCheckpointArgs),
+    /// Write source files from the configuration of a DM 1.0: dm-worker.toml or inventory.ini.
+    #[command(after_help = help_import::WORKER)]
+    ImportDmWorker(ImportWorkerArgs),
     /// Print a commented file to begin with.
     #[command(after_help = help::SAMPLE)]
     Sample {
@@ -241,6 +258,11 @@ pub struct RunArgs {
     /// Most bytes written to the target in a second (`10MiB`); goes before the task file.
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     pub max_bytes_per_second: Option<u64>,
+
+    /// Log what takes at least so many milliseconds at the target (a transaction, a statement), with
+    /// its place in the binlog; goes before the task file.
+    #[arg(long, value_name = "MS")]
+    pub slow_ms: Option<u64>,
 
     /// Serve metrics, status, a page and DM's read-only API at this address, such as
     /// 127.0.0.1:8262. Other than loopback addresses need --http-token-file.

@@ -28,7 +28,7 @@ fn main() -> ExitCode {
 
 fn run(cleaned: &operate::dmctl::Cleaned) -> Result<ExitCode, files::Failure> {
     let args = args::Args::parse_from(&cleaned.args);
-    logger::install(args.log_level);
+    logger::install(args.log_level, &args.log)?;
     out::set_dmctl(cleaned.dmctl);
     cmd::dispatch(args)
 }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::files::Failure;
+use crate::logger;
 
 /// The program was called as `dmctl`.
 static DMCTL: AtomicBool = AtomicBool::new(false);
@@ -45,6 +46,12 @@ pub fn tell(text: &str) {
 
 /// Prints why a command failed: in DM's format, and for a person what to do on a line of its own.
 pub fn fail(failure: &Failure) {
+    if logger::is_in_file() {
+        log::error!("{failure}");
+    }
+    if logger::is_background() {
+        return;
+    }
     tell(&failure.to_string());
     if let Failure::Task(error) | Failure::Input(error) = failure
         && !error.advice().is_empty()

@@ -53,6 +53,24 @@ fn settings_of_the_source() {
             ALL.check(from, to).passes().finds("binlog retention check", "warn", &["60 s"]);
         }
         ALL.check(from, to).silent("binlog retention check");
+        // RDS and Aurora have a setting of their own: none, a short one, a long one.
+        for (hours, said) in [("NULL", "after 0 s"), ("'0.5'", "after 1800 s"), ("'48'", "")] {
+            from.run("mysql", "CREATE TABLE IF NOT EXISTS rds_configuration (name VARCHAR(100), value VARCHAR(100)); DELETE FROM rds_configuration");
+            from.run(
+                "mysql",
+                &format!(
+                    "INSERT INTO rds_configuration VALUES ('binlog retention hours', {hours})"
+                ),
+            );
+            let checked = ALL.check(from, to);
+            from.run("mysql", "DROP TABLE rds_configuration");
+            if said.is_empty() {
+                checked.silent("binlog retention check");
+            } else {
+                let repair = "CALL mysql.rds_set_configuration('binlog retention hours', 24)";
+                checked.passes().finds("binlog retention check", "warn", &[said, repair]);
+            }
+        }
         // MariaDB's begins at 1.
         if flavor.is_mysql() {
             let _globals = from.with_globals(&[("server_id", "0")]);
@@ -467,4 +485,21 @@ fn servers_that_cannot_be_reached_are_a_finding() {
         let two = check(&ALL.between(&[&away, from], to), 2);
         two.finds("connection", "fail", &[]).finds("primary key", "warn", &["bare"]);
     });
+}
+
+/// What is listed in docs/checks.md is found by a test, and by another one not.
+#[test]
+fn every_check_is_tested() {
+    let root = crate::support::workspace();
+    let read = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();
+    let tests: String =
+        ["server", "stage", "tables"].map(|f| read(&format!("tests/checks/{f}.rs"))).concat();
+    let page = read("docs/checks.md");
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let reported: Vec<&str> =
+        rows.filter_map(|line| line.split('|').nth(2)).map(str::trim).collect();
+    assert!(reported.len() > 25, "{reported:?}");
+    for name in reported {
+        assert!(tests.contains(&format!("\"{name}\"")), "no test names {name:?}");
+    }
 }

@@ -39,6 +39,11 @@ impl Place {
         Self::of(&task)
     }
 
+    /// A directory without files.
+    pub fn nothing() -> Self {
+        Self { dm: Dm::new(), program: None }
+    }
+
     /// The files of a task.
     pub fn of(task: &Task<'_>) -> Self {
         let addresses = task.sources;

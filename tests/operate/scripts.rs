@@ -35,19 +35,24 @@ impl Script {
     }
 
     fn run(&self, script: &str) {
-        let file = workspace().join("fixtures/dmctl").join(script);
-        let path = std::env::var("PATH").unwrap_or_default();
-        let mut command = Command::new("sh");
-        command
-            .args(["-eux"])
-            .arg(file)
-            .current_dir(self.place.path())
-            .env("PATH", format!("{}:{path}", self.place.path().display()))
-            .env("DM_STATE_DIR", self.place.dm.state())
-            .env("PASSWORD", PASSWORD);
-        let outcome = Process::spawn(command).wait(crate::place::PATIENCE);
-        assert!(outcome.status.success(), "{}{}", outcome.stdout, outcome.stderr);
+        run_script(&self.place, script, &[("PASSWORD", PASSWORD)]);
     }
+}
+
+/// Runs a script of `fixtures/dmctl` in a place whose program is called by its name there.
+pub fn run_script(place: &Place, script: &str, variables: &[(&str, &str)]) {
+    let file = workspace().join("fixtures/dmctl").join(script);
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut command = Command::new("sh");
+    command
+        .args(["-eux"])
+        .arg(file)
+        .current_dir(place.path())
+        .env("PATH", format!("{}:{path}", place.path().display()))
+        .env("DM_STATE_DIR", place.dm.state())
+        .envs(variables.iter().copied());
+    let outcome = Process::spawn(command).wait(crate::place::PATIENCE);
+    assert!(outcome.status.success(), "{}{}", outcome.stdout, outcome.stderr);
 }
 
 fn login(server: &Server, indent: &str) -> String {

@@ -276,3 +276,33 @@ fn a_copy_into_a_black_hole_is_paused() {
     assert_databases_equal(from, Target::Server(to), &[DB]);
     place.json(&["stop-task", "test"]);
 }
+
+/// How long `query-status` takes while the task works as fast as it can: printed, and not judged, because
+/// the machine that runs the tests has other work.
+#[test]
+fn the_status_is_told_at_full_speed() {
+    use crate::support::server::Flavor;
+    use crate::support::workload::Load;
+    use std::time::Instant;
+    let _one = serial();
+    let Some((from, to, seed)) = Load::stage("w", Flavor::Mysql) else { return };
+    let sources = [&from.address];
+    let target = crate::support::compare::Target::Server(&to.address);
+    let place = Place::of(&crate::support::dm::Task::new("all", &sources, target, &["w"]));
+    place.json(&["operate-source", "create", "source-1.yaml"]);
+    place.json(&["start-task", "task.yaml"]);
+    place.wait_sync("source-1");
+    let load = Load::start(from, "w", seed, 2, 100_000);
+    load.advance(50);
+    let mut times: Vec<u128> = (0..20)
+        .map(|_| {
+            let began = Instant::now();
+            place.json(&["query-status", "test"]);
+            began.elapsed().as_millis()
+        })
+        .collect();
+    times.sort_unstable();
+    println!("query-status: {} ms, at most {} ms", times[10], times[19]);
+    load.finish();
+    place.json(&["stop-task", "test"]);
+}

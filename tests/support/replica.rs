@@ -1,7 +1,7 @@
 //! A server that is a replica of another one, for failovers.
 
 use super::dm::DEADLINE;
-use super::server::Server;
+use super::server::{Address, Server};
 use super::wait;
 
 /// A replica of the source by GTID.
@@ -10,13 +10,19 @@ pub fn replica_of(source: &Server, name: &str, options: &[&str]) -> Option<&'sta
     end_replication(replica);
     replica.clear();
     replica.reset_binlog();
-    let (host, port) = (&source.host, source.port);
-    if source.flavor.is_mysql() {
-        replica.run("", &format!("CHANGE REPLICATION SOURCE TO SOURCE_HOST = '{host}', SOURCE_PORT = {port}, SOURCE_USER = 'mig', SOURCE_PASSWORD = 'mig', SOURCE_AUTO_POSITION = 1, GET_SOURCE_PUBLIC_KEY = 1; START REPLICA"));
-    } else {
-        replica.run("", &format!("SET GLOBAL gtid_slave_pos = ''; CHANGE MASTER TO MASTER_HOST = '{host}', MASTER_PORT = {port}, MASTER_USER = 'mig', MASTER_PASSWORD = 'mig', MASTER_USE_GTID = slave_pos; START SLAVE"));
-    }
+    begin_replication(replica, source);
     Some(replica)
+}
+
+/// Makes a server a replica of another one, from where it stands.
+pub fn begin_replication(replica: &Server, source: &Address) {
+    let Address { host, port, user, password, .. } = source;
+    if source.flavor.is_mysql() {
+        replica.run("", &format!("CHANGE REPLICATION SOURCE TO SOURCE_HOST = '{host}', SOURCE_PORT = {port}, SOURCE_USER = '{user}', SOURCE_PASSWORD = '{password}', SOURCE_AUTO_POSITION = 1, SOURCE_CONNECT_RETRY = 1, GET_SOURCE_PUBLIC_KEY = 1; START REPLICA"));
+    } else {
+        let stands = replica.value::<String>("SELECT @@GLOBAL.gtid_binlog_pos");
+        replica.run("", &format!("SET GLOBAL gtid_slave_pos = '{stands}'; CHANGE MASTER TO MASTER_HOST = '{host}', MASTER_PORT = {port}, MASTER_USER = '{user}', MASTER_PASSWORD = '{password}', MASTER_CONNECT_RETRY = 1, MASTER_USE_GTID = slave_pos; START SLAVE"));
+    }
 }
 
 /// From now on it is a server of its own.

@@ -2,8 +2,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::replication;
+use crate::replication::wait_for_writers;
 use crate::support::proxy::Proxy;
+use crate::support::replica::{begin_replication, end_replication, follows};
 use crate::support::server::{Address, Flavor, Server};
 use crate::xa::settle;
 
@@ -93,7 +94,7 @@ impl Place {
     /// Empty servers, the first one in charge and the other one its replica.
     pub fn begin(&self, seed: u64) {
         for server in &self.servers {
-            replication::end(server);
+            end_replication(server);
             // What is prepared holds its tables, at a replica as well.
             settle(server, seed);
             server.clear();
@@ -101,7 +102,7 @@ impl Place {
         }
         self.put_in_charge(0);
         if let Some(replica) = self.servers.get(1) {
-            replication::begin(replica, self.server());
+            begin_replication(replica, self.server());
         }
     }
 
@@ -124,14 +125,14 @@ impl Place {
         self.front.refuse(true);
         self.front.cut();
         let old = self.server();
-        replication::wait_for_writers(old);
-        replication::wait_for(replica, old);
-        replication::end(replica);
+        wait_for_writers(old);
+        follows(old, replica);
+        end_replication(replica);
         old.kill();
         self.put_in_charge(next);
         self.front.refuse(false);
         old.restart();
-        replication::begin(old, replica);
+        begin_replication(old, replica);
         true
     }
 

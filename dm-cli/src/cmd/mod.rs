@@ -9,6 +9,7 @@ mod explain;
 mod explain_error;
 mod handle_error;
 mod history;
+mod import;
 mod locks;
 mod manual;
 mod operate_schema;
@@ -63,6 +64,8 @@ pub fn dispatch(args: Args) -> Result<ExitCode, Failure> {
         Command::BinlogSchema(args) => operate_schema::binlog_schema(&args),
         Command::Encrypt(args) => crypt::encrypt(&args),
         Command::Decrypt(args) => crypt::decrypt(&args),
+        Command::ImportDmCheckpoint(args) => import::checkpoint(&args),
+        Command::ImportDmWorker(args) => import::worker(&args),
         Command::Sample { kind } => sample::run(kind),
         Command::ExplainError { code } => explain_error::run(&code),
         Command::Completions { shell } => manual::completions(shell),

@@ -30,6 +30,8 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     plan.limits.max_rows_per_second = args.max_rows_per_second.or(plan.limits.max_rows_per_second);
     plan.limits.max_bytes_per_second =
         args.max_bytes_per_second.or(plan.limits.max_bytes_per_second);
+    plan.limits.slow_ms = args.slow_ms.or(plan.limits.slow_ms);
+    crate::logger::of_task(&plan.name);
     let events = Events::new(args.json);
     events.start(&plan);
     for warning in &warnings {

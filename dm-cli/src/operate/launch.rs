@@ -78,6 +78,7 @@ pub(super) fn spawn(dir: &Path, name: &str, letter: &str) -> Result<Child, Failu
         .arg(&dir)
         .arg("--log-level")
         .arg(log::max_level().max(log::LevelFilter::Info).to_string())
+        .args(logger::handed_on(&log_file(&dir, name)))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(log);
@@ -206,6 +207,7 @@ fn run(migration: &Migration) -> Result<ExitCode, Failure> {
     });
     let ending = control.clone();
     std::thread::spawn(move || end_in_time(&ending));
+    logger::of_task(&migration.plan().name);
     log::info!("task {:?} begins, process {}", migration.plan().name, std::process::id());
     match migration.run() {
         Ok(outcome) => {

@@ -40,6 +40,8 @@ pub(crate) struct SourceFacts<'a> {
 
 /// What a source's server tells beyond what every server tells.
 pub(crate) struct SourceServer {
+    /// Hours that RDS or Aurora keeps binlog files, if it is one; `Some(None)`: not at all.
+    pub rds_retention: Option<Option<f64>>,
     pub about: ServerFacts,
     pub status: BinlogStatus,
     /// Whether it receives changes from another server; `None` when the user may not ask.

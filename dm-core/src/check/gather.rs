@@ -181,6 +181,7 @@ fn server(
         is_replica: is_replica(conn)?,
         prepared: part.source.prepared()?.map(|p| p.xids.into_iter().collect()),
         start: if part.fresh { start(subject, part, conn)? } else { None },
+        rds_retention: rds_retention(conn)?,
         about,
     })
 }
@@ -208,6 +209,14 @@ fn status(conn: &mut Connection) -> Result<BinlogStatus> {
         text.split(',').map(|d| d.trim().to_owned()).filter(|d| !d.is_empty()).collect()
     };
     Ok(BinlogStatus::On { only: list("Binlog_Do_DB"), without: list("Binlog_Ignore_DB") })
+}
+
+/// Hours that Amazon's RDS and Aurora keep binlog files, whatever the variables say; `Some(None)` where
+/// they are removed as soon as nobody there needs them.
+fn rds_retention(conn: &mut Connection) -> Result<Option<Option<f64>>> {
+    let sql = "SELECT value FROM mysql.rds_configuration WHERE name = 'binlog retention hours'";
+    let rows = ask(conn, sql)?;
+    Ok(rows.and_then(|rows| rows.first().map(|row| cell(row, 0).parse().ok())))
 }
 
 fn is_replica(conn: &mut Connection) -> Result<Option<bool>> {

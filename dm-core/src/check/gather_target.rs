@@ -10,7 +10,6 @@ use super::gather::about;
 use crate::config::{ConnPlan, TargetPlan};
 use crate::error::Result;
 use crate::mysql::{Connection, Purpose, ServerKind, cell};
-use crate::position::Flavor;
 use crate::sink::{Sink, TargetDdl};
 use crate::sql::{quote_table, quote_text};
 
@@ -57,18 +56,7 @@ pub(super) fn target(
 }
 
 fn printed(sql: &str) -> TargetDdl {
-    TargetDdl {
-        sql: sql.to_owned(),
-        schema: String::new(),
-        tables: Vec::new(),
-        lane: None,
-        once: None,
-        at: 0,
-        sql_mode: Some(String::new()),
-        time_zone: None,
-        collation_server: None,
-        from: None::<Flavor>,
-    }
+    TargetDdl { sql_mode: Some(String::new()), ..TargetDdl::new(sql, Vec::new()) }
 }
 
 fn list(schemas: &BTreeSet<&str>) -> String {

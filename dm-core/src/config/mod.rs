@@ -9,6 +9,7 @@ mod conceal;
 mod context;
 mod crypt;
 mod defaults;
+mod dm_worker;
 mod extra_args;
 #[cfg(test)]
 mod fixture_tests;
@@ -24,6 +25,7 @@ mod yaml;
 
 pub use conceal::conceal;
 pub use crypt::{SecretKey, decrypt, encrypt};
+pub use dm_worker::{WorkerSource, from_inventory, from_worker_toml};
 pub use keys::{reference, sample_source, sample_task};
 
 pub use plan::{

@@ -10,8 +10,6 @@
 
 use std::io;
 
-use mysql_common::proto::codec::error::PacketCodecError;
-
 use super::codes;
 use super::{Code, Error, Scope};
 
@@ -195,28 +193,11 @@ impl Error {
         match error {
             mysql::Error::MySqlError(e) => from_server(&e, during).scope(scope),
             mysql::Error::IoError(e) => from_io(&e, during).scope(scope),
-            // What the other side sent in the handshake is not what it should be: its certificate.
-            mysql::Error::CodecError(PacketCodecError::Io(e))
-                if during == During::Connect && e.kind() == io::ErrorKind::InvalidData =>
-            {
-                Error::new(&codes::TLS_CONFIG, "the encrypted connection was not made")
-                    .cause(e)
-                    .workaround(
-                        "Give with `ssl-ca` the authority that has signed the server's certificate, \
-                         and see that the certificate has not ended.",
-                    )
-                    .scope(scope)
-            }
             mysql::Error::CodecError(e) => Error::new(broken(during), "a packet cannot be read")
                 .cause(e)
                 .transient()
                 .scope(scope),
             mysql::Error::DriverError(e) => from_driver(&e, during).scope(scope),
-            mysql::Error::TlsError(e) => {
-                Error::new(&codes::TLS_CONFIG, "the encrypted connection was not made")
-                    .cause(e)
-                    .scope(scope)
-            }
             mysql::Error::UrlError(e) => {
                 Error::new(&codes::DB_OTHER, "the connection's address is wrong")
                     .cause(e)

@@ -243,10 +243,10 @@ impl SourceRun {
             settings: self.settings.stream.clone(),
             ddl_rules: Arc::clone(&self.plan.ddl_rules),
             stats: Arc::default(),
-            split: Arc::default(),
             rate: Arc::clone(&self.rate),
             stop: Arc::clone(stop),
             until,
+            split: Arc::default(),
             report: Box::new(|_| {}),
         }
     }

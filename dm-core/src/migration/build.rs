@@ -90,7 +90,8 @@ pub(super) fn source(
             };
             let stream = StreamOptions {
                 use_gtid: server.enable_gtid,
-                server_id: server.server_id,
+                // The relay log registers with it: two of one id would end each other.
+                server_id: server.server_id.filter(|_| !server.relay.enabled),
                 wanted: Some(wanted(creator)),
             };
             let id = creator.source.clone();
@@ -139,7 +140,7 @@ pub fn relay_config(plan: &SourcePlan, state_dir: Option<&Path>) -> Option<Relay
     Some(RelayConfig {
         source: plan.source_id.clone(),
         conn: server.conn.clone(),
-        server_id: server.server_id,
+        server_id: server.server_id.filter(|_| server.relay.enabled),
         use_gtid: server.enable_gtid,
         plan: server.relay.clone(),
         state_dir: state_dir.map(Path::to_owned),

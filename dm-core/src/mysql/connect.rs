@@ -10,14 +10,31 @@ use ::mysql::consts::CapabilityFlags;
 use ::mysql::prelude::Queryable;
 use ::mysql::{Conn, Opts, OptsBuilder, Row, Value};
 
-use super::tls::Tls;
+use super::tls::Relay;
 use super::{ServerVersion, is_access_denied, numbers, translate};
 use crate::config::ConnPlan;
 use crate::error::During;
 use crate::error::{Error, Result, Scope, codes};
 use crate::sql::{quote_ident, quote_text};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// For reaching a server at one of its addresses.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// For a server that takes nothing.
+pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(600);
+/// When a peer that says nothing is asked whether it is still there.
+pub(super) const KEEPALIVE: Keepalive =
+    Keepalive { idle: Duration::from_secs(30), interval: Duration::from_secs(10), probes: 6 };
+
+/// How a connection's peer is probed.
+pub(super) struct Keepalive {
+    /// Silence before the first probe.
+    pub(super) idle: Duration,
+    /// Time between probes.
+    pub(super) interval: Duration,
+    /// Probes without an answer after which the connection is lost.
+    pub(super) probes: u32,
+}
+
 /// The largest packet of the protocol's servers; the client crate would otherwise take the
 /// server's current setting, which rows and events may exceed.
 const MAX_PACKET: usize = 1 << 30;
@@ -61,10 +78,13 @@ impl Connection {
     pub(crate) fn open(plan: &ConnPlan, purpose: Purpose) -> Result<Self> {
         let address = plan.address();
         let doing = format!("connecting to {address}");
-        let tls = plan.tls.as_ref().map(Tls::new).transpose()?;
-        let opts = options(plan, tls.as_ref(), purpose);
         let scope = purpose.scope();
-        let conn = Conn::new(opts).map_err(|e| translate(e, &doing, During::Connect, scope))?;
+        let relay = Relay::start(plan, scope).map_err(|e| e.context(&doing))?;
+        let opts = options(plan, relay.as_ref().map(Relay::path), purpose);
+        let conn = Conn::new(opts).map_err(|e| match relay.as_ref().and_then(Relay::failure) {
+            Some(cause) => cause.context(&doing),
+            None => translate(e, &doing, During::Connect, scope),
+        })?;
         let version = ServerVersion::parse("", "");
         let mut this = Self { conn, version, address, scope };
         let row = this.row("SELECT @@version, @@version_comment")?;
@@ -223,7 +243,8 @@ fn setting(value: &str) -> String {
     }
 }
 
-fn options(plan: &ConnPlan, tls: Option<&Tls>, purpose: Purpose) -> Opts {
+/// `socket` is the one of a relay to the server, which encrypts.
+fn options(plan: &ConnPlan, socket: Option<&str>, purpose: Purpose) -> Opts {
     let read = match purpose {
         Purpose::Control => Duration::from_secs(600),
         Purpose::Reader => Duration::from_secs(3600),
@@ -236,8 +257,11 @@ fn options(plan: &ConnPlan, tls: Option<&Tls>, purpose: Purpose) -> Opts {
     };
     let builder = OptsBuilder::new();
     #[cfg(target_os = "linux")]
-    let builder =
-        builder.tcp_keepalive_probe_interval_secs(Some(10)).tcp_keepalive_probe_count(Some(6));
+    let interval = u32::try_from(KEEPALIVE.interval.as_secs()).unwrap_or(u32::MAX);
+    #[cfg(target_os = "linux")]
+    let builder = builder
+        .tcp_keepalive_probe_interval_secs(Some(interval))
+        .tcp_keepalive_probe_count(Some(KEEPALIVE.probes));
     builder
         .ip_or_hostname(Some(plan.host.clone()))
         .tcp_port(plan.port)
@@ -247,10 +271,10 @@ fn options(plan: &ConnPlan, tls: Option<&Tls>, purpose: Purpose) -> Opts {
         .prefer_socket(false)
         .tcp_connect_timeout(Some(CONNECT_TIMEOUT))
         .read_timeout(Some(read))
-        .write_timeout(Some(Duration::from_secs(600)))
-        .tcp_keepalive_time_ms(Some(30_000))
+        .write_timeout(Some(WRITE_TIMEOUT))
+        .tcp_keepalive_time_ms(u32::try_from(KEEPALIVE.idle.as_millis()).ok())
         .max_allowed_packet(Some(MAX_PACKET))
-        .ssl_opts(tls.map(|t| t.opts.clone()))
+        .socket(socket)
         .additional_capabilities(capabilities)
         .stmt_cache_size(Some(0_usize))
         .into()

@@ -159,20 +159,9 @@ impl Copy {
     fn drop_target(&self, name: &TableName) -> Result {
         let target = self.creator.target(name)?;
         let target = TableName::new(target.schema, target.table);
-        self.sink
-            .execute_ddl(&TargetDdl {
-                sql: format!("DROP TABLE IF EXISTS {}", quote_table(&target)),
-                schema: String::new(),
-                tables: vec![target],
-                lane: None,
-                once: None,
-                from: None,
-                at: 0,
-                sql_mode: Some(String::new()),
-                time_zone: None,
-                collation_server: None,
-            })
-            .map(|_| ())
+        let sql = format!("DROP TABLE IF EXISTS {}", quote_table(&target));
+        let ddl = TargetDdl { sql_mode: Some(String::new()), ..TargetDdl::new(sql, vec![target]) };
+        self.sink.execute_ddl(&ddl).map(|_| ())
     }
 
     fn refuse_merged(&self, name: &TableName) -> Result {

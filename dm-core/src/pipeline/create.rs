@@ -297,17 +297,9 @@ impl There {
 
 fn create(sink: &dyn Sink, sql: String, table: TableName) -> Result {
     let ddl = TargetDdl {
-        lane: None,
-        once: None,
-        sql,
-        schema: String::new(),
-        tables: vec![table],
-        at: 0,
         // Whatever the source took once is taken again.
         sql_mode: Some(String::new()),
-        time_zone: None,
-        collation_server: None,
-        from: None,
+        ..TargetDdl::new(sql, vec![table])
     };
     sink.execute_ddl(&sink.adapt(ddl)?).map(|_| ())
 }

@@ -13,6 +13,7 @@ mod dispatch;
 mod prepared;
 mod progress;
 mod rate;
+mod slow;
 mod split;
 mod spread;
 mod stages;

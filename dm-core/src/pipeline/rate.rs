@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::slow::Slow;
 use crate::config::Limits;
 
 /// What may be saved up while nothing flows: short, so that a pause is not followed by a burst
@@ -50,6 +51,7 @@ pub(crate) struct Rate {
     began: Instant,
     rows: Option<Mutex<Bucket>>,
     bytes: Option<Mutex<Bucket>>,
+    slow: Slow,
 }
 
 impl Rate {
@@ -60,7 +62,13 @@ impl Rate {
             began: Instant::now(),
             rows: bucket(limits.max_rows_per_second),
             bytes: bucket(limits.max_bytes_per_second),
+            slow: Slow::new(limits.slow_ms),
         }
+    }
+
+    /// What counts as slow.
+    pub fn slow(&self) -> Slow {
+        self.slow
     }
 
     /// Pays for rows and bytes that are about to be sent; waits as long as that takes, or until
@@ -92,7 +100,12 @@ mod tests {
     use super::*;
 
     fn limits(rows: Option<u64>, bytes: Option<u64>) -> Limits {
-        Limits { max_rows_per_second: rows, max_bytes_per_second: bytes, max_memory: 1 << 20 }
+        Limits {
+            max_rows_per_second: rows,
+            max_bytes_per_second: bytes,
+            max_memory: 1 << 20,
+            slow_ms: None,
+        }
     }
 
     #[test]

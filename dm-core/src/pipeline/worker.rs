@@ -17,6 +17,7 @@ use super::busy::Busy;
 use super::dispatch::Job;
 use super::progress::Progress;
 use super::rate::Rate;
+use super::slow;
 use super::split::Split;
 use super::stages::Spent;
 use super::stats::StreamStats;
@@ -168,7 +169,8 @@ impl Worker {
         };
         let (rows, bytes) = txns.iter().fold((0, 0), |(r, b), t| (r + t.rows, b + t.bytes));
         self.rate.pay(rows, bytes, self.progress.over());
-        let stats = self.persist(writer, &batch, &mark)?;
+        let persist = || self.persist(writer, &batch, &mark);
+        let stats = self.rate.slow().time(persist, || slow::batch(&batch))?;
         applied.add(mark.applied, txns);
         self.stats.applied(txns.len(), &stats);
         Ok(())

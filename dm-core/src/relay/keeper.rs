@@ -64,6 +64,9 @@ struct Inner {
     end: Option<BinlogPos>,
     /// The part that is written, and what is whole in it.
     progress: Option<(SubDir, GtidSet)>,
+    /// The status is written next: what is whole is to be told. A set may be large, and is not copied
+    /// for each group.
+    due: bool,
     /// Where the server's binlog ended when it was asked last.
     master: Option<Position>,
     /// What the last purge did.
@@ -317,9 +320,11 @@ fn attempt(shared: &Shared) -> Result<()> {
             note_progress(shared, &writer);
         }
     }
-    let end = writer.end();
+    let (sub, done, end) = (writer.sub().clone(), writer.done().clone(), writer.whole());
     writer.close()?;
-    shared.lock().end = end;
+    let mut inner = shared.lock();
+    (inner.end, inner.progress) = (end, Some((sub, done)));
+    drop(inner);
     shared.grow();
     Ok(())
 }
@@ -347,7 +352,10 @@ fn note_progress(shared: &Shared, writer: &Writer) {
     let mut inner = shared.lock();
     inner.error = None;
     inner.end = writer.end();
-    inner.progress = Some((writer.sub().clone(), writer.done().clone()));
+    if inner.due || inner.progress.is_none() {
+        inner.due = false;
+        inner.progress = Some((writer.sub().clone(), writer.done().clone()));
+    }
     drop(inner);
     shared.grow();
 }
@@ -356,10 +364,18 @@ fn note_progress(shared: &Shared, writer: &Writer) {
 fn attend(shared: &Shared) {
     let mut written: Option<Instant> = None;
     let mut purged = Instant::now();
+    let mut told = false;
     while !shared.is_over() {
         match shared.dir.wanted() {
-            Ok(wanted) => obey(shared, wanted),
-            Err(error) => log::warn!("{error}"),
+            Ok(wanted) => {
+                told = false;
+                obey(shared, wanted);
+            }
+            Err(error) if !told => {
+                told = true;
+                log::warn!("{error}");
+            }
+            Err(_) => {}
         }
         if shared.lock().pulls {
             if written.is_none_or(|at| at.elapsed() >= STATUS_INTERVAL) {
@@ -408,6 +424,7 @@ fn ask_end(shared: &Shared) {
 
 fn write_status(shared: &Shared) {
     let status = status(shared);
+    shared.lock().due = true;
     if let Err(error) = shared.dir.set_status(&status) {
         log::warn!("the status of the relay is not written: {error}");
     }

@@ -12,6 +12,7 @@ mod begin;
 mod desk;
 mod filler;
 mod group;
+mod history;
 mod keeper;
 mod layout;
 mod locate;

@@ -30,20 +30,39 @@ pub(super) fn of_source(state_dir: &Path, source: &str) -> Result<Vec<Need>> {
             Err(error) if error.code() == &codes::TASK_MISSING => continue,
             Err(error) => return Err(error),
         };
-        let position = of_task(&reader, &SourceId::new(source))?;
-        all.extend(position.map(|position| Need { task, position }));
+        let positions = of_task(&reader, &SourceId::new(source))?;
+        all.extend(positions.into_iter().map(|position| Need { task: task.clone(), position }));
     }
     Ok(all)
 }
 
-fn of_task(reader: &StateReader, source: &SourceId) -> Result<Option<Position>> {
-    let main = reader.lane(&LaneId::main(source))?.and_then(|lane| lane.checkpoint);
-    if let Some(checkpoint) = main {
-        return Ok(Some(checkpoint.position).filter(|p| !p.is_empty()));
+fn of_task(reader: &StateReader, source: &SourceId) -> Result<Vec<Position>> {
+    let mut all = Vec::new();
+    let main = checkpoint(reader, &LaneId::main(source))?;
+    if main.is_none() {
+        let row = reader.sources()?.into_iter().find(|row| row.source == *source);
+        // Only a task that does not follow the binlog finishes without a checkpoint.
+        if row.is_none_or(|row| row.actual != Some(Stage::Finished)) {
+            all.extend(copied(reader, &LaneId::copy(source))?);
+        }
     }
-    let Some(copy) = reader.copy(&LaneId::copy(source))? else { return Ok(None) };
-    let row = reader.sources()?.into_iter().find(|row| row.source == *source);
-    // Only a task that does not follow the binlog finishes without a checkpoint.
-    let finished = row.is_some_and(|row| row.actual == Some(Stage::Finished));
-    Ok(Some(copy.position).filter(|p| !finished && !p.is_empty()))
+    all.extend(main);
+    // A table that is being added is read behind its own copy.
+    for table in reader.additions(source)? {
+        let followed = checkpoint(reader, &table.stream_lane(source))?;
+        let from_copy = copied(reader, &table.copy_lane(source))?;
+        all.extend(followed.or(from_copy));
+    }
+    all.retain(|position| !position.is_empty());
+    Ok(all)
+}
+
+fn checkpoint(reader: &StateReader, lane: &LaneId) -> Result<Option<Position>> {
+    let lane = reader.lane(lane)?;
+    Ok(lane.and_then(|lane| lane.checkpoint).map(|checkpoint| checkpoint.position))
+}
+
+/// Where a copy began: what follows it is read from there.
+fn copied(reader: &StateReader, lane: &LaneId) -> Result<Option<Position>> {
+    Ok(reader.copy(lane)?.map(|copy| copy.position))
 }

@@ -9,7 +9,7 @@
 //! Where the relay log does not have what is needed (it begins later, or is not wanted), the stream is the
 //! server's own.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use dm_filter::TableName;
 
 use super::RelayConfig;
 use super::begin::directory;
+use super::history;
 use super::keeper::{Keeper, Shared};
 use super::layout::SubDir;
 use super::locate::{Located, Place, locate};
@@ -26,8 +27,8 @@ use crate::position::{BinlogFile, BinlogPos, Flavor, GtidSet, Position};
 use crate::source::binlog_file::{FIRST_EVENT, Reader, head_of, open_at, passes_over, reader_at};
 use crate::source::queue::{Out, QueuedStream};
 use crate::source::{
-    Body, EventStream, Prepared, RowChoice, Snapshot, Source, SourceEvent, SourceInfo, TableChoice,
-    TableInfo, Translator,
+    Body, EventStream, LastGroup, Prepared, RowChoice, Snapshot, Source, SourceEvent, SourceInfo,
+    TableChoice, TableInfo, Translator,
 };
 use crate::state::Stage;
 
@@ -35,6 +36,8 @@ use crate::state::Stage;
 const BEHIND_PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks while nothing is heard of the writer: it may be another process.
 const LOOK: Duration = Duration::from_millis(5);
+/// Between two looks whether another server's part follows.
+const PART_LOOK: Duration = Duration::from_millis(100);
 /// A stream that has nothing to say says so this often, as a server does.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
@@ -135,7 +138,11 @@ impl Source for RelaySource {
         if self.is_wanted() {
             let shared = self.keep(None)?;
             let deadline = Instant::now() + BEHIND_PATIENCE;
-            while !shared.has_begun() && shared.failure().is_none() && Instant::now() < deadline {
+            while !shared.has_begun()
+                && shared.failure().is_none()
+                && !stop.load(Ordering::Relaxed)
+                && Instant::now() < deadline
+            {
                 shared.wait_grown(0, LOOK);
             }
         }
@@ -152,6 +159,18 @@ impl Source for RelaySource {
 
     fn prepared(&self) -> Result<Option<Prepared>> {
         self.live.prepared()
+    }
+
+    /// What is here is compared here: the server may have forgotten it.
+    fn check_history(&self, last: &LastGroup, from: &Position) -> Result<()> {
+        if self.is_wanted() {
+            let (dir, server) = (directory(&self.config), self.expected());
+            let here = locate(&dir, from, self.config.use_gtid, server.as_deref())?;
+            if matches!(here, Located::At(_)) {
+                return history::check(&dir, last);
+            }
+        }
+        self.live.check_history(last, from)
     }
 
     fn open(&self, from: &Position) -> Result<Box<dyn EventStream>> {
@@ -187,6 +206,8 @@ struct Follower {
     seen: u64,
     /// When something was last said.
     said: Instant,
+    /// When it was last looked for another part.
+    parted: Instant,
 }
 
 impl Follower {
@@ -205,6 +226,7 @@ impl Follower {
             contained: place.contained,
             skipping: false,
             said: Instant::now(),
+            parted: Instant::now(),
         })
     }
 
@@ -248,7 +270,9 @@ impl Follower {
                 None => Ok(false),
             };
         };
-        if let Framed::Event { bytes, .. } = reader.next_event()? {
+        let framed = reader.next_event()?;
+        let torn = matches!(framed, Framed::Torn { .. });
+        if let Framed::Event { bytes, .. } = framed {
             let (contained, skipping) = (self.contained.as_ref(), &mut self.skipping);
             self.translator.event(bytes, &mut |event| match contained {
                 Some(set) if passes_over(&event, set, skipping) => Ok(()),
@@ -263,8 +287,10 @@ impl Follower {
             let text = format!("{} was cut off at {there}, {offset} was read", path.display());
             return Err(Error::new(&codes::SYNC_READ, text).transient());
         }
-        // A reader is spent when it has met the end.
-        self.reader = Some(reader_at(&path, offset)?);
+        if torn {
+            // A part of the event is in the reader already.
+            self.reader = Some(reader_at(&path, offset)?);
+        }
         Ok(false)
     }
 
@@ -275,7 +301,12 @@ impl Follower {
     }
 
     /// True when another server's part follows.
-    fn next_part(&self) -> Result<bool> {
+    fn next_part(&mut self) -> Result<bool> {
+        // Seldom, and it costs reading a file.
+        if self.parted.elapsed() < PART_LOOK {
+            return Ok(false);
+        }
+        self.parted = Instant::now();
         let last = self.shared.dir.subdirs()?.pop();
         Ok(last.is_some_and(|last| last != self.sub))
     }

@@ -11,7 +11,7 @@
 //! Readers see whole events at the end of a group at the latest: that is when the buffer is written.
 
 use std::fs::File;
-use std::io::{Seek as _, SeekFrom, Write as _};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -58,6 +58,8 @@ struct Open {
     end: u64,
     /// Offset behind the last whole group.
     whole: u64,
+    /// When the server began the file, once that is known.
+    begun: Option<u32>,
 }
 
 /// What became of an event.
@@ -144,8 +146,9 @@ impl Writer {
                 let open = self.current()?;
                 // In the middle of a file it is sent again, and has no place there.
                 if open.end > FIRST || header.log_pos == 0 {
-                    return Ok(Taken::Kept);
+                    return open.check_begun(header.timestamp).map(|()| Taken::Kept);
                 }
+                open.begun = Some(header.timestamp);
                 return self.append(bytes, &header, step);
             }
             _ if header.is_artificial() || self.stands_nowhere(&header) => return Ok(Taken::Kept),
@@ -253,14 +256,7 @@ impl Writer {
         let path = self.dir.sub(&self.sub).join(name.to_string());
         let there = std::fs::metadata(&path).map_or(0, |meta| meta.len());
         if there > FIRST {
-            let text = format!(
-                "the server begins {name}, which is in the relay log already with {there} bytes: it was \
-                 reset, and numbers its files anew"
-            );
-            return Err(Error::new(&codes::RELAY_OTHER_SERVER, text).workaround(
-                "Stop the tasks of this source, remove its relay log directory, and start them again; \
-                 positions by file and offset of before mean nothing any more.",
-            ));
+            return Err(reset(name, &format!("is here already with {there} bytes")));
         }
         self.groups = Groups::default();
         self.file = Some(Open::at(name.clone(), path, 0)?);
@@ -289,7 +285,26 @@ impl Writer {
     }
 }
 
+/// A server whose files are others than those of before, under the same names.
+fn reset(name: &BinlogFile, why: &str) -> Error {
+    let text = format!("the server's {name} {why}: it was reset, and numbers its files anew");
+    Error::new(&codes::RELAY_OTHER_SERVER, text).workaround(
+        "Stop the tasks of this source, remove its relay log directory, and start them again; \
+         positions by file and offset of before mean nothing any more.",
+    )
+}
+
 impl Open {
+    /// Fails when the server began its file of this name at another time than this one.
+    fn check_begun(&self, at: u32) -> Result<()> {
+        match self.begun {
+            Some(begun) if begun != at => {
+                Err(reset(&self.name, &format!("was begun at {at}, the one here at {begun}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Opens a file for what comes behind an offset; one that does not even have its first bytes gets
     /// them.
     fn at(name: BinlogFile, path: PathBuf, offset: u64) -> Result<Self> {
@@ -300,8 +315,9 @@ impl Open {
             file.set_len(0).and_then(|()| file.write_all(&MAGIC)).map_err(cannot)?;
             end = FIRST;
         }
+        let begun = begun_at(&mut file).map_err(cannot)?;
         file.seek(SeekFrom::Start(end)).map_err(cannot)?;
-        Ok(Self { name, path, file, buffer: Vec::new(), end, whole: end })
+        Ok(Self { name, path, file, buffer: Vec::new(), end, whole: end, begun })
     }
 
     /// Shows readers what has come.
@@ -328,6 +344,14 @@ impl Open {
         self.end = self.whole;
         Ok(())
     }
+}
+
+/// The time in the first event of a file, which is its description.
+fn begun_at(file: &mut File) -> std::io::Result<Option<u32>> {
+    let mut time = Vec::new();
+    file.seek(SeekFrom::Start(FIRST))?;
+    file.take(4).read_to_end(&mut time)?;
+    Ok(<[u8; 4]>::try_from(time.as_slice()).ok().map(u32::from_le_bytes))
 }
 
 #[cfg(test)]

@@ -100,18 +100,7 @@ impl MemorySink {
         statements: impl IntoIterator<Item = &'a str>,
     ) -> Result<()> {
         statements.into_iter().try_for_each(|sql| {
-            let ddl = TargetDdl {
-                lane: None,
-                once: None,
-                sql: sql.to_owned(),
-                schema: schema.to_owned(),
-                tables: Vec::new(),
-                at: 0,
-                sql_mode: None,
-                time_zone: None,
-                collation_server: None,
-                from: None,
-            };
+            let ddl = TargetDdl { schema: schema.to_owned(), ..TargetDdl::new(sql, Vec::new()) };
             self.execute_ddl(&ddl).map(|_| ())
         })
     }

@@ -161,6 +161,22 @@ pub struct TargetDdl {
 }
 
 impl TargetDdl {
+    /// A statement that touches these tables, with nothing else said about it.
+    pub fn new(sql: impl Into<String>, tables: Vec<TableName>) -> Self {
+        Self {
+            sql: sql.into(),
+            schema: String::new(),
+            tables,
+            lane: None,
+            once: None,
+            at: 0,
+            sql_mode: None,
+            time_zone: None,
+            collation_server: None,
+            from: None,
+        }
+    }
+
     /// True when nothing but the sql_mode of a session belongs to the statement.
     pub fn is_plain(&self) -> bool {
         self.schema.is_empty()

@@ -59,18 +59,7 @@ pub(super) struct Bench {
 }
 
 pub(super) fn ddl(sql: &str, tables: Vec<TableName>) -> TargetDdl {
-    TargetDdl {
-        lane: None,
-        once: None,
-        sql: sql.to_owned(),
-        schema: "dm_check".to_owned(),
-        tables,
-        at: 0,
-        sql_mode: None,
-        time_zone: None,
-        collation_server: None,
-        from: None,
-    }
+    TargetDdl { schema: "dm_check".to_owned(), ..TargetDdl::new(sql, tables) }
 }
 
 impl Bench {
@@ -80,12 +69,8 @@ impl Bench {
         let keyless = TableName::new("dm_check", "keyless");
         let sink = &under_test.sink;
         sink.prepare(TASK, "identity-1")?;
-        let create = TargetDdl {
-            lane: None,
-            once: None,
-            schema: String::new(),
-            ..ddl("CREATE DATABASE `dm_check`", vec![TableName::schema_only("dm_check")])
-        };
+        let create =
+            TargetDdl::new("CREATE DATABASE `dm_check`", vec![TableName::schema_only("dm_check")]);
         sink.execute_ddl(&create)?;
         sink.execute_ddl(&ddl(
             "CREATE TABLE `dm_check`.`keyed` (`id` bigint NOT NULL, `u` varchar(50) DEFAULT NULL, \

@@ -13,6 +13,8 @@
 //! | JSON | HEX of the text, and the types of all leaves | as parsed values | TEXT, as parsed values |
 //! | INET4, INET6, UUID | the server's text | same | TEXT |
 
+use std::collections::BTreeMap;
+
 use mysql::prelude::Queryable;
 
 use super::super::server::{Address, external_target};
@@ -229,15 +231,24 @@ pub fn compare_structure(
     }
 }
 
-/// Without the character set where a collation of it follows: MySQL shows it only if it was
-/// written, and a collation that its own text names counts as written.
-fn without_implied_charset(line: &str) -> String {
-    const WORDS: &str = " CHARACTER SET ";
-    let Some((head, rest)) = line.split_once(WORDS) else { return line.to_owned() };
-    let charset = rest.split(' ').next().unwrap_or_default();
-    match rest.strip_prefix(charset) {
-        Some(tail) if tail.starts_with(&format!(" COLLATE {charset}_")) => format!("{head}{tail}"),
-        _ => line.to_owned(),
+/// A column without the words on its character set, and with its collation: MySQL shows either only if it
+/// was written or differs from the table's, and what its own text names counts as written from then on.
+fn with_collation(line: &str, collations: &BTreeMap<String, String>) -> String {
+    let without = |text: &str, words: &str| -> String {
+        let Some((head, rest)) = text.split_once(words) else { return text.to_owned() };
+        let end = rest.find(' ').unwrap_or(rest.len());
+        format!("{head}{}", &rest[end..])
+    };
+    // The words stand behind the type, before a default whose text may be anything.
+    let (before, behind) = match line.find(" DEFAULT ").or_else(|| line.find(" COMMENT ")) {
+        Some(at) => line.split_at(at),
+        None => (line, ""),
+    };
+    let plain = without(&without(before, " CHARACTER SET "), " COLLATE ");
+    let name = line.trim_start().trim_start_matches('`').split('`').next().unwrap_or_default();
+    match collations.get(name) {
+        Some(collation) => format!("{plain}{behind} collated {collation}"),
+        None => format!("{plain}{behind}"),
     }
 }
 
@@ -250,6 +261,11 @@ fn structure(address: &Address, schema: &str, table: &str, renamed: bool) -> Vec
     let show = format!("SHOW CREATE TABLE {}.{}", name(schema), name(table));
     conn.query_drop("SET SESSION sql_mode = ''").expect("a session variable");
     let (_, text): (String, String) = conn.query_first(&show).expect("our table").expect("a row");
+    let collations = "SELECT column_name, collation_name FROM information_schema.columns WHERE table_schema = ? AND \
+                      table_name = ? AND collation_name IS NOT NULL";
+    let collations: Vec<(String, String)> =
+        conn.exec(collations, (schema, table)).expect("its columns");
+    let collations: BTreeMap<String, String> = collations.into_iter().collect();
     let mut lines: Vec<String> = Vec::new();
     for (at, line) in text.lines().enumerate().skip(1) {
         let line = line.trim_end_matches(',');
@@ -257,7 +273,7 @@ fn structure(address: &Address, schema: &str, table: &str, renamed: bool) -> Vec
             let words = options.split(' ').filter(|w| !w.starts_with("AUTO_INCREMENT="));
             lines.push(words.collect::<Vec<_>>().join(" "));
         } else if line.starts_with("  `") {
-            lines.push(format!("column {at}{}", without_implied_charset(line)));
+            lines.push(format!("column {at}{}", with_collation(line, &collations)));
         } else if !(renamed && line.trim_start().starts_with("CONSTRAINT")) {
             lines.push(line.to_owned());
         }

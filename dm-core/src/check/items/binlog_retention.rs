@@ -16,7 +16,7 @@ pub(super) const CHECK: Check = Check {
     alone: false,
     worst: Severity::Warning,
     looks_at: "how long the source keeps its binlog files: at least an hour, and twice the estimated time of the copy (10 MB/s, or `max-bytes-per-second`)",
-    repair: "SET GLOBAL binlog_expire_logs_seconds (or expire_logs_days) to more, until the copy is done",
+    repair: "SET GLOBAL binlog_expire_logs_seconds (or expire_logs_days; at RDS and Aurora CALL mysql.rds_set_configuration) to more, until the copy is done",
     ours: true,
     look: Look::Source(look),
 };
@@ -34,7 +34,14 @@ fn kept(server: &ServerFacts) -> Option<f64> {
 
 fn look(facts: &Facts<'_>, source: &SourceFacts<'_>) -> Vec<Finding> {
     let Some(server) = source.server.as_ref().map(|s| &s.about) else { return Vec::new() };
-    let Some(kept) = kept(server) else { return Vec::new() };
+    let hours = source.server.as_ref().and_then(|s| s.rds_retention);
+    let kept = match hours {
+        Some(hours) => hours.unwrap_or(0.0) * 3_600.0,
+        None => match kept(server) {
+            Some(kept) => kept,
+            None => return Vec::new(),
+        },
+    };
     let bytes: u64 = source.tables.iter().map(|t| t.bytes).sum();
     let limit = facts.plan.limits.max_bytes_per_second.map_or(COPY_SPEED, |l| l as f64);
     let copy = bytes as f64 / limit.clamp(1.0, COPY_SPEED);
@@ -42,10 +49,14 @@ fn look(facts: &Facts<'_>, source: &SourceFacts<'_>) -> Vec<Finding> {
     if kept >= need {
         return Vec::new();
     }
-    let name = if server.variable("binlog_expire_logs_seconds").is_some() {
-        format!("binlog_expire_logs_seconds = {:.0}", (need * 2.0).max(86_400.0))
+    let seconds = (need * 2.0).max(86_400.0);
+    let set = if hours.is_some() {
+        let hours = (seconds / 3_600.0).ceil();
+        format!("CALL mysql.rds_set_configuration('binlog retention hours', {hours:.0})")
+    } else if server.variable("binlog_expire_logs_seconds").is_some() {
+        format!("SET GLOBAL binlog_expire_logs_seconds = {seconds:.0}")
     } else {
-        format!("expire_logs_days = {:.0}", (need * 2.0 / 86_400.0).ceil().max(1.0))
+        format!("SET GLOBAL expire_logs_days = {:.0}", (seconds / 86_400.0).ceil())
     };
     vec![Finding::warning(
         format!(
@@ -54,6 +65,6 @@ fn look(facts: &Facts<'_>, source: &SourceFacts<'_>) -> Vec<Finding> {
             bytes as f64 / 1e6
         ),
         format!("files kept for {need:.0} s"),
-        format!("SET GLOBAL {name} until the copy is done"),
+        format!("{set} until the copy is done"),
     )]
 }

@@ -59,7 +59,7 @@ impl ConnPlan {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct TlsPlan {
-    /// `ssl-ca*`: whom to trust; `None` trusts any certificate.
+    /// `ssl-ca*`: whom to trust, and nobody else; `None` trusts any certificate.
     pub ca: Option<Pem>,
     /// `ssl-cert*`: our certificate.
     pub cert: Option<Pem>,
@@ -67,6 +67,8 @@ pub struct TlsPlan {
     pub key: Option<Pem>,
     /// `cert-allowed-cn`: common names that the server's certificate may carry; empty for any.
     pub allowed_cn: Vec<String>,
+    /// `ssl-verify-identity` (ours): the server's certificate has to name the host.
+    pub verify_identity: bool,
 }
 
 /// A PEM document.

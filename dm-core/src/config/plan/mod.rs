@@ -219,4 +219,6 @@ pub struct Limits {
     pub max_bytes_per_second: Option<u64>,
     /// `max-memory`: bytes that rows under way may occupy, over all sources.
     pub max_memory: u64,
+    /// `slow-ms`: what takes this many milliseconds at the target is logged; `None` is nothing.
+    pub slow_ms: Option<u64>,
 }

@@ -72,6 +72,8 @@ pub struct RawTask {
     pub async_checkpoint_flush: bool,
     /// `max-rows-per-second` (ours).
     pub max_rows_per_second: Option<u64>,
+    /// `slow-ms` (ours).
+    pub slow_ms: Option<u64>,
     /// `max-bytes-per-second` (ours).
     pub max_bytes_per_second: Option<String>,
     /// `max-memory` (ours).
@@ -139,6 +141,8 @@ pub struct RawSecurity {
     pub ssl_key: Option<String>,
     /// `cert-allowed-cn`.
     pub cert_allowed_cn: Vec<String>,
+    /// `ssl-verify-identity` (ours).
+    pub ssl_verify_identity: bool,
     /// `ssl-ca-bytes`.
     pub ssl_ca_bytes: Option<Vec<u8>>,
     /// `ssl-cert-bytes`.
@@ -161,6 +165,7 @@ impl std::fmt::Debug for RawSecurity {
             .field("ssl_cert", &self.ssl_cert)
             .field("ssl_key", &self.ssl_key)
             .field("cert_allowed_cn", &self.cert_allowed_cn)
+            .field("ssl_verify_identity", &self.ssl_verify_identity)
             .finish_non_exhaustive()
     }
 }
@@ -342,6 +347,7 @@ impl RawTask {
                 .bool()
                 .unwrap_or(false),
             max_rows_per_second: v.get("max-rows-per-second").uint(),
+            slow_ms: v.get("slow-ms").uint(),
             max_bytes_per_second: v.get("max-bytes-per-second").text(),
             max_memory: v.get("max-memory").text(),
         }
@@ -365,6 +371,7 @@ impl RawServer {
                 ssl_cert: v.get("ssl-cert").text(),
                 ssl_key: v.get("ssl-key").text(),
                 cert_allowed_cn: v.get("cert-allowed-cn").texts(),
+                ssl_verify_identity: v.get("ssl-verify-identity").bool().unwrap_or(false),
                 ssl_ca_bytes: v.get("ssl-ca-bytes").bytes(),
                 ssl_cert_bytes: v.get("ssl-cert-bytes").bytes(),
                 ssl_key_bytes: v.get("ssl-key-bytes").bytes(),

@@ -137,7 +137,18 @@ fn tls(raw: &RawSecurity, path: &str, file: &mut File) -> Option<TlsPlan> {
         cert: pem("ssl-cert", &raw.ssl_cert_bytes, &raw.ssl_cert_base64, &raw.ssl_cert),
         key: pem("ssl-key", &raw.ssl_key_bytes, &raw.ssl_key_base64, &raw.ssl_key),
         allowed_cn: raw.cert_allowed_cn.clone(),
+        verify_identity: raw.ssl_verify_identity,
     };
+    for (key, asked) in [
+        ("cert-allowed-cn", !plan.allowed_cn.is_empty()),
+        ("ssl-verify-identity", plan.verify_identity),
+    ] {
+        // Any certificate can carry any name, so without an authority a name says nothing.
+        if asked && plan.ca.is_none() {
+            let found = "there is no `ssl-ca`, by which the name would be proved";
+            file.problem(&codes::TLS_CONFIG, format!("{path}.{key}"), found, "`ssl-ca` as well");
+        }
+    }
     if plan.cert.is_some() != plan.key.is_some() {
         let found = "one of certificate and key is missing";
         let expected = "both `ssl-cert` and `ssl-key`, or neither";

@@ -426,7 +426,12 @@ impl Resolver<'_> {
             let found = format!("{max_memory} bytes are too few");
             self.file.problem(&codes::CONFIG_VALUE, "max-memory", found, "16MiB or more");
         }
-        Limits { max_rows_per_second: rows, max_bytes_per_second: bytes, max_memory }
+        Limits {
+            max_rows_per_second: rows,
+            max_bytes_per_second: bytes,
+            max_memory,
+            slow_ms: self.task.slow_ms,
+        }
     }
 
     fn size(&mut self, key: &str, text: Option<&str>) -> Option<u64> {

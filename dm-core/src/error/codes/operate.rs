@@ -19,4 +19,7 @@ codes! {
     ADD_TABLE = 66006 Dmctl Internal Medium "add-table":
         "A table cannot be added to the task.",
         "";
+    IMPORT_REFUSED = 66010 Dmctl Internal Medium "import-refused":
+        "Where DM stands with a task cannot be taken over.",
+        "Do what the message says; nothing has been changed here or at the target.";
 }

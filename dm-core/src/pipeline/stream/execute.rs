@@ -148,7 +148,8 @@ impl Stream<'_> {
 
     fn execute(&mut self, ddl: &TargetDdl, record: i64, seen: &Seen<'_>) -> Result {
         let merged = ddl.tables.iter().any(|t| self.ctx.creator.merged.contains(t));
-        match self.execute_aside(ddl) {
+        let what = || format!("{:?}, at {}", short(&ddl.sql), seen.start);
+        match self.ctx.rate.slow().time(|| self.execute_aside(ddl), what) {
             Ok(crate::sink::DdlOutcome::Done) => {}
             Ok(crate::sink::DdlOutcome::Skipped(why)) => {
                 log::warn!("the target does without {:?}: {why}", short(&ddl.sql));

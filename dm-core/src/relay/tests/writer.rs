@@ -159,6 +159,27 @@ fn a_group_that_is_not_whole_is_taken_back() {
 }
 
 #[test]
+fn a_server_that_was_reset_is_noticed_by_the_time_of_its_file() {
+    for (place, name, flavor) in FILES {
+        let file = recorded(place, name);
+        let (_temp, _dir, _sub, mut writer) = begin(*flavor);
+        let all = events(&file);
+        writer.event(&names(name)).unwrap();
+        for (_, bytes) in &all[..4] {
+            writer.event(bytes).unwrap();
+        }
+        writer.reconnect().unwrap();
+        writer.event(&names(name)).unwrap();
+        let mut other = all[0].1.clone();
+        other[0] ^= 1;
+        let body = other.len() - 4;
+        let crc = crc32fast::hash(&other[..body]);
+        other[body..].copy_from_slice(&crc.to_le_bytes());
+        assert_eq!(writer.event(&other).unwrap_err().code(), &codes::RELAY_OTHER_SERVER);
+    }
+}
+
+#[test]
 fn disorder_is_an_error() {
     let (place, name, flavor) = FILES[0];
     let all = events(&recorded(place, name));

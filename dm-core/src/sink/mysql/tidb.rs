@@ -154,18 +154,7 @@ mod tests {
         let row = |id: &str, db: &str, table: &str, state: &str| {
             [id, db, table, state].map(|s| Some(s.to_owned()))
         };
-        let ddl = TargetDdl {
-            sql: "ALTER TABLE `d`.`t` ADD c INT".to_owned(),
-            schema: String::new(),
-            tables: vec![TableName::new("d", "t")],
-            lane: None,
-            once: None,
-            at: 0,
-            sql_mode: None,
-            time_zone: None,
-            collation_server: None,
-            from: None,
-        };
+        let ddl = TargetDdl::new("ALTER TABLE `d`.`t` ADD c INT", vec![TableName::new("d", "t")]);
         let rows = vec![
             row("9", "D", "T", "running"),
             row("11", "d", "", "synced"),

@@ -19,18 +19,7 @@ fn name() -> TableName {
 }
 
 fn ddl(sql: &str) -> TargetDdl {
-    TargetDdl {
-        lane: None,
-        once: None,
-        sql: sql.into(),
-        schema: "d".into(),
-        tables: vec![name()],
-        at: 0,
-        sql_mode: None,
-        time_zone: None,
-        collation_server: None,
-        from: None,
-    }
+    TargetDdl { schema: "d".into(), ..TargetDdl::new(sql, vec![name()]) }
 }
 
 fn row(id: i64, v: &'static str) -> Row<'static> {

@@ -205,14 +205,8 @@ fn a_statement_with_a_number_runs_once() {
         let numbered = TargetDdl {
             lane: Some(("t".into(), lane())),
             once: Some(number),
-            sql: sql.into(),
             schema: "d".into(),
-            tables: Vec::new(),
-            at: 0,
-            sql_mode: None,
-            time_zone: None,
-            collation_server: None,
-            from: None,
+            ..TargetDdl::new(sql, Vec::new())
         };
         assert!(sink.runs_once(&numbered));
         sink.execute_ddl(&numbered)

@@ -193,16 +193,8 @@ fn structures_changed_by_another_process_are_noticed() {
     writer.apply(&bed.batch(vec![first]), &bed.mark(0)).unwrap();
     let there = bed.reopen();
     let ddl = TargetDdl {
-        lane: None,
-        once: None,
-        sql: "ALTER TABLE t CHANGE v v2 varchar(9)".into(),
         schema: "d".into(),
-        tables: Vec::new(),
-        at: 0,
-        sql_mode: None,
-        time_zone: None,
-        collation_server: None,
-        from: None,
+        ..TargetDdl::new("ALTER TABLE t CHANGE v v2 varchar(9)", Vec::new())
     };
     there.execute_ddl(&ddl).unwrap();
     let error = writer.apply(&bed.batch(vec![again]), &bed.mark(0)).unwrap_err();

@@ -62,16 +62,10 @@ impl Bed {
 
     fn try_ddl(&self, sql: &str) -> Result<DdlOutcome> {
         self.sink.execute_ddl(&TargetDdl {
-            lane: None,
-            once: None,
-            sql: sql.into(),
             schema: "d".into(),
-            tables: Vec::new(),
             at: 86_400,
-            sql_mode: None,
             time_zone: Some("+00:00".into()),
-            collation_server: None,
-            from: None,
+            ..TargetDdl::new(sql, Vec::new())
         })
     }
 

@@ -1,0 +1,79 @@
+//! Statements after which everything looks the same, while the state file is out of reach.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a failing test panics
+
+mod support;
+
+use support::compare::{Target, assert_databases_equal};
+use support::dm::{DEADLINE, Dm, Task};
+use support::serial;
+use support::server::{Flavor, Server};
+use support::wait;
+
+const DB: &str = "w";
+/// Tables of equal structure and columns of one type change places; a name is used again.
+const SWAPS: &str = "RENAME TABLE a TO x, b TO a, x TO b; INSERT INTO a VALUES (7, 7); \
+    ALTER TABLE t CHANGE a b INT, CHANGE b a INT; UPDATE t SET a = a + 1; \
+    ALTER TABLE u DROP COLUMN a, RENAME COLUMN b TO a; INSERT INTO u VALUES (9, 9)";
+
+/// Somebody (a backup, a shell) holds the state file over the moment at which the statements come.
+/// Nothing can be written down then, so nothing runs; the process says who is in the way.
+fn swaps_while_the_state_is_held(flavor: Flavor, kill: bool) {
+    let _one = serial();
+    let (Some(from), Some(to)) = (Server::shared(flavor, "nsrc"), Server::target(flavor)) else {
+        return;
+    };
+    from.clear();
+    to.clear();
+    from.run("", &format!("CREATE DATABASE {DB}"));
+    from.run(
+        DB,
+        "CREATE TABLE a (id INT PRIMARY KEY, v INT); INSERT INTO a VALUES (1, 1); \
+         CREATE TABLE b LIKE a; INSERT INTO b VALUES (2, 2); \
+         CREATE TABLE t (id INT PRIMARY KEY, a INT, b INT); INSERT INTO t VALUES (1, 10, 20); \
+         CREATE TABLE u (id INT PRIMARY KEY, a INT, b INT); INSERT INTO u VALUES (1, 10, 20); \
+         CREATE TABLE seen (id INT PRIMARY KEY)",
+    );
+    let sources = [&from.address];
+    let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB]));
+    dm.catch_up().expect_success();
+    let mut process = dm.start(&[]);
+    from.run(DB, "INSERT INTO seen VALUES (1)");
+    wait::until("it follows", DEADLINE, || {
+        process.must_run();
+        to.value::<u64>("SELECT COUNT(*) FROM w.seen") == 1
+    });
+    let state = rusqlite::Connection::open(dm.state().join("test.db")).unwrap();
+    state.busy_timeout(DEADLINE).unwrap();
+    state.execute_batch("BEGIN IMMEDIATE").unwrap();
+    from.run(DB, SWAPS);
+    wait::until("it says who is in the way", DEADLINE, || {
+        process.must_run();
+        process.stderr().contains("another process holds it locked")
+    });
+    assert_eq!(to.value::<u32>("SELECT id FROM w.a"), 1, "it ran without a record");
+    if kill {
+        process.kill();
+    }
+    state.execute_batch("COMMIT").unwrap();
+    if !kill {
+        from.run(DB, "INSERT INTO seen VALUES (2)");
+        wait::until("it goes on by itself", DEADLINE, || {
+            process.must_run();
+            to.value::<u64>("SELECT COUNT(*) FROM w.seen") == 2
+        });
+        process.kill();
+    }
+    dm.catch_up().expect_success();
+    assert_databases_equal(from, Target::Server(to), &[DB]);
+}
+
+#[test]
+fn swaps_wait_for_the_state_file() {
+    swaps_while_the_state_is_held(Flavor::Mysql, false);
+}
+
+#[test]
+fn swaps_wait_for_the_state_file_and_the_process_is_killed() {
+    swaps_while_the_state_is_held(Flavor::Mariadb, true);
+}
