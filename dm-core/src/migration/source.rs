@@ -207,8 +207,14 @@ impl SourceRun {
             s.error = error.map(ToString::to_string);
         });
         let id = &self.creator.source;
+        // Whoever reads in between finds no pause without its error.
+        if error.is_some() {
+            self.state.set_error(id, error)?;
+        }
         self.state.set_source_actual(id, stage)?;
-        self.state.set_error(id, error)?;
+        if error.is_none() {
+            self.state.set_error(id, None)?;
+        }
         self.publish()
     }
 
