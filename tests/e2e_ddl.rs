@@ -46,7 +46,8 @@ fn under_ddl(flavor: Flavor, copied: bool, kills: u64) {
     let load = Load::start(from, DB, seed, 2, 150);
     let mut random = Random::new(seed);
     std::thread::scope(|scope| {
-        let changes = scope.spawn(|| change_tables(&from.address, DB, seed, &stop, &done));
+        let changes =
+            scope.spawn(|| change_tables(&from.address, DB, seed, |_| true, &stop, &done));
         let ended = StopOnDrop(&stop);
         for _ in 0..kills {
             let mut process = dm.start(&[]);

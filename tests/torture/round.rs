@@ -11,7 +11,7 @@ use crate::support::dm::{Dm, Process, Task};
 use crate::support::random::Random;
 use crate::support::server::{Address, Server};
 use crate::support::shapes::{self, Shapes};
-use crate::support::statements::{SHAPE, change_tables};
+use crate::support::statements::{SHAPE, change_tables, survives_kills};
 use crate::support::wait;
 use crate::support::workload::{Generator, Load, Transactions, big_transaction};
 use crate::world::{Place, World};
@@ -125,7 +125,8 @@ fn under_load<'w>(
         for (i, source) in world.sources.iter().enumerate() {
             let (seed, address, db) = (seed + i as u64, &source.load, format!("t{i}"));
             let (stop, statements, xa, other) = (&stop, &statements, &xa, db.clone());
-            scope.spawn(move || change_tables(address, &db, seed, stop, statements));
+            let kept = |statement: &str| survives_kills(source.flavor, statement);
+            scope.spawn(move || change_tables(address, &db, seed, kept, stop, statements));
             scope.spawn(move || prepare_and_decide(address, &other, seed, stop, xa));
         }
         // The threads end also when a fault finds something and panics.

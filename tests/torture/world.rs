@@ -59,6 +59,7 @@ impl Layout {
 /// in a failover.
 #[derive(Debug)]
 pub struct Place {
+    pub flavor: Flavor,
     servers: Vec<Server>,
     now: AtomicUsize,
     /// The proxy in front of it.
@@ -83,7 +84,7 @@ impl Place {
         let (proxy, front) = (Proxy::start(&host, port), Proxy::start(&host, port));
         let address = Address { port: proxy.port, ..servers[0].address.clone() };
         let load = Address { port: front.port, ..address.clone() };
-        Some(Self { servers, now: AtomicUsize::new(0), proxy, address, front, load })
+        Some(Self { flavor, servers, now: AtomicUsize::new(0), proxy, address, front, load })
     }
 
     /// The server that is written to.

@@ -47,5 +47,3 @@ pub use statement::{Body, NameRef, NameRole, ParseContext, Statement, StatementK
 
 #[cfg(test)]
 mod corpus_tests;
-#[cfg(test)]
-mod fuzz_tests;

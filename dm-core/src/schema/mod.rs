@@ -15,6 +15,9 @@ mod rename;
 mod table;
 mod tracker;
 
+#[cfg(test)]
+mod fuzz_tests;
+
 pub use charset::{Defaults, binary_collation, charset_of};
 pub use compare::{differences, same_columns};
 pub use create::parse_create_table;

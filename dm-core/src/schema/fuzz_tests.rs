@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::*;
+use crate::ddl::*;
 
 /// Pieces that statements are made of.
 const PIECES: &[&str] = &[
