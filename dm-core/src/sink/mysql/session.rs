@@ -176,7 +176,7 @@ pub(super) fn row_session() -> String {
     format!(
         "SET NAMES utf8mb4, SESSION sql_mode='{ROW_SQL_MODE}', SESSION time_zone='+00:00', \
          SESSION foreign_key_checks=0, SESSION transaction_isolation='READ-COMMITTED', \
-         SESSION sql_notes=1, SESSION max_error_count=64"
+         SESSION sql_notes=1"
     )
 }
 
