@@ -552,7 +552,7 @@ fn structures_are_shown_while_the_task_runs_and_not_changed() {
     });
     dm.write("t.sql", "CREATE TABLE t (id INT PRIMARY KEY)");
     let set = ["operate-schema", "set", "test", "-s", "source-1", "-d", "op", "-t", "t", "t.sql"];
-    command(&dm, &set).expect_failure(&["code=40051", "runs"]);
+    command(&dm, &set).expect_failure(&["code=40051", "running"]);
     let remove = ["operate-schema", "remove", "test", "-s", "source-1", "-d", "op", "-t", "t"];
     command(&dm, &remove).expect_failure(&["code=40051"]);
     let unknown = ["operate-schema", "get", "test", "-d", "op", "-t", "nosuch"];
