@@ -1,12 +1,12 @@
 //! The relay log: a source's binlog, kept in files here, so that the source may forget its own.
 //!
-//! Guarantee: the files are byte for byte the server's ([`writer`]), whatever is killed in between
-//! ([`recover`]); a source that becomes another server goes on in a part of its own or is refused
-//! ([`begin`]); nothing that a task still needs is removed ([`purge`]).
+//! Guarantee: the files are byte for byte the server's (`writer`), whatever is killed in between
+//! (`recover`); a source that becomes another server goes on in a part of its own or is refused
+//! (`begin`); nothing that a task still needs is removed (`purge`).
 //!
 //! One process pulls for a source, guarded by a kernel lock: the process of a task, or one of its own
 //! ([`Keeper`]). Every task of the source reads what it writes ([`RelaySource`]). The layout is DM's
-//! ([`layout`]), so that tools for it, and `mysqlbinlog` of the server's family, read the files.
+//! (`layout`), so that tools for it, and `mysqlbinlog` of the server's family, read the files.
 
 mod begin;
 mod desk;

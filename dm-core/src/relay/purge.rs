@@ -66,7 +66,7 @@ pub(super) fn by_rules(config: &RelayConfig, dir: &RelayDir) -> Result<String> {
 ///
 /// # Errors
 ///
-/// 30037 when the relay log has no such file; as [`by_rules`].
+/// 30037 when the relay log has no such file; as a purge by rules does.
 pub fn before(config: &RelayConfig, file: &str, sub_dir: Option<&str>) -> Result<String> {
     let dir = super::begin::directory(config);
     let subs = dir.subdirs()?;
