@@ -31,7 +31,7 @@ use self::dir::DumpDir;
 use self::dump::DumpSnapshot;
 use super::queue::QueuedStream;
 use super::translate::RowChoice;
-use super::{EventStream, Snapshot, Source, SourceInfo, TableChoice, TableInfo};
+use super::{EventStream, LastGroup, Snapshot, Source, SourceInfo, TableChoice, TableInfo};
 use crate::config::BinlogFiles;
 use crate::error::{Error, Result, codes};
 use crate::event::SourceId;
@@ -219,8 +219,20 @@ impl Source for DumpedSource {
         self.server.info()
     }
 
+    fn expect_server(&self, server: &str) {
+        self.server.expect_server(server);
+    }
+
     fn end_position(&self) -> Result<Position> {
         self.server.end_position()
+    }
+
+    fn position_at(&self, second: u32) -> Result<Position> {
+        self.server.position_at(second)
+    }
+
+    fn check_history(&self, last: &LastGroup, from: &Position) -> Result<()> {
+        self.server.check_history(last, from)
     }
 
     fn default_start(&self) -> Result<Position> {
