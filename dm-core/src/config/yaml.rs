@@ -314,17 +314,19 @@ impl Visitor<'_> for Take<'_> {
     }
 }
 
-/// The text by lines, to see how a scalar is written.
-struct Lines<'a>(Vec<&'a str>);
+/// The text by lines, to see how a scalar is written. With each line, whether each character of it is one
+/// byte: then a place in a long one need not be counted out.
+struct Lines<'a>(Vec<(&'a str, bool)>);
 
 impl<'a> Lines<'a> {
     fn new(text: &'a str) -> Self {
         // Both YAML's line breaks and the library's count of them.
         let breaks = |c| matches!(c, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}');
+        let push = |lines: &mut Vec<_>, line: &'a str| lines.push((line, line.is_ascii()));
         let mut lines = Vec::new();
         let mut rest = text;
         while let Some(at) = rest.find(breaks) {
-            lines.push(rest.get(..at).unwrap_or(""));
+            push(&mut lines, rest.get(..at).unwrap_or(""));
             let after = rest.get(at..).unwrap_or("");
             let width = if after.starts_with("\r\n") {
                 2
@@ -333,7 +335,7 @@ impl<'a> Lines<'a> {
             };
             rest = after.get(width..).unwrap_or("");
         }
-        lines.push(rest);
+        push(&mut lines, rest);
         Self(lines)
     }
 
@@ -345,11 +347,13 @@ impl<'a> Lines<'a> {
 
     /// Whether the scalar that begins here is written without quotes.
     fn is_plain(&self, at: Span) -> bool {
-        let line = self.0.get(at.line as usize - 1).copied().unwrap_or("");
-        let mut rest = line
-            .char_indices()
-            .nth(at.column as usize - 1)
-            .map_or("", |(i, _)| line.get(i..).unwrap_or(""));
+        let (line, ascii) = self.0.get(at.line as usize - 1).copied().unwrap_or(("", true));
+        let before = at.column as usize - 1;
+        let start = match ascii {
+            true => Some(before),
+            false => line.char_indices().nth(before).map(|(i, _)| i),
+        };
+        let mut rest = start.and_then(|i| line.get(i..)).unwrap_or("");
         // An anchor or a tag may stand before the scalar itself.
         while rest.starts_with(['&', '!']) {
             rest = rest.split_once(char::is_whitespace).map_or("", |(_, r)| r.trim_start());
