@@ -9,7 +9,7 @@
 //! replaced it since) is dropped, because the operator's word is later than it.
 
 use super::Stream;
-use super::outcome::{ambiguous, expected, ran, same, same_texts, short, structures};
+use super::outcome::{ambiguous, expected, ran_at_any, same, same_texts, short, structures};
 use super::statement::{Seen, judged};
 use crate::binlog::charset;
 use crate::ddl::{Body, Statement, StatementKind as K, parse};
@@ -334,7 +334,8 @@ impl Stream<'_> {
         }
         let sql = ddl.sql.to_ascii_uppercase();
         let swaps = sql.contains("RENAME") || sql.contains("EXCHANGE");
-        match ran(&before, &after, &now) {
+        let Some(first) = after.first() else { return Ok(Ran::No) };
+        match ran_at_any(&before, &after, &now) {
             Some(true) => {
                 self.group.statements.push(record.id);
                 Ok(Ran::Yes)
@@ -343,12 +344,12 @@ impl Stream<'_> {
             // What it changes is not in the structures (partitions, how rows are stored): the target's
             // own words tell. Where these are the same, running it twice is harmless, unless tables change
             // places.
-            None if same(&before, &after) && reworded => {
+            None if same(&before, first) && reworded => {
                 self.group.statements.push(record.id);
                 Ok(Ran::Yes)
             }
-            None if same(&before, &after) && !swaps => Ok(Ran::No),
-            None => Err(ambiguous(&record.ddl.sql, &before, &after, &now)),
+            None if same(&before, first) && !swaps => Ok(Ran::No),
+            None => Err(ambiguous(&record.ddl.sql, &before, first, &now)),
         }
     }
 }

@@ -3,9 +3,9 @@
 
 use dm_filter::TableName;
 
-use crate::ddl::{ParseContext, SqlMode, parse};
+use crate::ddl::{ParseContext, ServerVersion, SqlMode, parse};
 use crate::error::{Error, Result, codes};
-use crate::schema::{TableSchema, Tracker, differences, parse_create_table};
+use crate::schema::{Defaults, TableSchema, Tracker, differences, parse_create_table};
 
 /// Tables with their structures; `None` for one that is not there.
 pub(super) type Structures = Vec<(TableName, Option<TableSchema>)>;
@@ -66,9 +66,40 @@ pub(super) fn ran(before: &Structures, after: &Structures, now: &Structures) -> 
     (before != after && (now == before || now == after)).then(|| now == after)
 }
 
-/// How the target's tables look when the statement has run on them.
-pub(super) fn expected(before: &Structures, sql: &str) -> Result<Structures> {
-    let mut tracker = Tracker::default();
+/// Servers that fill in other defaults where a statement says nothing (the collation of a character
+/// set that it names alone, for one).
+const SERVERS: &[&str] =
+    &["8.4.0", "5.7.44", "10.11.6-MariaDB", "11.8.2-MariaDB", "8.0.11-TiDB-v7.5.0"];
+
+/// How the target's tables look when the statement has run on them: as each of the servers would have
+/// it, those that differ.
+pub(super) fn expected(before: &Structures, sql: &str) -> Result<Vec<Structures>> {
+    let mut all: Vec<Structures> = Vec::new();
+    for server in SERVERS {
+        match expected_at(Defaults::of(ServerVersion::parse(server)), before, sql) {
+            Ok(after) if all.contains(&after) => {}
+            Ok(after) => all.push(after),
+            Err(error) if all.is_empty() => return Err(error),
+            // One that the others have is no statement there.
+            Err(_) => {}
+        }
+    }
+    Ok(all)
+}
+
+/// As [`ran`], where servers would have left different structures. Only one that has run can have left
+/// what one of them would; one that changes nothing at the target may be run again.
+pub(super) fn ran_at_any(
+    before: &Structures,
+    after: &[Structures],
+    now: &Structures,
+) -> Option<bool> {
+    let told: Vec<bool> = after.iter().filter_map(|after| ran(before, after, now)).collect();
+    if told.contains(&true) { Some(true) } else { told.first().copied() }
+}
+
+fn expected_at(defaults: Defaults, before: &Structures, sql: &str) -> Result<Structures> {
+    let mut tracker = Tracker::new(defaults);
     for (table, schema) in before {
         if let Some(schema) = schema {
             tracker.set(table.clone(), std::sync::Arc::new(schema.clone()), false);
@@ -139,7 +170,7 @@ mod tests {
     fn ran_on(tables: &[(&str, &str)], sql: &str, now: &[(&str, &str)]) -> Option<bool> {
         let before = state(tables);
         let after = expected(&before, sql).unwrap();
-        ran(&before, &after, &state(now))
+        ran_at_any(&before, &after, &state(now))
     }
 
     const PLAIN: &str = "CREATE TABLE t (id int NOT NULL, PRIMARY KEY (id))";
@@ -184,5 +215,26 @@ mod tests {
         assert_eq!(ran_on(&[("t", PLAIN)], add, &[("t", PLAIN)]), Some(false));
         let other = PRINTED.replace(", PRIMARY", ", `w` text, PRIMARY");
         assert_eq!(ran_on(&[("t", PRINTED)], add, &[("t", &other)]), None);
+    }
+
+    #[test]
+    fn a_server_fills_in_its_own_collation() {
+        let convert = "ALTER TABLE d.t CONVERT TO CHARACTER SET utf8mb4";
+        let text = |collation: &str| {
+            let charset = collation.split('_').next().unwrap();
+            format!("CREATE TABLE t (v varchar(9)) DEFAULT CHARSET={charset} COLLATE={collation}")
+        };
+        let ran = |before: &str, now: &str| {
+            ran_on(&[("t", &text(before))], convert, &[("t", &text(now))])
+        };
+        let servers =
+            ["utf8mb4_0900_ai_ci", "utf8mb4_general_ci", "utf8mb4_uca1400_ai_ci", "utf8mb4_bin"];
+        for collation in servers {
+            assert_eq!(ran("latin1_bin", collation), Some(true), "{collation}");
+        }
+        assert_eq!(ran("latin1_bin", "latin1_bin"), Some(false));
+        assert_eq!(ran("latin1_bin", "utf8mb4_icelandic_ci"), None);
+        // Whatever the server: what it left is what it was.
+        assert_eq!(ran("utf8mb4_general_ci", "utf8mb4_general_ci"), Some(false));
     }
 }
