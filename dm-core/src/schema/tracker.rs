@@ -382,7 +382,8 @@ impl Work<'_> {
         let inherited = (info.charset.as_str(), info.collation.as_str());
         let mode = statement.context.sql_mode;
         let builder = Builder::new(&self.tracker.defaults, mode, &create.name.table, inherited);
-        let table = builder.table(create);
+        let mut table = builder.table(create);
+        leave_out_own_schema(&mut table, &create.name.schema);
         self.put(&create.name, Some((Arc::new(table), false)));
         Ok(())
     }
@@ -434,7 +435,8 @@ impl Work<'_> {
             sql: &statement.sql,
             schema: (&info.charset, &info.collation),
         };
-        let (table, altered) = alter::alter(&old, &alter.clauses, &context)?;
+        let (mut table, altered) = alter::alter(&old, &alter.clauses, &context)?;
+        leave_out_own_schema(&mut table, &alter.name.schema);
         self.effects.notes.extend(altered.notes);
         self.put(&alter.name, Some((Arc::new(table), assumed)));
         if !altered.renamed.is_empty() {
@@ -529,6 +531,13 @@ impl Work<'_> {
             }
             self.put(&name, Some((Arc::new(table), assumed)));
         }
+    }
+}
+
+/// A foreign key into the table's own schema does not name it, as servers print it.
+fn leave_out_own_schema(table: &mut TableSchema, schema: &str) {
+    for key in table.foreign_keys.iter_mut().filter(|key| key.parent_schema == schema) {
+        key.parent_schema.clear();
     }
 }
 

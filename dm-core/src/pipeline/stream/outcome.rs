@@ -41,19 +41,9 @@ pub(super) fn structures<'t>(
     texts
         .map(|(table, text)| {
             let schema = text.map(|t| parse_create_table(&t, SqlMode::default())).transpose()?;
-            Ok((table.clone(), schema.map(|schema| plain(table, schema))))
+            Ok((table.clone(), schema))
         })
         .collect()
-}
-
-/// A foreign key into the table's own schema, which a statement may name and a server does not print.
-fn plain(table: &TableName, mut schema: TableSchema) -> TableSchema {
-    for key in &mut schema.foreign_keys {
-        if key.parent_schema == table.schema {
-            key.parent_schema.clear();
-        }
-    }
-    schema
 }
 
 /// Whether a statement has run, told by the structures; `None` when they do not tell.
@@ -119,10 +109,7 @@ fn expected_at(defaults: Defaults, before: &Structures, sql: &str) -> Result<Str
     tracker.apply(&statement)?;
     Ok(before
         .iter()
-        .map(|(table, _)| {
-            let schema = tracker.table(table).map(|s| plain(table, (**s).clone()));
-            (table.clone(), schema)
-        })
+        .map(|(table, _)| (table.clone(), tracker.table(table).map(|s| (**s).clone())))
         .collect())
 }
 
