@@ -154,7 +154,9 @@ fn a_copy_killed_near_its_end_goes_on_with_the_rest() {
         let all = columns.replace("c,d", "IFNULL(HEX(c),'-'),IFNULL(d,'-')");
         assert_eq!(digest(from, table, &all), digest(to, table, &all), "{table}");
     }
-    // A fifth was missing in all tables together.
-    assert!(before[0] > big / 2 && altered_again >= rows * SHARES[1].1 / 100, "nothing is counted");
+    // A fifth was missing in all tables together. Where the altered one was whole already, the stream
+    // alters it; else it is copied again.
+    assert!(before[0] > big / 2, "nothing is counted");
+    assert!(altered_again <= rows * SHARES[1].1 / 100 * 11 / 10, "altered was read twice again");
     assert!(big_again < big * 40 / 100, "{big_again} of {big} rows were read again");
 }
