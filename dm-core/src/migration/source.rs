@@ -249,6 +249,8 @@ impl SourceRun {
         if !self.plan.mode.syncs() {
             return Ok(Outcome::Finished);
         }
+        // A copy takes its time: another server may be in charge now, of another version.
+        let info = if start.is_some() { self.source.info()? } else { info };
         let start = match start {
             Some(position) => position,
             None => self.start_position(&info)?,

@@ -83,9 +83,9 @@ impl BinlogServer {
         let dump = match annotated {
             true => {
                 let way = annotated::through(&self.plan)?;
-                Dump::open(&way, &start, server_id)?.named(self.plan.address())
+                Dump::open(&way, &start, server_id, &mut self.conn)?.named(self.plan.address())
             }
-            false => Dump::open(&self.plan, &start, server_id)?,
+            false => Dump::open(&self.plan, &start, server_id, &mut self.conn)?,
         };
         Ok(RawBinlog { dump, skip: pos.offset > u64::from(u32::MAX) })
     }
