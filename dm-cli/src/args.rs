@@ -3,6 +3,7 @@
 mod help;
 mod help_import;
 mod help_operate;
+mod http;
 mod import;
 mod log;
 mod operate;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+pub use self::http::HttpArgs;
 pub use self::import::{ImportCheckpointArgs, ImportWorkerArgs};
 pub use self::log::{LogArgs, LogFormat};
 pub use self::operate::*;
@@ -264,14 +266,9 @@ pub struct RunArgs {
     #[arg(long, value_name = "MS")]
     pub slow_ms: Option<u64>,
 
-    /// Serve metrics, status, a page and DM's read-only API at this address, such as
-    /// 127.0.0.1:8262. Other than loopback addresses need --http-token-file.
-    #[arg(long, value_name = "ADDR")]
-    pub http: Option<std::net::SocketAddr>,
-
-    /// File with a token that every request to --http has to carry (`Authorization: Bearer ...`).
-    #[arg(long, value_name = "FILE", requires = "http")]
-    pub http_token_file: Option<PathBuf>,
+    /// The HTTP interface.
+    #[command(flatten)]
+    pub http: HttpArgs,
 
     /// Print events as JSON lines on standard output in place of progress.
     #[arg(long)]

@@ -8,6 +8,7 @@
 // Every test binary compiles this module and uses a part of it.
 #![allow(dead_code)]
 
+pub mod authority;
 pub mod cases;
 pub mod compare;
 pub mod dm;

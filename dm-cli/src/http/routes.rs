@@ -1,6 +1,7 @@
 //! What is answered to which path.
 
 use dm_core::config::{SourceKind, TargetPlan, TaskPlan};
+use dm_core::mysql::TlsServer;
 use dm_core::state::Stage;
 use dm_core::{Control, metrics};
 use serde_json::{Value, json};
@@ -70,6 +71,7 @@ pub struct Site {
     control: Control,
     about: About,
     token: Option<String>,
+    tls: Option<TlsServer>,
 }
 
 /// An answer.
@@ -118,13 +120,23 @@ impl Response {
 }
 
 impl Site {
-    /// A site about a task; with a token only who knows it is answered.
-    pub fn new(control: Control, about: About, token: Option<String>) -> Self {
-        Self { control, about, token }
+    /// A site about a task; with a token only who knows it is answered, with TLS only who speaks it.
+    pub fn new(
+        control: Control,
+        about: About,
+        token: Option<String>,
+        tls: Option<TlsServer>,
+    ) -> Self {
+        Self { control, about, token, tls }
     }
 
-    pub fn has_token(&self) -> bool {
-        self.token.is_some()
+    /// True when not everybody who reaches the port reads and changes what is said.
+    pub fn is_guarded(&self) -> bool {
+        self.token.is_some() || self.tls.is_some()
+    }
+
+    pub fn tls(&self) -> Option<&TlsServer> {
+        self.tls.as_ref()
     }
 
     /// The answer to a request. The body of a HEAD is left out.
@@ -151,6 +163,8 @@ impl Site {
                 response.more = "WWW-Authenticate: Bearer\r\n";
                 Some(response)
             }
+            // The certificate says who this is, and a browser compares its name.
+            None if self.tls.is_some() => None,
             // A name of another site may resolve to this host: its pages must not read on.
             None => match request.host.as_deref() {
                 Some(host) if !is_here(host) => {

@@ -9,6 +9,7 @@ mod error;
 mod tls;
 mod version;
 
+pub use tls::{TlsServer, TlsStream};
 pub use version::{ServerKind, ServerVersion};
 
 pub(crate) use connect::{Connection, Purpose, cell, named_cell, opt_cell};
