@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod common;
 mod help;
 mod help_import;
 mod help_operate;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+pub use self::common::{AskArgs, GivenArgs, KeyArgs, OnlyArgs, StateArgs};
 pub use self::http::HttpArgs;
 pub use self::import::{ImportCheckpointArgs, ImportWorkerArgs};
 pub use self::log::{LogArgs, LogFormat};
@@ -227,18 +229,9 @@ pub struct FileArgs {
     #[command(flatten)]
     pub state: StateArgs,
 
-    /// File with the key of encrypted passwords (64 hexadecimal digits); the key that DM has built
-    /// in when it is not given.
-    #[arg(long, value_name = "FILE")]
-    pub secret_key_path: Option<PathBuf>,
-}
-
-/// Where tasks keep their state.
-#[derive(Clone, Debug, ClapArgs)]
-pub struct StateArgs {
-    /// Directory of the state files.
-    #[arg(long, default_value = "dm-state", value_name = "DIR", env = "DM_STATE_DIR")]
-    pub state_dir: PathBuf,
+    /// Passwords.
+    #[command(flatten)]
+    pub key: KeyArgs,
 }
 
 /// Arguments of `dm run`.
@@ -307,9 +300,9 @@ pub struct CheckSourceArgs {
     #[arg(required = true, value_name = "FILE")]
     pub sources: Vec<PathBuf>,
 
-    /// File with the key of encrypted passwords.
-    #[arg(long, value_name = "FILE")]
-    pub secret_key_path: Option<PathBuf>,
+    /// Passwords.
+    #[command(flatten)]
+    pub key: KeyArgs,
 
     /// Print one JSON document.
     #[arg(long)]
@@ -374,9 +367,9 @@ pub struct CryptArgs {
     /// process list.
     pub text: Option<String>,
 
-    /// File with the key (64 hexadecimal digits); DM's built-in key when it is not given.
-    #[arg(long, value_name = "FILE")]
-    pub secret_key_path: Option<PathBuf>,
+    /// Passwords.
+    #[command(flatten)]
+    pub key: KeyArgs,
 }
 
 #[cfg(test)]

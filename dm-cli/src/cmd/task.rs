@@ -70,8 +70,8 @@ fn span(text: &str) -> Option<Duration> {
 }
 
 fn run(args: &TaskArgs, op: &str, verb: &Verb) -> Result<ExitCode, Failure> {
-    let dir = &args.state.state_dir;
-    let command = Command { verb: verb.clone(), sources: args.sources.clone() };
+    let dir = args.ask.dir();
+    let command = Command { verb: verb.clone(), sources: args.only.sources.clone() };
     let reply = match &args.task {
         Some(task) => one(dir, &task_name(task)?, &command),
         None => everywhere(dir, &command),
@@ -92,7 +92,7 @@ fn run(args: &TaskArgs, op: &str, verb: &Verb) -> Result<ExitCode, Failure> {
         Err(other) => return Err(other),
     };
     let document = answers::operate_task(op, &reply);
-    if out::wants_json(args.json) {
+    if out::wants_json(args.ask.json) {
         return answers::print(&document);
     }
     out::say(&answers::words(verb.as_str(), &reply))?;

@@ -48,7 +48,7 @@ pub struct Texts {
 impl Texts {
     /// Reads the files that are named, and takes the other sources of the task from the list.
     pub fn read(args: &FileArgs) -> Result<Self, Failure> {
-        let key = args.secret_key_path.as_deref();
+        let key = args.key.path();
         Self::gather(&args.task, &args.sources, key, &args.state.state_dir)
     }
 
