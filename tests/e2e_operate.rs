@@ -9,6 +9,8 @@ mod support;
 
 #[path = "operate/adding.rs"]
 mod adding;
+#[path = "operate/changed.rs"]
+mod changed;
 #[path = "operate/commands.rs"]
 mod commands;
 #[path = "operate/faults.rs"]

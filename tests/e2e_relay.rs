@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use mysql::prelude::Queryable as _;
 
 use place::{Place, wait_rows};
+use support::authority::Authority;
 use support::compare::{Target, assert_databases_equal};
 use support::dm::{DEADLINE, Dm, Task, source_yaml};
 use support::proxy::Proxy;
@@ -164,6 +165,68 @@ fn files_are_the_servers_mysql() {
 #[test]
 fn files_are_the_servers_mariadb() {
     files_are_the_servers(Flavor::Mariadb, true);
+}
+
+/// Over TLS the server sends what it sends without: on MariaDB also the events that hold statements' texts.
+fn files_are_the_servers_over_tls(flavor: Flavor) {
+    let _one = serial();
+    let Some(authority) = Authority::new() else { return };
+    authority.sign("server", 30);
+    let options = authority.server_options("server");
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let name = format!("relay-tls-{}", flavor.word());
+    let Some(from) = Server::start(&name, flavor, &options) else { return };
+    let Some(to) = Server::target(flavor) else { return };
+    to.clear();
+    from.run(
+        "",
+        "CREATE USER tls@'%' IDENTIFIED BY 'secret' REQUIRE SSL; GRANT ALL ON *.* TO tls@'%'; \
+         CREATE DATABASE w; CREATE TABLE w.t (id INT PRIMARY KEY, v VARCHAR(20))",
+    );
+    let sources = [&from.address];
+    let task = Task::new("all", &sources, Target::Server(to), &[DB]);
+    let mut dm = Dm::new();
+    dm.write("task.yaml", &task.yaml());
+    let login = format!(
+        "{{host: 127.0.0.1, port: {}, user: tls, password: secret, security: {{ssl-ca: {}}}}}",
+        from.address.port,
+        authority.path("ca.pem")
+    );
+    dm.add_source(
+        "source-1.yaml",
+        &format!("source-id: source-1\nenable-relay: true\nfrom: {login}\n"),
+    );
+    dm.catch_up().expect_success();
+    from.run(DB, "INSERT INTO t VALUES (1, 'one'), (2, 'two'); UPDATE t SET v = 'three'");
+    flush(&from);
+    run_big_rows(&from);
+    dm.catch_up().expect_success();
+    assert_databases_equal(&from, Target::Server(to), &[DB]);
+    assert_equal_files(&dm, &from);
+    if !flavor.is_mysql() {
+        let part = parts(&dm).pop().expect("a part");
+        let types: Vec<u8> = files(&part).values().flat_map(|f| events(f)).map(|e| e[4]).collect();
+        assert!(types.contains(&ANNOTATE_ROWS), "{types:?}");
+    }
+    from.wipe();
+}
+
+/// MariaDB's event with the text of the statement that wrote the rows behind it.
+const ANNOTATE_ROWS: u8 = 160;
+
+fn run_big_rows(server: &Server) {
+    let values: Vec<String> = (10..3_000).map(|n| format!("({n}, 'row {n}')")).collect();
+    server.run(DB, &format!("INSERT INTO t VALUES {}", values.join(",")));
+}
+
+#[test]
+fn files_are_the_servers_over_tls_mysql() {
+    files_are_the_servers_over_tls(Flavor::Mysql);
+}
+
+#[test]
+fn files_are_the_servers_over_tls_mariadb() {
+    files_are_the_servers_over_tls(Flavor::Mariadb);
 }
 
 /// True for what takes longer than a short run may; says so when it is left out.

@@ -64,13 +64,7 @@ fn arrives(server: &Server, user: &str, security: &str) {
 
 /// A server with this certificate, and users that must come encrypted.
 fn start(authority: &Authority, flavor: Flavor, name: &str) -> Option<Server> {
-    let option =
-        |key: &str, file: String| format!("--ssl-{key}={}", authority.file(&file).display());
-    let options = [
-        option("ca", "ca.pem".to_owned()),
-        option("cert", format!("{name}.pem")),
-        option("key", format!("{name}-key.pem")),
-    ];
+    let options = authority.server_options(name);
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
     let server = Server::start(&format!("tls-{name}-{}", flavor.word()), flavor, &options)?;
     server.run(

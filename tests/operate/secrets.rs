@@ -134,15 +134,19 @@ fn a_state_directory_that_others_can_write_is_refused() {
     let place = Place::of(&Task::new("full", &sources, Target::Sqlite(Path::new("x.db")), &[DB]));
     let state = place.dm.state();
     std::fs::create_dir(&state).unwrap();
-    std::fs::set_permissions(&state, std::fs::Permissions::from_mode(0o777)).unwrap();
-    for args in [
-        &["run", "task.yaml", "--source", "source-1.yaml"][..],
-        &["start-task", "task.yaml", "--source-file", "source-1.yaml"],
-    ] {
-        let outcome = place.dm(args);
-        let said = format!("{}{}", outcome.stdout, outcome.stderr);
-        let refused = !outcome.status.success() && said.contains("can be written by everybody");
-        assert!(refused, "{args:?}: {said}");
+    for (mode, who, advice) in
+        [(0o777, "everybody", "chmod go-w"), (0o770, "its group", "chmod g-w")]
+    {
+        std::fs::set_permissions(&state, std::fs::Permissions::from_mode(mode)).unwrap();
+        for args in [
+            &["run", "task.yaml", "--source", "source-1.yaml"][..],
+            &["start-task", "task.yaml", "--source-file", "source-1.yaml"],
+        ] {
+            let outcome = place.dm(args);
+            let said = format!("{}{}", outcome.stdout, outcome.stderr);
+            let refused = !outcome.status.success() && said.contains("[code=24");
+            assert!(refused && said.contains(who) && said.contains(advice), "{args:?}: {said}");
+        }
     }
     assert_eq!(std::fs::read_dir(&state).unwrap().count(), 0, "something was put there");
     std::fs::set_permissions(&state, std::fs::Permissions::from_mode(0o700)).unwrap();

@@ -62,6 +62,13 @@ impl Authority {
         open_to_all(self.dir.path());
     }
 
+    /// The options of a server that shows `NAME.pem`.
+    pub fn server_options(&self, name: &str) -> [String; 3] {
+        let option = |key: &str, file: &str| format!("--ssl-{key}={}", self.path(file));
+        let (cert, key) = (format!("{name}.pem"), format!("{name}-key.pem"));
+        [option("ca", "ca.pem"), option("cert", &cert), option("key", &key)]
+    }
+
     /// Puts a certificate and key in the place of those that a server reads.
     pub fn put(&self, cert: &Path, key: &Path) {
         std::fs::copy(cert, self.file("server.pem")).expect("a file of our own");

@@ -57,6 +57,10 @@ pub struct ResumeArgs {
     #[command(flatten)]
     pub task: TaskArgs,
 
+    /// Sources that are not registered.
+    #[command(flatten)]
+    pub given: GivenArgs,
+
     /// Apply what comes first so that applying it twice does no harm: for a span of the source's
     /// binlog (`10m`, `1h30m`), or up to a position (`file:offset`, a GTID set). After a stop at a
     /// duplicate key this happens by itself, up to where the source stands.

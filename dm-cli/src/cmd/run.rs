@@ -50,7 +50,7 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     }
     let migration = builder.build();
     // Ends with the run.
-    let _http = http::serve(&args.http, &migration)?;
+    let _http = http::serve(&args.http, &migration, dir)?;
     let interrupts = Arc::new(AtomicUsize::new(0));
     watch_signals(&interrupts)?;
     match watched(&migration, args.json, &interrupts) {
@@ -64,7 +64,12 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         }
         Err(error) => {
             events.error(&error);
-            Err(Failure::Task(error))
+            let sources = migration.control().status().sources;
+            let failed = sources.iter().find(|s| s.error.is_some());
+            Err(match failed {
+                Some(source) => Failure::Source(source.source.clone(), error),
+                None => Failure::Task(error),
+            })
         }
     }
 }

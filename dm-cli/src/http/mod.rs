@@ -10,11 +10,13 @@
 //! A port that speaks TLS answers nobody who does not.
 
 mod api;
+mod cpu;
 mod request;
 mod routes;
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -40,7 +42,11 @@ pub struct Server {
 }
 
 /// Serves a migration as the arguments say, and tells where; `None` where they want nothing.
-pub fn serve(args: &HttpArgs, migration: &Migration) -> Result<Option<Server>, Failure> {
+pub fn serve(
+    args: &HttpArgs,
+    migration: &Migration,
+    state_dir: &Path,
+) -> Result<Option<Server>, Failure> {
     let Some(address) = args.address else { return Ok(None) };
     let token = match &args.token_file {
         Some(path) => Some(files::read(path)?.trim().to_owned()),
@@ -56,7 +62,7 @@ pub fn serve(args: &HttpArgs, migration: &Migration) -> Result<Option<Server>, F
         _ => None,
     };
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let site = Site::new(migration.control(), About::new(migration.plan()), token, tls);
+    let site = Site::new(migration.control(), About::new(migration.plan(), state_dir), token, tls);
     let server = Server::start(address, site)?;
     out::tell(&format!("{scheme}://{}/ shows how it stands", server.address()));
     Ok(Some(server))

@@ -1,12 +1,16 @@
 //! What is answered to which path.
 
-use dm_core::config::{SourceKind, TargetPlan, TaskPlan};
+use std::path::{Path, PathBuf};
+
+use dm_core::Control;
+use dm_core::config::{RelayPlan, SourceKind, TargetPlan, TaskPlan};
+use dm_core::metrics::{self, Beside};
 use dm_core::mysql::TlsServer;
 use dm_core::state::Stage;
-use dm_core::{Control, metrics};
 use serde_json::{Value, json};
 
 use super::api;
+use super::cpu::Cpu;
 use super::request::Request;
 
 const PAGE: &str = include_str!("page.html");
@@ -22,6 +26,8 @@ pub struct Place {
     pub gtid: bool,
     /// `enable`.
     pub enabled: bool,
+    /// What its file says of a relay log; `None` for recorded files.
+    pub relay: Option<RelayPlan>,
 }
 
 /// What does not change while the task runs. Holds no password.
@@ -37,21 +43,23 @@ pub struct About {
     pub target: Option<(String, u16, String)>,
     /// The sources.
     pub sources: Vec<Place>,
+    /// Where the state is.
+    pub state_dir: PathBuf,
 }
 
 impl About {
     /// Takes from a plan what may be told.
-    pub fn new(plan: &TaskPlan) -> Self {
+    pub fn new(plan: &TaskPlan, state_dir: &Path) -> Self {
         let sources = plan.sources.iter().map(|s| {
-            let (server, gtid) = match &s.kind {
+            let (server, gtid, relay) = match &s.kind {
                 SourceKind::Mysql(m) => {
                     let conn = &m.conn;
                     let place = (conn.host.clone(), conn.port, conn.user.clone());
-                    (Some(place), m.enable_gtid)
+                    (Some(place), m.enable_gtid, Some(m.relay.clone()))
                 }
-                _ => (None, false),
+                _ => (None, false, None),
             };
-            Place { id: s.source_id.clone(), server, gtid, enabled: s.enabled }
+            Place { id: s.source_id.clone(), server, gtid, enabled: s.enabled, relay }
         });
         Self {
             task: plan.name.clone(),
@@ -62,6 +70,7 @@ impl About {
                 _ => None,
             },
             sources: sources.collect(),
+            state_dir: state_dir.to_owned(),
         }
     }
 }
@@ -72,6 +81,7 @@ pub struct Site {
     about: About,
     token: Option<String>,
     tls: Option<TlsServer>,
+    cpu: Cpu,
 }
 
 /// An answer.
@@ -127,12 +137,16 @@ impl Site {
         token: Option<String>,
         tls: Option<TlsServer>,
     ) -> Self {
-        Self { control, about, token, tls }
+        Self { control, about, token, tls, cpu: Cpu::default() }
     }
 
     /// True when not everybody who reaches the port reads and changes what is said.
     pub fn is_guarded(&self) -> bool {
         self.token.is_some() || self.tls.is_some()
+    }
+
+    fn beside(&self, status: &dm_core::TaskStatus) -> Beside {
+        Beside::of(&self.about.state_dir, status).cpu(self.cpu.percent())
     }
 
     pub fn tls(&self) -> Option<&TlsServer> {
@@ -178,7 +192,7 @@ impl Site {
     fn route(&self, request: &Request) -> Response {
         let status = self.control.status();
         if request.path.starts_with("/api/") || request.path.starts_with("/apis/") {
-            return api::answer(&request.method, &request.path, &self.about, &status);
+            return api::answer(request, &self.about, &status);
         }
         if !matches!(request.method.as_str(), "GET" | "HEAD") {
             let mut response = Response::text(405, "this interface only tells\n");
@@ -195,7 +209,7 @@ impl Site {
             "/metrics" => Response {
                 status: 200,
                 kind: "text/plain; version=0.0.4; charset=utf-8",
-                body: metrics::render(&status),
+                body: metrics::render(&status, &self.beside(&status)),
                 more: "",
             },
             "/status" => Response::json(200, &document(&self.about, &status)),

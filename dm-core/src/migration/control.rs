@@ -18,7 +18,7 @@ use super::lot::{Doing, Lot};
 use super::status::{SourceStatus, TaskStatus, Unit};
 use crate::config::TaskPlan;
 use crate::event::SourceId;
-use crate::pipeline::covers;
+use crate::pipeline::{Meters, covers};
 use crate::position::Position;
 use crate::state::{Stage, StateStore};
 
@@ -414,6 +414,12 @@ impl Control {
 
     pub(super) fn is_stopped(&self, source: usize) -> bool {
         self.lock().lots.get(source).is_none_or(|lot| lot.stop.load(Ordering::Relaxed))
+    }
+
+    /// What is measured of a source.
+    pub(super) fn meters(&self, source: usize) -> Arc<Meters> {
+        let status = self.lock().status.sources.get(source).map(|s| Arc::clone(&s.meters));
+        status.unwrap_or_default()
     }
 
     pub(super) fn update(&self, source: usize, f: impl FnOnce(&mut SourceStatus)) {

@@ -285,7 +285,7 @@ impl Migration {
                 .iter()
                 .map(|run| {
                     scope.spawn(move || {
-                        let result = run.run();
+                        let result = run.named();
                         run.over();
                         if let Err(error) = &result {
                             let _ = first.set(error.clone());

@@ -8,6 +8,8 @@
 //! belongs to its text: one that was left by another statement at the same place (an operator has
 //! replaced it since) is dropped, because the operator's word is later than it.
 
+use std::sync::atomic::Ordering;
+
 use super::Stream;
 use super::outcome::{ambiguous, expected, ran_at_any, same, same_texts, short, structures};
 use super::statement::{Seen, judged};
@@ -149,7 +151,10 @@ impl Stream<'_> {
     fn execute(&mut self, ddl: &TargetDdl, record: i64, seen: &Seen<'_>) -> Result {
         let merged = ddl.tables.iter().any(|t| self.ctx.creator.merged.contains(t));
         let what = || format!("{:?}, at {}", short(&ddl.sql), seen.start);
-        match self.ctx.rate.slow().time(|| self.execute_aside(ddl), what) {
+        let meters = &self.ctx.stats.meters;
+        meters.added_ddls.fetch_add(1, Ordering::Relaxed);
+        let aside = || self.ctx.rate.slow().time(|| self.execute_aside(ddl), what);
+        match meters.ddl.time(aside) {
             Ok(crate::sink::DdlOutcome::Done) => {}
             Ok(crate::sink::DdlOutcome::Skipped(why)) => {
                 log::warn!("the target does without {:?}: {why}", short(&ddl.sql));
@@ -179,10 +184,10 @@ impl Stream<'_> {
         let (sink, theirs) = (std::sync::Arc::clone(&self.ctx.sink), ddl.clone());
         std::thread::Builder::new()
             .name("dm-statement".to_owned())
-            .spawn(move || {
+            .spawn(crate::whose::carried(move || {
                 // Nobody may listen any more.
                 let _ = tell.send(sink.execute_ddl(&theirs));
-            })
+            }))
             .map_err(|e| Error::new(&codes::SYNC_PANIC, "a thread could not start").cause(e))?;
         let mut patience = super::STOP_PATIENCE;
         loop {

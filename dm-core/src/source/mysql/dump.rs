@@ -39,7 +39,16 @@ pub(super) struct Dump {
 impl Dump {
     /// Registers at the server and asks for the stream.
     pub(super) fn open(plan: &ConnPlan, start: &Start, server_id: u32) -> Result<Self> {
-        let mut conn = Connection::open(plan, Purpose::Stream(SILENCE))?;
+        Self::open_for(plan, Purpose::Stream(SILENCE), start, server_id)
+    }
+
+    /// The same of a MariaDB whose connection is encrypted, with its ANNOTATE_ROWS events.
+    pub(super) fn annotated(plan: &ConnPlan, start: &Start, server_id: u32) -> Result<Self> {
+        Self::open_for(plan, Purpose::Annotated(SILENCE), start, server_id)
+    }
+
+    fn open_for(plan: &ConnPlan, purpose: Purpose, start: &Start, server_id: u32) -> Result<Self> {
+        let mut conn = Connection::open(plan, purpose)?;
         let address = conn.address().to_owned();
         let nanos = HEARTBEAT.as_nanos();
         conn.run(&format!(
