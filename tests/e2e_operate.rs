@@ -13,6 +13,8 @@ mod adding;
 mod changed;
 #[path = "operate/commands.rs"]
 mod commands;
+#[path = "operate/cost.rs"]
+mod cost;
 #[path = "operate/faults.rs"]
 mod faults;
 #[path = "operate/network.rs"]

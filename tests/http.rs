@@ -5,14 +5,14 @@
 
 mod support;
 
-use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
 
 use serde_json::Value;
 use support::authority::Authority;
 use support::dm::{DEADLINE, Dm, Process};
+use support::http::{place_of, send};
 use support::random::Random;
+use support::samples::{assert_like_value, sample};
 use support::{wait, workspace};
 
 /// A run of recorded files that stays at their end, and where it listens.
@@ -33,18 +33,6 @@ impl Answer {
     fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.body))
     }
-}
-
-/// Sends bytes and reads all that comes.
-fn send(place: &str, bytes: &[u8]) -> Vec<u8> {
-    let mut stream = TcpStream::connect(place).expect("it listens");
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    // It may have been turned away already.
-    let _ = stream.write_all(bytes);
-    let _ = stream.shutdown(std::net::Shutdown::Write);
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
-    answer
 }
 
 impl Site {
@@ -78,12 +66,7 @@ impl Site {
             more.extend(["--http-token-file", "token"]);
         }
         let run = dm.start(&more);
-        let place = wait::poll(DEADLINE, || {
-            let said = run.stderr();
-            let (before, _) = said.split_once("/ shows")?;
-            before.rsplit_once("://").map(|(_, place)| place.to_owned())
-        });
-        let place = place.unwrap_or_else(|| panic!("it does not listen:\n{}", run.stderr()));
+        let place = place_of(&run);
         Self { dm, run, place, token }
     }
 
@@ -146,6 +129,27 @@ fn dms_api_is_there_to_read() {
     for key in ["name", "source_name", "worker_name", "stage", "unit", "unresolved_ddl_lock_id"] {
         assert!(status["data"][0][key].is_string(), "{key}: {status:#}");
     }
+    // The documents' samples; a subtask has the status of the unit that works, and not both.
+    let mut one = sample("30-openapi-status.json");
+    let unit = if status["data"][0]["load_status"].is_null() { "load" } else { "sync" };
+    one["data"][0].as_object_mut().unwrap().remove(&format!("{unit}_status"));
+    assert_like_value("30-openapi-status.json", &one, &status);
+    let mut of_task = sample("30-openapi-task.json");
+    for own in ["binlog_filter_rule"] {
+        // Its keys are names that the user gives.
+        of_task[own] = serde_json::json!({});
+    }
+    of_task["target_config"]["security"] = Value::Null;
+    assert_like_value("30-openapi-task.json", &of_task, &tasks["data"][0]);
+    let mut of_source = sample("35-openapi-sources.json");
+    // A recorded source has no relay log, and so nothing to purge.
+    of_source["data"][0]["purge"] = Value::Null;
+    assert_like_value("35-openapi-sources.json", &of_source, &sources);
+    let name = sources["data"][0]["source_name"].as_str().unwrap();
+    let of_status = site.get(&format!("/api/v1/sources/{name}/status")).json();
+    let mut expected = sample("35-openapi-source-status.json");
+    expected["data"][0]["relay_status"] = Value::Null;
+    assert_like_value("35-openapi-source-status.json", &expected, &of_status);
     let refused = [
         ("POST", "/api/v1/tasks"),
         ("DELETE", "/api/v1/sources/a"),

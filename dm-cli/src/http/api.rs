@@ -29,9 +29,9 @@ pub fn answer(request: &Request, about: &About, status: &TaskStatus) -> Response
             Some(place) => Response::json(200, &source(place)),
             None => missing(&format!("there is no source {id:?} in this task")),
         },
-        ["api", "v1", "tasks"] if read => list(vec![task(about)]),
+        ["api", "v1", "tasks"] if read => list(vec![about.document.clone()]),
         ["api", "v1", "tasks", name] if read && *name == about.task => {
-            Response::json(200, &task(about))
+            Response::json(200, &about.document.clone())
         }
         ["api", "v1", "tasks", name, "status"] if read && *name == about.task => {
             list(status.sources.iter().map(|s| sub_task(about, s)).collect())
@@ -63,7 +63,7 @@ fn failure(status: u16, message: &str, code: u32) -> Response {
 }
 
 /// What stands in place of every password.
-const HIDDEN: &str = "******";
+pub const HIDDEN: &str = "******";
 
 fn source(place: &Place) -> Value {
     let (host, port, user) = place.server.clone().unwrap_or_default();
@@ -109,19 +109,6 @@ fn source_with(about: &About, place: &Place, status: bool) -> Value {
         fields.insert("status_list".to_owned(), list.into());
     }
     one
-}
-
-fn task(about: &About) -> Value {
-    let (host, port, user) = about.target.clone().unwrap_or_default();
-    let sources: Vec<Value> =
-        about.sources.iter().map(|s| json!({ "source_name": s.id })).collect();
-    json!({
-        "name": about.task,
-        "task_mode": about.mode,
-        "meta_schema": about.meta_schema,
-        "target_config": { "host": host, "port": port, "user": user, "password": HIDDEN, "security": null },
-        "source_config": { "source_conf": sources },
-    })
 }
 
 /// The lines of DM's `SubTaskStatus`; numbers are numbers here, as DM's document has it.

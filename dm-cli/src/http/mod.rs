@@ -13,6 +13,7 @@ mod api;
 mod cpu;
 mod request;
 mod routes;
+mod task;
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
@@ -22,6 +23,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use dm_core::Migration;
+use dm_core::config::RawTask;
 use dm_core::mysql::TlsServer;
 
 use self::request::Bad;
@@ -45,6 +47,7 @@ pub struct Server {
 pub fn serve(
     args: &HttpArgs,
     migration: &Migration,
+    raw: &RawTask,
     state_dir: &Path,
 ) -> Result<Option<Server>, Failure> {
     let Some(address) = args.address else { return Ok(None) };
@@ -62,7 +65,8 @@ pub fn serve(
         _ => None,
     };
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let site = Site::new(migration.control(), About::new(migration.plan(), state_dir), token, tls);
+    let site =
+        Site::new(migration.control(), About::new(migration.plan(), raw, state_dir), token, tls);
     let server = Server::start(address, site)?;
     out::tell(&format!("{scheme}://{}/ shows how it stands", server.address()));
     Ok(Some(server))

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use dm_core::Control;
-use dm_core::config::{RelayPlan, SourceKind, TargetPlan, TaskPlan};
+use dm_core::config::{RawTask, RelayPlan, SourceKind, TargetPlan, TaskPlan};
 use dm_core::metrics::{self, Beside};
 use dm_core::mysql::TlsServer;
 use dm_core::state::Stage;
@@ -37,19 +37,17 @@ pub struct About {
     pub task: String,
     /// `task-mode`.
     pub mode: String,
-    /// `meta-schema`.
-    pub meta_schema: String,
-    /// Address and account of the target; `None` where it is no server.
-    pub target: Option<(String, u16, String)>,
     /// The sources.
     pub sources: Vec<Place>,
     /// Where the state is.
     pub state_dir: PathBuf,
+    /// The task in the words of DM's OpenAPI.
+    pub document: Value,
 }
 
 impl About {
     /// Takes from a plan what may be told.
-    pub fn new(plan: &TaskPlan, state_dir: &Path) -> Self {
+    pub fn new(plan: &TaskPlan, raw: &RawTask, state_dir: &Path) -> Self {
         let sources = plan.sources.iter().map(|s| {
             let (server, gtid, relay) = match &s.kind {
                 SourceKind::Mysql(m) => {
@@ -61,14 +59,14 @@ impl About {
             };
             Place { id: s.source_id.clone(), server, gtid, enabled: s.enabled, relay }
         });
+        let target = match &plan.target {
+            TargetPlan::Mysql(conn) => Some((conn.host.clone(), conn.port, conn.user.clone())),
+            _ => None,
+        };
         Self {
             task: plan.name.clone(),
             mode: plan.mode.to_string(),
-            meta_schema: plan.meta_schema.clone(),
-            target: match &plan.target {
-                TargetPlan::Mysql(conn) => Some((conn.host.clone(), conn.port, conn.user.clone())),
-                _ => None,
-            },
+            document: super::task::document(raw, plan, target.as_ref()),
             sources: sources.collect(),
             state_dir: state_dir.to_owned(),
         }

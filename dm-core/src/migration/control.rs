@@ -21,6 +21,7 @@ use crate::event::SourceId;
 use crate::pipeline::{Meters, covers};
 use crate::position::Position;
 use crate::state::{Stage, StateStore};
+use crate::whose;
 
 /// A handle to a migration; clones share it.
 ///
@@ -361,7 +362,8 @@ impl Control {
         drop(inner);
         for (source, stage) in left {
             if let Err(error) = state.set_source_actual(&source, stage) {
-                log::warn!("the stage of source {source} is not written: {error}");
+                let told = || log::warn!("the stage of source {source} is not written: {error}");
+                whose::of(source.as_str(), told);
             }
         }
         self.shared.changed.notify_all();
