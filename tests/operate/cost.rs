@@ -5,6 +5,8 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use mysql::prelude::Queryable as _;
+
 use crate::place::{DB, servers};
 use crate::support::compare::Target;
 use crate::support::dm::{DEADLINE, Dm, Task};
@@ -55,12 +57,13 @@ fn what_it_costs_that_somebody_looks() {
         format!("CREATE TABLE {DB}.cost (id INT PRIMARY KEY AUTO_INCREMENT, v VARCHAR(80))");
     from.run("", &table);
     let start = from.position();
-    from.run(
-        DB,
-        "CREATE PROCEDURE work(n INT) BEGIN WHILE n > 0 DO \
-         INSERT INTO cost (v) VALUES (REPEAT('x', 60)); SET n = n - 1; END WHILE; END; \
-         CALL work(60000)",
+    let mut conn = from.conn();
+    let work = format!(
+        "CREATE PROCEDURE {DB}.work(n INT) BEGIN WHILE n > 0 DO \
+         INSERT INTO cost (v) VALUES (REPEAT('x', 60)); SET n = n - 1; END WHILE; END"
     );
+    conn.query_drop(work).unwrap();
+    conn.query_drop(format!("CALL {DB}.work(60000)")).unwrap();
     let sources = [&from.address];
     let mut task = Task::new("incremental", &sources, Target::Server(&to.address), &[DB]);
     let meta = format!("    meta: {{binlog-name: {}, binlog-pos: {}}}\n", start.file, start.pos);

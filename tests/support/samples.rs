@@ -23,7 +23,7 @@ fn kind(value: &Value) -> &'static str {
 }
 
 /// What of the sample is missing or of another type; more may be there.
-pub fn differences(sample: &Value, found: &Value, path: &str, out: &mut Vec<String>) {
+fn differences(sample: &Value, found: &Value, path: &str, out: &mut Vec<String>) {
     match (sample, found) {
         (Value::Object(sample), Value::Object(found)) => {
             for (key, value) in sample {
