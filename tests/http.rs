@@ -13,7 +13,7 @@ use support::dm::{DEADLINE, Dm, Process};
 use support::http::{place_of, send};
 use support::random::Random;
 use support::samples::{assert_like_value, sample};
-use support::{wait, workspace};
+use support::wait;
 
 /// A run of recorded files that stays at their end, and where it listens.
 struct Site {
@@ -50,15 +50,7 @@ impl Site {
         token: Option<&'static str>,
         args: &[&str],
     ) -> Self {
-        let fixtures = workspace().join("fixtures/quickstart");
-        let mut dm = Dm::new();
-        dm.write("task.yaml", &std::fs::read_to_string(fixtures.join("task.yaml")).unwrap());
-        for number in [1, 2] {
-            let name = format!("source-{number}.yaml");
-            let text = std::fs::read_to_string(fixtures.join(&name)).unwrap();
-            let root = workspace().to_string_lossy().into_owned();
-            dm.add_source(&name, &text.replace("fixtures/", &format!("{root}/fixtures/")));
-        }
+        let dm = Dm::quickstart();
         let mut more = vec!["--http", address, "--max-rows-per-second", rows_per_second];
         more.extend(args);
         if let Some(token) = token {

@@ -27,6 +27,7 @@ pub use self::operators::{
 };
 pub use self::relay::{PurgeRelayArgs, RelayArgs};
 pub use self::values::TableArg;
+use crate::operate::dumps::Dump;
 
 /// Migrate MySQL and MariaDB databases into TiDB, MySQL, MariaDB or SQLite, from DM's own task files.
 ///
@@ -224,6 +225,12 @@ pub struct FileArgs {
     /// with `operate-source` need not be given.
     #[arg(short, long = "source", value_name = "FILE")]
     pub sources: Vec<PathBuf>,
+
+    /// A directory that Dumpling or mydumper wrote: its rows are taken instead of copying the source's
+    /// tables, and the binlog is followed from the position in its metadata. Where a task has several
+    /// sources, repeat it with SOURCE-ID=DIR. A task that has begun with it goes on with it.
+    #[arg(long = "dump-dir", value_name = "[SOURCE-ID=]DIR")]
+    pub dumps: Vec<Dump>,
 
     /// State.
     #[command(flatten)]

@@ -33,7 +33,8 @@ pub fn resume(
     // Kept by another version, or not at all: then there is nothing to compare with.
     let Ok(old) = Texts::from_kept(&reader.task()?.config) else { return Ok(None) };
     let key = given.key.path().or(old.key_path());
-    let new = Texts::gather(file, &given.source_files, key, dir)?.or_sources_of(&old);
+    let mut new = Texts::gather(file, &given.source_files, key, dir)?.or_sources_of(&old);
+    changes::keep_dumps(dir, &mut new)?;
     if meaning(&old) == meaning(&new) {
         return Ok(None);
     }

@@ -377,6 +377,9 @@ impl<'c> Stream<'c> {
             self.ctx.source.check_history(last, &from)?;
         }
         let mut stream = self.ctx.source.open(&from)?;
+        if let Some(server) = stream.server() {
+            self.history.set_server(server);
+        }
         loop {
             if self.progress.is_over()
                 && let Some(failure) = self.progress.failure()

@@ -80,12 +80,14 @@ impl BinlogServer {
         };
         let start = Start::File(pos.clone());
         let dump = match (self.flavor(), &self.plan.tls) {
-            (Flavor::MariaDb, Some(_)) => Dump::annotated(&self.plan, &start, server_id)?,
+            (Flavor::MariaDb, Some(_)) => {
+                Dump::annotated(&self.plan, &start, server_id, &mut self.conn)?
+            }
             (Flavor::MariaDb, None) => {
                 let way = annotated::through(&self.plan)?;
-                Dump::open(&way, &start, server_id)?.named(self.plan.address())
+                Dump::open(&way, &start, server_id, &mut self.conn)?.named(self.plan.address())
             }
-            _ => Dump::open(&self.plan, &start, server_id)?,
+            _ => Dump::open(&self.plan, &start, server_id, &mut self.conn)?,
         };
         Ok(RawBinlog { dump, skip: pos.offset > u64::from(u32::MAX) })
     }
