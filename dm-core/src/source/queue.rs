@@ -164,10 +164,10 @@ impl QueuedStream {
         let mut leaving = Leaving { shared: Arc::clone(&shared), end: None };
         std::thread::Builder::new()
             .name(format!("dm-binlog-{name}"))
-            .spawn(move || {
+            .spawn(crate::whose::carried(move || {
                 let end = read(step, &leaving.shared);
                 leaving.ends(end);
-            })
+            }))
             .map_err(|e| {
                 Error::new(&codes::SYNC_PANIC, "the thread of a stream could not start").cause(e)
             })?;

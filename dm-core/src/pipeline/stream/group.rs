@@ -415,7 +415,7 @@ impl Stream<'_> {
         }
         let target = self.tables.target(table);
         let guessed = match &target {
-            Some(target) => self.ctx.sink.describe(target)?,
+            Some(target) => self.ctx.stats.meters.query.time(|| self.ctx.sink.describe(target))?,
             None => None,
         };
         let Some(schema) = guessed else { return self.sequence(table) };

@@ -50,7 +50,27 @@ impl Dump {
         server_id: u32,
         asked: &mut Connection,
     ) -> Result<Self> {
-        let mut conn = Connection::open(plan, Purpose::Stream(SILENCE))?;
+        Self::open_for(plan, Purpose::Stream(SILENCE), start, server_id, asked)
+    }
+
+    /// The same of a MariaDB whose connection is encrypted, with its ANNOTATE_ROWS events.
+    pub(super) fn annotated(
+        plan: &ConnPlan,
+        start: &Start,
+        server_id: u32,
+        asked: &mut Connection,
+    ) -> Result<Self> {
+        Self::open_for(plan, Purpose::Annotated(SILENCE), start, server_id, asked)
+    }
+
+    fn open_for(
+        plan: &ConnPlan,
+        purpose: Purpose,
+        start: &Start,
+        server_id: u32,
+        asked: &mut Connection,
+    ) -> Result<Self> {
+        let mut conn = Connection::open(plan, purpose)?;
         let address = conn.address().to_owned();
         let (server, now) = (position::identity(asked)?, position::identity(&mut conn)?);
         if server != now {
