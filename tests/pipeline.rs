@@ -28,3 +28,5 @@ mod script;
 mod shards;
 #[path = "pipeline/sqlite.rs"]
 mod sqlite;
+#[path = "pipeline/unmarked.rs"]
+mod unmarked;
