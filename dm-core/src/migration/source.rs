@@ -246,6 +246,8 @@ impl SourceRun {
     }
 
     fn once(&self) -> Result<Outcome> {
+        let exact = self.sink.guarantees().exactly_once;
+        self.control.update(self.index, |s| s.at_least_once = !exact);
         let info = self.source.info()?;
         let main = LaneId::main(&self.creator.source);
         self.check_server(&main, &info)?;

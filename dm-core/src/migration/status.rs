@@ -52,6 +52,8 @@ pub struct SourceStatus {
     pub source_end: Position,
     /// `safe-mode` of the task file: everything is applied idempotently.
     pub safe_mode: bool,
+    /// The target takes no marks: what was under way at a crash is applied again.
+    pub at_least_once: bool,
     /// Rows written in the last second.
     pub rows_per_second: u64,
     /// Bytes of copied rows written in the last second; 0 while following.
@@ -101,6 +103,7 @@ impl SourceStatus {
             position: Position::default(),
             source_end: Position::default(),
             safe_mode: false,
+            at_least_once: false,
             rows_per_second: 0,
             bytes_per_second: 0,
             mean_rows_per_second: 0,
@@ -137,6 +140,11 @@ impl SourceStatus {
             Unit::Sync if self.lag_seconds > 0 => self.queues.bottleneck.as_str(),
             _ => "",
         }
+    }
+
+    /// How often a change arrives: `exactly once` or `at least once`.
+    pub fn guarantee(&self) -> &'static str {
+        if self.at_least_once { "at least once" } else { "exactly once" }
     }
 
     /// The document that is kept in the state file for other processes.
@@ -192,6 +200,7 @@ impl SourceStatus {
                 "busyWorkers": self.queues.busy_workers,
             },
             "safeMode": self.safe_mode,
+            "guarantee": self.guarantee(),
             "rowsPerSecond": self.rows_per_second,
             "bytesPerSecond": self.bytes_per_second,
             "meanRowsPerSecond": self.mean_rows_per_second,

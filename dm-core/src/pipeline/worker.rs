@@ -205,6 +205,10 @@ impl Worker {
             if !error.is_transient() || attempt >= ATTEMPTS || self.progress.is_over() {
                 return Err(error);
             }
+            if !self.sink.guarantees().exactly_once && !is_undone(&error) {
+                // Nothing can tell: the next run repeats it so that it does no harm.
+                return Err(error);
+            }
             log::warn!("a batch is applied again after: {error}");
             // The outcome is unknown: only a new connection behind the fence can tell.
             *writer = None;
@@ -238,6 +242,12 @@ impl Worker {
             left = left.saturating_sub(step);
         }
     }
+}
+
+/// True for errors with which a server says that it has undone the transaction: a deadlock, a lock that
+/// was not had in time.
+fn is_undone(error: &Error) -> bool {
+    matches!(error.server_error(), Some(1205 | 1213))
 }
 
 /// What a worker has committed beyond the low-water mark.

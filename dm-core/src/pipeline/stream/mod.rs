@@ -24,6 +24,7 @@ mod picture;
 mod pieces;
 mod recover;
 mod statement;
+mod unmarked;
 mod xa;
 
 use std::collections::HashMap;
@@ -90,6 +91,8 @@ pub(crate) struct StreamSettings {
     pub in_order: bool,
     /// Apply everything so that applying it twice does no harm.
     pub safe_mode: bool,
+    /// `at-least-once: allow`: rows that no key names may be repeated, and merged ones.
+    pub may_repeat: bool,
 }
 
 /// What the stream of one source works with.
@@ -151,9 +154,8 @@ pub(crate) fn follow(ctx: &StreamContext) -> Result<Ended> {
             other => return other,
         };
         let smaller = ctx.split.limit().filter(|now| before.is_none_or(|before| *now < before));
-        let (Some(limit), true) = (smaller, ctx.sink.guarantees().exactly_once) else {
-            return Err(error);
-        };
+        // Without marks the parts that are in are repeated like all else.
+        let Some(limit) = smaller else { return Err(error) };
         log::warn!(
             "lane {}: a transaction is applied in parts of up to {limit} bytes after: {error}",
             ctx.lane
@@ -277,6 +279,8 @@ pub(super) struct Start {
     pub last_group: Option<LastGroup>,
     /// Structures to be saved with the first checkpoint.
     pub changes: LaneChanges,
+    /// Earlier runs have left no marks, or this one leaves none.
+    pub unmarked: Option<unmarked::Unmarked>,
 }
 
 /// The reader's side of a running stream.
@@ -311,6 +315,7 @@ pub(super) struct Stream<'c> {
     pub decided: Vec<(u64, u64)>,
     /// Everything up to here is in the copy.
     pub copied: Option<Position>,
+    pub unmarked: Option<unmarked::Unmarked>,
     /// The connection for transactions that are too large to be held.
     pub large: Option<Box<dyn Writer>>,
     /// A statement that runs while rows of other tables go on.
@@ -365,6 +370,7 @@ impl<'c> Stream<'c> {
             xa: start.xa,
             decided: Vec::new(),
             copied: start.copied,
+            unmarked: start.unmarked,
             large: None,
             beside: None,
             server: ServerVersion::parse(&ctx.info.version),
@@ -504,10 +510,11 @@ impl<'c> Stream<'c> {
         let idempotent_over = self
             .idempotent_until
             .as_ref()
-            .is_some_and(|until| super::until::covers(&low.position, until));
+            .is_some_and(|until| self.repeats_over(&low.position, until));
         if idempotent_over {
             self.idempotent_until = None;
             self.changes.idempotent_passed = true;
+            self.trust_marks();
         }
         if self.idempotent_second.is_some_and(|second| low.at > second) {
             self.idempotent_second = None;
