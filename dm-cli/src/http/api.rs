@@ -132,7 +132,7 @@ fn sub_task(about: &About, s: &SourceStatus) -> Value {
         "master_binlog_gtid": text(s.source_end.gtid.as_ref().map(ToString::to_string)),
         "syncer_binlog": text(place),
         "syncer_binlog_gtid": text(s.position.gtid.as_ref().map(ToString::to_string)),
-        "blocking_ddls": [],
+        "blocking_ddls": s.waiting_for.iter().collect::<Vec<_>>(),
         "unresolved_groups": [],
         "synced": s.lag_seconds == 0 && s.txns_under_way == 0,
         "binlog_type": reads,

@@ -223,6 +223,7 @@ impl SourceRun {
         self.control.update(self.index, |s| {
             s.stage = stage;
             s.error = error.map(ToString::to_string);
+            s.waiting_for = None;
         });
         let id = &self.creator.source;
         // Whoever reads in between finds no pause without its error.
@@ -426,6 +427,7 @@ impl SourceRun {
                 s.position = r.low.position.clone();
                 s.bytes_under_way = r.bytes_under_way;
                 s.txns_under_way = r.txns_under_way;
+                s.waiting_for.clone_from(&r.statement);
                 s.queues = r.queues;
                 s.lag_seconds = r.oldest_at.map_or(0, lag);
                 s.meters.lag.took(Duration::from_secs(s.lag_seconds), 1);

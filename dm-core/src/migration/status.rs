@@ -66,6 +66,8 @@ pub struct SourceStatus {
     pub bytes_under_way: usize,
     /// Transactions under way.
     pub txns_under_way: usize,
+    /// The statement that the target runs at the moment, when it takes long: what it is about waits for it.
+    pub waiting_for: Option<String>,
     /// What waits before each stage of the stream, and which one is the slow one.
     pub queues: Queues,
     /// The error that the source stopped at, or that it is waiting to get over.
@@ -106,6 +108,7 @@ impl SourceStatus {
             remaining_seconds: None,
             bytes_under_way: 0,
             txns_under_way: 0,
+            waiting_for: None,
             queues: Queues::default(),
             error: None,
             load_errors: ErrorCounts::default(),
@@ -182,6 +185,7 @@ impl SourceStatus {
                 "secondsBehindMaster": self.lag_seconds,
                 "bytesUnderWay": self.bytes_under_way,
                 "transactionsUnderWay": self.txns_under_way,
+                "waitingFor": self.waiting_for,
                 "bottleneck": self.queues.bottleneck.as_str(),
                 "eventsWaiting": self.queues.events,
                 "rowsWaiting": self.queues.rows,

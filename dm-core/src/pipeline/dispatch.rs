@@ -4,7 +4,8 @@
 //! key the last transaction that touched it is remembered. A transaction that depends on
 //! transactions of one worker goes to that worker, whose queue keeps order; one that depends on
 //! several goes to one of them and waits for the others to commit. Waits point to earlier ordinals
-//! only, and a worker commits what it holds before it waits, so no circle of waits can arise.
+//! only (to be exact, to transactions that were handed out before), and a worker commits what it
+//! holds before it waits, so no circle of waits can arise.
 //!
 //! Which worker gets a transaction that is free to go anywhere decides the speed only. Transactions
 //! that follow each other go to one worker until it has a batch of them waiting (`spread`): large
@@ -107,9 +108,24 @@ impl Dispatcher {
     ///
     /// The first failure of a worker, or a stop.
     pub fn dispatch(&mut self, txn: Txn, keys: &[KeyHash]) -> Result {
-        let ordinal = txn.ordinal;
         let (end, at, bytes) = (txn.end.clone(), txn.at, weight(txn.bytes));
-        self.progress.hand_out(ordinal, end, at, bytes, &self.stats.stages)?;
+        self.progress.hand_out(txn.ordinal, end, at, bytes, &self.stats.stages)?;
+        self.place(txn, keys)
+    }
+
+    /// Hands out a transaction that is parked. It must not touch what one behind it that was handed out
+    /// has touched.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dispatcher::dispatch`].
+    pub fn dispatch_parked(&mut self, txn: Txn, keys: &[KeyHash]) -> Result {
+        self.progress.unpark(txn.ordinal, weight(txn.bytes), &self.stats.stages)?;
+        self.place(txn, keys)
+    }
+
+    fn place(&mut self, txn: Txn, keys: &[KeyHash]) -> Result {
+        let ordinal = txn.ordinal;
         let meters = Arc::clone(&self.stats.meters);
         meters.added.fetch_add(txn.rows as u64, Ordering::Relaxed);
         let weight = self.sampler.next();
@@ -211,8 +227,9 @@ impl Dispatcher {
             }
         }
         if self.keys.len() >= self.purge_at {
-            let low = self.progress.low_ordinal();
-            self.keys.retain(|_, o| o.ordinal > low);
+            // The low-water mark may stand still for long, and nobody waits for what is in.
+            let (low, done) = self.progress.done_ahead();
+            self.keys.retain(|_, o| o.ordinal > low && !done.contains(o.ordinal));
             self.purge_at = self.keys.len() + PURGE_STEP;
         }
     }

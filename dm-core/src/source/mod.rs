@@ -327,3 +327,13 @@ pub enum RowsBody {
         rows: Arc<[RowOp<'static>]>,
     },
 }
+
+impl RowsBody {
+    /// The table that they belong to.
+    pub fn table(&self) -> &TableName {
+        match self {
+            Self::Binlog(event) => &event.table.table,
+            Self::Owned { table, .. } => table,
+        }
+    }
+}

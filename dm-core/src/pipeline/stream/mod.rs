@@ -6,8 +6,10 @@
 //! transactions are numbered as they are read; marks at the target say which numbers are in; a
 //! restart reads again from the low-water mark, skips what the marks name and applies the rest.
 //! A statement is a barrier: it runs when everything before it is in, with its own record of how
-//! the structures looked before. Only ends of groups are positions to start from.
+//! the structures looked before; only where it takes long do rows of other tables go on meanwhile
+//! (`beside`). Only ends of groups are positions to start from.
 
+mod beside;
 mod elsewhere;
 mod execute;
 mod group;
@@ -84,6 +86,8 @@ pub(crate) struct StreamSettings {
     /// A transaction beyond this is applied while it is read.
     pub large_bytes: usize,
     pub checkpoint_interval: Duration,
+    /// Transactions and statements are committed in the source's order.
+    pub in_order: bool,
     /// Apply everything so that applying it twice does no harm.
     pub safe_mode: bool,
 }
@@ -121,6 +125,8 @@ pub(crate) struct StreamReport {
     pub txns_under_way: usize,
     pub oldest_at: Option<u32>,
     pub queues: Queues,
+    /// The statement that the target runs, when it takes long.
+    pub statement: Option<String>,
 }
 
 /// Why following the binlog ended without an error.
@@ -166,7 +172,7 @@ fn follow_once(ctx: &StreamContext) -> Result<Ended> {
         progress.fail(error.clone());
         Err(error)
     });
-    let closed = stream.close();
+    let closed = stream.close(ended.is_ok());
     drop(stream);
     wait_for(ctx, &workers);
     match (ended, progress.failure()) {
@@ -307,6 +313,8 @@ pub(super) struct Stream<'c> {
     pub copied: Option<Position>,
     /// The connection for transactions that are too large to be held.
     pub large: Option<Box<dyn Writer>>,
+    /// A statement that runs while rows of other tables go on.
+    beside: Option<beside::Beside>,
     pub server: ServerVersion,
     /// Where an operator wants statements to be run before rows.
     injected: inject::Injected,
@@ -358,6 +366,7 @@ impl<'c> Stream<'c> {
             decided: Vec::new(),
             copied: start.copied,
             large: None,
+            beside: None,
             server: ServerVersion::parse(&ctx.info.version),
             injected: inject::Injected::default(),
             queues,
@@ -391,6 +400,7 @@ impl<'c> Stream<'c> {
             }
             let polled = self.poll(&mut *stream)?;
             self.release_decided();
+            self.look_beside()?;
             if polled == Took::End {
                 return self.finish();
             }
@@ -401,6 +411,7 @@ impl<'c> Stream<'c> {
                 continue;
             }
             // Everything read must be in before the goal counts as reached.
+            self.end_beside()?;
             self.progress.wait_settled(self.ordinal, None)?;
             if goal.is_reached(self, &*self.ctx.source)? {
                 return Ok(Ended::Reached);
@@ -409,7 +420,8 @@ impl<'c> Stream<'c> {
     }
 
     /// Recorded files are at their end: what was read of them has to arrive.
-    fn finish(&self) -> Result<Ended> {
+    fn finish(&mut self) -> Result<Ended> {
+        self.end_beside()?;
         let handed_out = self.ordinal - u64::from(self.group.is_open());
         while !self.ctx.stop.load(Ordering::Relaxed) {
             if self.progress.wait_settled(handed_out, Some(Instant::now() + PATIENCE))? {
@@ -479,8 +491,12 @@ impl<'c> Stream<'c> {
     /// Saves where everything stands, in one commit of the state file.
     pub(super) fn save(&mut self) -> Result {
         self.release_decided();
+        self.save_upto(self.progress.low())
+    }
+
+    /// The same up to a place behind the low-water mark, everything before which is in.
+    fn save_upto(&mut self, low: Low) -> Result {
         let kept = self.keep_prepared()?;
-        let low = self.progress.low();
         if !self.windows.is_empty() {
             self.windows.pass_all(&low.position);
         }
@@ -524,6 +540,8 @@ impl<'c> Stream<'c> {
             (Some(applied), Some(low)) => is_passed(applied, low),
             _ => self.applied.last().is_none_or(|last| last <= low.ordinal),
         };
+        // By these a statement that runs is found where a target has no locks.
+        let passed = passed && self.beside.is_none();
         let passed = passed && self.applied.part().is_none_or(|part| part.ordinal <= low.ordinal);
         if self.forgot || !passed {
             return Ok(());
@@ -538,6 +556,15 @@ impl<'c> Stream<'c> {
     }
 
     fn report(&self, low: Low, span: Duration) {
+        self.report_waiting(low, span, self.beside.as_ref().map(beside::Beside::text));
+    }
+
+    /// Reports that everything waits for a statement.
+    fn report_statement(&self, text: String) {
+        self.report_waiting(self.progress.low(), self.saved.elapsed(), Some(text));
+    }
+
+    fn report_waiting(&self, low: Low, span: Duration, statement: Option<String>) {
         let (bytes, txns) = self.progress.under_way();
         let queues = Queues {
             events: self.events_waiting,
@@ -551,11 +578,13 @@ impl<'c> Stream<'c> {
             txns_under_way: txns,
             oldest_at: self.progress.oldest_at(),
             queues,
+            statement,
         });
     }
 
-    /// Ends the run: what was handed out gets a moment to finish, then the workers end.
-    fn close(&mut self) -> Result {
+    /// Ends the run: what was handed out gets a moment to finish, then the workers end. A statement
+    /// gets one, too, in a run that has not failed.
+    fn close(&mut self, in_peace: bool) -> Result {
         if let Some(mut writer) = self.large.take()
             && self.group.large
         {
@@ -563,13 +592,14 @@ impl<'c> Stream<'c> {
             let _ = writer.rollback();
         }
         let deadline = Instant::now() + STOP_PATIENCE;
+        let statement = self.close_beside(if in_peace { deadline } else { Instant::now() });
         // A group whose end was not read is not handed out; it is read again.
         let handed_out = self.ordinal - u64::from(self.group.is_open());
         let finished = self.progress.wait_settled(handed_out, Some(deadline));
         self.progress.stop();
         self.queues.clear();
         self.dispatcher = None;
-        match finished {
+        let saved = match finished {
             Ok(_) => {
                 let low = self.progress.low_ordinal();
                 self.save()?;
@@ -578,7 +608,8 @@ impl<'c> Stream<'c> {
             }
             // The failure is reported by whoever had it; marks make the rest safe.
             Err(_) => Ok(()),
-        }
+        };
+        statement.and(saved)
     }
 }
 
