@@ -32,3 +32,5 @@ mod script;
 mod shards;
 #[path = "pipeline/sqlite.rs"]
 mod sqlite;
+#[path = "pipeline/unmarked.rs"]
+mod unmarked;

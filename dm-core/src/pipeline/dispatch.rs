@@ -15,17 +15,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
 
 use super::busy::Busy;
+use super::meters::QUEUES;
 use super::progress::Progress;
 use super::spread::Spread;
 use super::stages::Spent;
 use super::stats::StreamStats;
 use crate::error::{Error, Result, codes};
 use crate::event::Txn;
+use crate::meter::Sampler;
 use crate::sink::keys::{KeyHash, KeyMap};
 
 /// A transaction for a worker.
@@ -70,6 +72,7 @@ pub(crate) struct Dispatcher {
     indexes: HashMap<u64, IndexState>,
     spread: Spread,
     stats: Arc<StreamStats>,
+    sampler: Sampler,
     purge_at: usize,
 }
 
@@ -94,6 +97,7 @@ impl Dispatcher {
             progress,
             keys: KeyMap::default(),
             indexes: HashMap::new(),
+            sampler: Sampler::default(),
             purge_at: PURGE_STEP,
         }
     }
@@ -122,6 +126,10 @@ impl Dispatcher {
 
     fn place(&mut self, txn: Txn, keys: &[KeyHash]) -> Result {
         let ordinal = txn.ordinal;
+        let meters = Arc::clone(&self.stats.meters);
+        meters.added.fetch_add(txn.rows as u64, Ordering::Relaxed);
+        let weight = self.sampler.next();
+        let began = (weight > 0).then(Instant::now);
         let mut depends = self.depends(keys);
         let waiting =
             |i: usize| self.queues.get(i).map_or(usize::MAX, |q| q.waiting.load(Ordering::Relaxed));
@@ -133,15 +141,30 @@ impl Dispatcher {
         depends.retain(|o| o.worker != worker);
         self.spread.placed(!depends.is_empty());
         self.remember(keys, Owner { ordinal, worker });
+        let known = began.map(|began| {
+            meters.conflict.took(began.elapsed(), weight);
+            Instant::now()
+        });
+        let handed_out = || {
+            let queue = meters.handed_out.get(worker % QUEUES);
+            if let (Some(queue), Some(known)) = (queue, known) {
+                queue.took(known.elapsed(), weight);
+            }
+        };
         let job = Job { txn: Arc::new(txn), wait_for: depends.iter().map(|o| o.ordinal).collect() };
         let Some(queue) = self.queues.get(worker) else { return Err(gone()) };
         queue.length.fetch_add(1, Ordering::Relaxed);
         queue.waiting.fetch_add(job.txn.rows.max(1), Ordering::Relaxed);
         let full = match queue.jobs.try_send(job) {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                handed_out();
+                return Ok(());
+            }
             Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => job,
         };
-        self.stats.stages.time(Spent::WaitingForRoom, || self.send(queue, full))
+        let sent = self.stats.stages.time(Spent::WaitingForRoom, || self.send(queue, full));
+        handed_out();
+        sent
     }
 
     /// Waits for room in a queue.

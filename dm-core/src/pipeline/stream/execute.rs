@@ -8,6 +8,7 @@
 //! belongs to its text: one that was left by another statement at the same place (an operator has
 //! replaced it since) is dropped, because the operator's word is later than it.
 
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
@@ -189,6 +190,9 @@ impl Stream<'_> {
         began: Instant,
     ) -> Result {
         let merged = ddl.tables.iter().any(|t| self.ctx.creator.merged.contains(t));
+        let meters = &self.ctx.stats.meters;
+        meters.added_ddls.fetch_add(1, Ordering::Relaxed);
+        meters.ddl.took(began.elapsed(), 1);
         self.ctx.rate.slow().note(began.elapsed(), || format!("{:?}, at {start}", short(&ddl.sql)));
         match result {
             Ok(DdlOutcome::Done) => {}
@@ -219,10 +223,10 @@ impl Stream<'_> {
         let (sink, theirs) = (std::sync::Arc::clone(&self.ctx.sink), ddl.clone());
         std::thread::Builder::new()
             .name("dm-statement".to_owned())
-            .spawn(move || {
+            .spawn(crate::whose::carried(move || {
                 // Nobody may listen any more.
                 let _ = tell.send(sink.execute_ddl(&theirs));
-            })
+            }))
             .map_err(|e| Error::new(&codes::SYNC_PANIC, "a thread could not start").cause(e))?;
         Ok(told)
     }

@@ -4,6 +4,7 @@ use dm_filter::TableName;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Stream;
+use super::unmarked::is_before;
 use crate::error::{Error, Result, codes};
 use crate::event::{ApplyMode, Part, RowBlock, StreamMark, Txn};
 use crate::pipeline::tables::Arrived;
@@ -27,6 +28,8 @@ pub(crate) struct Group {
     /// Its number in the lane.
     pub ordinal: u64,
     pub gtid: Option<Gtid>,
+    /// What is before it was saved for the sake of a statement in it.
+    pub saved: bool,
     /// Where its GTID event begins, when it has one.
     pub start: Option<BinlogPos>,
     /// Where its first event begins.
@@ -336,7 +339,7 @@ impl Stream<'_> {
         if self.group.at == 0 {
             self.group.at = at;
         }
-        let mode = self.mode(mode, end, gtid.as_ref());
+        let mode = self.without_marks(table, self.mode(mode, end, gtid.as_ref()))?;
         let tracked = self.structure(table)?;
         if tracked.as_ref().is_some_and(|(schema, _)| is_sequence(schema)) {
             self.changes.skipped.push(Skipped::one("row of a sequence", start));
@@ -399,7 +402,12 @@ impl Stream<'_> {
     }
 
     fn mode(&self, mode: ApplyMode, end: &BinlogPos, gtid: Option<&Gtid>) -> ApplyMode {
-        let again = self.idempotent_until.as_ref().is_some_and(|p| contains(p, end, gtid));
+        let unmarked = self.unmarked.is_some();
+        let again = self
+            .idempotent_until
+            .as_ref()
+            .is_some_and(|p| contains(p, end, gtid) || (unmarked && is_before(p, end)));
+        let again = again || self.unmarked.is_some_and(|u| u.always);
         let again = again || self.idempotent_second.is_some_and(|s| self.group.at <= s);
         if again || self.ctx.settings.safe_mode { ApplyMode::Idempotent } else { mode }
     }
@@ -415,7 +423,7 @@ impl Stream<'_> {
         }
         let target = self.tables.target(table);
         let guessed = match &target {
-            Some(target) => self.ctx.sink.describe(target)?,
+            Some(target) => self.ctx.stats.meters.query.time(|| self.ctx.sink.describe(target))?,
             None => None,
         };
         let Some(schema) = guessed else { return self.sequence(table) };

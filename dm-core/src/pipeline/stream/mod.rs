@@ -24,6 +24,7 @@ mod picture;
 mod pieces;
 mod recover;
 mod statement;
+mod unmarked;
 mod xa;
 
 use std::collections::HashMap;
@@ -43,6 +44,7 @@ use self::xa::Held;
 use super::busy::Busy;
 use super::create::Creator;
 use super::dispatch::{Dispatcher, Queue};
+use super::meters::{EventKind, SeenEvent};
 use super::progress::{Low, Progress};
 use super::rate::Rate;
 use super::split::Split;
@@ -56,12 +58,14 @@ use crate::config::DdlRules;
 use crate::ddl::ServerVersion;
 use crate::error::{Error, Result, codes};
 use crate::event::{LaneId, OrdinalSet, is_passed};
+use crate::meter::Sampler;
 use crate::online_ddl::Follower;
 use crate::position::{BinlogPos, GtidSet, Position};
 use crate::schema::Tracker;
 use crate::sink::{Sink, Slot, Writer};
-use crate::source::{EventStream, LastGroup, Polled, Source, SourceInfo};
+use crate::source::{EventStream, LastGroup, Polled, Source, SourceEvent, SourceInfo};
 use crate::state::{Checkpoint, DdlRecord, IDEMPOTENT_SECOND, LAST_GROUP, LaneChanges, StateStore};
+use crate::whose::carried;
 
 /// How long one poll of the stream waits: bounds the time to notice a stop.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -87,6 +91,8 @@ pub(crate) struct StreamSettings {
     pub in_order: bool,
     /// Apply everything so that applying it twice does no harm.
     pub safe_mode: bool,
+    /// `at-least-once: allow`: rows that no key names may be repeated, and merged ones.
+    pub may_repeat: bool,
 }
 
 /// What the stream of one source works with.
@@ -148,9 +154,8 @@ pub(crate) fn follow(ctx: &StreamContext) -> Result<Ended> {
             other => return other,
         };
         let smaller = ctx.split.limit().filter(|now| before.is_none_or(|before| *now < before));
-        let (Some(limit), true) = (smaller, ctx.sink.guarantees().exactly_once) else {
-            return Err(error);
-        };
+        // Without marks the parts that are in are repeated like all else.
+        let Some(limit) = smaller else { return Err(error) };
         log::warn!(
             "lane {}: a transaction is applied in parts of up to {limit} bytes after: {error}",
             ctx.lane
@@ -190,6 +195,7 @@ fn start_workers(
 ) -> Result<(Vec<Queue>, Receiver<()>)> {
     let (alive, ended) = bounded(0);
     let mut queues = Vec::new();
+    ctx.stats.meters.workers.store(ctx.settings.workers.max(1) as u64, Ordering::Relaxed);
     for worker in 0..ctx.settings.workers.max(1) {
         let (tx, rx) = bounded(ctx.settings.queue.max(1));
         let length = Arc::new(AtomicUsize::new(0));
@@ -218,10 +224,10 @@ fn start_workers(
         );
         std::thread::Builder::new()
             .name(format!("dm-apply-{}", worker.slot.worker))
-            .spawn(move || {
+            .spawn(carried(move || {
                 let _alive = alive;
                 worker.run();
-            })
+            }))
             .map_err(|e| Error::new(&codes::SYNC_PANIC, "a worker could not start").cause(e))?;
     }
     Ok((queues, ended))
@@ -239,7 +245,7 @@ fn wait_for(ctx: &StreamContext, workers: &Receiver<()>) {
     // On a thread of its own: the target may not answer this connection either.
     let _ = std::thread::Builder::new()
         .name("dm-interrupt".to_owned())
-        .spawn(move || sink.interrupt(&task, &lane));
+        .spawn(carried(move || sink.interrupt(&task, &lane)));
     if !ended(KILL_PATIENCE) {
         log::warn!("lane {}: a writer does not end; it is left behind", ctx.lane);
     }
@@ -273,6 +279,8 @@ pub(super) struct Start {
     pub last_group: Option<LastGroup>,
     /// Structures to be saved with the first checkpoint.
     pub changes: LaneChanges,
+    /// Earlier runs have left no marks, or this one leaves none.
+    pub unmarked: Option<unmarked::Unmarked>,
 }
 
 /// The reader's side of a running stream.
@@ -307,6 +315,7 @@ pub(super) struct Stream<'c> {
     pub decided: Vec<(u64, u64)>,
     /// Everything up to here is in the copy.
     pub copied: Option<Position>,
+    pub unmarked: Option<unmarked::Unmarked>,
     /// The connection for transactions that are too large to be held.
     pub large: Option<Box<dyn Writer>>,
     /// A statement that runs while rows of other tables go on.
@@ -317,6 +326,7 @@ pub(super) struct Stream<'c> {
     queues: Vec<Queue>,
     /// Events that wait to be taken from the source's stream.
     events_waiting: usize,
+    sampler: Sampler,
     saved: Instant,
     forgot: bool,
 }
@@ -360,12 +370,14 @@ impl<'c> Stream<'c> {
             xa: start.xa,
             decided: Vec::new(),
             copied: start.copied,
+            unmarked: start.unmarked,
             large: None,
             beside: None,
             server: ServerVersion::parse(&ctx.info.version),
             injected: inject::Injected::default(),
             queues,
             events_waiting: 0,
+            sampler: Sampler::default(),
             saved: Instant::now(),
             forgot: false,
         }
@@ -380,6 +392,9 @@ impl<'c> Stream<'c> {
             self.ctx.source.check_history(last, &from)?;
         }
         let mut stream = self.ctx.source.open(&from)?;
+        if let Some(server) = stream.server() {
+            self.history.set_server(server);
+        }
         loop {
             if self.progress.is_over()
                 && let Some(failure) = self.progress.failure()
@@ -424,19 +439,59 @@ impl<'c> Stream<'c> {
 
     fn poll(&mut self, stream: &mut dyn EventStream) -> Result<Took> {
         self.events_waiting = stream.waiting();
+        let stats = &self.ctx.stats;
+        let mut waited = Duration::ZERO;
         let polled = match self.events_waiting {
-            0 => self.ctx.stats.stages.time(Spent::WaitingForSource, || stream.poll(PATIENCE))?,
+            0 => {
+                let (polled, took) =
+                    stats.stages.timed(Spent::WaitingForSource, || stream.poll(PATIENCE));
+                waited = took;
+                polled?
+            }
             _ => stream.poll(PATIENCE)?,
         };
         match polled {
             Polled::Event(event) => {
-                self.ctx.stats.event();
-                self.event(*event)?;
+                stats.event();
+                let weight = self.sampler.next();
+                // One that was there already was taken at once.
+                match (waited.is_zero(), weight) {
+                    (true, 0) => {}
+                    (true, weight) => stats.meters.read.took(waited, weight),
+                    (false, _) => stats.meters.read.took(waited, 1),
+                }
+                self.measured(*event, weight)?;
                 Ok(Took::Event)
             }
             Polled::Idle => Ok(Took::Nothing),
             Polled::End => Ok(Took::End),
         }
+    }
+
+    /// Handles an event that stands for `weight` such events to those who measure.
+    fn measured(&mut self, event: SourceEvent, weight: u64) -> Result {
+        if weight == 0 {
+            return self.event(event);
+        }
+        let bytes = if event.start.file == event.end.file {
+            event.end.offset.saturating_sub(event.start.offset)
+        } else {
+            0
+        };
+        let kind = EventKind::of(&event.body);
+        let seen = SeenEvent { kind, bytes, began: Instant::now() };
+        let before = (self.group.ordinal, self.group.rows);
+        self.event(event)?;
+        // Rows that were sent on at once are none any more.
+        let rows = match before {
+            (ordinal, rows) if ordinal == self.group.ordinal => {
+                self.group.rows.saturating_sub(rows)
+            }
+            _ => 0,
+        };
+        let carried = kind != EventKind::Rows || rows > 0;
+        self.ctx.stats.meters.event(&seen, carried.then_some(rows), weight);
+        Ok(())
     }
 
     /// Saves where everything stands, in one commit of the state file.
@@ -455,10 +510,11 @@ impl<'c> Stream<'c> {
         let idempotent_over = self
             .idempotent_until
             .as_ref()
-            .is_some_and(|until| super::until::covers(&low.position, until));
+            .is_some_and(|until| self.repeats_over(&low.position, until));
         if idempotent_over {
             self.idempotent_until = None;
             self.changes.idempotent_passed = true;
+            self.trust_marks();
         }
         if self.idempotent_second.is_some_and(|second| low.at > second) {
             self.idempotent_second = None;
@@ -476,6 +532,7 @@ impl<'c> Stream<'c> {
         let changes = std::mem::take(&mut self.changes);
         self.ctx.state.save_checkpoint(&self.ctx.lane, &checkpoint, &changes)?;
         let span = self.saved.elapsed();
+        self.ctx.stats.meters.checkpoint.took(span, 1);
         self.saved = Instant::now();
         self.progress.done(kept);
         self.forget_old_marks(&low)?;

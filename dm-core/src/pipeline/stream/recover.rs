@@ -21,6 +21,7 @@ use crate::state::{
 /// Asks target and state file what has arrived. The lane must have a checkpoint.
 pub(super) fn recover(ctx: &StreamContext) -> Result<Start> {
     let recovered = ctx.sink.recover(&ctx.task, &ctx.lane, &ctx.stop)?;
+    let unmarked = super::unmarked::at_start(ctx)?;
     let lane = ctx.state.begin_run(&ctx.lane, recovered.epoch)?;
     let checkpoint = lane.checkpoint.ok_or_else(|| {
         Error::new(
@@ -75,6 +76,7 @@ pub(super) fn recover(ctx: &StreamContext) -> Result<Start> {
         pending,
         online: online(ctx)?,
         changes: LaneChanges::default(),
+        unmarked,
     })
 }
 

@@ -216,7 +216,8 @@ impl Stream<'_> {
     pub(super) fn settle(&mut self, statement: &Statement) -> Result {
         self.progress.wait_settled(self.group.ordinal - 1, None)?;
         // Prepared rows are read in the structure of their time.
-        self.settle_prepared(&judged(statement))
+        self.settle_prepared(&judged(statement))?;
+        self.save_before_statement()
     }
 
     /// Why a statement does not run at the target, when it does not. One that a filter drops is
