@@ -25,23 +25,22 @@ mod pieces;
 mod recover;
 mod statement;
 mod unmarked;
+mod workers;
 mod xa;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-
-use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 use self::group::Group;
 use self::history::History;
 pub(crate) use self::recover::begin_lane;
 pub(crate) use self::statement::judged;
+use self::workers::{slot, start_workers, wait_for};
 use self::xa::COPIED;
 use self::xa::Held;
-use super::busy::Busy;
 use super::create::Creator;
 use super::dispatch::{Dispatcher, Queue};
 use super::meters::{EventKind, SeenEvent};
@@ -53,7 +52,7 @@ use super::stats::StreamStats;
 use super::tables::Tables;
 use super::until::Until;
 use super::windows::Windows;
-use super::worker::{BatchLimit, Worker};
+use super::worker::BatchLimit;
 use crate::config::DdlRules;
 use crate::ddl::ServerVersion;
 use crate::error::{Error, Result, codes};
@@ -62,18 +61,14 @@ use crate::meter::Sampler;
 use crate::online_ddl::Follower;
 use crate::position::{BinlogPos, GtidSet, Position};
 use crate::schema::Tracker;
-use crate::sink::{Sink, Slot, Writer};
+use crate::sink::{Sink, Writer};
 use crate::source::{EventStream, LastGroup, Polled, Source, SourceEvent, SourceInfo};
 use crate::state::{Checkpoint, DdlRecord, IDEMPOTENT_SECOND, LAST_GROUP, LaneChanges, StateStore};
-use crate::whose::carried;
 
 /// How long one poll of the stream waits: bounds the time to notice a stop.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// How long a stop waits for what was handed out.
 const STOP_PATIENCE: Duration = Duration::from_secs(4);
-/// How long workers may take to end by themselves, then how long when their connections are killed.
-const END_PATIENCE: Duration = Duration::from_secs(1);
-const KILL_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How the stream works.
 #[derive(Clone, Debug)]
@@ -183,76 +178,6 @@ fn follow_once(ctx: &StreamContext) -> Result<Ended> {
         (Err(error), None) => Err(error),
         (Ok(ended), None) => closed.map(|()| ended),
     }
-}
-
-/// Starts the workers. They are threads of their own and not of a scope: one that hangs in a
-/// connection that nobody answers must not keep a stop waiting. The receiver hears nothing and is
-/// closed when the last of them has ended.
-fn start_workers(
-    ctx: &StreamContext,
-    epoch: u64,
-    progress: &Arc<Progress>,
-) -> Result<(Vec<Queue>, Receiver<()>)> {
-    let (alive, ended) = bounded(0);
-    let mut queues = Vec::new();
-    ctx.stats.meters.workers.store(ctx.settings.workers.max(1) as u64, Ordering::Relaxed);
-    for worker in 0..ctx.settings.workers.max(1) {
-        let (tx, rx) = bounded(ctx.settings.queue.max(1));
-        let length = Arc::new(AtomicUsize::new(0));
-        let (waiting, busy) = (Arc::new(AtomicUsize::new(0)), Arc::new(Busy::default()));
-        queues.push(Queue {
-            jobs: tx,
-            length: Arc::clone(&length),
-            waiting: Arc::clone(&waiting),
-            busy: Arc::clone(&busy),
-        });
-        let (worker, alive) = (
-            Worker {
-                sink: Arc::clone(&ctx.sink),
-                slot: slot(ctx, epoch, worker as u32),
-                jobs: rx,
-                length,
-                waiting,
-                busy,
-                progress: Arc::clone(progress),
-                stats: Arc::clone(&ctx.stats),
-                limit: ctx.settings.limit,
-                rate: Arc::clone(&ctx.rate),
-                split: Arc::clone(&ctx.split),
-            },
-            alive.clone(),
-        );
-        std::thread::Builder::new()
-            .name(format!("dm-apply-{}", worker.slot.worker))
-            .spawn(carried(move || {
-                let _alive = alive;
-                worker.run();
-            }))
-            .map_err(|e| Error::new(&codes::SYNC_PANIC, "a worker could not start").cause(e))?;
-    }
-    Ok((queues, ended))
-}
-
-/// Waits until all workers have ended. When a batch of theirs does not end (it waits for a lock,
-/// or the target does not answer) its connection is killed at the target; one that hangs even then
-/// is left behind: the fence and its mark make that safe.
-fn wait_for(ctx: &StreamContext, workers: &Receiver<()>) {
-    let ended = |patience| workers.recv_timeout(patience) == Err(RecvTimeoutError::Disconnected);
-    if ended(END_PATIENCE) {
-        return;
-    }
-    let (sink, task, lane) = (Arc::clone(&ctx.sink), ctx.task.clone(), ctx.lane.clone());
-    // On a thread of its own: the target may not answer this connection either.
-    let _ = std::thread::Builder::new()
-        .name("dm-interrupt".to_owned())
-        .spawn(carried(move || sink.interrupt(&task, &lane)));
-    if !ended(KILL_PATIENCE) {
-        log::warn!("lane {}: a writer does not end; it is left behind", ctx.lane);
-    }
-}
-
-fn slot(ctx: &StreamContext, epoch: u64, worker: u32) -> Slot {
-    Slot { task: ctx.task.clone(), lane: ctx.lane.clone(), worker, epoch }
 }
 
 /// What a run starts from.
