@@ -39,6 +39,23 @@ impl EncodedRows for BinlogRows {
 }
 
 impl BinlogRows {
+    /// How many rows there are, without decoding them where that can be left out.
+    fn count(&self) -> Result<usize> {
+        let at_table =
+            |e: Error| e.context(format!("a row of {} in a binlog event", self.event.table.table));
+        match self.event.count(&self.decode).map_err(at_table)? {
+            Some(rows) => Ok(rows),
+            None => {
+                let mut rows = 0;
+                self.each(&mut |_| {
+                    rows += 1;
+                    Ok(())
+                })?;
+                Ok(rows)
+            }
+        }
+    }
+
     /// As `each`, without the values of `passed` columns.
     fn each_key(&self, passed: &[bool], f: &mut dyn FnMut(RowOp<'_>) -> Result<()>) -> Result<()> {
         for op in self.event.rows_with(&self.decode, passed)? {
@@ -232,9 +249,6 @@ impl Version {
     /// Rows are counted, and nothing of them is decoded for that where it can be left out.
     fn without_keys(&mut self) {
         self.keys = None;
-        if let Some(passed) = self.passed.as_mut() {
-            passed.fill(true);
-        }
     }
 
     fn block(
@@ -268,12 +282,25 @@ impl Version {
         }
         let block =
             RowBlock { plan: Arc::clone(&self.plan), data, mode, no_foreign_key_checks: false };
+        let Some(plan) = &self.keys else {
+            let rows = match (&encoded, &block.data) {
+                (Some(encoded), _) => encoded.count()?,
+                (None, RowData::Owned(rows)) => rows.len(),
+                (None, RowData::Encoded(rows)) => {
+                    let mut count = 0;
+                    rows.each(&mut |_| {
+                        count += 1;
+                        Ok(())
+                    })?;
+                    count
+                }
+            };
+            return Ok(Planned { block, rows, dropped });
+        };
         let mut rows = 0;
         let mut note = |op: RowOp<'_>| {
             rows += 1;
-            if let Some(plan) = &self.keys {
-                plan.hashes(&op, keys);
-            }
+            plan.hashes(&op, keys);
             Ok(())
         };
         match (encoded, &self.passed) {

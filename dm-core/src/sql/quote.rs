@@ -83,14 +83,21 @@ pub fn quote_text(text: &str) -> String {
 
 /// Appends a hexadecimal literal, `x'..'`.
 pub fn push_hex(out: &mut String, bytes: &[u8]) {
-    const DIGITS: [char; 16] =
-        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
-    // With room for what follows: growing by a byte would copy a large row once more.
-    out.reserve(bytes.len() * 2 + 4_096);
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    /// Bytes that are brought into text at a time.
+    const PIECE: usize = 64;
+    // Room in one step: growing by a byte would copy a large row once more.
+    let more = if bytes.len() > LARGE_TEXT { 4_096 } else { 3 };
+    out.reserve(bytes.len() * 2 + more);
     out.push_str("x'");
-    for &b in bytes {
-        out.push(DIGITS[usize::from(b >> 4)]);
-        out.push(DIGITS[usize::from(b & 15)]);
+    let mut text = [0u8; 2 * PIECE];
+    for piece in bytes.chunks(PIECE) {
+        for (pair, b) in text.chunks_exact_mut(2).zip(piece) {
+            pair.copy_from_slice(&[DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]);
+        }
+        // Digits are UTF-8.
+        let text = text.get(..2 * piece.len()).unwrap_or_default();
+        out.push_str(std::str::from_utf8(text).unwrap_or_default());
     }
     out.push('\'');
 }
@@ -125,5 +132,10 @@ mod tests {
         let mut out = String::new();
         push_hex(&mut out, &[0, 0x7f, 0xff]);
         assert_eq!(out, "x'007FFF'");
+        let long: Vec<u8> = (0..=255).cycle().take(1_000).collect();
+        let mut out = String::new();
+        push_hex(&mut out, &long);
+        let digits: String = long.iter().map(|b| format!("{b:02X}")).collect();
+        assert_eq!(out, format!("x'{digits}'"));
     }
 }

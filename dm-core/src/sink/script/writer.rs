@@ -133,7 +133,7 @@ impl Writer for ScriptWriter {
         let done = copy();
         let mut state = self.shared.state();
         let line = Line::chunk(&self.slot.task, mark, &target.table);
-        match done.and_then(|()| state.write("COMMIT;\n")).and_then(|()| state.end(&line)) {
+        match done.and_then(|()| state.write("COMMIT;\n")).and_then(|()| state.end_durable(&line)) {
             Ok(()) => Ok(stats),
             Err(error) => {
                 take_back(&mut state);
