@@ -88,6 +88,11 @@ impl Op {
         matches!(self, Self::Bytes { how: How::Json, .. })
     }
 
+    /// True for columns whose values may be documents.
+    pub(crate) fn may_be_json(&self) -> bool {
+        matches!(self, Self::Bytes { how: How::Json | How::JsonText, .. })
+    }
+
     /// The document of a JSON column; `None`, with nothing read, for other columns.
     pub(crate) fn json_bytes<'a>(&self, b: &mut Bytes<'a>) -> Result<Option<&'a [u8]>> {
         match self {

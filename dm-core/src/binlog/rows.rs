@@ -15,6 +15,7 @@ use super::compressed;
 use super::header::EventType;
 use super::json::{self, JsonDiffs};
 use super::plan::DecodePlan;
+use super::raw::RawCell;
 use super::table_map::TableMap;
 use super::versioning::{self, Image};
 use super::{Error, Result, codes, malformed};
@@ -265,6 +266,63 @@ impl<'e> Rows<'e> {
 
     fn first(&mut self) -> Result<Image<'e>> {
         self.image(self.event.first(), self.carried[0])
+    }
+
+    /// The next change as its images, which the two lists take in; `None` behind the last one.
+    pub(super) fn next_raw(
+        &mut self,
+        first: &mut Vec<RawCell<'e>>,
+        second: &mut Vec<RawCell<'e>>,
+    ) -> Result<Option<RowKind>> {
+        if self.rest.is_empty() {
+            return Ok(None);
+        }
+        let before = self.rest.len();
+        self.raw_image(self.event.first(), self.carried[0], first)?;
+        if self.event.kind == RowKind::Update {
+            self.raw_image(self.event.second(), self.carried[1], second)?;
+            if self.carried[0] == self.plan.ops().len() {
+                // What the second image leaves out did not change.
+                for (after, before) in second.iter_mut().zip(&*first) {
+                    if *after == RawCell::Absent {
+                        *after = *before;
+                    }
+                }
+            }
+        }
+        if self.rest.len() == before {
+            return Err(malformed("a row without a single byte"));
+        }
+        Ok(Some(self.event.kind))
+    }
+
+    fn raw_image(
+        &mut self,
+        present: &[u8],
+        carried: usize,
+        cells: &mut Vec<RawCell<'e>>,
+    ) -> Result<()> {
+        cells.clear();
+        let ops = self.plan.ops();
+        let nulls = self.rest.take(carried.div_ceil(8))?;
+        let mut seen = 0;
+        for (i, op) in ops.iter().enumerate() {
+            if carried < ops.len() && !bit(present, i) {
+                cells.push(RawCell::Absent);
+                continue;
+            }
+            let null = bit(nulls, seen);
+            seen += 1;
+            if null {
+                cells.push(RawCell::Null);
+                continue;
+            }
+            let start = self.rest;
+            op.pass(&mut self.rest)?;
+            let length = start.len() - self.rest.len();
+            cells.push(RawCell::Bytes(start.0.get(..length).unwrap_or_default()));
+        }
+        Ok(())
     }
 
     /// Steps over an image.

@@ -12,6 +12,7 @@
 //! other.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -25,7 +26,7 @@ use super::stages::Spent;
 use super::stats::StreamStats;
 use crate::error::{Error, Result, codes};
 use crate::event::Txn;
-use crate::sink::keys::{KeyHash, KeyMap};
+use crate::sink::keys::{Hashed, KeyHash, KeyMap};
 
 /// A transaction for a worker.
 pub(crate) struct Job {
@@ -66,7 +67,7 @@ pub(crate) struct Dispatcher {
     queues: Vec<Queue>,
     progress: Arc<Progress>,
     keys: KeyMap<Owner>,
-    indexes: HashMap<u64, IndexState>,
+    indexes: HashMap<u64, IndexState, BuildHasherDefault<Hashed>>,
     spread: Spread,
     stats: Arc<StreamStats>,
     purge_at: usize,
@@ -92,7 +93,7 @@ impl Dispatcher {
             queues,
             progress,
             keys: KeyMap::default(),
-            indexes: HashMap::new(),
+            indexes: HashMap::default(),
             purge_at: PURGE_STEP,
         }
     }

@@ -1,6 +1,7 @@
 //! What happens to the rows of each source table: decided once per version of the table.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,12 +9,12 @@ use dm_filter::{Change, Columns, Filter, Interest, RowOp, TableName, Value, Verd
 use dm_router::{ColumnChoice, Target};
 
 use super::create::Creator;
-use crate::binlog::{DecodePlan, RowsEvent, SystemVersioning, TableMap};
+use crate::binlog::{DecodePlan, RawOp, RowsEvent, SystemVersioning, TableMap};
 use crate::error::{Error, Result, codes};
 use crate::event::{ApplyMode, EncodedRows, RowBlock, RowData, SourceTable, TablePlan};
 use crate::schema::TableSchema;
 use crate::sink::Sink;
-use crate::sink::keys::{KeyHash, KeyPlan};
+use crate::sink::keys::{Hashed, KeyHash, KeyPlan};
 
 /// Distinguishes all table versions of all sources in this process.
 static VERSION: AtomicU64 = AtomicU64::new(1);
@@ -31,6 +32,10 @@ impl EncodedRows for BinlogRows {
             f(op?)?;
         }
         Ok(())
+    }
+
+    fn each_raw(&self, f: &mut dyn FnMut(RawOp<'_>) -> Result<()>) -> Result<bool> {
+        self.event.each_raw(&self.decode, f)
     }
 
     fn bytes(&self) -> usize {
@@ -98,7 +103,7 @@ pub(crate) struct Tables {
     creator: Creator,
     sink: Arc<dyn Sink>,
     keyed: bool,
-    entries: HashMap<TableName, Entry>,
+    entries: HashMap<TableName, Entry, BuildHasherDefault<Hashed>>,
 }
 
 /// Rows as they arrive, before planning.
@@ -111,7 +116,7 @@ impl Tables {
     /// The tables of a stream. `keyed`: the keys that rows touch are wanted, which one worker alone
     /// does not need.
     pub fn new(creator: Creator, sink: Arc<dyn Sink>, keyed: bool) -> Self {
-        Self { creator, sink, keyed, entries: HashMap::new() }
+        Self { creator, sink, keyed, entries: HashMap::default() }
     }
 
     /// Forgets everything about all tables: some structure has changed.

@@ -12,9 +12,16 @@ const MAX_BYTES: usize = 40;
 /// More digits than so many bytes hold.
 const MAX_TEXT: usize = 96;
 
+/// Reads a number and gives it as [`push`] prints it.
+pub(crate) fn read(b: &mut Bytes<'_>, precision: u8, scale: u8) -> Result<String> {
+    let mut out = String::with_capacity(usize::from(precision) + 3);
+    push(&mut out, b, precision, scale)?;
+    Ok(out)
+}
+
 /// Reads a number and prints it as the server does: at least one digit before the point, all
 /// digits of the scale after it.
-pub(crate) fn read(b: &mut Bytes<'_>, precision: u8, scale: u8) -> Result<String> {
+pub(crate) fn push(out: &mut String, b: &mut Bytes<'_>, precision: u8, scale: u8) -> Result<()> {
     let (precision, scale) = (usize::from(precision), usize::from(scale));
     let whole = precision.checked_sub(scale).ok_or_else(|| malformed("DECIMAL's scale"))?;
     let (head, tail) = (bytes_for(whole % 9), bytes_for(scale % 9));
@@ -22,7 +29,10 @@ pub(crate) fn read(b: &mut Bytes<'_>, precision: u8, scale: u8) -> Result<String
     let mut buffer = [0u8; MAX_BYTES];
     let raw = buffer.get_mut(..length).ok_or_else(|| malformed("DECIMAL's precision"))?;
     raw.copy_from_slice(b.take(length)?);
-    let Some(first) = raw.first_mut() else { return Ok("0".to_owned()) };
+    let Some(first) = raw.first_mut() else {
+        out.push('0');
+        return Ok(());
+    };
     let negative = *first & 0x80 == 0;
     *first ^= 0x80;
     if negative {
@@ -45,7 +55,6 @@ pub(crate) fn read(b: &mut Bytes<'_>, precision: u8, scale: u8) -> Result<String
     let digits = std::str::from_utf8(digits).unwrap_or_default();
     let (whole, fraction) = digits.split_at_checked(whole).unwrap_or((digits, ""));
     let whole = whole.trim_start_matches('0');
-    let mut out = String::with_capacity(digits.len() + 3);
     if negative {
         out.push('-');
     }
@@ -54,7 +63,7 @@ pub(crate) fn read(b: &mut Bytes<'_>, precision: u8, scale: u8) -> Result<String
         out.push('.');
         out.push_str(fraction);
     }
-    Ok(out)
+    Ok(())
 }
 
 /// Bytes that a number takes in a row; `None` for digits that no column has.
