@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::Value;
 use support::dm::{DEADLINE, Dm, Process};
 use support::random::Random;
-use support::{wait, workspace};
+use support::wait;
 
 /// A run of recorded files that stays at their end, and where it listens.
 struct Site {
@@ -48,15 +48,7 @@ fn send(place: &str, bytes: &[u8]) -> Vec<u8> {
 
 impl Site {
     fn start(rows_per_second: &str, token: Option<&'static str>) -> Self {
-        let fixtures = workspace().join("fixtures/quickstart");
-        let mut dm = Dm::new();
-        dm.write("task.yaml", &std::fs::read_to_string(fixtures.join("task.yaml")).unwrap());
-        for number in [1, 2] {
-            let name = format!("source-{number}.yaml");
-            let text = std::fs::read_to_string(fixtures.join(&name)).unwrap();
-            let root = workspace().to_string_lossy().into_owned();
-            dm.add_source(&name, &text.replace("fixtures/", &format!("{root}/fixtures/")));
-        }
+        let dm = Dm::quickstart();
         let mut more = vec!["--http", "127.0.0.1:0", "--max-rows-per-second", rows_per_second];
         if let Some(token) = token {
             dm.write("token", &format!("{token}\n"));

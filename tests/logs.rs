@@ -6,19 +6,10 @@ mod support;
 
 use serde_json::Value;
 use support::dm::{Dm, Outcome};
-use support::workspace;
 
 /// Runs the quick start's task with more arguments.
 fn run(more: &[&str]) -> (Dm, Outcome) {
-    let fixtures = workspace().join("fixtures/quickstart");
-    let mut dm = Dm::new();
-    dm.write("task.yaml", &std::fs::read_to_string(fixtures.join("task.yaml")).unwrap());
-    for number in [1, 2] {
-        let name = format!("source-{number}.yaml");
-        let text = std::fs::read_to_string(fixtures.join(&name)).unwrap();
-        let root = workspace().to_string_lossy().into_owned();
-        dm.add_source(&name, &text.replace("fixtures/", &format!("{root}/fixtures/")));
-    }
+    let dm = Dm::quickstart();
     let outcome = dm.run(&[&["--until", "caught-up"], more].concat());
     (dm, outcome)
 }

@@ -14,6 +14,8 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use crate::operate::dumps::Dump;
+
 pub use self::import::{ImportCheckpointArgs, ImportWorkerArgs};
 pub use self::log::{LogArgs, LogFormat};
 pub use self::operate::*;
@@ -220,6 +222,12 @@ pub struct FileArgs {
     /// with `operate-source` need not be given.
     #[arg(short, long = "source", value_name = "FILE")]
     pub sources: Vec<PathBuf>,
+
+    /// A directory that Dumpling or mydumper wrote: its rows are taken instead of copying the source's
+    /// tables, and the binlog is followed from the position in its metadata. Where a task has several
+    /// sources, repeat it with SOURCE-ID=DIR. A task that has begun with it goes on with it.
+    #[arg(long = "dump-dir", value_name = "[SOURCE-ID=]DIR")]
+    pub dumps: Vec<Dump>,
 
     /// State.
     #[command(flatten)]

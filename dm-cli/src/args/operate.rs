@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 
 use super::{StateArgs, TableArg};
+use crate::operate::dumps::Dump;
 
 /// Arguments of `dm start-task`.
 #[derive(Debug, ClapArgs)]
@@ -19,6 +20,12 @@ pub struct StartArgs {
     /// A source file for a source that is not registered with `operate-source`; repeat it for each.
     #[arg(long = "source-file", value_name = "FILE")]
     pub source_files: Vec<PathBuf>,
+
+    /// A directory that Dumpling or mydumper wrote: its rows are taken instead of copying the source's
+    /// tables, and the binlog is followed from the position in its metadata. Where a task has several
+    /// sources, repeat it with SOURCE-ID=DIR. A task that has begun with it goes on with it.
+    #[arg(long = "dump-dir", value_name = "[SOURCE-ID=]DIR")]
+    pub dumps: Vec<Dump>,
 
     /// Forget what is stored of the task, here and at the target, and begin anew.
     #[arg(long)]

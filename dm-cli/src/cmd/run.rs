@@ -25,7 +25,8 @@ const INTERRUPTED: i32 = 130;
 pub fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     crate::memory::give_back();
     let until = until(args.until.as_deref())?;
-    let texts = Texts::read(&args.files)?;
+    let mut texts = Texts::read(&args.files)?;
+    changes::keep_dumps(&args.files.state.state_dir, &mut texts)?;
     let (mut plan, warnings) = texts.plan()?;
     plan.limits.max_rows_per_second = args.max_rows_per_second.or(plan.limits.max_rows_per_second);
     plan.limits.max_bytes_per_second =

@@ -20,6 +20,10 @@ pub fn run(args: &StartArgs) -> Result<ExitCode, Failure> {
     let dir = &args.state.state_dir;
     let key = args.secret_key_path.as_deref();
     let texts = Texts::gather(&args.task, &args.source_files, key, dir)?;
+    let mut texts = texts.with_dumps(&args.dumps);
+    if !args.remove_meta {
+        changes::keep_dumps(dir, &mut texts)?;
+    }
     let json = out::wants_json(args.json);
     let reply = match start(args, dir, &texts) {
         Ok(reply) => reply,

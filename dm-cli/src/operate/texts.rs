@@ -10,6 +10,7 @@ use dm_core::config::{Lookup, RawTask, SecretKey, SourceText, TaskPlan, Warning,
 use dm_core::state::Registry;
 use serde_json::{Value, json};
 
+use super::dumps::Dump;
 use crate::args::FileArgs;
 use crate::files::{self, Failure};
 
@@ -41,6 +42,8 @@ pub struct Texts {
     pub task: Text,
     pub sources: Vec<Text>,
     key_path: Option<PathBuf>,
+    /// Dump directories that the command line named.
+    pub dumps: Vec<Dump>,
     /// What relative paths in the files count from.
     cwd: PathBuf,
 }
@@ -49,7 +52,8 @@ impl Texts {
     /// Reads the files that are named, and takes the other sources of the task from the list.
     pub fn read(args: &FileArgs) -> Result<Self, Failure> {
         let key = args.secret_key_path.as_deref();
-        Self::gather(&args.task, &args.sources, key, &args.state.state_dir)
+        let texts = Self::gather(&args.task, &args.sources, key, &args.state.state_dir)?;
+        Ok(texts.with_dumps(&args.dumps))
     }
 
     pub fn gather(
@@ -68,7 +72,13 @@ impl Texts {
     pub fn of(task: Text, sources: Vec<Text>, key: Option<&Path>) -> Self {
         let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let cwd = std::env::current_dir().unwrap_or_default();
-        Self { task, sources, key_path: key.map(absolute), cwd }
+        Self { task, sources, key_path: key.map(absolute), dumps: Vec::new(), cwd }
+    }
+
+    /// The same with dump directories that the command line named.
+    pub fn with_dumps(mut self, dumps: &[Dump]) -> Self {
+        self.dumps = dumps.iter().map(Dump::absolute).collect();
+        self
     }
 
     /// A source alone: a task that does nothing but name it, so that its rules are checked by the same
@@ -110,7 +120,12 @@ impl Texts {
         let env = |name: &str| std::env::var(name).ok();
         let file = |path: &str| fs::read_to_string(self.cwd.join(path));
         let lookup = Lookup { env: &env, file: &file, key: self.key()? };
-        Ok(TaskPlan::from_yaml_with(&self.task.as_source(), &sources, &lookup)?)
+        let (mut plan, warnings) =
+            TaskPlan::from_yaml_with(&self.task.as_source(), &sources, &lookup)?;
+        for dump in &self.dumps {
+            dump.apply(&mut plan)?;
+        }
+        Ok((plan, warnings))
     }
 
     pub fn key(&self) -> Result<SecretKey, Failure> {
@@ -135,6 +150,7 @@ impl Texts {
             "task": hide(&self.task)?,
             "sources": sources,
             "secretKeyPath": self.key_path,
+            "dumps": self.dumps.iter().map(Dump::to_json).collect::<Vec<_>>(),
             "cwd": self.cwd,
         });
         Ok(kept.to_string())
@@ -159,6 +175,13 @@ impl Texts {
             task: value.get("task").and_then(text).ok_or_else(wrong)?,
             sources: sources.iter().map(text).collect::<Option<_>>().ok_or_else(wrong)?,
             key_path: path("secretKeyPath"),
+            // Not there when an earlier version wrote it.
+            dumps: match value.get("dumps").and_then(Value::as_array) {
+                Some(dumps) => {
+                    dumps.iter().map(Dump::from_json).collect::<Option<_>>().ok_or_else(wrong)?
+                }
+                None => Vec::new(),
+            },
             cwd: path("cwd").ok_or_else(wrong)?,
         })
     }

@@ -326,8 +326,9 @@ impl Migration {
                     if stop.load(Ordering::Relaxed) {
                         return Ok(None);
                     }
-                    log::warn!("starts in {:.1} s after: {error}", wait.as_secs_f64());
-                    source::pause(wait, stop);
+                    let this = source::this_wait(wait, &error);
+                    log::warn!("starts in {:.1} s after: {error}", this.as_secs_f64());
+                    source::pause(this, stop);
                     wait = resume.map_or(wait, |r| (wait * 2).min(r.backoff_max));
                 }
                 other => return other.map(Some),

@@ -27,6 +27,10 @@ use crate::state::{CopyState, SERVER_NOTE, Stage, StateStore};
 /// The servers' number of a duplicate key.
 const DUPLICATE_KEY: u16 = 1062;
 
+/// A server that does not answer is tried again after so long at the latest, however long it has been
+/// away: an attempt costs it nothing, and waiting on when it is back would.
+const AWAY: Duration = Duration::from_secs(10);
+
 /// How often the status document is written for other processes.
 const STATUS_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -93,10 +97,11 @@ impl SourceRun {
             let again = self.tries_again(&error);
             self.control.update(self.index, |s| s.failed(again));
             if again {
-                let (source, seconds) = (&self.creator.source, wait.as_secs_f64());
+                let (source, this) = (&self.creator.source, this_wait(wait, &error));
+                let seconds = this.as_secs_f64();
                 log::warn!("source {source}: goes on in {seconds:.1} s after: {error}");
                 self.stage(Stage::Paused, Some(&error))?;
-                self.control.wait_again(self.index, wait);
+                self.control.wait_again(self.index, this);
                 wait = (wait * 2).min(self.resume.backoff_max);
                 continue;
             }
@@ -461,6 +466,14 @@ fn nothing_copied(position: &Position) -> CopyState {
     }
 }
 
+/// How long to wait after this error, where `wait` is the turn of the growing wait.
+pub(super) fn this_wait(wait: Duration, error: &Error) -> Duration {
+    match error.is_transient() && error.server_error().is_none() {
+        true => wait.min(AWAY),
+        false => wait,
+    }
+}
+
 /// Lets time pass, but ends with the run.
 pub(super) fn pause(wait: Duration, stop: &AtomicBool) {
     let until = Instant::now() + wait;
@@ -477,4 +490,20 @@ fn lag(at: u32) -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |now| now.as_secs().saturating_sub(u64::from(at)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_away_is_not_waited_for_long() {
+        let (long, short) = (Duration::from_secs(300), Duration::from_secs(4));
+        let away = Error::new(&codes::DB_QUERY, "connection refused").transient();
+        assert_eq!(this_wait(long, &away), AWAY);
+        assert_eq!(this_wait(short, &away), short);
+        // It answers: what it says may need its time.
+        let locked = Error::new(&codes::DB_QUERY, "deadlock").server_number(1213);
+        assert_eq!(this_wait(long, &locked), long);
+    }
 }

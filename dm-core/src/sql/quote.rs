@@ -51,10 +51,8 @@ pub fn push_string(out: &mut String, text: &str) {
     }
     out.push('\'');
     let mut rest = text;
-    // Runs without special characters are copied whole: this is the hot path of the copy.
-    while let Some(at) =
-        rest.bytes().position(|b| matches!(b, b'\'' | b'\\' | 0 | b'\n' | b'\r' | 0x1a))
-    {
+    // Runs without special characters are copied whole: this is the hot path of copy and script.
+    while let Some(at) = special(rest.as_bytes()) {
         out.push_str(&rest[..at]);
         out.push('\\');
         out.push(match rest.as_bytes()[at] {
@@ -68,6 +66,35 @@ pub fn push_string(out: &mut String, text: &str) {
     }
     out.push_str(rest);
     out.push('\'');
+}
+
+/// Where the first byte stands that is escaped.
+fn special(bytes: &[u8]) -> Option<usize> {
+    const WORD: usize = 8;
+    let is_special = |b: &u8| matches!(*b, b'\'' | b'\\' | 0 | b'\n' | b'\r' | 0x1a);
+    let mut from = 0;
+    // Eight bytes at a time; a word that may hold one, or a control character, is looked at.
+    for word in bytes.chunks_exact(WORD) {
+        let mut text = [0; WORD];
+        text.copy_from_slice(word);
+        if may_be_special(u64::from_le_bytes(text))
+            && let Some(at) = word.iter().position(is_special)
+        {
+            return Some(from + at);
+        }
+        from += WORD;
+    }
+    bytes.get(from..)?.iter().position(is_special).map(|at| from + at)
+}
+
+/// True when a byte of the word is below 0x20, a quote or a backslash. The highest bit of each byte
+/// tells; a borrow can only make one say so that follows one that does.
+fn may_be_special(word: u64) -> bool {
+    const EACH: u64 = u64::MAX / 0xFF;
+    let below = |x: u64, n: u8| x.wrapping_sub(EACH * u64::from(n)) & !x & (EACH * 0x80);
+    let quote = word ^ (EACH * u64::from(b'\''));
+    let backslash = word ^ (EACH * u64::from(b'\\'));
+    below(word, 0x20) | below(quote, 1) | below(backslash, 1) != 0
 }
 
 /// A utf8mb4 string literal for any session: it reads the same with and without
@@ -118,6 +145,35 @@ mod tests {
         let mut out = String::new();
         push_string(&mut out, "it's \\ a\nb\r\0\u{1a}é\"");
         assert_eq!(out, "'it\\'s \\\\ a\\nb\\r\\0\\Zé\"'");
+    }
+
+    proptest::proptest! {
+        /// Wherever in the text they stand.
+        #[test]
+        fn every_special_character_is_found(
+            text in proptest::collection::vec(
+                proptest::sample::select(vec!['a', 'é', '東', ' ', '\t', '\u{7f}', '\'', '\\', '\0', '\n', '\r', '\u{1a}']),
+                0..40,
+            ),
+            plain in "[ -~]{0,30}",
+        ) {
+            let text: String = plain.chars().chain(text).chain(plain.chars()).collect();
+            let mut expected = "'".to_owned();
+            for c in text.chars() {
+                match c {
+                    '\0' => expected.push_str("\\0"),
+                    '\n' => expected.push_str("\\n"),
+                    '\r' => expected.push_str("\\r"),
+                    '\u{1a}' => expected.push_str("\\Z"),
+                    '\'' | '\\' => expected.extend(['\\', c]),
+                    c => expected.push(c),
+                }
+            }
+            expected.push('\'');
+            let mut out = String::new();
+            push_string(&mut out, &text);
+            proptest::prop_assert_eq!(out, expected);
+        }
     }
 
     #[test]
