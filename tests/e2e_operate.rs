@@ -9,8 +9,12 @@ mod support;
 
 #[path = "operate/adding.rs"]
 mod adding;
+#[path = "operate/changed.rs"]
+mod changed;
 #[path = "operate/commands.rs"]
 mod commands;
+#[path = "operate/cost.rs"]
+mod cost;
 #[path = "operate/faults.rs"]
 mod faults;
 #[path = "operate/network.rs"]

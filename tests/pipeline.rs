@@ -8,12 +8,16 @@
 
 #[path = "pipeline/adding.rs"]
 mod adding;
+#[path = "pipeline/beside.rs"]
+mod beside;
 #[path = "pipeline/commands.rs"]
 mod commands;
 #[path = "pipeline/crash.rs"]
 mod crash;
 #[path = "pipeline/ddl.rs"]
 mod ddl;
+#[path = "pipeline/held.rs"]
+mod held;
 #[path = "pipeline/operator.rs"]
 mod operator;
 #[path = "pipeline/picky.rs"]
@@ -28,3 +32,5 @@ mod script;
 mod shards;
 #[path = "pipeline/sqlite.rs"]
 mod sqlite;
+#[path = "pipeline/unmarked.rs"]
+mod unmarked;

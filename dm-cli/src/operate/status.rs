@@ -166,7 +166,11 @@ fn safe_mode(reader: &StateReader, source: &SourceRow) -> Result<Value, Failure>
         return Ok(json!({"on": true, "reason": "safe-mode of the task file", "until": ""}));
     }
     if let Some(until) = lane.and_then(|l| l.idempotent_until) {
-        let reason = "resumed after an error, or moved back";
+        let guarantee = source.status.as_ref().and_then(|s| s.get("guarantee"));
+        let reason = match guarantee.and_then(Value::as_str) {
+            Some("at least once") => "started anew, and the target takes no marks",
+            _ => "resumed after an error, or moved back",
+        };
         return Ok(json!({"on": true, "reason": reason, "until": until.to_string()}));
     }
     if let Some(second) = second {
@@ -218,6 +222,7 @@ fn subtask(task: &str, part: &Part) -> Value {
     map.insert("skipped".to_owned(), part.skipped.iter().map(one).collect());
     let slow = part.status.get("slowStage").and_then(Value::as_str).unwrap_or_default();
     map.insert("slowStage".to_owned(), slow.into());
+    map.insert("guarantee".to_owned(), text(&part.status, "guarantee").into());
     map.insert("adding".to_owned(), part.adding.as_slice().into());
     Value::Object(map)
 }
@@ -272,7 +277,7 @@ fn sync(status: &Value, reads: &str) -> Value {
         "masterBinlogGtid": end_gtid,
         "syncerBinlog": here,
         "syncerBinlogGtid": here_gtid,
-        "blockingDDLs": [],
+        "blockingDDLs": sync.get("waitingFor").filter(|text| text.is_string()).into_iter().collect::<Vec<_>>(),
         "unresolvedGroups": [],
         "synced": synced,
         "binlogType": reads,
@@ -350,6 +355,11 @@ pub fn words(task: &Task) -> String {
                 text(&part.safe_mode, "reason"),
                 text(&part.safe_mode, "until")
             ));
+        }
+        if text(&part.status, "guarantee") == "at least once" {
+            lines.push(
+                "    at least once: the target takes no marks (see docs/reliability.md)".to_owned(),
+            );
         }
         for table in &part.adding {
             lines.push(format!("    being added: {table}"));

@@ -51,7 +51,7 @@ pub struct Texts {
 impl Texts {
     /// Reads the files that are named, and takes the other sources of the task from the list.
     pub fn read(args: &FileArgs) -> Result<Self, Failure> {
-        let key = args.secret_key_path.as_deref();
+        let key = args.key.path();
         let texts = Self::gather(&args.task, &args.sources, key, &args.state.state_dir)?;
         Ok(texts.with_dumps(&args.dumps))
     }
@@ -105,6 +105,25 @@ impl Texts {
             }
         }
         Ok(())
+    }
+
+    /// The same, with those sources of `others` that are not among them.
+    #[must_use]
+    pub fn or_sources_of(mut self, others: &Self) -> Self {
+        let given: Vec<String> = self.sources.iter().filter_map(source_id).collect();
+        let lacking = |text: &&Text| source_id(text).is_some_and(|id| !given.contains(&id));
+        let wanted = self.task.raw().map(|raw| raw.mysql_instances.into_iter().flatten());
+        let ids: Vec<String> = wanted.into_iter().flatten().map(|i| i.source_id).collect();
+        let named = |text: &&Text| source_id(text).is_some_and(|id| ids.contains(&id));
+        let more: Vec<Text> =
+            others.sources.iter().filter(lacking).filter(named).cloned().collect();
+        self.sources.extend(more);
+        self
+    }
+
+    /// The file with the key of encrypted passwords.
+    pub fn key_path(&self) -> Option<&Path> {
+        self.key_path.as_deref()
     }
 
     /// One source of these, alone; `None` when it is not among them.

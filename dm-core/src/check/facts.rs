@@ -145,6 +145,8 @@ pub(crate) struct TargetFacts {
     pub locks: Option<String>,
     /// The target is a TiDB that has no named locks: the marks keep earlier writers out.
     pub fenced_by_marks: bool,
+    /// The tables of marks that are there, as far as the user sees them.
+    pub mark_tables: Vec<String>,
     /// Schemas in which the user may see triggers.
     pub sees_triggers: BTreeSet<String>,
 }

@@ -42,6 +42,7 @@ pub(super) fn target(
         .collect();
     tables(&mut facts, conn.as_mut(), &**sink, &wanted).map_err(named)?;
     if let Some(conn) = &mut conn {
+        facts.mark_tables = mark_tables(conn, &subject.plan.meta_schema).map_err(named)?;
         triggers(&mut facts, conn).map_err(named)?;
         rows(&mut facts, conn, subject).map_err(named)?;
     }
@@ -100,6 +101,16 @@ fn tables(
         }
     }
     Ok(())
+}
+
+/// The tables of marks that the user sees.
+fn mark_tables(conn: &mut Connection, schema: &str) -> Result<Vec<String>> {
+    let rows = conn.rows(&format!(
+        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_NAME IN \
+         ('dm_task', 'dm_apply_mark', 'dm_chunk_mark', 'dm_late_key')",
+        quote_text(schema)
+    ))?;
+    Ok(rows.iter().map(|row| cell(row, 0)).collect())
 }
 
 fn triggers(facts: &mut TargetFacts, conn: &mut Connection) -> Result<()> {

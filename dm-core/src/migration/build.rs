@@ -56,7 +56,7 @@ pub(super) fn sink(plan: &TaskPlan) -> Result<Arc<dyn Sink>> {
                 meta_schema: plan.meta_schema.clone(),
                 statement_bytes,
                 stop_on_missing: stop,
-                marked: true,
+                may_repeat: plan.sources.iter().all(|s| s.sync.allow_at_least_once),
             };
             Ok(Arc::new(MysqlSink::new((**conn).clone(), &options)))
         }
@@ -164,6 +164,9 @@ pub(super) fn settings(plan: &TaskPlan, source: &SourcePlan, sink: &Guarantees) 
         PlannedDuplicate::Error => OnDuplicate::Error,
         PlannedDuplicate::Ignore => OnDuplicate::Ignore,
     };
+    // What is printed is no table that could get a row twice.
+    let printed = matches!(plan.target, TargetPlan::Script(ScriptTarget::Stdout));
+    let may_repeat = source.sync.allow_at_least_once || printed;
     Settings {
         copy: CopySettings {
             threads: source.dump.threads,
@@ -171,6 +174,7 @@ pub(super) fn settings(plan: &TaskPlan, source: &SourcePlan, sink: &Guarantees) 
             chunk_bytes: source.dump.chunk_bytes.min(32 << 20),
             block_bytes: BLOCK_BYTES,
             on_duplicate,
+            may_repeat,
         },
         stream: StreamSettings {
             // One writer commits in the order that it is given, which is the source's.
@@ -186,7 +190,9 @@ pub(super) fn settings(plan: &TaskPlan, source: &SourcePlan, sink: &Guarantees) 
             max_bytes: share,
             large_bytes: LARGE_BYTES.min(share / 2),
             checkpoint_interval: source.sync.checkpoint_interval.min(CHECKPOINT_INTERVAL),
+            in_order: source.sync.commit_order == CommitOrder::Source,
             safe_mode: source.sync.safe_mode,
+            may_repeat,
         },
     }
 }

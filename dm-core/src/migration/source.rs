@@ -23,6 +23,7 @@ use crate::position::{BinlogPos, GtidSet, Position};
 use crate::sink::Sink;
 use crate::source::{Source, SourceInfo};
 use crate::state::{CopyState, SERVER_NOTE, Stage, StateStore};
+use crate::whose::{self, carried};
 
 /// The servers' number of a duplicate key.
 const DUPLICATE_KEY: u16 = 1062;
@@ -61,14 +62,25 @@ pub(super) struct SourceRun {
 }
 
 impl SourceRun {
+    /// Runs on a thread whose lines in the log name the source.
+    pub fn named(&self) -> Result<Outcome> {
+        whose::of(self.creator.source.as_str(), || self.run())
+    }
+
     /// Runs until all is done, it is stopped, or it failed for good. What passes by itself
     /// (a server that restarts, a broken connection) is waited for; a pause waits for its resume.
-    pub fn run(&self) -> Result<Outcome> {
+    fn run(&self) -> Result<Outcome> {
         let mut wait = self.resume.backoff_min;
+        let mut waited = false;
         loop {
             let Next::Attempt(resume) = self.control.next(self.index) else {
+                if waited {
+                    // What it waited to get over was to pass by itself: that is not what it ended at.
+                    self.rest(None)?;
+                }
                 return Ok(Outcome::Stopped);
             };
+            waited = false;
             let began = Instant::now();
             let ended = self.attempt(resume);
             if self.is_stale() {
@@ -86,7 +98,7 @@ impl SourceRun {
                 Err(error) => error,
             };
             if self.control.is_stopped(self.index)
-                && (self.stays || error.code() == &codes::STOPPED)
+                && (self.stays || error.code() == &codes::STOPPED || error.is_transient())
             {
                 self.rest(Some(error).filter(|e| e.code() != &codes::STOPPED))?;
                 continue;
@@ -102,6 +114,7 @@ impl SourceRun {
                 log::warn!("source {source}: goes on in {seconds:.1} s after: {error}");
                 self.stage(Stage::Paused, Some(&error))?;
                 self.control.wait_again(self.index, this);
+                waited = true;
                 wait = (wait * 2).min(self.resume.backoff_max);
                 continue;
             }
@@ -210,6 +223,7 @@ impl SourceRun {
         self.control.update(self.index, |s| {
             s.stage = stage;
             s.error = error.map(ToString::to_string);
+            s.waiting_for = None;
         });
         let id = &self.creator.source;
         // Whoever reads in between finds no pause without its error.
@@ -232,6 +246,8 @@ impl SourceRun {
     }
 
     fn once(&self) -> Result<Outcome> {
+        let exact = self.sink.guarantees().exactly_once;
+        self.control.update(self.index, |s| s.at_least_once = !exact);
         let info = self.source.info()?;
         let main = LaneId::main(&self.creator.source);
         self.check_server(&main, &info)?;
@@ -249,6 +265,8 @@ impl SourceRun {
         if !self.plan.mode.syncs() {
             return Ok(Outcome::Finished);
         }
+        // A copy takes its time: another server may be in charge now, of another version.
+        let info = if start.is_some() { self.source.info()? } else { info };
         let start = match start {
             Some(position) => position,
             None => self.start_position(&info)?,
@@ -276,7 +294,7 @@ impl SourceRun {
 
     /// The full copy; the position to follow the binlog from.
     fn load(&self) -> Result<Position> {
-        let stats = Arc::new(CopyStats::default());
+        let stats = Arc::new(CopyStats::of(self.control.meters(self.index)));
         self.control.update(self.index, |s| s.unit = Unit::Load);
         self.control.moved(self.index);
         let copy = Copy {
@@ -294,7 +312,7 @@ impl SourceRun {
         };
         let done = AtomicBool::new(false);
         std::thread::scope(|scope| {
-            scope.spawn(|| self.watch_copy(&stats, &done));
+            scope.spawn(carried(|| self.watch_copy(&stats, &done)));
             let result = leave::run(copy);
             done.store(true, Ordering::Relaxed);
             result
@@ -347,7 +365,8 @@ impl SourceRun {
     fn sync(&self, info: &SourceInfo, lane: LaneId, start: Option<Position>) -> Result<Outcome> {
         let safe_mode = self.settings.stream.safe_mode;
         self.control.update(self.index, |s| (s.unit, s.safe_mode) = (Unit::Sync, safe_mode));
-        let way = Way { info, lane: &lane, stats: Arc::new(StreamStats::default()) };
+        let stats = Arc::new(StreamStats::of(self.control.meters(self.index)));
+        let way = Way { info, lane: &lane, stats };
         let attempt = self.control.attempt_flag(self.index);
         if let Some(position) = start {
             let ctx = self.context(&way, self.creator.clone(), Arc::clone(&attempt));
@@ -410,8 +429,10 @@ impl SourceRun {
                 s.position = r.low.position.clone();
                 s.bytes_under_way = r.bytes_under_way;
                 s.txns_under_way = r.txns_under_way;
+                s.waiting_for.clone_from(&r.statement);
                 s.queues = r.queues;
                 s.lag_seconds = r.oldest_at.map_or(0, lag);
+                s.meters.lag.took(Duration::from_secs(s.lag_seconds), 1);
             });
             let document = control.status().sources.get(index).map(|s| s.to_json());
             if let Some(Err(error)) = document.map(|d| state.save_status(&id, &d)) {

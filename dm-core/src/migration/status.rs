@@ -1,8 +1,10 @@
 //! How a migration stands.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
-use crate::pipeline::{CopyCounts, Queues, StreamCounts};
+use crate::pipeline::{CopyCounts, Meters, Queues, StreamCounts};
 use crate::position::Position;
 use crate::state::Stage;
 
@@ -50,6 +52,8 @@ pub struct SourceStatus {
     pub source_end: Position,
     /// `safe-mode` of the task file: everything is applied idempotently.
     pub safe_mode: bool,
+    /// The target takes no marks: what was under way at a crash is applied again.
+    pub at_least_once: bool,
     /// Rows written in the last second.
     pub rows_per_second: u64,
     /// Bytes of copied rows written in the last second; 0 while following.
@@ -58,10 +62,14 @@ pub struct SourceStatus {
     pub mean_rows_per_second: u64,
     /// Seconds that the target is behind the source; 0 when nothing waits.
     pub lag_seconds: u64,
+    /// Seconds until it has caught up at the pace of the last seconds; `None` while it falls back.
+    pub remaining_seconds: Option<u64>,
     /// Bytes of rows under way.
     pub bytes_under_way: usize,
     /// Transactions under way.
     pub txns_under_way: usize,
+    /// The statement that the target runs at the moment, when it takes long: what it is about waits for it.
+    pub waiting_for: Option<String>,
     /// What waits before each stage of the stream, and which one is the slow one.
     pub queues: Queues,
     /// The error that the source stopped at, or that it is waiting to get over.
@@ -70,6 +78,8 @@ pub struct SourceStatus {
     pub load_errors: ErrorCounts,
     /// Errors that ended an attempt to follow, since the process began.
     pub sync_errors: ErrorCounts,
+    /// What is measured, as it stands when somebody looks.
+    pub(crate) meters: Arc<Meters>,
 }
 
 /// How often an attempt ended in an error.
@@ -93,16 +103,20 @@ impl SourceStatus {
             position: Position::default(),
             source_end: Position::default(),
             safe_mode: false,
+            at_least_once: false,
             rows_per_second: 0,
             bytes_per_second: 0,
             mean_rows_per_second: 0,
             lag_seconds: 0,
+            remaining_seconds: None,
             bytes_under_way: 0,
             txns_under_way: 0,
+            waiting_for: None,
             queues: Queues::default(),
             error: None,
             load_errors: ErrorCounts::default(),
             sync_errors: ErrorCounts::default(),
+            meters: Arc::default(),
         }
     }
 
@@ -126,6 +140,11 @@ impl SourceStatus {
             Unit::Sync if self.lag_seconds > 0 => self.queues.bottleneck.as_str(),
             _ => "",
         }
+    }
+
+    /// How often a change arrives: `exactly once` or `at least once`.
+    pub fn guarantee(&self) -> &'static str {
+        if self.at_least_once { "at least once" } else { "exactly once" }
     }
 
     /// The document that is kept in the state file for other processes.
@@ -174,12 +193,14 @@ impl SourceStatus {
                 "secondsBehindMaster": self.lag_seconds,
                 "bytesUnderWay": self.bytes_under_way,
                 "transactionsUnderWay": self.txns_under_way,
+                "waitingFor": self.waiting_for,
                 "bottleneck": self.queues.bottleneck.as_str(),
                 "eventsWaiting": self.queues.events,
                 "rowsWaiting": self.queues.rows,
                 "busyWorkers": self.queues.busy_workers,
             },
             "safeMode": self.safe_mode,
+            "guarantee": self.guarantee(),
             "rowsPerSecond": self.rows_per_second,
             "bytesPerSecond": self.bytes_per_second,
             "meanRowsPerSecond": self.mean_rows_per_second,

@@ -9,6 +9,7 @@
 //! snapshot, so that its window is empty. A chunk's mark commits with its rows: a restart asks the
 //! target which chunks it has before it reads the others.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,6 +25,7 @@ use super::copy_work::{Blocks, Queue, Shared, Work, lock, stopped};
 use super::create::Creator;
 use super::prepared;
 use super::rate::Rate;
+use super::unmarked::{self, WITHOUT_MARKS};
 use crate::error::{Error, Result, codes};
 use crate::event::{ChunkMark, CopyBlock, LaneId};
 use crate::position::Position;
@@ -31,6 +33,7 @@ use crate::schema::{Chunk, TableCopy};
 use crate::sink::{LoadStats, LoadTarget, OnDuplicate, Sink, Slot, Writer};
 use crate::source::{ChunkReader, Snapshot, Source};
 use crate::state::{ChunkDone, CopyBegin, CopyState, CopyTable, StateStore};
+use crate::whose::carried;
 
 /// So many small tables are planned together.
 const PLANNED_AT_ONCE: usize = 32;
@@ -82,6 +85,8 @@ pub(crate) struct CopySettings {
     pub chunk_bytes: u64,
     pub block_bytes: usize,
     pub on_duplicate: OnDuplicate,
+    /// `at-least-once: allow`: rows that no key names may be repeated, and merged ones.
+    pub may_repeat: bool,
 }
 
 pub(super) struct Table {
@@ -130,6 +135,9 @@ impl Copy {
             return Ok(Some(copy.position.clone()));
         }
         if let Some(copy) = &begun {
+            if !self.sink.guarantees().exactly_once && !self.was_unmarked()? {
+                return Err(unmarked::marks_lost(&self.lane));
+            }
             self.note_marked(copy)?;
         }
         let begun = reader.copy(&self.lane)?;
@@ -199,6 +207,13 @@ impl Copy {
     }
 
     fn begin(&self, snapshot: &dyn Snapshot) -> Result<Vec<Table>> {
+        let tables: Result<Vec<Table>> =
+            snapshot.tables().iter().map(|t| self.table(t, 1, false)).collect();
+        let tables = tables?;
+        if !self.sink.guarantees().exactly_once {
+            // Before anything is written.
+            self.state.set_note(&self.lane, WITHOUT_MARKS, b"")?;
+        }
         self.state.begin_copy(
             &self.lane,
             &CopyBegin {
@@ -209,7 +224,7 @@ impl Copy {
                 tables: snapshot.tables(),
             },
         )?;
-        snapshot.tables().iter().map(|t| self.table(t, 1, false)).collect()
+        Ok(tables)
     }
 
     pub(super) fn table(&self, copy: &TableCopy, generation: u32, mixed: bool) -> Result<Table> {
@@ -222,7 +237,27 @@ impl Copy {
             // one wins here, and the stream's window settles the rest.
             target.on_duplicate = OnDuplicate::Replace;
         }
+        self.prepare_repeats(copy, &mut target)?;
         Ok(Table { copy: copy.clone(), generation, target, mixed })
+    }
+
+    /// Without marks, a chunk that an earlier run has written is not known: what it left is replaced.
+    fn prepare_repeats(&self, copy: &TableCopy, target: &mut LoadTarget) -> Result {
+        if self.sink.guarantees().exactly_once && !self.was_unmarked()? {
+            return Ok(());
+        }
+        if !self.sink.guarantees().exactly_once && !self.settings.may_repeat {
+            unmarked::check(&*self.sink, &self.creator, &copy.info.name, &copy.info.schema)?;
+        }
+        if target.on_duplicate == OnDuplicate::Error && self.was_unmarked()? {
+            target.on_duplicate = OnDuplicate::Replace;
+        }
+        Ok(())
+    }
+
+    /// True when this copy has written without marks.
+    pub(super) fn was_unmarked(&self) -> Result<bool> {
+        Ok(self.state.reader().note(&self.lane, WITHOUT_MARKS)?.is_some())
     }
 
     /// Notes the chunks that are at the target although the state file does not know it.
@@ -269,14 +304,14 @@ impl Copy {
         std::thread::scope(|scope| {
             for worker in 0..self.settings.threads.max(1) {
                 let (shared, worker) = (&shared, worker as u32);
-                scope.spawn(move || {
+                scope.spawn(carried(move || {
                     let work = AssertUnwindSafe(|| self.worker(worker, snapshot, tables, shared));
                     match catch_unwind(work) {
                         Ok(Ok(())) => {}
                         Ok(Err(error)) => shared.fail(error),
                         Err(_) => shared.fail(panicked()),
                     }
-                });
+                }));
             }
         });
         self.note(&shared, true)?;
@@ -437,7 +472,8 @@ impl Copy {
                 }
             };
             let w = writer.insert(w);
-            let error = match self.transfer(w.as_mut(), reader, table, chunk, &mark) {
+            let target = self.aim(table, attempt);
+            let error = match self.transfer(w.as_mut(), reader, table, &target, chunk, &mark) {
                 Ok(stats) => return Ok(stats),
                 Err(Failure::Source(error)) => return Err(error),
                 Err(Failure::Target(error)) => error,
@@ -456,23 +492,34 @@ impl Copy {
         }
     }
 
+    /// Where a chunk goes: one that may be there already, of which no mark tells, replaces its like.
+    fn aim<'t>(&self, table: &'t Table, attempt: u32) -> Cow<'t, LoadTarget> {
+        let mut target = Cow::Borrowed(&table.target);
+        let again = attempt > 0 && !self.sink.guarantees().exactly_once;
+        if again && target.on_duplicate == OnDuplicate::Error {
+            target.to_mut().on_duplicate = OnDuplicate::Replace;
+        }
+        target
+    }
+
     /// Reads and writes a chunk at the same time.
     fn transfer(
         &self,
         writer: &mut dyn Writer,
         reader: &mut dyn ChunkReader,
         table: &Table,
+        target: &LoadTarget,
         chunk: &Chunk,
         mark: &ChunkMark,
     ) -> Result<LoadStats, Failure> {
         let (blocks_in, blocks_out) = bounded::<CopyBlock>(0);
         let block_bytes = self.settings.block_bytes;
         std::thread::scope(|scope| {
-            let reading = scope.spawn(move || {
+            let reading = scope.spawn(carried(move || {
                 reader.read(&table.copy, chunk, block_bytes, &mut |block| {
                     blocks_in.send(block).map_err(|_| hung_up())
                 })
-            });
+            }));
             let mut stream = Blocks {
                 blocks: blocks_out,
                 rate: &self.rate,
@@ -480,7 +527,8 @@ impl Copy {
                 reading: Some(reading),
                 source: None,
             };
-            let written = writer.load(&table.target, &mut stream, mark);
+            let load = || writer.load(target, &mut stream, mark);
+            let written = self.stats.meters.load_txn.time(load);
             let source = stream.end();
             match (written, source) {
                 (Ok(stats), None) => Ok(stats),

@@ -58,10 +58,13 @@ impl Copy {
             }
         }
         let mut widened = Vec::new();
+        let unmarked = self.was_unmarked()?;
         let open = copy.tables.iter().filter(|t| !t.is_finished());
         for old in open.filter(|t| !stale.contains(&t.copy.info.name)) {
             let name = &old.copy.info.name;
-            if old.chunks_done > 0 {
+            // Without marks, a chunk of the earlier view may be at the target and not be known: only
+            // what the window brings takes away the rows that are gone since.
+            if old.chunks_done > 0 || (unmarked && old.planned) {
                 widened.push(name.clone());
                 tables.push(self.table(&old.copy, old.generation, true)?);
             } else if let Some(now) = fresh.get(name) {

@@ -170,7 +170,9 @@ impl Worker {
         let (rows, bytes) = txns.iter().fold((0, 0), |(r, b), t| (r + t.rows, b + t.bytes));
         self.rate.pay(rows, bytes, self.progress.over());
         let persist = || self.persist(writer, &batch, &mark);
-        let stats = self.rate.slow().time(persist, || slow::batch(&batch))?;
+        let slow = || self.rate.slow().time(persist, || slow::batch(&batch));
+        let stats = self.stats.meters.txn.time(slow)?;
+        self.stats.meters.batch(self.slot.worker, rows, txns.len());
         applied.add(mark.applied, txns);
         self.stats.applied(txns.len(), &stats);
         Ok(())
@@ -201,6 +203,10 @@ impl Worker {
             };
             attempt += 1;
             if !error.is_transient() || attempt >= ATTEMPTS || self.progress.is_over() {
+                return Err(error);
+            }
+            if !self.sink.guarantees().exactly_once && !is_undone(&error) {
+                // Nothing can tell: the next run repeats it so that it does no harm.
                 return Err(error);
             }
             log::warn!("a batch is applied again after: {error}");
@@ -236,6 +242,12 @@ impl Worker {
             left = left.saturating_sub(step);
         }
     }
+}
+
+/// True for errors with which a server says that it has undone the transaction: a deadlock, a lock that
+/// was not had in time.
+fn is_undone(error: &Error) -> bool {
+    matches!(error.server_error(), Some(1205 | 1213))
 }
 
 /// What a worker has committed beyond the low-water mark.

@@ -53,9 +53,15 @@ struct State {
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
+    /// It keeps no marks.
+    unmarked: AtomicBool,
 }
 
 impl Shared {
+    fn unmarked(&self) -> bool {
+        self.unmarked.load(Ordering::SeqCst)
+    }
+
     // A call that panics was a reader of blocks or rows, outside of any half-done change.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -72,6 +78,19 @@ impl MemorySink {
     /// An empty target.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty target that keeps no marks, as one whose user may not make tables of its own: changes
+    /// arrive at least once.
+    pub fn without_marks() -> Self {
+        let sink = Self::default();
+        sink.take_marks(false);
+        sink
+    }
+
+    /// Lets the target take marks from now on, or no more; those that it has stay.
+    pub fn take_marks(&self, takes: bool) {
+        self.shared.unmarked.store(!takes, Ordering::SeqCst);
     }
 
     /// The same target with one more empty table, and its schema if that is missing.
@@ -142,7 +161,10 @@ fn stopped(stop: &AtomicBool) -> Result<()> {
 
 impl Sink for MemorySink {
     fn guarantees(&self) -> Guarantees {
-        Guarantees::exact()
+        match self.shared.unmarked() {
+            true => Guarantees { fenced: true, ..Guarantees::none() },
+            false => Guarantees::exact(),
+        }
     }
 
     fn prepare(&self, task: &str, identity: &str) -> Result<()> {
@@ -165,7 +187,9 @@ impl Sink for MemorySink {
 
     fn execute_ddl(&self, ddl: &TargetDdl) -> Result<DdlOutcome> {
         let mut state = self.shared.lock();
-        let (Some((task, lane)), Some(number)) = (&ddl.lane, ddl.once) else {
+        let (Some((task, lane)), Some(number), false) =
+            (&ddl.lane, ddl.once, self.shared.unmarked())
+        else {
             return state.catalog.run(ddl);
         };
         let once = (task.clone(), lane.clone(), number, ddl.sql.clone());
@@ -179,7 +203,7 @@ impl Sink for MemorySink {
 
     /// A statement and its mark are there together or not at all.
     fn runs_once(&self, ddl: &TargetDdl) -> bool {
-        ddl.once.is_some() && ddl.lane.is_some()
+        ddl.once.is_some() && ddl.lane.is_some() && !self.shared.unmarked()
     }
 
     fn recover(&self, task: &str, lane: &LaneId, stop: &AtomicBool) -> Result<Recovered> {

@@ -20,6 +20,7 @@ checks!(
     dump_privilege,
     replication_privilege,
     target_privilege,
+    at_least_once,
     conn_number,
     meta_position,
     table_schema,

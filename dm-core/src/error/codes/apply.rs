@@ -25,6 +25,12 @@ codes! {
     SYNC_DDL_UNKNOWN = 36208 SyncUnit Downstream High "sync-ddl-unknown":
         "It is not known whether a statement ran at the target before the task died.",
         "Compare the three structures, bring the target table to the one after the statement by hand, then skip the statement with `dm binlog skip`.";
+    AT_LEAST_ONCE = 36209 SyncUnit Downstream High "at-least-once":
+        "The target cannot take marks, so a crash might repeat or mix up rows of this table.",
+        "Grant the user of `target-database` CREATE, SELECT, INSERT, UPDATE, DELETE, ALTER and DROP on the schema that `meta-schema` names (dm_meta), or give the table a primary key; `at-least-once: allow` under `syncers` takes the risk.";
+    MARKS_LOST = 36210 SyncUnit Downstream High "marks-lost":
+        "The task began with marks at the target and cannot read or write them any more.",
+        "Give the user of `target-database` the rights on the schema of `meta-schema` back, or begin anew with `dm reset`.";
     TXN_ORDER = 36206 SyncUnit Upstream High "txn-order":
         "The events of a transaction stand in an order that cannot be followed.",
         "Check the binlog at this position with mysqlbinlog; if the file is damaged, copy the tables again.";

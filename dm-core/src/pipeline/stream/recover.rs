@@ -21,6 +21,7 @@ use crate::state::{
 /// Asks target and state file what has arrived. The lane must have a checkpoint.
 pub(super) fn recover(ctx: &StreamContext) -> Result<Start> {
     let recovered = ctx.sink.recover(&ctx.task, &ctx.lane, &ctx.stop)?;
+    let unmarked = super::unmarked::at_start(ctx)?;
     let lane = ctx.state.begin_run(&ctx.lane, recovered.epoch)?;
     let checkpoint = lane.checkpoint.ok_or_else(|| {
         Error::new(
@@ -50,7 +51,10 @@ pub(super) fn recover(ctx: &StreamContext) -> Result<Start> {
     let pending = reader
         .pending_ddl(&ctx.lane)?
         .into_iter()
-        .filter(|p| p.ddl.ordinal > low.ordinal)
+        .filter(|p| match (&p.ddl.gtid, &low.position.gtid) {
+            (Some(gtid), Some(passed)) => !passed.contains(gtid),
+            _ => p.ddl.ordinal > low.ordinal,
+        })
         .collect();
     let copied = reader.note(&ctx.lane, super::COPIED)?;
     Ok(Start {
@@ -72,6 +76,7 @@ pub(super) fn recover(ctx: &StreamContext) -> Result<Start> {
         pending,
         online: online(ctx)?,
         changes: LaneChanges::default(),
+        unmarked,
     })
 }
 

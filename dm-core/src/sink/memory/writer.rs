@@ -59,7 +59,9 @@ impl MemoryWriter {
                 return Err(error);
             }
         }
-        state.stream_marks.insert(self.key(mark), mark.clone());
+        if !self.shared.unmarked() {
+            state.stream_marks.insert(self.key(mark), mark.clone());
+        }
         Ok(stats)
     }
 
@@ -109,7 +111,9 @@ impl Writer for MemoryWriter {
         let mut journal = Journal::default();
         match apply::load(&mut state.catalog.tables, target, images, &mut journal) {
             Ok(stats) => {
-                state.chunk_marks.insert(key, target.table.clone());
+                if !self.shared.unmarked() {
+                    state.chunk_marks.insert(key, target.table.clone());
+                }
                 Ok(LoadStats { bytes, ..stats })
             }
             Err(error) => {

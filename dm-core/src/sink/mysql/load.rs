@@ -30,7 +30,7 @@ pub(super) fn load(
     let shared = Arc::clone(&writer.shared);
     let mut stats = LoadStats::default();
     writer.session.exec("BEGIN")?;
-    if shared.marked {
+    if shared.marked() {
         writer.session.exec(&shared.marks.write_chunk(&writer.slot.task, mark, &target.table))?;
         writer.keep_slot()?;
     }

@@ -100,12 +100,21 @@ impl Marks {
     /// Asked before [`Marks::create`], as even `IF NOT EXISTS` waits for the locks of a statement
     /// that an earlier process left running in this schema; a stop would have to wait with it.
     pub fn exist(&self, session: &mut Session) -> Result<bool> {
+        Ok(self.count(session)?.as_deref() == Some("4"))
+    }
+
+    /// True when none of them is there, or the user may do nothing with any.
+    pub fn are_none(&self, session: &mut Session) -> Result<bool> {
+        Ok(self.count(session)?.as_deref() == Some("0"))
+    }
+
+    fn count(&self, session: &mut Session) -> Result<Option<String>> {
         let found = session.value(&format!(
             "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = {} \
              AND table_name IN ('dm_task', 'dm_apply_mark', 'dm_chunk_mark', 'dm_late_key')",
             literal(&self.name)
         ))?;
-        Ok(found.as_deref() == Some("4"))
+        Ok(found)
     }
 
     /// Ties the task to its state file.

@@ -4,7 +4,8 @@
 //! this process, its connection or the server dies at any moment. Obstacle: a killed client's last
 //! packet goes on running on the server, and the state file commits apart from the target.
 //! Method: each target transaction carries its mark (`marks`), whoever takes a slot over first
-//! shuts out who had it before (`fence`), then asks the marks. Where the mark tables may not be made, the sink says that it is at-least-once.
+//! shuts out who had it before (`fence`), then asks the marks. Where the user may not keep marks, the sink
+//! says that it is at-least-once (`unmarked`).
 
 mod fence;
 mod group;
@@ -17,6 +18,7 @@ mod once;
 mod plan;
 mod session;
 mod tidb;
+mod unmarked;
 mod writer;
 
 use std::collections::{HashMap, HashSet};
@@ -33,7 +35,7 @@ use super::{Clauses, DdlOutcome, Guarantees, Recovered, Sink, Slot, TargetDdl, W
 use crate::config::ConnPlan;
 use crate::error::{Error, Result};
 use crate::event::{ChunkMark, LaneId};
-use crate::mysql::{Connection, Purpose, ServerVersion};
+use crate::mysql::{Connection, Purpose, ServerVersion, is_access_denied};
 use crate::position::Flavor;
 use crate::schema::TableSchema;
 use crate::sql::{push_string, quote_table};
@@ -47,15 +49,18 @@ pub(crate) struct MysqlSinkOptions {
     pub statement_bytes: usize,
     /// Stop when an update or delete finds no row.
     pub stop_on_missing: bool,
-    /// Whether marks are written.
-    pub marked: bool,
+    /// `at-least-once: allow`: nothing need keep earlier writers out where there are neither marks nor
+    /// named locks.
+    pub may_repeat: bool,
 }
 
 /// What all writers of a sink share.
 struct Shared {
     target: ConnPlan,
     marks: Marks,
-    marked: bool,
+    /// Whether marks are written: until the server refuses that.
+    marked: AtomicBool,
+    may_repeat: bool,
     statement_bytes: usize,
     stop_on_missing: bool,
     /// For questions: structures, marks. Never writes rows.
@@ -87,7 +92,7 @@ impl MysqlSink {
             meta_schema: meta_schema.to_owned(),
             statement_bytes: 1 << 20,
             stop_on_missing: false,
-            marked: true,
+            may_repeat: false,
         };
         Self::new(target, &options)
     }
@@ -98,7 +103,8 @@ impl MysqlSink {
             shared: Arc::new(Shared {
                 target,
                 marks: Marks::new(&options.meta_schema),
-                marked: options.marked,
+                marked: AtomicBool::new(true),
+                may_repeat: options.may_repeat,
                 statement_bytes: options.statement_bytes,
                 stop_on_missing: options.stop_on_missing,
                 asking: Mutex::new(None),
@@ -249,11 +255,15 @@ impl Shared {
 
     /// Runs a statement behind the fence of its lane, and once where that matters.
     fn run_fenced(&self, session: &mut Session, ddl: &TargetDdl) -> Result {
-        let Some((task, lane)) = ddl.lane.as_ref().filter(|_| self.marked) else {
+        let Some((task, lane)) = &ddl.lane else {
             return run_ddl(session, ddl, &ddl.sql);
         };
-        self.take_statements(session, task, lane)?;
-        let Some(number) = ddl.once else { return run_ddl(session, ddl, &ddl.sql) };
+        if self.marked() || self.fence()? == Fence::Locks {
+            self.take_statements(session, task, lane)?;
+        }
+        let Some(number) = ddl.once.filter(|_| self.marked()) else {
+            return run_ddl(session, ddl, &ddl.sql);
+        };
         match once::prepare(session, &self.marks, task, lane, number, &ddl.sql)? {
             Some(sql) => run_ddl(session, ddl, &sql),
             None => Ok(()),
@@ -300,15 +310,15 @@ impl Shared {
 
 impl Sink for MysqlSink {
     fn guarantees(&self) -> Guarantees {
-        if self.shared.marked { Guarantees::exact() } else { Guarantees::none() }
+        self.shared.guarantees()
     }
 
     fn prepare(&self, task: &str, identity: &str) -> Result<()> {
-        if !self.shared.marked {
+        if !self.shared.marked() {
             return Ok(());
         }
         let marks = &self.shared.marks;
-        self.shared.ask(|session| {
+        let made = self.shared.ask(|session| {
             let lacking = if marks.exist(session)? { Vec::new() } else { marks.create() };
             for sql in lacking {
                 session.exec(&sql).map_err(|e| {
@@ -319,7 +329,11 @@ impl Sink for MysqlSink {
                 })?;
             }
             marks.claim(session, task, identity)
-        })
+        });
+        match made {
+            Err(error) if is_access_denied(&error) => self.shared.do_without_marks(&error),
+            other => other,
+        }
     }
 
     fn describe(&self, table: &TableName) -> Result<Option<Arc<TableSchema>>> {
@@ -376,25 +390,27 @@ impl Sink for MysqlSink {
     }
 
     fn recover(&self, task: &str, lane: &LaneId, stop: &AtomicBool) -> Result<Recovered> {
-        if !self.shared.marked {
-            return Ok(Recovered::default());
-        }
         let marks = &self.shared.marks;
         self.shared.made();
         let mut session = self.shared.row_session()?;
+        if !self.shared.marked() {
+            self.shared.shut_out_by_locks(&mut session, task, lane, stop)?;
+            return Ok(Recovered::default());
+        }
         self.shared.shut_out(&mut session, task, lane, stop)?;
         marks.recover(&mut session, task, lane)
     }
 
     fn loaded_chunks(&self, task: &str, lane: &LaneId) -> Result<Vec<ChunkMark>> {
-        if !self.shared.marked {
+        if !self.shared.marked() {
             return Ok(Vec::new());
         }
         self.shared.ask(|session| self.shared.marks.chunks(session, task, lane))
     }
 
     fn forget_task(&self, task: &str, lanes: &[LaneId]) -> Result<()> {
-        if !self.shared.marked {
+        let shared = &self.shared;
+        if !shared.marked() || shared.ask(|session| shared.marks.are_none(session))? {
             return Ok(());
         }
         for lane in lanes {
@@ -408,7 +424,7 @@ impl Sink for MysqlSink {
     }
 
     fn forget(&self, task: &str, lane: &LaneId, epoch: u64, chunks: bool) -> Result<()> {
-        if !self.shared.marked {
+        if !self.shared.marked() {
             return Ok(());
         }
         if chunks {
@@ -420,7 +436,7 @@ impl Sink for MysqlSink {
     fn empty_table(&self, task: &str, lane: &LaneId, table: &TableName) -> Result<()> {
         let shared = &self.shared;
         let mut statements = vec![format!("DELETE FROM {}", quote_table(table))];
-        if shared.marked {
+        if shared.marked() {
             statements.push(shared.marks.forget_target(task, lane, table));
         }
         let text = format!("BEGIN;{};COMMIT", statements.join(";"));
@@ -436,7 +452,7 @@ impl Sink for MysqlSink {
 
     fn put_off_keys(&self, task: &str, lane: &LaneId, table: &TableName) -> Result<()> {
         let version = self.shared.version()?;
-        if !self.shared.marked || version.flavor == crate::ddl::Flavor::TiDb {
+        if !self.shared.marked() || version.flavor == crate::ddl::Flavor::TiDb {
             // A TiDB fills a key that comes later row by row, in the background.
             return Ok(());
         }
@@ -444,7 +460,7 @@ impl Sink for MysqlSink {
     }
 
     fn tables_without_keys(&self, task: &str, lane: &LaneId) -> Result<Vec<TableName>> {
-        if !self.shared.marked {
+        if !self.shared.marked() {
             return Ok(Vec::new());
         }
         late_keys::tables(&self.shared, task, lane)
@@ -468,14 +484,14 @@ impl Sink for MysqlSink {
     }
 
     fn runs_once(&self, ddl: &TargetDdl) -> bool {
-        self.shared.marked && ddl.once.is_some() && ddl.lane.is_some()
+        self.shared.marked() && ddl.once.is_some() && ddl.lane.is_some()
     }
 
     fn writer(&self, slot: &Slot, stop: &AtomicBool) -> Result<Box<dyn Writer>> {
         let mut session = self.shared.row_session()?;
-        let owner = match self.shared.marked {
+        let owner = match self.shared.marked() {
             true => self.shared.take_slot(&mut session, slot, stop)?,
-            false => None,
+            false => self.shared.lock_slot(&mut session, slot, stop).map(|()| None)?,
         };
         lock(&self.shared.writers).push((slot.task.clone(), slot.lane.clone(), session.id()));
         Ok(Box::new(MysqlWriter::new(session, Arc::clone(&self.shared), slot.clone(), owner)))

@@ -189,7 +189,7 @@ impl MysqlWriter {
 
     fn mark(&self, mark: &StreamMark) -> Vec<String> {
         let mut tail = Vec::with_capacity(2);
-        if self.shared.marked {
+        if self.shared.marked() {
             tail.push(self.shared.marks.write(&self.slot.task, mark, self.session.id()));
         }
         tail.push("COMMIT".to_owned());
@@ -322,11 +322,17 @@ impl Writer for MysqlWriter {
 
     fn applied(&mut self) -> Result<OrdinalSet> {
         let (shared, slot) = (Arc::clone(&self.shared), self.slot.clone());
+        if !shared.marked() {
+            return Ok(OrdinalSet::new());
+        }
         shared.marks.applied(&mut self.session, &slot.task, &slot.lane, slot.epoch, slot.worker)
     }
 
     fn is_loaded(&mut self, mark: &ChunkMark) -> Result<bool> {
         let shared = Arc::clone(&self.shared);
+        if !shared.marked() {
+            return Ok(false);
+        }
         shared.marks.has_chunk(&mut self.session, &self.slot.task, mark)
     }
 
