@@ -67,6 +67,8 @@ use crate::state::{Checkpoint, DdlRecord, IDEMPOTENT_SECOND, LAST_GROUP, LaneCha
 
 /// How long one poll of the stream waits: bounds the time to notice a stop.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// Events after which it is looked whether a checkpoint is due.
+const LOOK_EVERY: u32 = 32;
 /// How long a stop waits for what was handed out.
 const STOP_PATIENCE: Duration = Duration::from_secs(4);
 
@@ -253,6 +255,8 @@ pub(super) struct Stream<'c> {
     events_waiting: usize,
     sampler: Sampler,
     saved: Instant,
+    /// Polls of the source's stream, wrapping around.
+    taken: u32,
     forgot: bool,
 }
 
@@ -304,6 +308,7 @@ impl<'c> Stream<'c> {
             events_waiting: 0,
             sampler: Sampler::default(),
             saved: Instant::now(),
+            taken: 0,
             forgot: false,
         }
     }
@@ -335,7 +340,10 @@ impl<'c> Stream<'c> {
             if polled == Took::End {
                 return self.finish();
             }
-            if self.saved.elapsed() >= self.ctx.settings.checkpoint_interval {
+            // The clock is not read for every event.
+            self.taken = self.taken.wrapping_add(1);
+            let looks = polled != Took::Event || self.taken.is_multiple_of(LOOK_EVERY);
+            if looks && self.saved.elapsed() >= self.ctx.settings.checkpoint_interval {
                 self.save()?;
             }
             if self.group.is_open() || !goal.may_be_reached(self) {
@@ -454,6 +462,8 @@ impl<'c> Stream<'c> {
             epoch: self.epoch,
             event_at: low.at,
         };
+        // Behind the look at the low-water mark: what it passed is in by now.
+        self.ctx.sink.make_durable()?;
         let changes = std::mem::take(&mut self.changes);
         self.ctx.state.save_checkpoint(&self.ctx.lane, &checkpoint, &changes)?;
         let span = self.saved.elapsed();
