@@ -81,13 +81,24 @@ fn renamed_statements_read_back() {
 
 /// A line as it can come: a statement of a binlog in the default mode; one of a session with ANSI_QUOTES,
 /// which its event says; or several, as an operator gives them, which a binlog has one by one.
-fn read(line: &str) -> Result<Vec<(Statement, &str)>> {
+fn read(line: &str) -> crate::error::Result<Vec<(Statement, &str)>> {
     let context = ParseContext::in_schema("here");
     let parts = split(line);
     if parts.len() > 1
-        && let Ok(all) = parts.iter().map(|p| Ok((parse(p, &context)?, *p))).collect::<Result<_>>()
+        && let Ok(all) = parts
+            .iter()
+            .map(|p| Ok((parse(p, &context)?, *p)))
+            .collect::<crate::error::Result<Vec<_>>>()
     {
         return Ok(all);
+    }
+    // The last one may be a routine, with semicolons of its own.
+    if parts.len() > 1
+        && let Some((_, rest)) = line.split_once(';')
+        && let (Ok(first), Ok(mut others)) = (parse(parts[0], &context), read(rest.trim_start()))
+    {
+        others.insert(0, (first, parts[0]));
+        return Ok(others);
     }
     let quoted = ParseContext { sql_mode: SqlMode::ANSI_QUOTES, ..context.clone() };
     match parse(line, &context) {
@@ -108,6 +119,8 @@ fn lines_are_read_as_they_can_come() {
         [DropTable, AlterTable]
     );
     assert_eq!(kinds("INSERT INTO a VALUES (';'); DROP TABLE a;"), [Insert, DropTable]);
+    let routine = "CREATE PROCEDURE p() BEGIN DROP TABLE a; SET @a = 1; END";
+    assert_eq!(kinds(&format!("DROP TABLE a; {routine}")), [DropTable, CreateProcedure]);
     assert_eq!(kinds("CREATE PROCEDURE p() BEGIN DROP TABLE a; END"), [CreateProcedure]);
     assert!(read("ALTER TABLE \"t\" ADDING c INT").is_err());
 }

@@ -23,6 +23,7 @@ mod outcome;
 mod picture;
 mod pieces;
 mod recover;
+mod save;
 mod statement;
 mod unmarked;
 mod workers;
@@ -56,14 +57,14 @@ use super::worker::BatchLimit;
 use crate::config::DdlRules;
 use crate::ddl::ServerVersion;
 use crate::error::{Error, Result, codes};
-use crate::event::{LaneId, OrdinalSet, is_passed};
+use crate::event::{LaneId, OrdinalSet};
 use crate::meter::Sampler;
 use crate::online_ddl::Follower;
 use crate::position::{BinlogPos, GtidSet, Position};
 use crate::schema::Tracker;
 use crate::sink::{Sink, Writer};
 use crate::source::{EventStream, LastGroup, Polled, Source, SourceEvent, SourceInfo};
-use crate::state::{Checkpoint, DdlRecord, IDEMPOTENT_SECOND, LAST_GROUP, LaneChanges, StateStore};
+use crate::state::{DdlRecord, LaneChanges, StateStore};
 
 /// How long one poll of the stream waits: bounds the time to notice a stop.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -425,103 +426,6 @@ impl<'c> Stream<'c> {
         let carried = kind != EventKind::Rows || rows > 0;
         self.ctx.stats.meters.event(&seen, carried.then_some(rows), weight);
         Ok(())
-    }
-
-    /// Saves where everything stands, in one commit of the state file.
-    pub(super) fn save(&mut self) -> Result {
-        self.release_decided();
-        self.save_upto(self.progress.low())
-    }
-
-    /// The same up to a place behind the low-water mark, everything before which is in.
-    fn save_upto(&mut self, low: Low) -> Result {
-        let kept = self.keep_prepared()?;
-        if !self.windows.is_empty() {
-            self.windows.pass_all(&low.position);
-        }
-        self.changes.passed.extend(self.windows.take_passed());
-        let idempotent_over = self
-            .idempotent_until
-            .as_ref()
-            .is_some_and(|until| self.repeats_over(&low.position, until));
-        if idempotent_over {
-            self.idempotent_until = None;
-            self.changes.idempotent_passed = true;
-            self.trust_marks();
-        }
-        if self.idempotent_second.is_some_and(|second| low.at > second) {
-            self.idempotent_second = None;
-            self.changes.notes.push((IDEMPOTENT_SECOND.to_owned(), None));
-        }
-        if let Some(last) = self.history.upto(low.ordinal) {
-            self.changes.notes.push((LAST_GROUP.to_owned(), Some(last.to_bytes())));
-        }
-        let checkpoint = Checkpoint {
-            ordinal: low.ordinal,
-            position: low.position.clone(),
-            epoch: self.epoch,
-            event_at: low.at,
-        };
-        // Behind the look at the low-water mark: what it passed is in by now.
-        self.ctx.sink.make_durable()?;
-        let changes = std::mem::take(&mut self.changes);
-        self.ctx.state.save_checkpoint(&self.ctx.lane, &checkpoint, &changes)?;
-        let span = self.saved.elapsed();
-        self.ctx.stats.meters.checkpoint.took(span, 1);
-        self.saved = Instant::now();
-        self.progress.done(kept);
-        self.forget_old_marks(&low)?;
-        self.report(low, span);
-        Ok(())
-    }
-
-    /// Marks of earlier runs are needed until the low-water mark has passed them.
-    fn forget_old_marks(&mut self, low: &Low) -> Result {
-        // Ordinals of another server's order do not tell when all of those marks are passed.
-        let passed = match (self.applied.gtids(), &low.position.gtid) {
-            (Some(applied), Some(low)) => is_passed(applied, low),
-            _ => self.applied.last().is_none_or(|last| last <= low.ordinal),
-        };
-        // By these a statement that runs is found where a target has no locks.
-        let passed = passed && self.beside.is_none();
-        let passed = passed && self.applied.part().is_none_or(|part| part.ordinal <= low.ordinal);
-        if self.forgot || !passed {
-            return Ok(());
-        }
-        // This run's first batch writes a mark with a low of its own, so that the target alone
-        // always tells a position to start from.
-        if self.ctx.stats.counts().txns == 0 {
-            return Ok(());
-        }
-        self.forgot = true;
-        self.ctx.sink.forget(&self.ctx.task, &self.ctx.lane, self.epoch, false)
-    }
-
-    fn report(&self, low: Low, span: Duration) {
-        self.report_waiting(low, span, self.beside.as_ref().map(beside::Beside::text));
-    }
-
-    /// Reports that everything waits for a statement.
-    fn report_statement(&self, text: String) {
-        self.report_waiting(self.progress.low(), self.saved.elapsed(), Some(text));
-    }
-
-    fn report_waiting(&self, low: Low, span: Duration, statement: Option<String>) {
-        let (bytes, txns) = self.progress.under_way();
-        let queues = Queues {
-            events: self.events_waiting,
-            rows: self.queues.iter().map(|q| q.waiting.load(Ordering::Relaxed)).sum(),
-            busy_workers: self.queues.iter().filter(|q| q.busy.is_busy()).count(),
-            bottleneck: self.ctx.stats.stages.judge(span),
-        };
-        (self.ctx.report)(&StreamReport {
-            low,
-            bytes_under_way: bytes,
-            txns_under_way: txns,
-            oldest_at: self.progress.oldest_at(),
-            queues,
-            statement,
-        });
     }
 
     /// Ends the run: what was handed out gets a moment to finish, then the workers end. A statement
