@@ -9,6 +9,8 @@ mod support;
 
 #[path = "operate/adding.rs"]
 mod adding;
+#[path = "operate/answers.rs"]
+mod answers;
 #[path = "operate/commands.rs"]
 mod commands;
 #[path = "operate/faults.rs"]

@@ -8,14 +8,20 @@
 
 #[path = "pipeline/adding.rs"]
 mod adding;
+#[path = "pipeline/behind.rs"]
+mod behind;
 #[path = "pipeline/commands.rs"]
 mod commands;
 #[path = "pipeline/crash.rs"]
 mod crash;
 #[path = "pipeline/ddl.rs"]
 mod ddl;
+#[path = "pipeline/nasty.rs"]
+mod nasty;
 #[path = "pipeline/operator.rs"]
 mod operator;
+#[path = "pipeline/panics.rs"]
+mod panics;
 #[path = "pipeline/picky.rs"]
 mod picky;
 #[path = "pipeline/rules.rs"]

@@ -217,6 +217,9 @@ impl Stream<'_> {
     }
 
     pub(super) fn dispatch(&mut self, txn: Txn, keys: &[KeyHash]) -> Result {
+        if keys.iter().any(|key| matches!(key, KeyHash::Wild { .. })) {
+            self.ctx.stats.wild();
+        }
         match self.dispatcher.as_mut() {
             Some(dispatcher) => dispatcher.dispatch(txn, keys),
             None => Err(Error::new(&codes::STOPPED, "the stream has been closed")),

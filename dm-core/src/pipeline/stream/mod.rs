@@ -8,6 +8,7 @@
 //! A statement is a barrier: it runs when everything before it is in, with its own record of how
 //! the structures looked before. Only ends of groups are positions to start from.
 
+mod behind;
 mod elsewhere;
 mod execute;
 mod group;
