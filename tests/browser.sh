@@ -9,9 +9,13 @@ mkdir -p "$dir"
 cd "$dir"
 if ! [ -x browser ]; then
   # The program, and the libraries that a small machine lacks.
-  apt-get -qq download chromium-headless-shell chromium-common libopenh264-7 libdouble-conversion3 \
-    libopus0 libharfbuzz-subset0 libxnvctrl0 libpulse0 libflac12 libminizip1 libopenjp2-7 libsndfile1 \
-    libasyncns0 libogg0 libvorbis0a libvorbisenc2 libmp3lame0 libmpg123-0 >&2 2>/dev/null
+  packages="chromium-headless-shell chromium-common libopenh264-7 libdouble-conversion3
+    libopus0 libharfbuzz-subset0 libxnvctrl0 libpulse0 libflac12 libminizip1 libopenjp2-7 libsndfile1
+    libasyncns0 libogg0 libvorbis0a libvorbisenc2 libmp3lame0 libmpg123-0"
+  # A fresh machine has no lists of packages yet.
+  # shellcheck disable=SC2086
+  apt-get -qq download $packages >&2 2>/dev/null ||
+    { apt-get -qq update >&2 && apt-get -qq download $packages >&2; }
   for package in *.deb; do dpkg -x "$package" root; done
   rm -f ./*.deb
   lib=$PWD/root/usr/lib

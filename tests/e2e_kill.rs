@@ -165,8 +165,11 @@ fn what_a_killed_process_left_running_does_not_win() {
     }
 }
 
+/// Transactions of the load behind proxies: what breaks stays broken for a number of them.
+const PER_SECOND: u64 = 300;
+
 /// A load through two proxies; `breaking` breaks them while `dm` runs, which must not end by itself.
-fn through_proxies(breaking: impl Fn(&Proxy, &Proxy, &Server)) {
+fn through_proxies(breaking: impl Fn(&Proxy, &Proxy, &Server, &Load)) {
     let _one = serial();
     let Some((from, to, seed)) = Load::stage(DB, Flavor::Mysql) else { return };
     let (near, far) = (Proxy::start(&from.host, from.port), Proxy::start(&to.host, to.port));
@@ -174,10 +177,10 @@ fn through_proxies(breaking: impl Fn(&Proxy, &Proxy, &Server)) {
     let far_address = Address { port: far.port, ..to.address.clone() };
     let sources = [&near_address];
     let dm = Dm::set_up(&task(&sources, &far_address));
-    let load = Load::start(from, DB, seed, 3, 300);
+    let load = Load::start(from, DB, seed, 3, PER_SECOND);
     let mut process = dm.start(&[]);
     arrives(&mut process, from, to, 1);
-    breaking(&near, &far, to);
+    breaking(&near, &far, to, &load);
     process.must_run();
     arrives(&mut process, from, to, 2);
     process.must_run();
@@ -200,9 +203,9 @@ fn arrives(process: &mut Process, from: &Server, to: &Server, mark: u32) {
 
 #[test]
 fn connections_are_cut_again_and_again() {
-    through_proxies(|near, far, _| {
+    through_proxies(|near, far, _, load| {
         for round in 0..6 {
-            wait::pass(Duration::from_millis(150 + 70 * round));
+            load.advance(45 + 20 * round);
             if round % 2 == 0 { near.cut() } else { far.cut() }
         }
     });
@@ -210,11 +213,11 @@ fn connections_are_cut_again_and_again() {
 
 #[test]
 fn source_and_target_cannot_be_reached_for_a_while() {
-    through_proxies(|near, far, _| {
+    through_proxies(|near, far, _, load| {
         for proxy in [near, far] {
             proxy.refuse(true);
             proxy.cut();
-            wait::pass(Duration::from_secs(2));
+            load.advance(2 * PER_SECOND);
             proxy.refuse(false);
         }
     });
@@ -222,10 +225,10 @@ fn source_and_target_cannot_be_reached_for_a_while() {
 
 #[test]
 fn packets_are_swallowed_for_a_while() {
-    through_proxies(|near, far, _| {
+    through_proxies(|near, far, _, load| {
         for proxy in [near, far] {
             proxy.black_hole(true);
-            wait::pass(Duration::from_secs(3));
+            load.advance(3 * PER_SECOND);
             proxy.black_hole(false);
             // What a router forgets: the old connections are dead.
             proxy.cut();
@@ -235,10 +238,10 @@ fn packets_are_swallowed_for_a_while() {
 
 #[test]
 fn a_slow_line_only_takes_longer() {
-    through_proxies(|near, far, _| {
+    through_proxies(|near, far, _, load| {
         near.delay(Duration::from_millis(30));
         far.throttle(200_000);
-        wait::pass(Duration::from_secs(3));
+        load.advance(3 * PER_SECOND);
         near.delay(Duration::ZERO);
         far.throttle(0);
     });
@@ -249,9 +252,9 @@ fn the_target_is_stopped_and_comes_back() {
     if external_target().is_some() {
         return leave_out("a stopped target", "the external target is not ours to stop");
     }
-    through_proxies(|_, _, to| {
+    through_proxies(|_, _, to, load| {
         to.stop();
-        wait::pass(Duration::from_secs(env_number("DM_TEST_STOP_SECONDS", 5)));
+        load.advance(env_number("DM_TEST_STOP_SECONDS", 5) * PER_SECOND);
         to.restart();
         to.kill();
         to.restart();
@@ -263,9 +266,9 @@ fn the_target_freezes_and_thaws() {
     if external_target().is_some() {
         return leave_out("a frozen target", "the external target is not ours to stop");
     }
-    through_proxies(|_, _, to| {
+    through_proxies(|_, _, to, load| {
         to.freeze();
-        wait::pass(Duration::from_secs(3));
+        load.advance(3 * PER_SECOND);
         to.thaw();
     });
 }

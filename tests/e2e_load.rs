@@ -5,10 +5,10 @@
 mod support;
 
 use support::compare::{Target, assert_databases_equal};
-use support::dm::{Dm, Task};
+use support::dm::{DEADLINE, Dm, Task};
 use support::server::{Address, Flavor, tool};
 use support::workload::{Load, big_transaction};
-use support::{serial, skip};
+use support::{serial, skip, wait};
 
 const DB: &str = "w";
 
@@ -222,33 +222,53 @@ fn a_run_ends_at_the_position_or_gtid_that_it_was_told() {
 }
 
 /// A dump that somebody made with mydumper stands in for the copy; the stream starts at the position that
-/// its metadata tells.
+/// its metadata tells. Said in the task file, or once on the command line: a kill does not make `dm`
+/// forget it.
 #[test]
 fn a_dump_directory_replaces_the_copy_and_the_binlog_follows() {
     let _one = serial();
     let Some(mydumper) = tool("mydumper") else {
         return skip("mydumper", "not installed; tests/servers.sh install tools");
     };
-    let Some((from, to, seed)) = Load::stage(DB, Flavor::Mariadb) else { return };
-    // The tool prints six digits of a FLOAT.
-    from.run(DB, "ALTER TABLE acct MODIFY f DOUBLE");
-    let sources = [&from.address];
-    let mut task = Task::new("load&sync", &sources, Target::Server(to), &[DB]);
-    task.instance = "    loader-config-name: dump\n";
-    task.more = "loaders:\n  dump: {dir: ./dump}\n";
-    let dm = Dm::set_up(&task);
-    let load = Load::start(from, DB, seed, 2, 200);
-    let dumped = std::process::Command::new(mydumper)
-        .args(["--host=127.0.0.1", "--user=mig", "--password=mig", "--trx-consistency-only"])
-        .args([&format!("--port={}", from.port), "--database=w", "--threads=2", "--outputdir=dump"])
-        .current_dir(dm.path())
-        .output()
-        .unwrap();
-    assert!(dumped.status.success(), "{}", String::from_utf8_lossy(&dumped.stderr));
-    dm.start(&[]).kill();
-    load.finish();
-    dm.catch_up().expect_success();
-    assert_databases_equal(from, Target::Server(to), &[DB]);
+    for by_flag in [false, true] {
+        let Some((from, to, seed)) = Load::stage(DB, Flavor::Mariadb) else { return };
+        // The tool prints six digits of a FLOAT.
+        from.run(DB, "ALTER TABLE acct MODIFY f DOUBLE");
+        let sources = [&from.address];
+        let mode = if by_flag { "all" } else { "load&sync" };
+        let mut task = Task::new(mode, &sources, Target::Server(to), &[DB]);
+        let mut first: &[&str] = &["--dump-dir", "dump"];
+        if !by_flag {
+            task.instance = "    loader-config-name: dump\n";
+            task.more = "loaders:\n  dump: {dir: ./dump}\n";
+            first = &[];
+        }
+        let dm = Dm::set_up(&task);
+        let load = Load::start(from, DB, seed, 2, 200);
+        let dumped = std::process::Command::new(&mydumper)
+            .args(["--host=127.0.0.1", "--user=mig", "--password=mig", "--trx-consistency-only"])
+            .args([&format!("--port={}", from.port), "--database=w"])
+            .args(["--threads=2", "--outputdir=dump"])
+            .current_dir(dm.path())
+            .output()
+            .unwrap();
+        assert!(dumped.status.success(), "{}", String::from_utf8_lossy(&dumped.stderr));
+        let mut process = dm.start(first);
+        wait::until("the copy has begun", DEADLINE, || {
+            process.must_run();
+            to.value::<u64>(
+                "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'w'",
+            ) > 0
+        });
+        process.kill();
+        load.finish();
+        if by_flag {
+            dm.run(&["--dump-dir", "other", "--until", "caught-up"]).expect_code(40081);
+            dm.run(&["--dump-dir", "nobody=dump"]).expect_failure(&["no source \"nobody\""]);
+        }
+        dm.catch_up().expect_success();
+        assert_databases_equal(from, Target::Server(to), &[DB]);
+    }
 }
 
 #[test]

@@ -11,8 +11,12 @@ mod support;
 mod adding;
 #[path = "operate/answers.rs"]
 mod answers;
+#[path = "operate/changed.rs"]
+mod changed;
 #[path = "operate/commands.rs"]
 mod commands;
+#[path = "operate/cost.rs"]
+mod cost;
 #[path = "operate/faults.rs"]
 mod faults;
 #[path = "operate/network.rs"]

@@ -5,103 +5,25 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 
 use mysql::prelude::Queryable;
+use support::authority::Authority;
 use support::dm::{DEADLINE, Dm, Outcome};
 use support::server::{Flavor, Server};
-use support::{serial, skip, sql, wait};
+use support::{serial, sql, wait};
 
-/// A certification authority and what it has signed, in a directory.
-struct Authority {
-    dir: tempfile::TempDir,
-}
-
-fn openssl(dir: &Path, args: &[&str]) -> bool {
-    let mut command = Command::new("openssl");
-    let status = command.args(args).current_dir(dir).stdout(Stdio::null()).stderr(Stdio::null());
-    status.status().is_ok_and(|s| s.success())
-}
-
-impl Authority {
-    /// `None` where there is no openssl.
-    fn new() -> Option<Self> {
-        let dir = tempfile::tempdir().unwrap();
-        let made = openssl(
-            dir.path(),
-            &[
-                "req",
-                "-x509",
-                "-newkey",
-                "rsa:2048",
-                "-nodes",
-                "-days",
-                "30",
-                "-subj",
-                "/CN=Test authority",
-                "-keyout",
-                "ca-key.pem",
-                "-out",
-                "ca.pem",
-            ],
-        );
-        if !made {
-            skip("encrypted connections", "there is no openssl");
-        }
-        made.then_some(Self { dir })
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    /// Signs `NAME.pem` with `NAME-key.pem`; `days` below zero is one that has ended.
-    fn sign(&self, name: &str, days: i32) {
-        let (key, request, cert) =
-            (format!("{name}-key.pem"), format!("{name}.csr"), format!("{name}.pem"));
-        let subject = format!("/CN={name}.example");
-        let ext = "basicConstraints=CA:FALSE\nsubjectAltName=DNS:elsewhere.example,DNS:localhost\n";
-        std::fs::write(self.file("ext.cnf"), ext).unwrap();
-        let days = days.to_string();
-        let asked = ["req", "-newkey", "rsa:2048", "-nodes", "-subj", &subject, "-keyout", &key];
-        assert!(openssl(self.dir.path(), &[&asked[..], &["-out", &request]].concat()));
-        let signed = ["x509", "-req", "-in", &request, "-CA", "ca.pem", "-CAkey", "ca-key.pem"];
-        let more = ["-CAcreateserial", "-days", &days, "-extfile", "ext.cnf", "-out", &cert];
-        assert!(openssl(self.dir.path(), &[&signed[..], &more[..]].concat()));
-        // A server of another user reads them.
-        open_to_all(&self.file(&key));
-        open_to_all(&self.file("ca-key.pem"));
-        open_to_all(self.dir.path());
-    }
-
-    /// Puts a certificate and key in the place of those that the server reads when it starts.
-    fn put(&self, cert: &Path, key: &Path) {
-        std::fs::copy(cert, self.file("server.pem")).unwrap();
-        std::fs::copy(key, self.file("server-key.pem")).unwrap();
-    }
-
-    /// The running server shows another authority's certificate from now on.
-    fn change(&self, server: &Server, other: &Authority) {
-        self.put(&other.file("server.pem"), &other.file("server-key.pem"));
-        if server.flavor.is_mysql() {
-            let ca = other.file("ca.pem");
-            server.run("", &format!("SET GLOBAL ssl_ca = {}", sql::text(&ca.to_string_lossy())));
-            server.run("", "ALTER INSTANCE RELOAD TLS");
-        } else {
-            server.run("", "FLUSH SSL");
-        }
+/// The running server shows another authority's certificate from now on.
+fn change(authority: &Authority, server: &Server, other: &Authority) {
+    authority.put(&other.file("server.pem"), &other.file("server-key.pem"));
+    if server.flavor.is_mysql() {
+        let ca = other.file("ca.pem");
+        server.run("", &format!("SET GLOBAL ssl_ca = {}", sql::text(&ca.to_string_lossy())));
+        server.run("", "ALTER INSTANCE RELOAD TLS");
+    } else {
+        server.run("", "FLUSH SSL");
     }
 }
-
-#[cfg(unix)]
-fn open_to_all(path: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-#[cfg(not(unix))]
-fn open_to_all(_path: &Path) {}
 
 fn text(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap()
@@ -142,13 +64,7 @@ fn arrives(server: &Server, user: &str, security: &str) {
 
 /// A server with this certificate, and users that must come encrypted.
 fn start(authority: &Authority, flavor: Flavor, name: &str) -> Option<Server> {
-    let option =
-        |key: &str, file: String| format!("--ssl-{key}={}", authority.file(&file).display());
-    let options = [
-        option("ca", "ca.pem".to_owned()),
-        option("cert", format!("{name}.pem")),
-        option("key", format!("{name}-key.pem")),
-    ];
+    let options = authority.server_options(name);
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
     let server = Server::start(&format!("tls-{name}-{}", flavor.word()), flavor, &options)?;
     server.run(
@@ -168,12 +84,8 @@ fn certificates(flavor: Flavor) {
     authority.sign("ended", -1);
     authority.sign("client", 30);
     let Some(server) = start(&authority, flavor, "server") else { return };
-    let path = |authority: &Authority, name: &str| authority.file(name).display().to_string();
-    let (ca, cert, key) = (
-        path(&authority, "ca.pem"),
-        path(&authority, "client.pem"),
-        path(&authority, "client-key.pem"),
-    );
+    let (ca, cert, key) =
+        (authority.path("ca.pem"), authority.path("client.pem"), authority.path("client-key.pem"));
 
     // The CA alone: the chain is verified, the name is not looked at.
     arrives(&server, "plain", &format!("{{ssl-ca: {ca}}}"));
@@ -198,7 +110,7 @@ fn certificates(flavor: Flavor) {
         ),
     );
     let base64 = |name: &str| {
-        assert!(openssl(authority.dir.path(), &["base64", "-A", "-in", name, "-out", "base64"]));
+        assert!(authority.openssl(&["base64", "-A", "-in", name, "-out", "base64"]));
         text(&authority.file("base64"))
     };
     arrives(
@@ -213,19 +125,15 @@ fn certificates(flavor: Flavor) {
     );
 
     // A server that the CA did not sign; no certificate where one is required; no encryption.
-    let wrong = path(&other, "ca.pem");
+    let wrong = other.path("ca.pem");
     let refused = run(&server, "plain", &format!("{{ssl-ca: {wrong}}}"));
     refused.expect_failure(&["[code=11112:class=functional", "invalid peer certificate", "ssl-ca"]);
     run(&server, "known", &format!("{{ssl-ca: {ca}}}"))
         .expect_failure(&["Error 1045", "Workaround:"]);
     run(&server, "plain", "{}").expect_failure(&["Error 1045"]);
     run(&server, "plain", "{ssl-ca: /nonexistent/ca.pem}").expect_failure(&["/nonexistent/ca.pem"]);
-    run(
-        &server,
-        "known",
-        &format!("{{ssl-cert: {cert}, ssl-key: {}}}", path(&other, "ca-key.pem")),
-    )
-    .expect_failure(&["[code=11112:", "ssl-cert and ssl-key do not go together"]);
+    run(&server, "known", &format!("{{ssl-cert: {cert}, ssl-key: {}}}", other.path("ca-key.pem")))
+        .expect_failure(&["[code=11112:", "ssl-cert and ssl-key do not go together"]);
 
     // A certificate that has ended.
     authority.put(&authority.file("ended.pem"), &authority.file("ended-key.pem"));
@@ -317,7 +225,7 @@ fn stays(flavor: Flavor) {
 
     // Another authority from now on; what the running connections know is not enough for the next.
     std::fs::copy(other.file("ca.pem"), &ca).unwrap();
-    authority.change(&server, &other);
+    change(&authority, &server, &other);
     let connections: Vec<u64> =
         server.rows("SELECT id FROM information_schema.processlist WHERE user = 'plain'");
     assert!(connections.len() > 2, "{connections:?}");

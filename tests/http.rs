@@ -5,14 +5,15 @@
 
 mod support;
 
-use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
 
 use serde_json::Value;
+use support::authority::Authority;
 use support::dm::{DEADLINE, Dm, Process};
+use support::http::{place_of, send};
 use support::random::Random;
-use support::{wait, workspace};
+use support::samples::{assert_like_value, sample};
+use support::wait;
 
 /// A run of recorded files that stays at their end, and where it listens.
 struct Site {
@@ -34,41 +35,30 @@ impl Answer {
     }
 }
 
-/// Sends bytes and reads all that comes.
-fn send(place: &str, bytes: &[u8]) -> Vec<u8> {
-    let mut stream = TcpStream::connect(place).expect("it listens");
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    // It may have been turned away already.
-    let _ = stream.write_all(bytes);
-    let _ = stream.shutdown(std::net::Shutdown::Write);
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
-    answer
-}
-
 impl Site {
     fn start(rows_per_second: &str, token: Option<&'static str>) -> Self {
-        let fixtures = workspace().join("fixtures/quickstart");
-        let mut dm = Dm::new();
-        dm.write("task.yaml", &std::fs::read_to_string(fixtures.join("task.yaml")).unwrap());
-        for number in [1, 2] {
-            let name = format!("source-{number}.yaml");
-            let text = std::fs::read_to_string(fixtures.join(&name)).unwrap();
-            let root = workspace().to_string_lossy().into_owned();
-            dm.add_source(&name, &text.replace("fixtures/", &format!("{root}/fixtures/")));
-        }
-        let mut more = vec!["--http", "127.0.0.1:0", "--max-rows-per-second", rows_per_second];
+        Self::start_with(rows_per_second, token, &[])
+    }
+
+    fn start_with(rows_per_second: &str, token: Option<&'static str>, more: &[&str]) -> Self {
+        Self::start_at("127.0.0.1:0", rows_per_second, token, more)
+    }
+
+    fn start_at(
+        address: &str,
+        rows_per_second: &str,
+        token: Option<&'static str>,
+        args: &[&str],
+    ) -> Self {
+        let dm = Dm::quickstart();
+        let mut more = vec!["--http", address, "--max-rows-per-second", rows_per_second];
+        more.extend(args);
         if let Some(token) = token {
             dm.write("token", &format!("{token}\n"));
             more.extend(["--http-token-file", "token"]);
         }
         let run = dm.start(&more);
-        let place = wait::poll(DEADLINE, || {
-            let said = run.stderr();
-            let (_, rest) = said.split_once("http://")?;
-            rest.split_once("/ shows").map(|(place, _)| place.to_owned())
-        });
-        let place = place.unwrap_or_else(|| panic!("it does not listen:\n{}", run.stderr()));
+        let place = place_of(&run);
         Self { dm, run, place, token }
     }
 
@@ -131,6 +121,27 @@ fn dms_api_is_there_to_read() {
     for key in ["name", "source_name", "worker_name", "stage", "unit", "unresolved_ddl_lock_id"] {
         assert!(status["data"][0][key].is_string(), "{key}: {status:#}");
     }
+    // The documents' samples; a subtask has the status of the unit that works, and not both.
+    let mut one = sample("30-openapi-status.json");
+    let unit = if status["data"][0]["load_status"].is_null() { "load" } else { "sync" };
+    one["data"][0].as_object_mut().unwrap().remove(&format!("{unit}_status"));
+    assert_like_value("30-openapi-status.json", &one, &status);
+    let mut of_task = sample("30-openapi-task.json");
+    for own in ["binlog_filter_rule"] {
+        // Its keys are names that the user gives.
+        of_task[own] = serde_json::json!({});
+    }
+    of_task["target_config"]["security"] = Value::Null;
+    assert_like_value("30-openapi-task.json", &of_task, &tasks["data"][0]);
+    let mut of_source = sample("35-openapi-sources.json");
+    // A recorded source has no relay log, and so nothing to purge.
+    of_source["data"][0]["purge"] = Value::Null;
+    assert_like_value("35-openapi-sources.json", &of_source, &sources);
+    let name = sources["data"][0]["source_name"].as_str().unwrap();
+    let of_status = site.get(&format!("/api/v1/sources/{name}/status")).json();
+    let mut expected = sample("35-openapi-source-status.json");
+    expected["data"][0]["relay_status"] = Value::Null;
+    assert_like_value("35-openapi-source-status.json", &expected, &of_status);
     let refused = [
         ("POST", "/api/v1/tasks"),
         ("DELETE", "/api/v1/sources/a"),
@@ -162,16 +173,77 @@ fn who_may_ask() {
     let strange = open.raw("GET /status HTTP/1.1\r\nHost: evil.example\r\n\r\n");
     assert_eq!(strange.status, 403);
     let outcome = open.dm.run(&["--http", "0.0.0.0:0"]);
-    outcome.expect_failure(&["--http-token-file"]);
+    outcome.expect_failure(&["--http-cert", "--http-token-file"]);
+}
+
+/// Over TLS: who trusts the authority is answered, nobody else; plain requests hear nothing at all.
+#[test]
+fn over_tls_or_not_at_all() {
+    let (Some(authority), Some(other)) = (Authority::new(), Authority::new()) else { return };
+    authority.sign("server", 30);
+    authority.sign("client", 30);
+    other.sign("server", 30);
+    other.sign("client", 30);
+    let (cert, key) = (authority.path("server.pem"), authority.path("server-key.pem"));
+    let site = Site::start_with("5", None, &["--http-cert", &cert, "--http-key", &key]);
+    let request = "GET /health HTTP/1.1\r\nHost: monitoring.example\r\n\r\n";
+    let answered = |authority: &Authority| authority.ask(&site.place, &[], request);
+    assert!(answered(&authority).starts_with("HTTP/1.1 200 OK\r\n"), "{}", site.run.stderr());
+    assert_eq!(answered(&other), "", "an authority that did not sign it");
+    assert!(send(&site.place, request.as_bytes()).is_empty(), "a plain request");
+    assert!(!authority.ask(&site.place, &["-tls1_2"], request).is_empty());
+    // Renewed while it runs; what cannot be used is passed over.
+    authority.put(&other.file("server.pem"), &other.file("server-key.pem"));
+    assert!(answered(&other).starts_with("HTTP/1.1 200 OK\r\n"), "{}", site.run.stderr());
+    assert_eq!(answered(&authority), "");
+    std::fs::write(authority.file("server.pem"), "rubbish").unwrap();
+    assert!(answered(&other).starts_with("HTTP/1.1 200 OK\r\n"), "{}", site.run.stderr());
+    authority.put(&other.file("server.pem"), &other.file("server-key.pem"));
+
+    // Only clients with a certificate of the given authority, and at any address.
+    let ca = authority.path("ca.pem");
+    let guards = ["--http-cert", &cert, "--http-key", &key, "--http-ca", &ca];
+    let known = Site::start_at("0.0.0.0:0", "5", None, &guards);
+    let port = known.place.rsplit_once(':').unwrap().1;
+    let place = format!("127.0.0.1:{port}");
+    let ask = |of: &Authority| {
+        let (cert, key) = (of.path("client.pem"), of.path("client-key.pem"));
+        other.ask(&place, &["-cert", &cert, "-key", &key], request)
+    };
+    assert!(ask(&authority).starts_with("HTTP/1.1 200 OK\r\n"), "{}", known.run.stderr());
+    assert_eq!(ask(&other), "", "a client of another authority");
+    assert_eq!(other.ask(&place, &[], request), "", "a client without a certificate");
+    let other_key = other.path("ca-key.pem");
+    let wrong = ["--http", "127.0.0.1:0", "--http-cert", &cert, "--http-key", &other_key];
+    known.dm.run(&wrong).expect_failure(&["[code=11112:", "do not go together"]);
 }
 
 /// A thousand requests of rubbish: the task does not notice, and the interface still answers.
 #[test]
 fn rubbish_changes_nothing() {
+    rubbish(Site::start("5", None), b"HTTP/1.1 ", |place| {
+        let answer = send(place, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        String::from_utf8_lossy(&answer).into_owned()
+    });
+}
+
+#[test]
+fn rubbish_over_tls_changes_nothing() {
+    let Some(authority) = Authority::new() else { return };
+    authority.sign("server", 30);
+    let (cert, key) = (authority.path("server.pem"), authority.path("server-key.pem"));
+    let site = Site::start_with("5", None, &["--http-cert", &cert, "--http-key", &key]);
+    // An alert is all that who begins with a handshake may hear.
+    rubbish(site, b"\x15", |place| {
+        authority.ask(place, &[], "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    });
+}
+
+/// Sends rubbish to a site, which answers nothing or what begins with `words`, and still answers `asked`.
+fn rubbish(mut site: Site, words: &[u8], asked: impl Fn(&str) -> String) {
     let seed = Random::seed();
     println!("DM_TEST_SEED={seed}");
     let mut random = Random::new(seed);
-    let mut site = Site::start("5", None);
     let heads: [&[u8]; 6] = [
         b"GET /status HTTP/1.1\r\n",
         b"POST /api/v1/tasks HTTP/1.1\r\nContent-Length: 999999\r\n\r\n",
@@ -187,15 +259,13 @@ fn rubbish_changes_nothing() {
         bytes.extend((0..length).map(|_| u8::try_from(random.below(256)).unwrap_or(0)));
         let answer = send(&site.place, &bytes);
         let text = String::from_utf8_lossy(&answer);
-        assert!(answer.is_empty() || text.starts_with("HTTP/1.1 "), "{text}");
+        assert!(answer.is_empty() || answer.starts_with(words), "{text}");
     }
     // Peers that connect and say nothing hold no place for ever.
     let silent: Vec<_> = (0..40).filter_map(|_| TcpStream::connect(&site.place).ok()).collect();
     drop(silent);
-    let alive = wait::poll(DEADLINE, || {
-        let answer = send(&site.place, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        answer.starts_with(b"HTTP/1.1 200").then_some(())
-    });
+    let alive =
+        wait::poll(DEADLINE, || asked(&site.place).starts_with("HTTP/1.1 200").then_some(()));
     assert!(alive.is_some(), "it no longer answers");
     assert!(site.run.is_running(), "the task ended:\n{}", site.run.stderr());
     assert!(!site.run.stderr().contains("panicked"), "{}", site.run.stderr());

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// Modules of dm-core from low to high. A module may use those of lower rows; modules of one row
 /// do not know each other. Modules that are not named here may be used by nobody below `pipeline`.
 const ROWS: &[&[&str]] = &[
-    &["position"],
+    &["meter", "position", "whose"],
     &["error"],
     &["event"],
     &["sql"],

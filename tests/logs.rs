@@ -6,19 +6,10 @@ mod support;
 
 use serde_json::Value;
 use support::dm::{Dm, Outcome};
-use support::workspace;
 
 /// Runs the quick start's task with more arguments.
 fn run(more: &[&str]) -> (Dm, Outcome) {
-    let fixtures = workspace().join("fixtures/quickstart");
-    let mut dm = Dm::new();
-    dm.write("task.yaml", &std::fs::read_to_string(fixtures.join("task.yaml")).unwrap());
-    for number in [1, 2] {
-        let name = format!("source-{number}.yaml");
-        let text = std::fs::read_to_string(fixtures.join(&name)).unwrap();
-        let root = workspace().to_string_lossy().into_owned();
-        dm.add_source(&name, &text.replace("fixtures/", &format!("{root}/fixtures/")));
-    }
+    let dm = Dm::quickstart();
     let outcome = dm.run(&[&["--until", "caught-up"], more].concat());
     (dm, outcome)
 }
@@ -54,12 +45,21 @@ fn json_has_one_object_in_a_line() {
     outcome.expect_success();
     let lines = lines(&dm, "dm.log");
     assert!(!lines.is_empty());
+    let mut of_sources = 0;
     for line in lines {
         let line: Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
         for key in ["level", "time", "message", "component", "task"] {
             assert!(line[key].is_string(), "{key}: {line}");
         }
+        // What a thread of a source says names the source, whatever the message says.
+        let message = line["message"].as_str().unwrap();
+        if message.contains("slow at the target") || message.starts_with("source ") {
+            of_sources += 1;
+            let source = line["source"].as_str().unwrap_or_else(|| panic!("no source: {line}"));
+            assert!(!source.is_empty(), "{line}");
+        }
     }
+    assert!(of_sources > 2, "{of_sources}");
 }
 
 #[test]

@@ -10,6 +10,8 @@
 mod adding;
 #[path = "pipeline/behind.rs"]
 mod behind;
+#[path = "pipeline/beside.rs"]
+mod beside;
 #[path = "pipeline/commands.rs"]
 mod commands;
 #[path = "pipeline/crash.rs"]
@@ -18,6 +20,8 @@ mod crash;
 mod ddl;
 #[path = "pipeline/nasty.rs"]
 mod nasty;
+#[path = "pipeline/held.rs"]
+mod held;
 #[path = "pipeline/operator.rs"]
 mod operator;
 #[path = "pipeline/panics.rs"]

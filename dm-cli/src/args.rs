@@ -1,8 +1,10 @@
 //! What can be typed.
 
+mod common;
 mod help;
 mod help_import;
 mod help_operate;
+mod http;
 mod import;
 mod log;
 mod operate;
@@ -14,6 +16,8 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+pub use self::common::{AskArgs, GivenArgs, KeyArgs, OnlyArgs, StateArgs};
+pub use self::http::HttpArgs;
 pub use self::import::{ImportCheckpointArgs, ImportWorkerArgs};
 pub use self::log::{LogArgs, LogFormat};
 pub use self::operate::*;
@@ -23,6 +27,7 @@ pub use self::operators::{
 };
 pub use self::relay::{PurgeRelayArgs, RelayArgs};
 pub use self::values::TableArg;
+use crate::operate::dumps::Dump;
 
 /// Migrate MySQL and MariaDB databases into TiDB, MySQL, MariaDB or SQLite, from DM's own task files.
 ///
@@ -221,22 +226,19 @@ pub struct FileArgs {
     #[arg(short, long = "source", value_name = "FILE")]
     pub sources: Vec<PathBuf>,
 
+    /// A directory that Dumpling or mydumper wrote: its rows are taken instead of copying the source's
+    /// tables, and the binlog is followed from the position in its metadata. Where a task has several
+    /// sources, repeat it with SOURCE-ID=DIR. A task that has begun with it goes on with it.
+    #[arg(long = "dump-dir", value_name = "[SOURCE-ID=]DIR")]
+    pub dumps: Vec<Dump>,
+
     /// State.
     #[command(flatten)]
     pub state: StateArgs,
 
-    /// File with the key of encrypted passwords (64 hexadecimal digits); the key that DM has built
-    /// in when it is not given.
-    #[arg(long, value_name = "FILE")]
-    pub secret_key_path: Option<PathBuf>,
-}
-
-/// Where tasks keep their state.
-#[derive(Clone, Debug, ClapArgs)]
-pub struct StateArgs {
-    /// Directory of the state files.
-    #[arg(long, default_value = "dm-state", value_name = "DIR", env = "DM_STATE_DIR")]
-    pub state_dir: PathBuf,
+    /// Passwords.
+    #[command(flatten)]
+    pub key: KeyArgs,
 }
 
 /// Arguments of `dm run`.
@@ -264,14 +266,9 @@ pub struct RunArgs {
     #[arg(long, value_name = "MS")]
     pub slow_ms: Option<u64>,
 
-    /// Serve metrics, status, a page and DM's read-only API at this address, such as
-    /// 127.0.0.1:8262. Other than loopback addresses need --http-token-file.
-    #[arg(long, value_name = "ADDR")]
-    pub http: Option<std::net::SocketAddr>,
-
-    /// File with a token that every request to --http has to carry (`Authorization: Bearer ...`).
-    #[arg(long, value_name = "FILE", requires = "http")]
-    pub http_token_file: Option<PathBuf>,
+    /// The HTTP interface.
+    #[command(flatten)]
+    pub http: HttpArgs,
 
     /// Print events as JSON lines on standard output in place of progress.
     #[arg(long)]
@@ -310,9 +307,9 @@ pub struct CheckSourceArgs {
     #[arg(required = true, value_name = "FILE")]
     pub sources: Vec<PathBuf>,
 
-    /// File with the key of encrypted passwords.
-    #[arg(long, value_name = "FILE")]
-    pub secret_key_path: Option<PathBuf>,
+    /// Passwords.
+    #[command(flatten)]
+    pub key: KeyArgs,
 
     /// Print one JSON document.
     #[arg(long)]
@@ -377,9 +374,9 @@ pub struct CryptArgs {
     /// process list.
     pub text: Option<String>,
 
-    /// File with the key (64 hexadecimal digits); DM's built-in key when it is not given.
-    #[arg(long, value_name = "FILE")]
-    pub secret_key_path: Option<PathBuf>,
+    /// Passwords.
+    #[command(flatten)]
+    pub key: KeyArgs,
 }
 
 #[cfg(test)]

@@ -25,6 +25,8 @@ pub enum Failure {
     Input(dm_core::Error),
     /// The task failed.
     Task(dm_core::Error),
+    /// A source of the task failed.
+    Source(String, dm_core::Error),
 }
 
 impl Failure {
@@ -32,8 +34,10 @@ impl Failure {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Usage(_) | Self::Config(_) | Self::Input(_) => ExitCode::from(USAGE),
-            Self::Task(error) if error.code().class == Class::Config => ExitCode::from(USAGE),
-            Self::Task(_) => ExitCode::from(FAILED),
+            Self::Task(error) | Self::Source(_, error) if error.code().class == Class::Config => {
+                ExitCode::from(USAGE)
+            }
+            Self::Task(_) | Self::Source(..) => ExitCode::from(FAILED),
         }
     }
 }
@@ -48,7 +52,9 @@ impl std::fmt::Display for Failure {
                 }
                 write!(f, "{problems}")
             }
-            Self::Input(error) | Self::Task(error) => write!(f, "{error}"),
+            Self::Input(error) | Self::Task(error) | Self::Source(_, error) => {
+                write!(f, "{error}")
+            }
         }
     }
 }

@@ -47,13 +47,16 @@ pub fn tell(text: &str) {
 /// Prints why a command failed: in DM's format, and for a person what to do on a line of its own.
 pub fn fail(failure: &Failure) {
     if logger::is_in_file() {
-        log::error!("{failure}");
+        match failure {
+            Failure::Source(source, _) => dm_core::whose::of(source, || log::error!("{failure}")),
+            _ => log::error!("{failure}"),
+        }
     }
     if logger::is_background() {
         return;
     }
     tell(&failure.to_string());
-    if let Failure::Task(error) | Failure::Input(error) = failure
+    if let Failure::Task(error) | Failure::Input(error) | Failure::Source(_, error) = failure
         && !error.advice().is_empty()
         && std::io::stderr().is_terminal()
     {

@@ -71,6 +71,7 @@ pub mod ddl;
 pub mod error;
 pub mod event;
 pub mod explain;
+pub mod meter;
 pub mod metrics;
 pub mod migration;
 pub mod mysql;
@@ -87,6 +88,7 @@ pub mod state;
 pub mod testing;
 #[cfg(test)]
 mod testing_docs;
+pub mod whose;
 
 pub use dm_filter as filter;
 pub use dm_filter::{

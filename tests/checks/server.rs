@@ -464,6 +464,9 @@ fn a_state_directory_that_everybody_can_write_to() {
             ["check-task", "task.yaml", "-s", "source-1.yaml", "--json", "--state-dir", "open"];
         let found = Checked(serde_json::from_str(&dm.other(&args).stdout).unwrap());
         found.finds("state directory check", "fail", &["everybody", "chmod"]);
+        std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o770)).unwrap();
+        let found = Checked(serde_json::from_str(&dm.other(&args).stdout).unwrap());
+        found.finds("state directory check", "fail", &["its group", "chmod g-w"]);
         std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o700)).unwrap();
         let found = Checked(serde_json::from_str(&dm.other(&args).stdout).unwrap());
         found.passes().silent("state directory check");

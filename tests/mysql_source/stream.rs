@@ -9,6 +9,9 @@ use dm_core::source::{Body, Polled, Source, SourceEvent};
 use mysql::prelude::Queryable;
 
 use crate::server::{Server, end, file_only, read_until, replay, serial, servers};
+use crate::support;
+use crate::support::proxy::Proxy;
+use crate::support::server::Flavor;
 
 fn gtids(events: &[SourceEvent]) -> Vec<Gtid> {
     events
@@ -230,4 +233,22 @@ fn a_cut_connection_is_worth_another_try() {
         let again = source.open(&source.end_position().unwrap());
         assert!(again.is_ok());
     }
+}
+
+/// The address leads to another server between the questions about a place and the stream from it.
+#[test]
+fn a_stream_is_of_the_server_that_was_asked() {
+    let _serial = serial();
+    let Some(one) = servers().into_iter().find(Server::is_mysql) else { return };
+    let Some(other) = support::server::Server::shared(Flavor::Mysql, "other") else { return };
+    let proxy = Proxy::start(&one.plan.host, one.plan.port);
+    let mut near = one.clone();
+    near.plan.port = proxy.port;
+    let source = near.source(SnapshotOptions::default(), StreamOptions::default());
+    let from = file_only(&source.end_position().unwrap());
+    let server = source.info().unwrap().server;
+    assert_eq!(source.open(&from).unwrap().server(), Some(server.as_str()));
+    proxy.redirect_after(1, &other.host, other.port);
+    let Err(error) = source.open(&from) else { panic!("the stream is of another server") };
+    assert!(error.is_transient() && error.to_string().contains("leads to"), "{error}");
 }

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use serde_json::json;
+
 use crate::place::{DB, PATIENCE, Place, servers, wait_rows};
 use crate::support::compare::{Target, assert_databases_equal};
 use crate::support::dm::Task;
@@ -88,6 +90,32 @@ fn a_source_that_is_gone_is_told_at_once() {
     proxy.refuse(false);
     place.json(&["start-task", "task.yaml"]);
     wait_rows(to, "t", 2);
+    place.json(&["stop-task", "test"]);
+}
+
+/// Ctrl-C while a run waits for a server that is away: it was stopped, and did not fail.
+#[test]
+fn a_run_that_waits_is_stopped_and_has_not_failed() {
+    let _one = serial();
+    let Some((from, to)) = servers() else { return };
+    let proxy = Proxy::start(&to.address.host, to.address.port);
+    let place = place(&from.address, &through(&proxy, to));
+    let process = place.dm.start(&[]);
+    wait_rows(to, "t", 2);
+    place.wait_sync("source-1");
+    proxy.refuse(true);
+    proxy.cut();
+    from.run(DB, "INSERT INTO t VALUES (3, 'three')");
+    let status = place.wait_stage("source-1", "Paused");
+    assert_eq!(status["result"]["errors"].as_array().map(Vec::len), Some(1), "{status:#}");
+    process.interrupt();
+    let ended = process.wait(PATIENCE).expect_success();
+    assert!(ended.stderr.contains("stopped; the same command goes on"), "{}", ended.stderr);
+    let status = place.status("source-1");
+    assert_eq!((&status["stage"], &status["result"]["errors"]), (&"Stopped".into(), &json!([])));
+    proxy.refuse(false);
+    place.json(&["resume-task", "test"]);
+    wait_rows(to, "t", 3);
     place.json(&["stop-task", "test"]);
 }
 

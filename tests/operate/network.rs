@@ -19,6 +19,9 @@ use crate::support::{env_number, serial, wait};
 /// The database of the load.
 const LOADED: &str = "w";
 
+/// Transactions of the load: a fault lasts as long as the load takes for a number of them.
+const PER_SECOND: u64 = 60;
+
 /// Waits of at most a second between two attempts.
 const QUICK: &str = "checker: {backoff-max: 1s, backoff-rollback: 1s}\n";
 
@@ -61,14 +64,14 @@ const FAULTS: [Fault; 10] = [
 ];
 
 impl Fault {
-    /// Lets it happen, and ends it.
-    fn happen(self, proxy: &Proxy) {
-        let while_it_lasts = || wait::pass(Duration::from_millis(300));
+    /// Lets it happen while the load goes on, and ends it.
+    fn happen(self, proxy: &Proxy, load: &Load) {
+        let while_it_lasts = || load.advance(20);
         match self {
             Self::Cut => proxy.cut(),
             Self::CutOften => (0..3).for_each(|_| {
                 proxy.cut();
-                wait::pass(Duration::from_millis(60));
+                load.advance(4);
             }),
             Self::Away | Self::NoNew => {
                 proxy.refuse(true);
@@ -126,11 +129,11 @@ fn twenty_faults_of_the_network() {
     let place = place(&through(&up, from), &through(&down, to), &[LOADED]);
     place.json(&["start-task", "task.yaml"]);
     place.wait_sync("source-1");
-    let load = Load::start(from, LOADED, seed, 2, 60);
+    let load = Load::start(from, LOADED, seed, 2, PER_SECOND);
     let mut count = 0;
     for (side, proxy) in [("source", &up), ("target", &down)] {
         for fault in FAULTS {
-            fault.happen(proxy);
+            fault.happen(proxy, &load);
             count += 1;
             from.run(LOADED, &format!("INSERT INTO seen VALUES ({count})"));
             wait::until(&format!("{fault:?} on the way to the {side} is over"), PATIENCE, || {
@@ -164,12 +167,12 @@ fn servers_that_are_gone_for_a_while() {
     let place = place(&from.address, &to.address, &[LOADED]);
     place.json(&["start-task", "task.yaml"]);
     place.wait_sync("source-1");
-    let load = Load::start(from, LOADED, seed, 2, 60);
+    let load = Load::start(from, LOADED, seed, 2, PER_SECOND);
     to.stop();
     load.advance(20);
     let status = place.wait_stage("source-1", "Paused");
     assert_eq!(error(&status)["ErrScope"], "downstream", "{status:#}");
-    wait::pass(Duration::from_secs(env_number("DM_TEST_STOP_SECONDS", 2)));
+    load.advance(env_number("DM_TEST_STOP_SECONDS", 2) * PER_SECOND);
     to.restart();
     place.wait_stage("source-1", "Running");
     from.kill();

@@ -4,11 +4,11 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::place::{DB, Place, servers, wait_rows};
+use crate::place::{DB, PATIENCE, Place, servers, wait_rows};
 use crate::support::compare::Target;
-use crate::support::dm::Task;
-use crate::support::serial;
+use crate::support::dm::{Process, Task};
 use crate::support::server::{Address, Flavor, Server};
+use crate::support::{http, serial};
 
 /// Words of nothing else.
 const SOURCE: &str = "Zq7-of-the-source-Kx2";
@@ -95,6 +95,39 @@ fn no_password_is_told_or_kept_in_clear() {
     ] {
         quiet(&place, args);
     }
+    // A process that keeps a relay log, and its files.
+    for args in [
+        &["start-relay", "-s", "source-1"][..],
+        &["query-status", "-s", "source-1"],
+        &["stop-relay", "-s", "source-1"],
+    ] {
+        quiet(&place, args);
+    }
+    // The HTTP interface of a run that logs everything.
+    quiet(&place, &["stop-task", "test"]);
+    let args = ["run", "task.yaml", "--http", "127.0.0.1:0", "--log-level", "trace"];
+    let run = Process::spawn(place.command(&args));
+    let site = http::place_of(&run);
+    place.wait_sync("source-1");
+    for path in [
+        "/",
+        "/status",
+        "/metrics",
+        "/health",
+        "/api/v1/tasks",
+        "/api/v1/sources?with_status=true",
+        "/api/v1/tasks/test/status",
+    ] {
+        clean(path, http::get(&site, path).as_bytes());
+    }
+    for line in command_lines() {
+        clean("a command line", &line);
+    }
+    run.interrupt();
+    let ended = run.wait(PATIENCE);
+    clean("a run", format!("{}{}", ended.stdout, ended.stderr).as_bytes());
+    quiet(&place, &["start-task", "task.yaml"]);
+    place.wait_sync("source-1");
     // Errors: a statement that the target refuses, a password that is no longer right.
     to.run(DB, "DROP TABLE t");
     from.run(DB, "INSERT INTO t VALUES (3, 'three')");
@@ -134,15 +167,19 @@ fn a_state_directory_that_others_can_write_is_refused() {
     let place = Place::of(&Task::new("full", &sources, Target::Sqlite(Path::new("x.db")), &[DB]));
     let state = place.dm.state();
     std::fs::create_dir(&state).unwrap();
-    std::fs::set_permissions(&state, std::fs::Permissions::from_mode(0o777)).unwrap();
-    for args in [
-        &["run", "task.yaml", "--source", "source-1.yaml"][..],
-        &["start-task", "task.yaml", "--source-file", "source-1.yaml"],
-    ] {
-        let outcome = place.dm(args);
-        let said = format!("{}{}", outcome.stdout, outcome.stderr);
-        let refused = !outcome.status.success() && said.contains("can be written by everybody");
-        assert!(refused, "{args:?}: {said}");
+    for (mode, who, advice) in
+        [(0o777, "everybody", "chmod go-w"), (0o770, "its group", "chmod g-w")]
+    {
+        std::fs::set_permissions(&state, std::fs::Permissions::from_mode(mode)).unwrap();
+        for args in [
+            &["run", "task.yaml", "--source", "source-1.yaml"][..],
+            &["start-task", "task.yaml", "--source-file", "source-1.yaml"],
+        ] {
+            let outcome = place.dm(args);
+            let said = format!("{}{}", outcome.stdout, outcome.stderr);
+            let refused = !outcome.status.success() && said.contains("[code=24");
+            assert!(refused && said.contains(who) && said.contains(advice), "{args:?}: {said}");
+        }
     }
     assert_eq!(std::fs::read_dir(&state).unwrap().count(), 0, "something was put there");
     std::fs::set_permissions(&state, std::fs::Permissions::from_mode(0o700)).unwrap();

@@ -103,6 +103,19 @@ impl Dm {
         self.sources.push(file.to_owned());
     }
 
+    /// The files of the quick start, which need no server.
+    pub fn quickstart() -> Self {
+        let fixtures = super::workspace().join("fixtures/quickstart");
+        let read = |name: &str| std::fs::read_to_string(fixtures.join(name)).expect("a fixture");
+        let mut dm = Self::new();
+        dm.write("task.yaml", &read("task.yaml"));
+        let root = format!("{}/fixtures/", super::workspace().display());
+        for name in ["source-1.yaml", "source-2.yaml"] {
+            dm.add_source(name, &read(name).replace("fixtures/", &root));
+        }
+        dm
+    }
+
     /// Writes task and source files of a [`Task`].
     pub fn set_up(task: &Task<'_>) -> Self {
         let mut dm = Self::new();

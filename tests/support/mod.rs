@@ -8,13 +8,16 @@
 // Every test binary compiles this module and uses a part of it.
 #![allow(dead_code)]
 
+pub mod authority;
 pub mod cases;
 pub mod compare;
 pub mod dm;
+pub mod http;
 pub mod proxy;
 pub mod random;
 pub mod refuser;
 pub mod replica;
+pub mod samples;
 pub mod server;
 pub mod shapes;
 pub mod sql;

@@ -17,6 +17,8 @@ const BLOCK: usize = 16 * 1024;
 #[derive(Debug)]
 struct Control {
     upstream: Mutex<SocketAddr>,
+    /// Where connections beyond this number go.
+    later: Mutex<Option<(u64, SocketAddr)>>,
     refuse: AtomicBool,
     swallow: AtomicBool,
     delay_ms: AtomicU64,
@@ -42,6 +44,7 @@ impl Proxy {
         let local = listener.local_addr().expect("an address");
         let control = Arc::new(Control {
             upstream: Mutex::new(resolve(host, port)),
+            later: Mutex::default(),
             refuse: AtomicBool::default(),
             swallow: AtomicBool::default(),
             delay_ms: AtomicU64::default(),
@@ -68,6 +71,12 @@ impl Proxy {
     pub fn redirect(&self, host: &str, port: u16) {
         let mut upstream = self.control.upstream.lock().unwrap_or_else(PoisonError::into_inner);
         *upstream = resolve(host, port);
+    }
+
+    /// As [`Proxy::redirect`], after so many more connections.
+    pub fn redirect_after(&self, connections: u64, host: &str, port: u16) {
+        let mut later = self.control.later.lock().unwrap_or_else(PoisonError::into_inner);
+        *later = Some((self.accepted() + connections, resolve(host, port)));
     }
 
     /// While on, new connections are closed at once. Together with [`Proxy::cut`]: the server is
@@ -127,7 +136,13 @@ fn accept(listener: &TcpListener, control: &Arc<Control>) {
             continue;
         }
         // A server that is down is seen by the client as a closed connection.
-        let upstream = *control.upstream.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut upstream = *control.upstream.lock().unwrap_or_else(PoisonError::into_inner);
+        let later = *control.later.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((after, elsewhere)) = later
+            && control.accepted.load(Ordering::SeqCst) >= after
+        {
+            upstream = elsewhere;
+        }
         let Ok(server) = TcpStream::connect(upstream) else { continue };
         control.accepted.fetch_add(1, Ordering::SeqCst);
         let _ = (client.set_nodelay(true), server.set_nodelay(true));

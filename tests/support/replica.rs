@@ -35,15 +35,39 @@ pub fn end_replication(replica: &Server) {
     replica.run("", words);
 }
 
-/// Waits until a replica has all that its source has now.
+/// Waits until a replica has all that its source has now, as long as it gets on.
 pub fn follows(source: &Server, replica: &Server) {
     let wanted = source.position().gtid;
-    wait::until("the replica has it all", DEADLINE, || {
-        if source.flavor.is_mysql() {
-            replica.value::<i32>(&format!("SELECT GTID_SUBSET('{wanted}', @@GLOBAL.gtid_executed)"))
-                == 1
+    let mysql = source.flavor.is_mysql();
+    let has_all = || {
+        if mysql {
+            let asked = format!("SELECT GTID_SUBSET('{wanted}', @@GLOBAL.gtid_executed)");
+            replica.value::<i32>(&asked) == 1
         } else {
             replica.value::<String>("SELECT @@gtid_current_pos") == wanted
         }
-    });
+    };
+    loop {
+        let stood = stands(replica);
+        if wait::poll(DEADLINE, || has_all().then_some(())).is_some() {
+            return;
+        }
+        assert!(stands(replica) != stood, "the replica lacks some of {wanted}: {stood:#?}");
+    }
+}
+
+/// What a replica says of itself: where it is, and its errors.
+fn stands(replica: &Server) -> Vec<String> {
+    let asked = if replica.flavor.is_mysql() { "SHOW REPLICA STATUS" } else { "SHOW SLAVE STATUS" };
+    let telling = |name: &str| {
+        ["_Error", "_Running", "Log_Pos", "Gtid_", "Running_State"].iter().any(|w| name.contains(w))
+    };
+    let rows: Vec<mysql::Row> = replica.rows(asked);
+    let told = |row: &mysql::Row| {
+        let columns = row.columns();
+        let value = |at: usize| row.as_ref(at).map(|v| v.as_sql(true)).unwrap_or_default();
+        let all = columns.iter().enumerate().map(|(at, c)| (c.name_str().into_owned(), value(at)));
+        all.filter(|(name, _)| telling(name)).map(|(n, v)| format!("{n}: {v}")).collect::<Vec<_>>()
+    };
+    rows.iter().flat_map(told).collect()
 }

@@ -351,8 +351,12 @@ impl Load {
 
     /// Waits until `more` further transactions went through.
     pub fn advance(&self, more: u64) {
+        const STEP: u64 = 500;
         let goal = self.done() + more;
-        wait::until("the load goes on", Duration::from_secs(60), || self.done() >= goal);
+        while self.done() < goal {
+            let next = goal.min(self.done() + STEP);
+            wait::until("the load goes on", Duration::from_secs(60), || self.done() >= next);
+        }
     }
 
     /// Stops the writers and gives the number of transactions that went through.

@@ -12,7 +12,7 @@ pub enum LogFormat {
     /// For people.
     #[default]
     Text,
-    /// One JSON object: level, time, message, component, task.
+    /// One JSON object: level, time, message, component, task, source.
     Json,
 }
 

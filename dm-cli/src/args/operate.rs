@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 
-use super::{StateArgs, TableArg};
+use super::{AskArgs, GivenArgs, KeyArgs, OnlyArgs, StateArgs, TableArg};
+use crate::operate::dumps::Dump;
 
 /// Arguments of `dm start-task`.
 #[derive(Debug, ClapArgs)]
@@ -12,13 +13,15 @@ pub struct StartArgs {
     /// The task file (DM's task.yaml).
     pub task: PathBuf,
 
-    /// Start these sources' parts only; repeat it, or give several with commas.
-    #[arg(short, long = "source", value_name = "ID", value_delimiter = ',')]
-    pub sources: Vec<String>,
+    /// Its part.
+    #[command(flatten)]
+    pub only: OnlyArgs,
 
-    /// A source file for a source that is not registered with `operate-source`; repeat it for each.
-    #[arg(long = "source-file", value_name = "FILE")]
-    pub source_files: Vec<PathBuf>,
+    /// A directory that Dumpling or mydumper wrote: its rows are taken instead of copying the source's
+    /// tables, and the binlog is followed from the position in its metadata. Where a task has several
+    /// sources, repeat it with SOURCE-ID=DIR. A task that has begun with it goes on with it.
+    #[arg(long = "dump-dir", value_name = "[SOURCE-ID=]DIR")]
+    pub dumps: Vec<Dump>,
 
     /// Forget what is stored of the task, here and at the target, and begin anew.
     #[arg(long)]
@@ -29,18 +32,13 @@ pub struct StartArgs {
     #[arg(long, value_name = "TIME")]
     pub start_time: Option<String>,
 
-    /// File with the key of encrypted passwords (64 hexadecimal digits); the key that DM has built
-    /// in when it is not given.
-    #[arg(long, value_name = "FILE")]
-    pub secret_key_path: Option<PathBuf>,
-
-    /// State.
+    /// Sources that are not registered.
     #[command(flatten)]
-    pub state: StateArgs,
+    pub given: GivenArgs,
 
-    /// Answer in DM's JSON, also on a terminal.
-    #[arg(long)]
-    pub json: bool,
+    /// State and answer.
+    #[command(flatten)]
+    pub ask: AskArgs,
 }
 
 /// Arguments of `dm pause-task` and `dm stop-task`.
@@ -50,17 +48,13 @@ pub struct TaskArgs {
     #[arg(required_unless_present = "sources")]
     pub task: Option<String>,
 
-    /// These sources' parts only; repeat it, or give several with commas.
-    #[arg(short, long = "source", value_name = "ID", value_delimiter = ',')]
-    pub sources: Vec<String>,
-
-    /// State.
+    /// Its part.
     #[command(flatten)]
-    pub state: StateArgs,
+    pub only: OnlyArgs,
 
-    /// Answer in DM's JSON, also on a terminal.
-    #[arg(long)]
-    pub json: bool,
+    /// State and answer.
+    #[command(flatten)]
+    pub ask: AskArgs,
 }
 
 /// Arguments of `dm resume-task`.
@@ -69,6 +63,10 @@ pub struct ResumeArgs {
     /// Task and sources.
     #[command(flatten)]
     pub task: TaskArgs,
+
+    /// Sources that are not registered.
+    #[command(flatten)]
+    pub given: GivenArgs,
 
     /// Apply what comes first so that applying it twice does no harm: for a span of the source's
     /// binlog (`10m`, `1h30m`), or up to a position (`file:offset`, a GTID set). After a stop at a
@@ -91,29 +89,21 @@ pub struct AddTableArgs {
     #[arg(short, long = "table", value_name = "SCHEMA.TABLE", required = true)]
     pub tables: Vec<TableArg>,
 
-    /// These sources only; repeat it, or give several with commas.
-    #[arg(short, long = "source", value_name = "ID", value_delimiter = ',')]
-    pub sources: Vec<String>,
+    /// Its part.
+    #[command(flatten)]
+    pub only: OnlyArgs,
 
     /// Take back an addition that has not come to its end. Copied rows stay at the target.
     #[arg(long)]
     pub cancel: bool,
 
-    /// A source file for a source that is not registered with `operate-source`; repeat it for each.
-    #[arg(long = "source-file", value_name = "FILE")]
-    pub source_files: Vec<PathBuf>,
-
-    /// File with the key of encrypted passwords.
-    #[arg(long, value_name = "FILE")]
-    pub secret_key_path: Option<PathBuf>,
-
-    /// State.
+    /// Sources that are not registered.
     #[command(flatten)]
-    pub state: StateArgs,
+    pub given: GivenArgs,
 
-    /// Answer in JSON, also on a terminal.
-    #[arg(long)]
-    pub json: bool,
+    /// State and answer.
+    #[command(flatten)]
+    pub ask: AskArgs,
 }
 
 /// Arguments of `dm query-status`.
@@ -122,21 +112,17 @@ pub struct StatusArgs {
     /// The task, by its name or its file; all tasks of the state directory when it is not given.
     pub task: Option<String>,
 
-    /// These sources' parts only; repeat it, or give several with commas.
-    #[arg(short, long = "source", value_name = "ID", value_delimiter = ',')]
-    pub sources: Vec<String>,
+    /// Its part.
+    #[command(flatten)]
+    pub only: OnlyArgs,
 
     /// All there is to know also of all tasks.
     #[arg(long)]
     pub more: bool,
 
-    /// State.
+    /// State and answer.
     #[command(flatten)]
-    pub state: StateArgs,
-
-    /// Answer in DM's JSON, also on a terminal.
-    #[arg(long)]
-    pub json: bool,
+    pub ask: AskArgs,
 }
 
 /// What to do with sources.
@@ -174,9 +160,9 @@ pub struct SourceArgs {
     #[arg(short, long)]
     pub print_sample_config: bool,
 
-    /// File with the key of encrypted passwords.
-    #[arg(long, value_name = "FILE")]
-    pub secret_key_path: Option<PathBuf>,
+    /// Passwords.
+    #[command(flatten)]
+    pub key: KeyArgs,
 
     /// State.
     #[command(flatten)]
@@ -197,14 +183,9 @@ pub enum ConfigKind {
 pub struct GetConfigArgs {
     /// Of what.
     pub kind: ConfigKind,
-    /// The task or the source.
-    pub name: String,
-    /// Write it to this file; it must not exist.
-    #[arg(short, long, visible_short_alias = 'p', alias = "path", value_name = "FILE")]
-    pub file: Option<PathBuf>,
-    /// State.
+    /// The task or the source, and where to.
     #[command(flatten)]
-    pub state: StateArgs,
+    pub config: NamedConfig,
 }
 
 /// What to do with configurations.
@@ -239,9 +220,9 @@ pub struct ConfigDir {
     /// The directory.
     #[arg(short, long, default_value = "configs", alias = "path", value_name = "DIR")]
     pub dir: PathBuf,
-    /// File with the key of encrypted passwords.
-    #[arg(long, value_name = "FILE")]
-    pub secret_key_path: Option<PathBuf>,
+    /// Passwords.
+    #[command(flatten)]
+    pub key: KeyArgs,
     /// State.
     #[command(flatten)]
     pub state: StateArgs,
@@ -252,9 +233,9 @@ pub struct ConfigDir {
 pub struct LocksArgs {
     /// The task; all tasks when it is not given.
     pub task: Option<String>,
-    /// These sources only.
-    #[arg(short, long = "source", value_name = "ID", value_delimiter = ',')]
-    pub sources: Vec<String>,
+    /// Its part.
+    #[command(flatten)]
+    pub only: OnlyArgs,
 }
 
 /// Arguments of `dm history`.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
 
-use super::StateArgs;
+use super::{KeyArgs, StateArgs};
 
 /// What becomes of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -128,9 +128,9 @@ pub struct StructureFrom {
     #[arg(long = "source-file", value_name = "SOURCE-FILE")]
     pub source_files: Vec<PathBuf>,
 
-    /// File with the key of encrypted passwords, as for `dm run`.
-    #[arg(long, value_name = "KEY-FILE")]
-    pub secret_key_path: Option<PathBuf>,
+    /// Passwords.
+    #[command(flatten)]
+    pub key: KeyArgs,
 
     /// Write it to the checkpoint at once; it always is.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true")]

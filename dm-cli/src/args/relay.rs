@@ -1,10 +1,8 @@
 //! Arguments of the commands about relay logs, with dmctl's names and letters.
 
-use std::path::PathBuf;
-
 use clap::Args as ClapArgs;
 
-use super::StateArgs;
+use super::{KeyArgs, StateArgs};
 
 /// Arguments of `dm start-relay`, `stop-relay`, `pause-relay` and `resume-relay`.
 #[derive(Debug, ClapArgs)]
@@ -17,9 +15,9 @@ pub struct RelayArgs {
     #[arg(value_name = "WORKER")]
     pub workers: Vec<String>,
 
-    /// File with the key of encrypted passwords.
-    #[arg(long, value_name = "FILE")]
-    pub secret_key_path: Option<PathBuf>,
+    /// Passwords.
+    #[command(flatten)]
+    pub key: KeyArgs,
 
     /// State.
     #[command(flatten)]
@@ -41,9 +39,9 @@ pub struct PurgeRelayArgs {
     #[arg(long, value_name = "NAME")]
     pub sub_dir: Option<String>,
 
-    /// File with the key of encrypted passwords.
-    #[arg(long, value_name = "FILE")]
-    pub secret_key_path: Option<PathBuf>,
+    /// Passwords.
+    #[command(flatten)]
+    pub key: KeyArgs,
 
     /// State.
     #[command(flatten)]

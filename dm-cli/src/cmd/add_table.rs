@@ -28,7 +28,7 @@ pub fn run(args: &AddTableArgs) -> Result<ExitCode, Failure> {
         Err(failure) => return Err(failure),
     };
     let document = answers::operate_task("Update", &reply);
-    if out::wants_json(args.json) {
+    if out::wants_json(args.ask.json) {
         return answers::print(&document);
     }
     if reply.refused.is_empty() {
@@ -38,12 +38,12 @@ pub fn run(args: &AddTableArgs) -> Result<ExitCode, Failure> {
 }
 
 fn add(args: &AddTableArgs, task: &str, tables: &[TableName]) -> Result<Reply, Failure> {
-    let dir = &args.state.state_dir;
+    let dir = args.ask.dir();
     let reader = StateReader::open(dir, task)?;
     if args.cancel {
         let mut all = Reply::default();
         for table in tables {
-            let sources = sources_adding(&reader, &args.sources, table)?;
+            let sources = sources_adding(&reader, &args.only.sources, table)?;
             let verb = Verb::CancelAdd(table.clone());
             all = super::task::one(dir, task, &Command { verb, sources })?;
             if !all.is_ok() {
@@ -54,7 +54,7 @@ fn add(args: &AddTableArgs, task: &str, tables: &[TableName]) -> Result<Reply, F
     }
     let texts = texts(args, dir, task, &reader)?;
     let (plan, _) = texts.plan()?;
-    let found = Migration::builder(plan).build().can_add(&args.sources, tables, &reader)?;
+    let found = Migration::builder(plan).build().can_add(&args.only.sources, tables, &reader)?;
     let sources: Vec<String> = found.tables.keys().cloned().collect();
     drop(reader);
     super::task::one(dir, task, &Command { verb: Verb::Add(found.tables), sources })
@@ -94,8 +94,8 @@ fn texts(
     if !file.is_file() {
         return Texts::from_kept(&kept);
     }
-    let key = args.secret_key_path.as_deref();
-    let given = Texts::gather(file, &args.source_files, key, dir)?;
+    let key = args.given.key.path();
+    let given = Texts::gather(file, &args.given.source_files, key, dir)?;
     let differs = match Texts::from_kept(&kept) {
         Ok(kept) => Changes::between(&kept, &given) != Changes::default(),
         Err(_) => true,

@@ -51,7 +51,7 @@ pub fn source(args: &CheckSourceArgs) -> Result<ExitCode, Failure> {
     let mut all = true;
     let (mut texts, mut documents) = (Vec::new(), Vec::new());
     for path in &args.sources {
-        let (plan, warnings) = files::sources_plan(path, args.secret_key_path.as_deref())?;
+        let (plan, warnings) = files::sources_plan(path, args.key.path())?;
         for warning in &warnings {
             out::tell(&format!("warning: {warning}"));
         }

@@ -20,27 +20,20 @@ use crate::operate::texts::{Text, Texts, source_id};
 use crate::out;
 
 pub fn get(args: &GetConfigArgs) -> Result<ExitCode, Failure> {
-    show(args.kind, &args.name, args.file.as_deref(), &args.state.state_dir)
+    show(args.kind, &args.config)
 }
 
 pub fn run(command: &ConfigCommand) -> Result<ExitCode, Failure> {
-    let named = |kind, args: &NamedConfig| {
-        show(kind, &args.name, args.file.as_deref(), &args.state.state_dir)
-    };
     match command {
-        ConfigCommand::Task(args) => named(ConfigKind::Task, args),
-        ConfigCommand::Source(args) => named(ConfigKind::Source, args),
+        ConfigCommand::Task(args) => show(ConfigKind::Task, args),
+        ConfigCommand::Source(args) => show(ConfigKind::Source, args),
         ConfigCommand::Export(args) => export(args),
         ConfigCommand::Import(args) => import(args),
     }
 }
 
-fn show(
-    kind: ConfigKind,
-    name: &str,
-    file: Option<&Path>,
-    dir: &Path,
-) -> Result<ExitCode, Failure> {
+fn show(kind: ConfigKind, args: &NamedConfig) -> Result<ExitCode, Failure> {
+    let (name, dir) = (args.name.as_str(), args.state.state_dir.as_path());
     let found = match kind {
         ConfigKind::Task => task_text(dir, name),
         ConfigKind::Source => source_text(dir, name),
@@ -53,7 +46,7 @@ fn show(
             return answers::print(&document);
         }
     };
-    if let Some(file) = file {
+    if let Some(file) = &args.file {
         write_new(file, &text)?;
         let message = format!("write config to file {} succeed", file.display());
         return answers::print(&answers::answer(true, &message, json!({"cfg": ""})));
@@ -124,7 +117,7 @@ fn file_name(name: &str) -> String {
 
 fn import(args: &ConfigDir) -> Result<ExitCode, Failure> {
     let state = &args.state.state_dir;
-    let key = files::key(args.secret_key_path.as_deref())?;
+    let key = files::key(args.key.path())?;
     let registry = Registry::new(state);
     let known = registry.sources()?;
     let mut sources = BTreeMap::new();
@@ -150,7 +143,7 @@ fn import(args: &ConfigDir) -> Result<ExitCode, Failure> {
     let mut good = true;
     let tasks = yaml_files(&args.dir.join("tasks"))?;
     for path in &tasks {
-        let texts = Texts::gather(path, &[], args.secret_key_path.as_deref(), state)?;
+        let texts = Texts::gather(path, &[], args.key.path(), state)?;
         let (plan, _) = texts.plan()?;
         let reply = start_plan(state, &texts, &plan, &Wanted::default())?;
         good &= reply.is_ok();

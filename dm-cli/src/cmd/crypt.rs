@@ -19,12 +19,12 @@ fn text(args: &CryptArgs) -> Result<String, Failure> {
 }
 
 pub fn encrypt(args: &CryptArgs) -> Result<ExitCode, Failure> {
-    let key = files::key(args.secret_key_path.as_deref())?;
+    let key = files::key(args.key.path())?;
     out::say(&dm_core::config::encrypt(&text(args)?, &key))
 }
 
 pub fn decrypt(args: &CryptArgs) -> Result<ExitCode, Failure> {
-    let key = files::key(args.secret_key_path.as_deref())?;
+    let key = files::key(args.key.path())?;
     let plain = dm_core::config::decrypt(&text(args)?, &key).map_err(Failure::Input)?;
     out::say(plain.expose())
 }

@@ -11,10 +11,10 @@ use crate::out;
 
 pub fn run(args: &LocksArgs) -> Result<ExitCode, Failure> {
     let of = args.task.as_deref().map(|task| format!(" for task {task}")).unwrap_or_default();
-    let from = if args.sources.is_empty() {
+    let from = if args.only.sources.is_empty() {
         String::new()
     } else {
-        format!(" of {}", args.sources.join(", "))
+        format!(" of {}", args.only.sources.join(", "))
     };
     let message = format!("no DDL lock exists{of}{from}");
     if !out::wants_json(false) {

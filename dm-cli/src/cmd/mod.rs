@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod add_table;
+mod changed;
 mod check;
 mod checkpoint;
 mod config;

@@ -133,8 +133,9 @@ fn migration(task: &str, from: &StructureFrom) -> Result<Option<Migration>, Fail
     let files = FileArgs {
         task: path,
         sources: from.source_files.clone(),
+        dumps: Vec::new(),
         state: from.state.clone(),
-        secret_key_path: from.secret_key_path.clone(),
+        key: from.key.clone(),
     };
     let (plan, _) = files::plan(&files)?;
     Ok(Some(Migration::builder(plan).build()))

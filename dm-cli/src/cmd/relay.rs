@@ -51,7 +51,7 @@ pub fn stop(args: &RelayArgs) -> Result<ExitCode, Failure> {
 
 pub fn purge(args: &PurgeRelayArgs) -> Result<ExitCode, Failure> {
     let state_dir = &args.state.state_dir;
-    let purged = texts(state_dir, &args.source, args.secret_key_path.as_deref())
+    let purged = texts(state_dir, &args.source, args.key.path())
         .and_then(|texts| config(state_dir, &texts))
         .and_then(|config| {
             Ok(relay::purge_before(&config, &args.filename, args.sub_dir.as_deref())?)
@@ -72,7 +72,7 @@ pub fn purge(args: &PurgeRelayArgs) -> Result<ExitCode, Failure> {
 /// Starts it, or tries again at once when a process keeps it already.
 fn start_one(args: &RelayArgs, source: &str) -> Result<String, Failure> {
     let state_dir = &args.state.state_dir;
-    let texts = texts(state_dir, source, args.secret_key_path.as_deref())?;
+    let texts = texts(state_dir, source, args.key.path())?;
     let dir = config(state_dir, &texts)?.directory();
     dir.want(Stage::Running)?;
     if dir.puller()?.is_none() {

@@ -1,6 +1,5 @@
 //! `dm run`: a task in the foreground.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use dm_core::{Migration, Outcome, Until};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::args::RunArgs;
-use crate::files::{self, Failure};
+use crate::files::Failure;
 use crate::http;
 use crate::operate::changes;
 use crate::operate::texts::Texts;
@@ -25,7 +24,8 @@ const INTERRUPTED: i32 = 130;
 pub fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     crate::memory::give_back();
     let until = until(args.until.as_deref())?;
-    let texts = Texts::read(&args.files)?;
+    let mut texts = Texts::read(&args.files)?;
+    changes::keep_dumps(&args.files.state.state_dir, &mut texts)?;
     let (mut plan, warnings) = texts.plan()?;
     plan.limits.max_rows_per_second = args.max_rows_per_second.or(plan.limits.max_rows_per_second);
     plan.limits.max_bytes_per_second =
@@ -51,7 +51,7 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     }
     let migration = builder.build();
     // Ends with the run.
-    let _http = args.http.map(|address| listen(address, args, &migration)).transpose()?;
+    let _http = http::serve(&args.http, &migration, &texts.task.raw().unwrap_or_default(), dir)?;
     let interrupts = Arc::new(AtomicUsize::new(0));
     watch_signals(&interrupts)?;
     match watched(&migration, args.json, &interrupts) {
@@ -65,29 +65,14 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         }
         Err(error) => {
             events.error(&error);
-            Err(Failure::Task(error))
+            let sources = migration.control().status().sources;
+            let failed = sources.iter().find(|s| s.error.is_some());
+            Err(match failed {
+                Some(source) => Failure::Source(source.source.clone(), error),
+                None => Failure::Task(error),
+            })
         }
     }
-}
-
-/// Serves the HTTP interface, and says where.
-fn listen(
-    address: SocketAddr,
-    args: &RunArgs,
-    migration: &Migration,
-) -> Result<http::Server, Failure> {
-    let token = match &args.http_token_file {
-        Some(path) => Some(files::read(path)?.trim().to_owned()),
-        None => None,
-    };
-    if token.as_ref().is_some_and(String::is_empty) {
-        return Err(Failure::Usage("--http-token-file: the file holds no token".to_owned()));
-    }
-    let about = http::About::new(migration.plan());
-    let site = http::Site::new(migration.control(), about, token);
-    let server = http::Server::start(address, site)?;
-    out::tell(&format!("http://{}/ shows how it stands", server.address()));
-    Ok(server)
 }
 
 /// Runs with somebody watching.

@@ -59,7 +59,7 @@ fn read(args: &SourceArgs, key: &SecretKey) -> Result<BTreeMap<String, String>, 
 /// Checks a source file as a task would, and asks its server; its id.
 fn check(text: &Text, args: &SourceArgs) -> Result<String, Failure> {
     let id = source_id(text).unwrap_or_default();
-    let texts = Texts::of_source(text.clone(), args.secret_key_path.as_deref());
+    let texts = Texts::of_source(text.clone(), args.key.path());
     let (plan, warnings) = texts.plan()?;
     for warning in warnings.iter().filter(|w| w.to_string().contains(&text.name)) {
         out::tell(&format!("warning: {warning}"));
@@ -70,7 +70,7 @@ fn check(text: &Text, args: &SourceArgs) -> Result<String, Failure> {
 }
 
 fn write(args: &SourceArgs, create: bool) -> Result<Vec<Value>, Failure> {
-    let key = files::key(args.secret_key_path.as_deref())?;
+    let key = files::key(args.key.path())?;
     let registry = Registry::new(&args.state.state_dir);
     let sources = read(args, &key)?;
     if create {

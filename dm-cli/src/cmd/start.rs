@@ -17,10 +17,14 @@ use crate::operate::{answers, changes, forget};
 use crate::out;
 
 pub fn run(args: &StartArgs) -> Result<ExitCode, Failure> {
-    let dir = &args.state.state_dir;
-    let key = args.secret_key_path.as_deref();
-    let texts = Texts::gather(&args.task, &args.source_files, key, dir)?;
-    let json = out::wants_json(args.json);
+    let dir = args.ask.dir();
+    let key = args.given.key.path();
+    let texts = Texts::gather(&args.task, &args.given.source_files, key, dir)?;
+    let mut texts = texts.with_dumps(&args.dumps);
+    if !args.remove_meta {
+        changes::keep_dumps(dir, &mut texts)?;
+    }
+    let json = out::wants_json(args.ask.json);
     let reply = match start(args, dir, &texts) {
         Ok(reply) => reply,
         Err(failure @ (Failure::Task(_) | Failure::Input(_) | Failure::Config(_))) if json => {
@@ -47,7 +51,7 @@ fn start(args: &StartArgs, dir: &Path, texts: &Texts) -> Result<Reply, Failure> 
         texts,
         &plan,
         &Wanted {
-            sources: &args.sources,
+            sources: &args.only.sources,
             remove_meta: args.remove_meta,
             start_time: args.start_time.as_deref(),
         },

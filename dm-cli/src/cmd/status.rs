@@ -14,7 +14,7 @@ use crate::operate::texts::task_name;
 use crate::out;
 
 pub fn run(args: &StatusArgs) -> Result<ExitCode, Failure> {
-    let json = out::wants_json(args.json);
+    let json = out::wants_json(args.ask.json);
     match &args.task {
         Some(task) => one(args, &task_name(task)?, json),
         None => all(args, json),
@@ -22,7 +22,7 @@ pub fn run(args: &StatusArgs) -> Result<ExitCode, Failure> {
 }
 
 fn one(args: &StatusArgs, name: &str, json: bool) -> Result<ExitCode, Failure> {
-    let task = match Task::read(&args.state.state_dir, name) {
+    let task = match Task::read(args.ask.dir(), name) {
         Ok(task) => task,
         Err(failure) if json => {
             let message = message(name, &failure);
@@ -32,14 +32,15 @@ fn one(args: &StatusArgs, name: &str, json: bool) -> Result<ExitCode, Failure> {
         }
         Err(failure) => return Err(failure),
     };
-    if let Some(unknown) = args.sources.iter().find(|s| task.parts.iter().all(|p| p.source != **s))
+    if let Some(unknown) =
+        args.only.sources.iter().find(|s| task.parts.iter().all(|p| p.source != **s))
     {
         let message = format!("task {name:?} has no part for the source {unknown}");
         let document = answers::answer(false, &message, json!({"sources": []}));
         return if json { answers::print(&document) } else { Err(Failure::Usage(message)) };
     }
     if json {
-        return answers::print(&long(&args.state.state_dir, &[task], &args.sources, &[]));
+        return answers::print(&long(args.ask.dir(), &[task], &args.only.sources, &[]));
     }
     out::say(&words(&task))
 }
@@ -55,7 +56,7 @@ fn message(name: &str, failure: &Failure) -> String {
 }
 
 fn all(args: &StatusArgs, json: bool) -> Result<ExitCode, Failure> {
-    let dir = &args.state.state_dir;
+    let dir = args.ask.dir();
     let mut tasks = Vec::new();
     for name in list_tasks(dir)? {
         let task = Task::read(dir, &name);
@@ -68,7 +69,7 @@ fn all(args: &StatusArgs, json: bool) -> Result<ExitCode, Failure> {
     if !json {
         return people(&tasks);
     }
-    let short_form = args.sources.is_empty() && !args.more;
+    let short_form = args.only.sources.is_empty() && !args.more;
     if short_form {
         return answers::print(&short(&tasks));
     }
@@ -83,11 +84,11 @@ fn all(args: &StatusArgs, json: bool) -> Result<ExitCode, Failure> {
     let known = |id: &String| {
         registered.contains(id) || readable.iter().any(|t| t.parts.iter().any(|p| p.source == *id))
     };
-    if let Some(unknown) = args.sources.iter().find(|id| !known(id)) {
+    if let Some(unknown) = args.only.sources.iter().find(|id| !known(id)) {
         let message = format!("no source {unknown} is registered, and no task has a part for it");
         return answers::print(&answers::answer(false, &message, json!({"sources": []})));
     }
-    answers::print(&long(dir, &readable, &args.sources, &registered))
+    answers::print(&long(dir, &readable, &args.only.sources, &registered))
 }
 
 fn people(tasks: &[(String, Result<Task, Failure>)]) -> Result<ExitCode, Failure> {

@@ -8,7 +8,7 @@ use dm_core::error::codes;
 use dm_core::migration::{Answer, Command, Reply, Safety, Verb};
 use dm_core::state::{SourceRow, Stage, StateReader, list_tasks};
 
-use crate::args::{ResumeArgs, TaskArgs};
+use crate::args::{GivenArgs, ResumeArgs, TaskArgs};
 use crate::files::Failure;
 use crate::operate::answers;
 use crate::operate::client::{self, Sent};
@@ -30,7 +30,7 @@ pub fn resume(args: &ResumeArgs) -> Result<ExitCode, Failure> {
         (None, true) => Safety::Off,
         (None, false) => Safety::Auto,
     };
-    run(&args.task, "Resume", &Verb::Resume(safety))
+    run_with(&args.task, Some(&args.given), "Resume", &Verb::Resume(safety))
 }
 
 /// A span of time or a position.
@@ -70,10 +70,20 @@ fn span(text: &str) -> Option<Duration> {
 }
 
 fn run(args: &TaskArgs, op: &str, verb: &Verb) -> Result<ExitCode, Failure> {
-    let dir = &args.state.state_dir;
-    let command = Command { verb: verb.clone(), sources: args.sources.clone() };
+    run_with(args, None, op, verb)
+}
+
+/// `given` is there for a command that takes a file that was changed.
+fn run_with(
+    args: &TaskArgs,
+    given: Option<&GivenArgs>,
+    op: &str,
+    verb: &Verb,
+) -> Result<ExitCode, Failure> {
+    let dir = args.ask.dir();
+    let command = Command { verb: verb.clone(), sources: args.only.sources.clone() };
     let reply = match &args.task {
-        Some(task) => one(dir, &task_name(task)?, &command),
+        Some(task) => named(dir, task, given, &command),
         None => everywhere(dir, &command),
     };
     let reply = match reply {
@@ -92,11 +102,28 @@ fn run(args: &TaskArgs, op: &str, verb: &Verb) -> Result<ExitCode, Failure> {
         Err(other) => return Err(other),
     };
     let document = answers::operate_task(op, &reply);
-    if out::wants_json(args.json) {
+    if out::wants_json(args.ask.json) {
         return answers::print(&document);
     }
     out::say(&answers::words(verb.as_str(), &reply))?;
     Ok(answers::status(&document))
+}
+
+/// The command to a task that is named as such or by its file.
+fn named(
+    dir: &Path,
+    task: &str,
+    given: Option<&GivenArgs>,
+    command: &Command,
+) -> Result<Reply, Failure> {
+    let name = task_name(task)?;
+    let file = Path::new(task);
+    if let (Some(given), true) = (given, file.is_file())
+        && let Some(reply) = super::changed::resume(dir, file, given, &name, command)?
+    {
+        return Ok(reply);
+    }
+    one(dir, &name, command)
 }
 
 /// The command to all tasks that have a part for one of its sources.
@@ -162,13 +189,8 @@ fn nothing_left(dir: &Path, task: &str) -> Result<bool, Failure> {
 
 /// Goes on with a task that no process runs.
 fn restart(dir: &Path, task: &str, command: &Command) -> Result<Reply, Failure> {
-    let Verb::Resume(safety) = &command.verb else { return Ok(Reply::refuse("not a resume")) };
     let reader = StateReader::open(dir, task)?;
     let rows = reader.sources()?;
-    let chosen = match client::choose(task, &rows, &command.sources) {
-        Ok(chosen) => chosen,
-        Err(why) => return Ok(Reply::refuse(why)),
-    };
     let kept = reader.task()?.config;
     if kept.is_empty() {
         return Ok(Reply::refuse(
@@ -176,6 +198,24 @@ fn restart(dir: &Path, task: &str, command: &Command) -> Result<Reply, Failure> 
              start-task",
         ));
     }
+    drop(reader);
+    begin_again(dir, task, command, &rows, &Texts::from_kept(&kept)?)
+}
+
+/// Starts a process that goes on with those sources that a resume names, with these texts. `rows` is how
+/// the sources stand.
+pub fn begin_again(
+    dir: &Path,
+    task: &str,
+    command: &Command,
+    rows: &[SourceRow],
+    texts: &Texts,
+) -> Result<Reply, Failure> {
+    let Verb::Resume(safety) = &command.verb else { return Ok(Reply::refuse("not a resume")) };
+    let chosen = match client::choose(task, rows, &command.sources) {
+        Ok(chosen) => chosen,
+        Err(why) => return Ok(Reply::refuse(why)),
+    };
     let refused: Vec<Answer> = chosen.iter().filter_map(|row| cannot_go_on(row)).collect();
     let named = !command.sources.is_empty();
     if refused.len() == chosen.len() || (named && !refused.is_empty()) {
@@ -190,9 +230,8 @@ fn restart(dir: &Path, task: &str, command: &Command) -> Result<Reply, Failure> 
         }
     };
     let stages = rows.iter().map(|row| (row.source.as_str().to_owned(), begins(row))).collect();
-    let texts = Texts::from_kept(&kept)?;
     let resume = Some(safety.clone());
-    Launch { texts: &texts, task, stages, resume, start_time: None }.start(dir)
+    Launch { texts, task, stages, resume, start_time: None }.start(dir)
 }
 
 fn cannot_go_on(row: &SourceRow) -> Option<Answer> {

@@ -4,21 +4,34 @@ use dm_core::error::codes;
 use dm_core::{SourceStatus, TaskStatus, Unit, metrics};
 use serde_json::{Value, json};
 
+use super::request::Request;
 use super::routes::{About, Place, Response};
+use crate::operate::answers::WORKER;
+use crate::operate::relay::View;
 
 /// Answers a path below `/api`.
-pub fn answer(method: &str, path: &str, about: &About, status: &TaskStatus) -> Response {
+pub fn answer(request: &Request, about: &About, status: &TaskStatus) -> Response {
+    let (method, path) = (request.method.as_str(), request.path.as_str());
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let read = matches!(method, "GET" | "HEAD");
     match parts.as_slice() {
-        ["api", "v1", "sources"] if read => list(about.sources.iter().map(source).collect()),
+        ["api", "v1", "sources"] if read => {
+            let asked = request.query.split('&').any(|q| q == "with_status=true");
+            list(about.sources.iter().map(|place| source_with(about, place, asked)).collect())
+        }
+        ["api", "v1", "sources", id, "status"] if read => {
+            match about.sources.iter().find(|s| s.id == *id) {
+                Some(place) => list(vec![source_status(about, &place.id)]),
+                None => missing(&format!("there is no source {id:?} in this task")),
+            }
+        }
         ["api", "v1", "sources", id] if read => match about.sources.iter().find(|s| s.id == *id) {
             Some(place) => Response::json(200, &source(place)),
             None => missing(&format!("there is no source {id:?} in this task")),
         },
-        ["api", "v1", "tasks"] if read => list(vec![task(about)]),
+        ["api", "v1", "tasks"] if read => list(vec![about.document.clone()]),
         ["api", "v1", "tasks", name] if read && *name == about.task => {
-            Response::json(200, &task(about))
+            Response::json(200, &about.document.clone())
         }
         ["api", "v1", "tasks", name, "status"] if read && *name == about.task => {
             list(status.sources.iter().map(|s| sub_task(about, s)).collect())
@@ -50,7 +63,7 @@ fn failure(status: u16, message: &str, code: u32) -> Response {
 }
 
 /// What stands in place of every password.
-const HIDDEN: &str = "******";
+pub const HIDDEN: &str = "******";
 
 fn source(place: &Place) -> Value {
     let (host, port, user) = place.server.clone().unwrap_or_default();
@@ -63,22 +76,39 @@ fn source(place: &Place) -> Value {
         "enable": place.enabled,
         "enable_gtid": place.gtid,
         "security": null,
-        "purge": null,
-        "relay_config": null,
+        "purge": place.relay.as_ref().map(|relay| json!({
+            "interval": relay.purge.interval.as_secs(),
+            "expires": relay.purge.expires.map_or(0, |span| span.as_secs() / 3_600),
+            "remain_space": relay.purge.remain_space.unwrap_or(0) >> 30,
+        })),
+        "relay_config": place.relay.as_ref().map(|relay| json!({
+            "enable_relay": relay.enabled,
+            "relay_binlog_name": relay.binlog_name.clone().unwrap_or_default(),
+            "relay_binlog_gtid": relay.binlog_gtid.clone().unwrap_or_default(),
+            "relay_dir": relay.dir.as_ref().map(|d| d.display().to_string()).unwrap_or_default(),
+        })),
     })
 }
 
-fn task(about: &About) -> Value {
-    let (host, port, user) = about.target.clone().unwrap_or_default();
-    let sources: Vec<Value> =
-        about.sources.iter().map(|s| json!({ "source_name": s.id })).collect();
+/// The line of DM's `SourceStatus` of a source.
+fn source_status(about: &About, id: &str) -> Value {
+    let relay = View::read(&about.state_dir, id);
     json!({
-        "name": about.task,
-        "task_mode": about.mode,
-        "meta_schema": about.meta_schema,
-        "target_config": { "host": host, "port": port, "user": user, "password": HIDDEN, "security": null },
-        "source_config": { "source_conf": sources },
+        "source_name": id,
+        "worker_name": WORKER,
+        "relay_status": relay.as_ref().map(View::open_api),
+        "error_msg": relay.as_ref().map(View::error_text).unwrap_or_default(),
     })
+}
+
+/// A source, with how it stands where that is asked for.
+fn source_with(about: &About, place: &Place, status: bool) -> Value {
+    let mut one = source(place);
+    if let Some(fields) = one.as_object_mut().filter(|_| status) {
+        let list = vec![source_status(about, &place.id)];
+        fields.insert("status_list".to_owned(), list.into());
+    }
+    one
 }
 
 /// The lines of DM's `SubTaskStatus`; numbers are numbers here, as DM's document has it.
@@ -92,25 +122,26 @@ fn sub_task(about: &About, s: &SourceStatus) -> Value {
         "meta_binlog_gtid": "",
     });
     let jobs = s.stream.inserted + s.stream.updated + s.stream.deleted;
-    let place = s.position.binlog.as_ref().map(|b| format!("({}, {})", b.file, b.offset));
+    let place = s.position.binlog.as_ref().map(ToString::to_string);
+    let reads = if View::read(&about.state_dir, &s.source).is_some() { "local" } else { "remote" };
     let sync = json!({
         "total_events": jobs,
-        "total_tps": 0,
-        "recent_tps": 0,
-        "master_binlog": "",
-        "master_binlog_gtid": "",
+        "total_tps": s.mean_rows_per_second,
+        "recent_tps": s.rows_per_second,
+        "master_binlog": text(s.source_end.binlog.as_ref().map(ToString::to_string)),
+        "master_binlog_gtid": text(s.source_end.gtid.as_ref().map(ToString::to_string)),
         "syncer_binlog": text(place),
         "syncer_binlog_gtid": text(s.position.gtid.as_ref().map(ToString::to_string)),
-        "blocking_ddls": [],
+        "blocking_ddls": s.waiting_for.iter().collect::<Vec<_>>(),
         "unresolved_groups": [],
         "synced": s.lag_seconds == 0 && s.txns_under_way == 0,
-        "binlog_type": "remote",
+        "binlog_type": reads,
         "seconds_behind_master": s.lag_seconds,
     });
     let mut status = json!({
         "name": about.task,
         "source_name": s.source,
-        "worker_name": "dm",
+        "worker_name": WORKER,
         "stage": s.stage.as_str(),
         "unit": s.unit.as_str(),
         "unresolved_ddl_lock_id": "",

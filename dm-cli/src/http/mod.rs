@@ -5,28 +5,37 @@
 //! and the time for it are bounded, so that neither rubbish nor a slow peer costs more than that.
 //!
 //! Who may ask: on a loopback address everybody on this host, as long as the request names this
-//! host (a page of another site that resolves to 127.0.0.1 does not); on any other address only who
-//! knows the token.
+//! host (a page of another site that resolves to 127.0.0.1 does not); on any other address who knows
+//! the token, or who comes over TLS (with a certificate of a given authority, where one is wanted).
+//! A port that speaks TLS answers nobody who does not.
 
 mod api;
+mod cpu;
 mod request;
 mod routes;
+mod task;
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use dm_core::Migration;
+use dm_core::config::RawTask;
+use dm_core::mysql::TlsServer;
+
 use self::request::Bad;
-use self::routes::Response;
-pub use self::routes::{About, Site};
-use crate::files::Failure;
+use self::routes::{About, Response, Site};
+use crate::args::HttpArgs;
+use crate::files::{self, Failure};
+use crate::out;
 
 /// Requests that are served at a time; more are turned away.
 const CONNECTIONS_MAX: usize = 16;
-/// Time for reading a request, and for writing its answer.
-const TIME_MAX: Duration = Duration::from_secs(5);
+/// Time for a request and its answer together.
+const TIME_MAX: Duration = Duration::from_secs(10);
 
 /// A listener in threads of its own; it ends when this is dropped.
 pub struct Server {
@@ -34,13 +43,43 @@ pub struct Server {
     ended: Arc<AtomicBool>,
 }
 
+/// Serves a migration as the arguments say, and tells where; `None` where they want nothing.
+pub fn serve(
+    args: &HttpArgs,
+    migration: &Migration,
+    raw: &RawTask,
+    state_dir: &Path,
+) -> Result<Option<Server>, Failure> {
+    let Some(address) = args.address else { return Ok(None) };
+    let token = match &args.token_file {
+        Some(path) => Some(files::read(path)?.trim().to_owned()),
+        None => None,
+    };
+    if token.as_ref().is_some_and(String::is_empty) {
+        return Err(Failure::Usage("--http-token-file: the file holds no token".to_owned()));
+    }
+    let tls = match (&args.cert, &args.key) {
+        (Some(cert), Some(key)) => {
+            Some(TlsServer::new(cert, key, args.ca.as_deref()).map_err(Failure::Input)?)
+        }
+        _ => None,
+    };
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let site =
+        Site::new(migration.control(), About::new(migration.plan(), raw, state_dir), token, tls);
+    let server = Server::start(address, site)?;
+    out::tell(&format!("{scheme}://{}/ shows how it stands", server.address()));
+    Ok(Some(server))
+}
+
 impl Server {
     /// Listens.
-    pub fn start(address: SocketAddr, site: Site) -> Result<Self, Failure> {
-        if !address.ip().is_loopback() && !site.has_token() {
+    fn start(address: SocketAddr, site: Site) -> Result<Self, Failure> {
+        if !address.ip().is_loopback() && !site.is_guarded() {
             return Err(Failure::Usage(format!(
-                "--http {address}: an address that others reach needs a token: put one into a file \
-                 and give it with --http-token-file"
+                "--http {address}: an address that others reach needs TLS or a token: give a \
+                 certificate with --http-cert and --http-key, or put a token into a file and give \
+                 it with --http-token-file"
             )));
         }
         let wrong = |e| Failure::Usage(format!("--http {address}: cannot listen: {e}"));
@@ -56,7 +95,7 @@ impl Server {
     }
 
     /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
+    fn address(&self) -> SocketAddr {
         self.address
     }
 }
@@ -90,7 +129,7 @@ fn accept(listener: &TcpListener, site: &Arc<Site>, ended: &AtomicBool) {
         }
         let (site, count) = (Arc::clone(site), Arc::clone(&open));
         let serve = move || {
-            serve(client, &site);
+            attend(client, &site);
             count.fetch_sub(1, Ordering::AcqRel);
         };
         if std::thread::Builder::new().name("http client".to_owned()).spawn(serve).is_err() {
@@ -99,38 +138,58 @@ fn accept(listener: &TcpListener, site: &Arc<Site>, ended: &AtomicBool) {
     }
 }
 
-/// Reads with a deadline for everything together: a byte now and then does not hold a connection.
+/// Reads and writes with a deadline for everything together: a byte now and then does not hold a
+/// connection.
 struct Limited<'a> {
     stream: &'a TcpStream,
     deadline: Instant,
 }
 
+impl Limited<'_> {
+    fn left(&self) -> std::io::Result<Option<Duration>> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(std::io::ErrorKind::TimedOut.into()) } else { Ok(Some(left)) }
+    }
+}
+
 impl Read for Limited<'_> {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(std::io::ErrorKind::TimedOut.into());
-        }
-        self.stream.set_read_timeout(Some(left))?;
+        self.stream.set_read_timeout(self.left()?)?;
         self.stream.read(into)
     }
 }
 
+impl Write for Limited<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.stream.set_write_timeout(self.left()?)?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// One request, one answer. A peer that does not listen is of no interest.
-fn serve(mut client: TcpStream, site: &Site) {
-    let _ = client.set_write_timeout(Some(TIME_MAX));
-    let limited = Limited { stream: &client, deadline: Instant::now() + TIME_MAX };
-    let response = match request::read(limited) {
-        Ok(request) => site.answer(&request),
-        Err(Bad::Form) => Response::text(400, "this is not a request of HTTP/1.1\n"),
-        Err(Bad::Long) => Response::text(431, "the request's head is too long\n"),
-        Err(Bad::Io) => return,
+fn attend(client: TcpStream, site: &Site) {
+    let mut limited = Limited { stream: &client, deadline: Instant::now() + TIME_MAX };
+    let answered = match site.tls() {
+        None => answer(&mut limited, site),
+        // Whoever does not speak TLS hears nothing, not even that something listens.
+        Some(_) if !speaks_tls(&client) => false,
+        Some(tls) => match tls.accept(limited) {
+            Ok(mut stream) => answer(&mut stream, site) && stream.finish().is_ok(),
+            Err(error) => {
+                log::warn!("--http: {error}");
+                false
+            }
+        },
     };
-    if client.write_all(&response.to_bytes()).is_ok() {
+    if answered {
         let _ = client.shutdown(std::net::Shutdown::Write);
         // What the peer still sends is read for a moment: closing before that would reset the
         // connection and with it the answer.
-        let mut rest = Limited { stream: &client, deadline: Instant::now() + TIME_MAX / 10 };
+        let mut rest = Limited { stream: &client, deadline: Instant::now() + TIME_MAX / 20 };
         let mut block = [0; 1024];
         for _ in 0..64 {
             match rest.read(&mut block) {
@@ -139,4 +198,21 @@ fn serve(mut client: TcpStream, site: &Site) {
             }
         }
     }
+}
+
+fn speaks_tls(client: &TcpStream) -> bool {
+    let mut first = [0];
+    let seen = client.set_read_timeout(Some(TIME_MAX)).and_then(|()| client.peek(&mut first));
+    seen.is_ok_and(|count| TlsServer::is_spoken(first.get(..count).unwrap_or_default()))
+}
+
+/// Reads a request and writes its answer; true when there was one.
+fn answer(stream: &mut (impl Read + Write), site: &Site) -> bool {
+    let response = match request::read(&mut *stream) {
+        Ok(request) => site.answer(&request),
+        Err(Bad::Form) => Response::text(400, "this is not a request of HTTP/1.1\n"),
+        Err(Bad::Long) => Response::text(431, "the request's head is too long\n"),
+        Err(Bad::Io) => return false,
+    };
+    stream.write_all(&response.to_bytes()).is_ok()
 }

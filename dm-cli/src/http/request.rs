@@ -15,6 +15,8 @@ pub struct Request {
     pub method: String,
     /// The path without the query.
     pub path: String,
+    /// The query, empty where there is none.
+    pub query: String,
     /// `Host`.
     pub host: Option<String>,
     /// `Authorization`.
@@ -52,10 +54,12 @@ pub fn read(from: impl Read) -> Result<Request, Bad> {
     if !token || !target.starts_with('/') || !matches!(version, "HTTP/1.1" | "HTTP/1.0") {
         return Err(Bad::Form);
     }
-    let path = target.split(['?', '#']).next().unwrap_or_default();
+    let target = target.split('#').next().unwrap_or_default();
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let mut request = Request {
         method: method.to_owned(),
         path: path.to_owned(),
+        query: query.to_owned(),
         host: None,
         authorization: None,
     };
@@ -103,6 +107,7 @@ mod tests {
                     AUTHORIZATION: Bearer x\r\nX: y\r\n\r\nbody";
         let request = read(text.as_bytes()).ok().unwrap();
         assert_eq!((request.method.as_str(), request.path.as_str()), ("GET", "/api/v1/tasks"));
+        assert_eq!(request.query, "with_status=true");
         assert_eq!(request.host.as_deref(), Some("localhost:8262"));
         assert_eq!(request.authorization.as_deref(), Some("Bearer x"));
     }

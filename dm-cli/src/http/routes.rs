@@ -1,11 +1,16 @@
 //! What is answered to which path.
 
-use dm_core::config::{SourceKind, TargetPlan, TaskPlan};
+use std::path::{Path, PathBuf};
+
+use dm_core::Control;
+use dm_core::config::{RawTask, RelayPlan, SourceKind, TargetPlan, TaskPlan};
+use dm_core::metrics::{self, Beside};
+use dm_core::mysql::TlsServer;
 use dm_core::state::Stage;
-use dm_core::{Control, metrics};
 use serde_json::{Value, json};
 
 use super::api;
+use super::cpu::Cpu;
 use super::request::Request;
 
 const PAGE: &str = include_str!("page.html");
@@ -21,6 +26,8 @@ pub struct Place {
     pub gtid: bool,
     /// `enable`.
     pub enabled: bool,
+    /// What its file says of a relay log; `None` for recorded files.
+    pub relay: Option<RelayPlan>,
 }
 
 /// What does not change while the task runs. Holds no password.
@@ -30,37 +37,38 @@ pub struct About {
     pub task: String,
     /// `task-mode`.
     pub mode: String,
-    /// `meta-schema`.
-    pub meta_schema: String,
-    /// Address and account of the target; `None` where it is no server.
-    pub target: Option<(String, u16, String)>,
     /// The sources.
     pub sources: Vec<Place>,
+    /// Where the state is.
+    pub state_dir: PathBuf,
+    /// The task in the words of DM's OpenAPI.
+    pub document: Value,
 }
 
 impl About {
     /// Takes from a plan what may be told.
-    pub fn new(plan: &TaskPlan) -> Self {
+    pub fn new(plan: &TaskPlan, raw: &RawTask, state_dir: &Path) -> Self {
         let sources = plan.sources.iter().map(|s| {
-            let (server, gtid) = match &s.kind {
+            let (server, gtid, relay) = match &s.kind {
                 SourceKind::Mysql(m) => {
                     let conn = &m.conn;
                     let place = (conn.host.clone(), conn.port, conn.user.clone());
-                    (Some(place), m.enable_gtid)
+                    (Some(place), m.enable_gtid, Some(m.relay.clone()))
                 }
-                _ => (None, false),
+                _ => (None, false, None),
             };
-            Place { id: s.source_id.clone(), server, gtid, enabled: s.enabled }
+            Place { id: s.source_id.clone(), server, gtid, enabled: s.enabled, relay }
         });
+        let target = match &plan.target {
+            TargetPlan::Mysql(conn) => Some((conn.host.clone(), conn.port, conn.user.clone())),
+            _ => None,
+        };
         Self {
             task: plan.name.clone(),
             mode: plan.mode.to_string(),
-            meta_schema: plan.meta_schema.clone(),
-            target: match &plan.target {
-                TargetPlan::Mysql(conn) => Some((conn.host.clone(), conn.port, conn.user.clone())),
-                _ => None,
-            },
+            document: super::task::document(raw, plan, target.as_ref()),
             sources: sources.collect(),
+            state_dir: state_dir.to_owned(),
         }
     }
 }
@@ -70,6 +78,8 @@ pub struct Site {
     control: Control,
     about: About,
     token: Option<String>,
+    tls: Option<TlsServer>,
+    cpu: Cpu,
 }
 
 /// An answer.
@@ -118,13 +128,27 @@ impl Response {
 }
 
 impl Site {
-    /// A site about a task; with a token only who knows it is answered.
-    pub fn new(control: Control, about: About, token: Option<String>) -> Self {
-        Self { control, about, token }
+    /// A site about a task; with a token only who knows it is answered, with TLS only who speaks it.
+    pub fn new(
+        control: Control,
+        about: About,
+        token: Option<String>,
+        tls: Option<TlsServer>,
+    ) -> Self {
+        Self { control, about, token, tls, cpu: Cpu::default() }
     }
 
-    pub fn has_token(&self) -> bool {
-        self.token.is_some()
+    /// True when not everybody who reaches the port reads and changes what is said.
+    pub fn is_guarded(&self) -> bool {
+        self.token.is_some() || self.tls.is_some()
+    }
+
+    fn beside(&self, status: &dm_core::TaskStatus) -> Beside {
+        Beside::of(&self.about.state_dir, status).cpu(self.cpu.percent())
+    }
+
+    pub fn tls(&self) -> Option<&TlsServer> {
+        self.tls.as_ref()
     }
 
     /// The answer to a request. The body of a HEAD is left out.
@@ -151,6 +175,8 @@ impl Site {
                 response.more = "WWW-Authenticate: Bearer\r\n";
                 Some(response)
             }
+            // The certificate says who this is, and a browser compares its name.
+            None if self.tls.is_some() => None,
             // A name of another site may resolve to this host: its pages must not read on.
             None => match request.host.as_deref() {
                 Some(host) if !is_here(host) => {
@@ -164,7 +190,7 @@ impl Site {
     fn route(&self, request: &Request) -> Response {
         let status = self.control.status();
         if request.path.starts_with("/api/") || request.path.starts_with("/apis/") {
-            return api::answer(&request.method, &request.path, &self.about, &status);
+            return api::answer(request, &self.about, &status);
         }
         if !matches!(request.method.as_str(), "GET" | "HEAD") {
             let mut response = Response::text(405, "this interface only tells\n");
@@ -181,7 +207,7 @@ impl Site {
             "/metrics" => Response {
                 status: 200,
                 kind: "text/plain; version=0.0.4; charset=utf-8",
-                body: metrics::render(&status),
+                body: metrics::render(&status, &self.beside(&status)),
                 more: "",
             },
             "/status" => Response::json(200, &document(&self.about, &status)),

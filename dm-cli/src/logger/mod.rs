@@ -45,14 +45,17 @@ impl log::Log for Logger {
         if !self.enabled(record.metadata()) {
             return;
         }
+        let source = dm_core::whose::source();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let line = match self.format {
-            LogFormat::Json => as_json(record, now, TASK.get().map(String::as_str)),
+            LogFormat::Json => {
+                as_json(record, now, TASK.get().map(String::as_str), source.as_deref())
+            }
             LogFormat::Text if self.file.is_some() || TIMED.load(Ordering::Relaxed) => {
                 let time = crate::time::text(now.as_secs());
-                format!("{time} [{}] {}", record.level(), record.args())
+                format!("{time} {}", as_text(record, source.as_deref()))
             }
-            LogFormat::Text => format!("[{}] {}", record.level(), record.args()),
+            LogFormat::Text => as_text(record, source.as_deref()),
         };
         self.write(&line);
     }
@@ -79,8 +82,22 @@ impl Logger {
     }
 }
 
-/// A record as DM's log has it: level, time, message, task.
-fn as_json(record: &log::Record<'_>, now: Duration, task: Option<&str>) -> String {
+/// A record for people; one that belongs to a source says so, unless it does anyway.
+fn as_text(record: &log::Record<'_>, source: Option<&str>) -> String {
+    let (level, message) = (record.level(), record.args().to_string());
+    match source.filter(|source| !message.contains(&format!("source {source}"))) {
+        Some(source) => format!("[{level}] source {source}: {message}"),
+        None => format!("[{level}] {message}"),
+    }
+}
+
+/// A record as DM's log has it: level, time, message, task, source.
+fn as_json(
+    record: &log::Record<'_>,
+    now: Duration,
+    task: Option<&str>,
+    source: Option<&str>,
+) -> String {
     let time = crate::time::text(now.as_secs()).replace(' ', "T");
     let mut line = json!({
         "level": record.level().as_str(),
@@ -88,8 +105,10 @@ fn as_json(record: &log::Record<'_>, now: Duration, task: Option<&str>) -> Strin
         "message": record.args().to_string(),
         "component": record.target(),
     });
-    if let (Some(task), Some(fields)) = (task, line.as_object_mut()) {
-        fields.insert("task".to_owned(), task.into());
+    for (name, value) in [("task", task), ("source", source)] {
+        if let (Some(value), Some(fields)) = (value, line.as_object_mut()) {
+            fields.insert(name.to_owned(), value.into());
+        }
     }
     line.to_string()
 }
@@ -170,20 +189,32 @@ mod tests {
 
     #[test]
     fn json_lines_are_whole() {
-        let line = |task| {
+        let line = |task, source| {
             let args = format_args!("two\n\"lines\"");
             let record = log::Record::builder()
                 .level(log::Level::Warn)
                 .target("dm_core::pipeline")
                 .args(args)
                 .build();
-            as_json(&record, Duration::from_millis(1_001), task)
+            as_json(&record, Duration::from_millis(1_001), task, source)
         };
         assert_eq!(
-            line(Some("shop")),
+            line(Some("shop"), Some("live")),
             "{\"level\":\"WARN\",\"time\":\"1970-01-01T00:00:01.001Z\",\"message\":\"two\\n\\\"lines\\\"\",\
-             \"component\":\"dm_core::pipeline\",\"task\":\"shop\"}"
+             \"component\":\"dm_core::pipeline\",\"task\":\"shop\",\"source\":\"live\"}"
         );
-        assert!(!line(None).contains("\"task\""));
+        let neither = line(None, None);
+        assert!(!neither.contains("\"task\"") && !neither.contains("\"source\""));
+    }
+
+    #[test]
+    fn text_names_the_source_once() {
+        let line = |message: &str| {
+            let args = format_args!("{message}");
+            let record = log::Record::builder().level(log::Level::Warn).args(args).build();
+            as_text(&record, Some("live"))
+        };
+        assert_eq!(line("it is slow"), "[WARN] source live: it is slow");
+        assert_eq!(line("relay of source live: gone"), "[WARN] relay of source live: gone");
     }
 }

@@ -24,15 +24,31 @@ pub struct Changes {
     pub from_now_on: Vec<&'static str>,
 }
 
-/// Refuses a start whose file changed what cannot change, and says what holds only from now on.
-pub fn check(dir: &Path, task: &str, new: &Texts) -> Result<(), Failure> {
+/// The texts that a task was started with last; `None` when it has not begun, or nothing is known.
+fn before(dir: &Path, task: &str) -> Result<Option<Texts>, Failure> {
     let kept = match StateReader::open(dir, task) {
         Ok(reader) => reader.task()?.config,
-        Err(error) if error.code() == &codes::TASK_MISSING => return Ok(()),
+        Err(error) if error.code() == &codes::TASK_MISSING => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    // Kept by another version, or not at all: then nothing is known of before.
-    let Ok(old) = Texts::from_kept(&kept) else { return Ok(()) };
+    // Kept by another version, or not at all.
+    Ok(Texts::from_kept(&kept).ok())
+}
+
+/// Goes on with the dump directories that the task was begun with, unless others are named.
+pub fn keep_dumps(dir: &Path, new: &mut Texts) -> Result<(), Failure> {
+    let name = new.task.raw().map(|raw| raw.name);
+    if let Some(name) = name.filter(|name| new.dumps.is_empty() && !name.is_empty())
+        && let Some(old) = before(dir, &name)?
+    {
+        new.dumps = old.dumps;
+    }
+    Ok(())
+}
+
+/// Refuses a start whose file changed what cannot change, and says what holds only from now on.
+pub fn check(dir: &Path, task: &str, new: &Texts) -> Result<(), Failure> {
+    let Some(old) = before(dir, task)? else { return Ok(()) };
     let changes = Changes::between(&old, new);
     if !changes.refused.is_empty() {
         let keys = changes.refused.join(", ");
@@ -54,11 +70,15 @@ pub fn check(dir: &Path, task: &str, new: &Texts) -> Result<(), Failure> {
 impl Changes {
     /// Compares the texts that a task was started with and those that it is to be started with.
     pub fn between(old: &Texts, new: &Texts) -> Self {
-        match (old.task.raw(), new.task.raw()) {
+        let mut changes = match (old.task.raw(), new.task.raw()) {
             (Some(old), Some(new)) => Self::of(&old, &new),
             // One that cannot be read is refused elsewhere.
             _ => Self::default(),
+        };
+        if old.dumps != new.dumps {
+            changes.refused.push("--dump-dir");
         }
+        changes
     }
 
     fn of(old: &RawTask, new: &RawTask) -> Self {

@@ -5,6 +5,7 @@ pub mod answers;
 pub mod changes;
 pub mod client;
 pub mod dmctl;
+pub mod dumps;
 pub mod forget;
 pub mod launch;
 pub mod relay;

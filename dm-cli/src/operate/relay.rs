@@ -197,6 +197,24 @@ impl View {
         })
     }
 
+    /// The same as DM's OpenAPI has it.
+    pub fn open_api(&self) -> Value {
+        let s = &self.status;
+        json!({
+            "master_binlog": s.master_binlog,
+            "master_binlog_gtid": s.master_binlog_gtid,
+            "relay_dir": s.relay_sub_dir,
+            "relay_binlog_gtid": s.relay_binlog_gtid,
+            "relay_catch_up_master": s.relay_catch_up_master,
+            "stage": self.stage,
+        })
+    }
+
+    /// What it stopped at, empty while all is well.
+    pub fn error_text(&self) -> &str {
+        self.status.error.as_ref().map(|e| e.message.as_str()).unwrap_or_default()
+    }
+
     /// One line for people.
     pub fn words(&self) -> String {
         let s = &self.status;

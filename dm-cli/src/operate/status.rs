@@ -277,7 +277,7 @@ fn sync(status: &Value, reads: &str) -> Value {
         "masterBinlogGtid": end_gtid,
         "syncerBinlog": here,
         "syncerBinlogGtid": here_gtid,
-        "blockingDDLs": [],
+        "blockingDDLs": sync.get("waitingFor").filter(|text| text.is_string()).into_iter().collect::<Vec<_>>(),
         "unresolvedGroups": [],
         "synced": synced,
         "binlogType": reads,

@@ -10,6 +10,7 @@ use dm_core::config::{Lookup, RawTask, SecretKey, SourceText, TaskPlan, Warning,
 use dm_core::state::Registry;
 use serde_json::{Value, json};
 
+use super::dumps::Dump;
 use crate::args::FileArgs;
 use crate::files::{self, Failure};
 
@@ -41,6 +42,8 @@ pub struct Texts {
     pub task: Text,
     pub sources: Vec<Text>,
     key_path: Option<PathBuf>,
+    /// Dump directories that the command line named.
+    pub dumps: Vec<Dump>,
     /// What relative paths in the files count from.
     cwd: PathBuf,
 }
@@ -48,8 +51,9 @@ pub struct Texts {
 impl Texts {
     /// Reads the files that are named, and takes the other sources of the task from the list.
     pub fn read(args: &FileArgs) -> Result<Self, Failure> {
-        let key = args.secret_key_path.as_deref();
-        Self::gather(&args.task, &args.sources, key, &args.state.state_dir)
+        let key = args.key.path();
+        let texts = Self::gather(&args.task, &args.sources, key, &args.state.state_dir)?;
+        Ok(texts.with_dumps(&args.dumps))
     }
 
     pub fn gather(
@@ -68,7 +72,13 @@ impl Texts {
     pub fn of(task: Text, sources: Vec<Text>, key: Option<&Path>) -> Self {
         let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let cwd = std::env::current_dir().unwrap_or_default();
-        Self { task, sources, key_path: key.map(absolute), cwd }
+        Self { task, sources, key_path: key.map(absolute), dumps: Vec::new(), cwd }
+    }
+
+    /// The same with dump directories that the command line named.
+    pub fn with_dumps(mut self, dumps: &[Dump]) -> Self {
+        self.dumps = dumps.iter().map(Dump::absolute).collect();
+        self
     }
 
     /// A source alone: a task that does nothing but name it, so that its rules are checked by the same
@@ -97,6 +107,25 @@ impl Texts {
         Ok(())
     }
 
+    /// The same, with those sources of `others` that are not among them.
+    #[must_use]
+    pub fn or_sources_of(mut self, others: &Self) -> Self {
+        let given: Vec<String> = self.sources.iter().filter_map(source_id).collect();
+        let lacking = |text: &&Text| source_id(text).is_some_and(|id| !given.contains(&id));
+        let wanted = self.task.raw().map(|raw| raw.mysql_instances.into_iter().flatten());
+        let ids: Vec<String> = wanted.into_iter().flatten().map(|i| i.source_id).collect();
+        let named = |text: &&Text| source_id(text).is_some_and(|id| ids.contains(&id));
+        let more: Vec<Text> =
+            others.sources.iter().filter(lacking).filter(named).cloned().collect();
+        self.sources.extend(more);
+        self
+    }
+
+    /// The file with the key of encrypted passwords.
+    pub fn key_path(&self) -> Option<&Path> {
+        self.key_path.as_deref()
+    }
+
     /// One source of these, alone; `None` when it is not among them.
     pub fn only(&self, source: &str) -> Option<Self> {
         let text = self.sources.iter().find(|text| source_id(text).as_deref() == Some(source))?;
@@ -110,7 +139,12 @@ impl Texts {
         let env = |name: &str| std::env::var(name).ok();
         let file = |path: &str| fs::read_to_string(self.cwd.join(path));
         let lookup = Lookup { env: &env, file: &file, key: self.key()? };
-        Ok(TaskPlan::from_yaml_with(&self.task.as_source(), &sources, &lookup)?)
+        let (mut plan, warnings) =
+            TaskPlan::from_yaml_with(&self.task.as_source(), &sources, &lookup)?;
+        for dump in &self.dumps {
+            dump.apply(&mut plan)?;
+        }
+        Ok((plan, warnings))
     }
 
     pub fn key(&self) -> Result<SecretKey, Failure> {
@@ -135,6 +169,7 @@ impl Texts {
             "task": hide(&self.task)?,
             "sources": sources,
             "secretKeyPath": self.key_path,
+            "dumps": self.dumps.iter().map(Dump::to_json).collect::<Vec<_>>(),
             "cwd": self.cwd,
         });
         Ok(kept.to_string())
@@ -159,6 +194,13 @@ impl Texts {
             task: value.get("task").and_then(text).ok_or_else(wrong)?,
             sources: sources.iter().map(text).collect::<Option<_>>().ok_or_else(wrong)?,
             key_path: path("secretKeyPath"),
+            // Not there when an earlier version wrote it.
+            dumps: match value.get("dumps").and_then(Value::as_array) {
+                Some(dumps) => {
+                    dumps.iter().map(Dump::from_json).collect::<Option<_>>().ok_or_else(wrong)?
+                }
+                None => Vec::new(),
+            },
             cwd: path("cwd").ok_or_else(wrong)?,
         })
     }

@@ -136,13 +136,10 @@ fn read_up_to(reader: &mut impl Read, n: usize, into: &mut Vec<u8>) -> Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::binlog::raw;
 
     fn event(kind: u8, body: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![1, 0, 0, 0, kind, 7, 0, 0, 0];
-        bytes.extend((19 + body.len() as u32).to_le_bytes());
-        bytes.extend([0, 0, 0, 0, 0, 0]);
-        bytes.extend(body);
-        bytes
+        raw::event(kind, 0, 0, body)
     }
 
     fn file() -> Vec<u8> {

@@ -34,6 +34,8 @@ mod optional;
 mod payload;
 mod plan;
 mod query;
+#[cfg(test)]
+pub(crate) mod raw;
 mod rows;
 mod stored;
 mod table_map;

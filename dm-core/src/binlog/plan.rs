@@ -257,7 +257,7 @@ impl Compiler<'_> {
         };
         let collation = match logged {
             Some(collation) if charset != "binary" => collation.name(self.map.flavor).to_owned(),
-            _ if is_text(ty.kind) && ty.charset.is_empty() && ty.collation.is_empty() => {
+            _ if ty.kind.is_text() && ty.charset.is_empty() && ty.collation.is_empty() => {
                 self.schema.collation.clone()
             }
             _ => ty.collation.clone(),
@@ -270,7 +270,7 @@ impl Compiler<'_> {
 
     /// The character set of a column: its own, that of its collation, or the table's.
     fn charset(&self, ty: &ColumnType) -> Option<&'static str> {
-        if !is_text(ty.kind) {
+        if !ty.kind.is_text() {
             return Some("binary");
         }
         let own = [ty.charset.as_str(), charset_of(&ty.collation)];
@@ -319,21 +319,6 @@ fn type_text(ty: &ColumnType) -> String {
         out.push_str(" unsigned");
     }
     out
-}
-
-fn is_text(kind: TypeKind) -> bool {
-    use TypeKind as K;
-    matches!(
-        kind,
-        K::Char
-            | K::VarChar
-            | K::TinyText
-            | K::Text
-            | K::MediumText
-            | K::LongText
-            | K::Enum
-            | K::Set
-    )
 }
 
 /// True when a column of this type can be written so.

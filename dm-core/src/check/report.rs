@@ -133,6 +133,11 @@ impl Report {
 
     /// Every finding of a severity, as a line: `source s1: binlog_format: ...`.
     pub fn lines(&self, severity: Severity) -> Vec<String> {
+        self.lines_of_sources(severity).into_iter().map(|(_, line)| line).collect()
+    }
+
+    /// The same, each with the source that it is about; `None` for what concerns the whole task.
+    pub fn lines_of_sources(&self, severity: Severity) -> Vec<(Option<&str>, String)> {
         let mut lines = Vec::new();
         for result in &self.results {
             for finding in result.findings.iter().filter(|f| f.severity == severity) {
@@ -141,7 +146,7 @@ impl Report {
                 if !finding.repair.is_empty() {
                     let _ = write!(line, ". {}", finding.repair);
                 }
-                lines.push(line);
+                lines.push((result.source.as_deref(), line));
             }
         }
         lines

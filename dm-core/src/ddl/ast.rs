@@ -58,6 +58,21 @@ pub enum TypeKind {
 }
 
 impl TypeKind {
+    /// Types whose values are characters: CHAR, VARCHAR, the TEXT types, ENUM and SET.
+    pub fn is_text(self) -> bool {
+        matches!(
+            self,
+            Self::Char
+                | Self::VarChar
+                | Self::TinyText
+                | Self::Text
+                | Self::MediumText
+                | Self::LongText
+                | Self::Enum
+                | Self::Set
+        )
+    }
+
     /// The TEXT and BLOB types.
     pub fn is_text_or_blob(self) -> bool {
         matches!(

@@ -223,7 +223,7 @@ impl Error {
     pub fn needs_person(&self) -> bool {
         const CODES: &[u32] = &[
             11126, 11129, 24001, 24002, 30001, 30002, 30004, 30005, 30008, 34020, 34021, 36008,
-            36014, 36027, 36067, 61001, 61002, 61003, 61004, 61011,
+            36014, 36027, 36067, 36068, 36070, 61001, 61002, 61003, 61004, 61011,
         ];
         CODES.binary_search(&self.code().number).is_ok()
             || self.server_error().is_some_and(needs_person_number)
@@ -363,7 +363,8 @@ mod tests {
             let code = all.iter().copied().find(|c| c.number == number);
             Error::new(code.unwrap_or_else(|| panic!("{number}")), "")
         };
-        for number in [11126, 11129, 30001, 30002, 30004, 30005, 30008, 34020, 34021, 36008, 36027]
+        for number in
+            [11126, 11129, 30001, 30002, 30004, 30005, 30008, 34020, 34021, 36008, 36027, 36070]
         {
             assert!(error(number).needs_person(), "{number}");
         }

@@ -31,6 +31,7 @@ use crate::online_ddl::{Kind, Names};
 use crate::pipeline::{Copy, CopyStats, Ended, LanePart, Until, follow};
 use crate::source::SourceInfo;
 use crate::state::{Addition, StateReader, StateStore};
+use crate::whose::carried;
 
 /// How often it is looked whether the attempt was ended.
 const LOOK: Duration = Duration::from_millis(50);
@@ -90,11 +91,11 @@ impl SourceRun {
                     std::thread::sleep(LOOK);
                 }
             });
-            let adding = scope.spawn(|| {
+            let adding = scope.spawn(carried(|| {
                 let added = self.copy_and_catch_up(way.info, first, &give_up);
                 halt.store(true, Ordering::Relaxed);
                 added
-            });
+            }));
             let followed = follow(&ctx);
             if followed.is_err() {
                 give_up.store(true, Ordering::Relaxed);
@@ -163,7 +164,7 @@ impl SourceRun {
             sink: Arc::clone(&self.sink),
             state: Arc::clone(&self.state),
             creator: self.creator.of_lane(LanePart::Only(Arc::new(addition.table.clone()))),
-            stats: Arc::new(CopyStats::default()),
+            stats: Arc::new(CopyStats::of(self.control.meters(self.index))),
             rate: Arc::clone(&self.rate),
             stop: Arc::clone(stop),
             followed: true,

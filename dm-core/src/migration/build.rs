@@ -188,6 +188,7 @@ pub(super) fn settings(plan: &TaskPlan, source: &SourcePlan, sink: &Guarantees) 
             max_bytes: share,
             large_bytes: LARGE_BYTES.min(share / 2),
             checkpoint_interval: source.sync.checkpoint_interval.min(CHECKPOINT_INTERVAL),
+            in_order: source.sync.commit_order == CommitOrder::Source,
             safe_mode: source.sync.safe_mode,
             may_repeat,
         },

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::event::LaneId;
 use crate::sink::Sink;
 use crate::state::{StateReader, StateStore};
+use crate::whose;
 
 impl Migration {
     /// Makes the prechecks ([`crate::check`]) and changes nothing. What is to be left out
@@ -88,8 +89,11 @@ impl Migration {
         }
         let reader = state.reader();
         let report = run(&self.subject(parts, Some(Arc::clone(sink)), Some(&reader), false));
-        for line in report.lines(Severity::Warning) {
-            log::warn!("{line}");
+        for (source, line) in report.lines_of_sources(Severity::Warning) {
+            match source {
+                Some(source) => whose::of(source, || log::warn!("{line}")),
+                None => log::warn!("{line}"),
+            }
         }
         report.verdict()
     }

@@ -18,9 +18,10 @@ use super::lot::{Doing, Lot};
 use super::status::{SourceStatus, TaskStatus, Unit};
 use crate::config::TaskPlan;
 use crate::event::SourceId;
-use crate::pipeline::covers;
+use crate::pipeline::{Meters, covers};
 use crate::position::Position;
 use crate::state::{Stage, StateStore};
+use crate::whose;
 
 /// A handle to a migration; clones share it.
 ///
@@ -361,7 +362,8 @@ impl Control {
         drop(inner);
         for (source, stage) in left {
             if let Err(error) = state.set_source_actual(&source, stage) {
-                log::warn!("the stage of source {source} is not written: {error}");
+                let told = || log::warn!("the stage of source {source} is not written: {error}");
+                whose::of(source.as_str(), told);
             }
         }
         self.shared.changed.notify_all();
@@ -414,6 +416,12 @@ impl Control {
 
     pub(super) fn is_stopped(&self, source: usize) -> bool {
         self.lock().lots.get(source).is_none_or(|lot| lot.stop.load(Ordering::Relaxed))
+    }
+
+    /// What is measured of a source.
+    pub(super) fn meters(&self, source: usize) -> Arc<Meters> {
+        let status = self.lock().status.sources.get(source).map(|s| Arc::clone(&s.meters));
+        status.unwrap_or_default()
     }
 
     pub(super) fn update(&self, source: usize, f: impl FnOnce(&mut SourceStatus)) {

@@ -18,6 +18,7 @@ use super::panicked;
 use crate::error::{Error, Result, codes};
 use crate::pipeline::Copy;
 use crate::position::Position;
+use crate::whose::carried;
 
 /// How often it is looked whether the flag was raised.
 const LOOK: Duration = Duration::from_millis(50);
@@ -37,12 +38,12 @@ pub(super) fn run(copy: Copy) -> Result<Position> {
     let (tell, told) = bounded(1);
     std::thread::Builder::new()
         .name("dm-copy".to_owned())
-        .spawn(move || {
+        .spawn(carried(move || {
             let result = catch_unwind(AssertUnwindSafe(|| copy.run()));
             // What it holds is let go of before it counts as ended.
             drop(copy);
             let _ = tell.send(result.unwrap_or_else(|_| Err(panicked())));
-        })
+        }))
         .map_err(|e| Error::new(&codes::NOT_SET, "cannot start a thread").cause(e))?;
     let mut asked: Option<Instant> = None;
     let mut killed = false;
@@ -61,7 +62,7 @@ pub(super) fn run(copy: Copy) -> Result<Position> {
             // On a thread of its own: the target may not answer this connection either.
             let _ = std::thread::Builder::new()
                 .name("dm-interrupt".to_owned())
-                .spawn(move || sink.interrupt(&task, &lane));
+                .spawn(carried(move || sink.interrupt(&task, &lane)));
         }
         if since >= LEAVE_AFTER {
             log::warn!("lane {lane}: a server does not answer; its copy is left behind");

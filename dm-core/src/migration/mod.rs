@@ -47,6 +47,7 @@ use crate::pipeline::{Creator, LanePart, MergedTargets, Rate, Until};
 use crate::sink::Sink;
 use crate::source::Source;
 use crate::state::{Stage, StateStore};
+use crate::whose;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -285,7 +286,7 @@ impl Migration {
                 .iter()
                 .map(|run| {
                     scope.spawn(move || {
-                        let result = run.run();
+                        let result = run.named();
                         run.over();
                         if let Err(error) = &result {
                             let _ = first.set(error.clone());
@@ -326,8 +327,9 @@ impl Migration {
                     if stop.load(Ordering::Relaxed) {
                         return Ok(None);
                     }
-                    log::warn!("starts in {:.1} s after: {error}", wait.as_secs_f64());
-                    source::pause(wait, stop);
+                    let this = source::this_wait(wait, &error);
+                    log::warn!("starts in {:.1} s after: {error}", this.as_secs_f64());
+                    source::pause(this, stop);
                     wait = resume.map_or(wait, |r| (wait * 2).min(r.backoff_max));
                 }
                 other => return other.map(Some),
@@ -398,7 +400,8 @@ impl Migration {
         for (_, source, creator) in &parts {
             let wanted = creator.clone();
             let named = |e: Error| e.context(format!("source {}", creator.source));
-            online::tell(plan, &**source, creator, state).map_err(named)?;
+            let tell = || online::tell(plan, &**source, creator, state);
+            whose::of(creator.source.as_str(), tell).map_err(named)?;
             for table in source.tables(&move |t| wanted.wants(t)).map_err(named)? {
                 let target = creator.target(&table)?;
                 merged.add(dm_filter::TableName::new(target.schema, target.table));

@@ -23,9 +23,14 @@ use crate::position::{BinlogPos, GtidSet, Position};
 use crate::sink::Sink;
 use crate::source::{Source, SourceInfo};
 use crate::state::{CopyState, SERVER_NOTE, Stage, StateStore};
+use crate::whose::{self, carried};
 
 /// The servers' number of a duplicate key.
 const DUPLICATE_KEY: u16 = 1062;
+
+/// A server that does not answer is tried again after so long at the latest, however long it has been
+/// away: an attempt costs it nothing, and waiting on when it is back would.
+const AWAY: Duration = Duration::from_secs(10);
 
 /// How often the status document is written for other processes.
 const STATUS_INTERVAL: Duration = Duration::from_millis(500);
@@ -57,14 +62,25 @@ pub(super) struct SourceRun {
 }
 
 impl SourceRun {
+    /// Runs on a thread whose lines in the log name the source.
+    pub fn named(&self) -> Result<Outcome> {
+        whose::of(self.creator.source.as_str(), || self.run())
+    }
+
     /// Runs until all is done, it is stopped, or it failed for good. What passes by itself
     /// (a server that restarts, a broken connection) is waited for; a pause waits for its resume.
-    pub fn run(&self) -> Result<Outcome> {
+    fn run(&self) -> Result<Outcome> {
         let mut wait = self.resume.backoff_min;
+        let mut waited = false;
         loop {
             let Next::Attempt(resume) = self.control.next(self.index) else {
+                if waited {
+                    // What it waited to get over was to pass by itself: that is not what it ended at.
+                    self.rest(None)?;
+                }
                 return Ok(Outcome::Stopped);
             };
+            waited = false;
             let began = Instant::now();
             let ended = self.attempt(resume);
             if self.is_stale() {
@@ -82,7 +98,7 @@ impl SourceRun {
                 Err(error) => error,
             };
             if self.control.is_stopped(self.index)
-                && (self.stays || error.code() == &codes::STOPPED)
+                && (self.stays || error.code() == &codes::STOPPED || error.is_transient())
             {
                 self.rest(Some(error).filter(|e| e.code() != &codes::STOPPED))?;
                 continue;
@@ -93,10 +109,12 @@ impl SourceRun {
             let again = self.tries_again(&error);
             self.control.update(self.index, |s| s.failed(again));
             if again {
-                let (source, seconds) = (&self.creator.source, wait.as_secs_f64());
+                let (source, this) = (&self.creator.source, this_wait(wait, &error));
+                let seconds = this.as_secs_f64();
                 log::warn!("source {source}: goes on in {seconds:.1} s after: {error}");
                 self.stage(Stage::Paused, Some(&error))?;
-                self.control.wait_again(self.index, wait);
+                self.control.wait_again(self.index, this);
+                waited = true;
                 wait = (wait * 2).min(self.resume.backoff_max);
                 continue;
             }
@@ -205,6 +223,7 @@ impl SourceRun {
         self.control.update(self.index, |s| {
             s.stage = stage;
             s.error = error.map(ToString::to_string);
+            s.waiting_for = None;
         });
         let id = &self.creator.source;
         // Whoever reads in between finds no pause without its error.
@@ -246,6 +265,8 @@ impl SourceRun {
         if !self.plan.mode.syncs() {
             return Ok(Outcome::Finished);
         }
+        // A copy takes its time: another server may be in charge now, of another version.
+        let info = if start.is_some() { self.source.info()? } else { info };
         let start = match start {
             Some(position) => position,
             None => self.start_position(&info)?,
@@ -273,7 +294,7 @@ impl SourceRun {
 
     /// The full copy; the position to follow the binlog from.
     fn load(&self) -> Result<Position> {
-        let stats = Arc::new(CopyStats::default());
+        let stats = Arc::new(CopyStats::of(self.control.meters(self.index)));
         self.control.update(self.index, |s| s.unit = Unit::Load);
         self.control.moved(self.index);
         let copy = Copy {
@@ -291,7 +312,7 @@ impl SourceRun {
         };
         let done = AtomicBool::new(false);
         std::thread::scope(|scope| {
-            scope.spawn(|| self.watch_copy(&stats, &done));
+            scope.spawn(carried(|| self.watch_copy(&stats, &done)));
             let result = leave::run(copy);
             done.store(true, Ordering::Relaxed);
             result
@@ -344,7 +365,8 @@ impl SourceRun {
     fn sync(&self, info: &SourceInfo, lane: LaneId, start: Option<Position>) -> Result<Outcome> {
         let safe_mode = self.settings.stream.safe_mode;
         self.control.update(self.index, |s| (s.unit, s.safe_mode) = (Unit::Sync, safe_mode));
-        let way = Way { info, lane: &lane, stats: Arc::new(StreamStats::default()) };
+        let stats = Arc::new(StreamStats::of(self.control.meters(self.index)));
+        let way = Way { info, lane: &lane, stats };
         let attempt = self.control.attempt_flag(self.index);
         if let Some(position) = start {
             let ctx = self.context(&way, self.creator.clone(), Arc::clone(&attempt));
@@ -407,8 +429,10 @@ impl SourceRun {
                 s.position = r.low.position.clone();
                 s.bytes_under_way = r.bytes_under_way;
                 s.txns_under_way = r.txns_under_way;
+                s.waiting_for.clone_from(&r.statement);
                 s.queues = r.queues;
                 s.lag_seconds = r.oldest_at.map_or(0, lag);
+                s.meters.lag.took(Duration::from_secs(s.lag_seconds), 1);
             });
             let document = control.status().sources.get(index).map(|s| s.to_json());
             if let Some(Err(error)) = document.map(|d| state.save_status(&id, &d)) {
@@ -463,6 +487,14 @@ fn nothing_copied(position: &Position) -> CopyState {
     }
 }
 
+/// How long to wait after this error, where `wait` is the turn of the growing wait.
+pub(super) fn this_wait(wait: Duration, error: &Error) -> Duration {
+    match error.is_transient() && error.server_error().is_none() {
+        true => wait.min(AWAY),
+        false => wait,
+    }
+}
+
 /// Lets time pass, but ends with the run.
 pub(super) fn pause(wait: Duration, stop: &AtomicBool) {
     let until = Instant::now() + wait;
@@ -479,4 +511,20 @@ fn lag(at: u32) -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |now| now.as_secs().saturating_sub(u64::from(at)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_away_is_not_waited_for_long() {
+        let (long, short) = (Duration::from_secs(300), Duration::from_secs(4));
+        let away = Error::new(&codes::DB_QUERY, "connection refused").transient();
+        assert_eq!(this_wait(long, &away), AWAY);
+        assert_eq!(this_wait(short, &away), short);
+        // It answers: what it says may need its time.
+        let locked = Error::new(&codes::DB_QUERY, "deadlock").server_number(1213);
+        assert_eq!(this_wait(long, &locked), long);
+    }
 }

@@ -1,8 +1,10 @@
 //! How a migration stands.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
-use crate::pipeline::{CopyCounts, Queues, StreamCounts};
+use crate::pipeline::{CopyCounts, Meters, Queues, StreamCounts};
 use crate::position::Position;
 use crate::state::Stage;
 
@@ -60,10 +62,14 @@ pub struct SourceStatus {
     pub mean_rows_per_second: u64,
     /// Seconds that the target is behind the source; 0 when nothing waits.
     pub lag_seconds: u64,
+    /// Seconds until it has caught up at the pace of the last seconds; `None` while it falls back.
+    pub remaining_seconds: Option<u64>,
     /// Bytes of rows under way.
     pub bytes_under_way: usize,
     /// Transactions under way.
     pub txns_under_way: usize,
+    /// The statement that the target runs at the moment, when it takes long: what it is about waits for it.
+    pub waiting_for: Option<String>,
     /// What waits before each stage of the stream, and which one is the slow one.
     pub queues: Queues,
     /// The error that the source stopped at, or that it is waiting to get over.
@@ -72,6 +78,8 @@ pub struct SourceStatus {
     pub load_errors: ErrorCounts,
     /// Errors that ended an attempt to follow, since the process began.
     pub sync_errors: ErrorCounts,
+    /// What is measured, as it stands when somebody looks.
+    pub(crate) meters: Arc<Meters>,
 }
 
 /// How often an attempt ended in an error.
@@ -100,12 +108,15 @@ impl SourceStatus {
             bytes_per_second: 0,
             mean_rows_per_second: 0,
             lag_seconds: 0,
+            remaining_seconds: None,
             bytes_under_way: 0,
             txns_under_way: 0,
+            waiting_for: None,
             queues: Queues::default(),
             error: None,
             load_errors: ErrorCounts::default(),
             sync_errors: ErrorCounts::default(),
+            meters: Arc::default(),
         }
     }
 
@@ -183,6 +194,7 @@ impl SourceStatus {
                 "secondsBehindMaster": self.lag_seconds,
                 "bytesUnderWay": self.bytes_under_way,
                 "transactionsUnderWay": self.txns_under_way,
+                "waitingFor": self.waiting_for,
                 "bottleneck": self.queues.bottleneck.as_str(),
                 "eventsWaiting": self.queues.events,
                 "rowsWaiting": self.queues.rows,

@@ -3,6 +3,7 @@
 //! The end of the source is asked every few seconds on a thread of its own: a source that does not
 //! answer must hold up neither the stream nor a stop, so nobody waits for this thread.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -10,10 +11,13 @@ use std::time::{Duration, Instant};
 use super::control::Control;
 use super::status::{SourceStatus, Unit};
 use crate::source::Source;
+use crate::whose::carried;
 
 /// Between two looks at the flag, and at the counters.
 const LOOK: Duration = Duration::from_millis(200);
 const RATE_SPAN: Duration = Duration::from_secs(1);
+/// The pace is taken from so many looks.
+const PACE: usize = 10;
 /// Between two questions to the source.
 const ASK: Duration = Duration::from_secs(5);
 
@@ -34,7 +38,7 @@ pub(super) fn watch(source: &Arc<dyn Source>, control: &Control, index: usize) -
     let (source, control, flag) = (Arc::clone(source), control.clone(), Arc::clone(&over));
     let spawned = std::thread::Builder::new()
         .name("dm-watch".to_owned())
-        .spawn(move || look(&*source, &control, index, &flag));
+        .spawn(carried(move || look(&*source, &control, index, &flag)));
     if let Err(error) = spawned {
         log::warn!("nobody watches where the source ends: {error}");
     }
@@ -45,6 +49,7 @@ fn look(source: &dyn Source, control: &Control, index: usize, over: &AtomicBool)
     let began = Instant::now();
     let mut asked: Option<Instant> = None;
     let mut measured = (began, 0, 0);
+    let mut lags = Lags::default();
     while !over.load(Ordering::Relaxed) {
         let syncs = control.status().sources.get(index).is_some_and(|s| s.unit == Unit::Sync);
         if syncs && asked.is_none_or(|at| at.elapsed() >= ASK) {
@@ -56,9 +61,33 @@ fn look(source: &dyn Source, control: &Control, index: usize, over: &AtomicBool)
             asked = Some(Instant::now());
         }
         if measured.0.elapsed() >= RATE_SPAN {
-            control.update(index, |s| rates(s, began, &mut measured));
+            control.update(index, |s| {
+                rates(s, began, &mut measured);
+                s.remaining_seconds = lags.remaining(Instant::now(), s.lag_seconds);
+            });
         }
         std::thread::sleep(LOOK);
+    }
+}
+
+/// How far the target was behind in the last seconds.
+#[derive(Default)]
+struct Lags(VecDeque<(Instant, u64)>);
+
+impl Lags {
+    /// Seconds until the lag that falls as it did is none; `None` while it does not fall.
+    fn remaining(&mut self, now: Instant, lag: u64) -> Option<u64> {
+        self.0.push_back((now, lag));
+        while self.0.len() > PACE {
+            self.0.pop_front();
+        }
+        if lag == 0 {
+            return Some(0);
+        }
+        let (then, before) = self.0.front()?;
+        let fell = before.checked_sub(lag).filter(|fell| *fell > 0)?;
+        let span = now.duration_since(*then).as_secs_f64();
+        Some((lag as f64 * span / fell as f64).ceil() as u64)
     }
 }
 
@@ -75,4 +104,20 @@ fn rates(status: &mut SourceStatus, began: Instant, measured: &mut (Instant, u64
     status.bytes_per_second = per_second(bytes, bytes_before);
     status.mean_rows_per_second = (rows as f64 / began.elapsed().as_secs_f64().max(1.0)) as u64;
     *measured = (Instant::now(), rows, bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_remains_is_told_by_how_the_lag_falls() {
+        let began = Instant::now();
+        let at = |second: u64| began + Duration::from_secs(second);
+        let mut lags = Lags::default();
+        assert_eq!(lags.remaining(at(0), 100), None, "one look tells nothing");
+        assert_eq!(lags.remaining(at(1), 120), None, "it falls back");
+        assert_eq!(lags.remaining(at(2), 80), Some(8), "10 in a second");
+        assert_eq!(lags.remaining(at(3), 0), Some(0));
+    }
 }

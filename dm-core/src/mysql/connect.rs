@@ -53,14 +53,16 @@ pub(crate) enum Purpose {
     Target,
     /// A binlog stream; nothing for this long means that the connection is lost.
     Stream(Duration),
+    /// The same of a MariaDB, with the events that only some clients want.
+    Annotated(Duration),
 }
 
 impl Purpose {
     /// The side that errors of the connection are counted to.
-    fn scope(self) -> Scope {
+    pub(super) fn scope(self) -> Scope {
         match self {
             Self::Target => Scope::Downstream,
-            Self::Control | Self::Reader | Self::Stream(_) => Scope::Upstream,
+            Self::Control | Self::Reader | Self::Stream(_) | Self::Annotated(_) => Scope::Upstream,
         }
     }
 }
@@ -79,7 +81,7 @@ impl Connection {
         let address = plan.address();
         let doing = format!("connecting to {address}");
         let scope = purpose.scope();
-        let relay = Relay::start(plan, scope).map_err(|e| e.context(&doing))?;
+        let relay = Relay::start(plan, purpose).map_err(|e| e.context(&doing))?;
         let opts = options(plan, relay.as_ref().map(Relay::path), purpose);
         let conn = Conn::new(opts).map_err(|e| match relay.as_ref().and_then(Relay::failure) {
             Some(cause) => cause.context(&doing),
@@ -249,7 +251,7 @@ fn options(plan: &ConnPlan, socket: Option<&str>, purpose: Purpose) -> Opts {
         Purpose::Control => Duration::from_secs(600),
         Purpose::Reader => Duration::from_secs(3600),
         Purpose::Target => Duration::from_secs(7 * 86_400),
-        Purpose::Stream(silence) => silence,
+        Purpose::Stream(silence) | Purpose::Annotated(silence) => silence,
     };
     let capabilities = match purpose {
         Purpose::Target => CapabilityFlags::CLIENT_FOUND_ROWS,

@@ -4,12 +4,15 @@
 //! place that knows how the client crate is set up and how its errors read, and none of that
 //! crate's types leave this library.
 
+mod annotate;
 mod connect;
 mod error;
 mod tls;
 mod version;
 
+pub use tls::{TlsServer, TlsStream};
 pub use version::{ServerKind, ServerVersion};
 
+pub(crate) use annotate::Annotate;
 pub(crate) use connect::{Connection, Purpose, cell, named_cell, opt_cell};
 pub(crate) use error::{is_access_denied, is_lock_timeout, numbers, translate};

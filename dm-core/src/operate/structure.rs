@@ -10,10 +10,12 @@ use dm_filter::TableName;
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, Known, all_went_well};
-use crate::ddl::{Body, Flavor, ParseContext, ServerVersion, parse, split};
+use crate::ddl::{Flavor, ParseContext, ServerVersion, parse, split};
 use crate::error::{Error, Result, codes};
 use crate::event::{LaneId, SourceId};
-use crate::schema::{Defaults, SchemaCopy, SchemaInfo, TableSchema, Tracker, create_table};
+use crate::schema::{
+    Defaults, SchemaCopy, SchemaInfo, TableSchema, Tracker, create_table, created,
+};
 use crate::state::{StateReader, StateStore, TrackedTable};
 
 /// A structure that a table is given.
@@ -238,17 +240,9 @@ pub fn structure_of(
     let statement = parse(sql, &ParseContext::in_schema(&table.schema)).map_err(|e| {
         e.workaround("Put one CREATE TABLE into the file, as the source would show it.")
     })?;
-    let create = match &statement.body {
-        Body::CreateTable(create) if !create.elements.is_empty() => create,
-        _ => {
-            let head: String = sql.chars().take(60).collect();
-            return Err(Error::new(
-                &codes::SCHEMA_NOT_CREATE,
-                format!("not a CREATE TABLE with columns: `{head}`"),
-            )
-            .workaround("Put one CREATE TABLE into the file, as the source would show it."));
-        }
-    };
+    let create = created(&statement, sql).map_err(|e| {
+        e.workaround("Put one CREATE TABLE into the file, as the source would show it.")
+    })?;
     let mut tracker = Tracker::new(Defaults::of(ServerVersion::new(Flavor::MySql, 8, 0, 36)));
     for schema in schemas.iter().filter(|s| s.name == table.schema) {
         let info =

@@ -33,6 +33,7 @@ use crate::schema::{Chunk, TableCopy};
 use crate::sink::{LoadStats, LoadTarget, OnDuplicate, Sink, Slot, Writer};
 use crate::source::{ChunkReader, Snapshot, Source};
 use crate::state::{ChunkDone, CopyBegin, CopyState, CopyTable, StateStore};
+use crate::whose::carried;
 
 /// So many small tables are planned together.
 const PLANNED_AT_ONCE: usize = 32;
@@ -303,14 +304,14 @@ impl Copy {
         std::thread::scope(|scope| {
             for worker in 0..self.settings.threads.max(1) {
                 let (shared, worker) = (&shared, worker as u32);
-                scope.spawn(move || {
+                scope.spawn(carried(move || {
                     let work = AssertUnwindSafe(|| self.worker(worker, snapshot, tables, shared));
                     match catch_unwind(work) {
                         Ok(Ok(())) => {}
                         Ok(Err(error)) => shared.fail(error),
                         Err(_) => shared.fail(panicked()),
                     }
-                });
+                }));
             }
         });
         self.note(&shared, true)?;
@@ -514,11 +515,11 @@ impl Copy {
         let (blocks_in, blocks_out) = bounded::<CopyBlock>(0);
         let block_bytes = self.settings.block_bytes;
         std::thread::scope(|scope| {
-            let reading = scope.spawn(move || {
+            let reading = scope.spawn(carried(move || {
                 reader.read(&table.copy, chunk, block_bytes, &mut |block| {
                     blocks_in.send(block).map_err(|_| hung_up())
                 })
-            });
+            }));
             let mut stream = Blocks {
                 blocks: blocks_out,
                 rate: &self.rate,
@@ -526,7 +527,8 @@ impl Copy {
                 reading: Some(reading),
                 source: None,
             };
-            let written = writer.load(target, &mut stream, mark);
+            let load = || writer.load(target, &mut stream, mark);
+            let written = self.stats.meters.load_txn.time(load);
             let source = stream.end();
             match (written, source) {
                 (Ok(stats), None) => Ok(stats),

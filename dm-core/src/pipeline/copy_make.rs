@@ -10,6 +10,7 @@ use super::copy_work::stopped;
 use super::create::{There, folded};
 use crate::error::Result;
 use crate::source::Snapshot;
+use crate::whose::carried;
 
 /// A table of as many rows or bytes gets the keys that serve only reading after its rows. Below, two
 /// more statements take longer than they save.
@@ -52,7 +53,7 @@ impl Copy {
         };
         let threads = self.settings.threads.max(1).min(all.len());
         let parts: Vec<Result> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(carried(work))).collect();
             threads.into_iter().map(|t| t.join().unwrap_or_else(|_| Err(panicked()))).collect()
         });
         parts.into_iter().collect()

@@ -1,8 +1,10 @@
 //! Counters of the full copy.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
+
+use super::meters::Meters;
 
 /// Counters that the copy's workers write and status reads.
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub(crate) struct CopyStats {
     duplicates: AtomicU64,
     means: Mutex<String>,
     began: Instant,
+    /// What is measured; it outlives the copy.
+    pub meters: Arc<Meters>,
 }
 
 /// The same at one moment.
@@ -54,11 +58,17 @@ impl Default for CopyStats {
             duplicates: AtomicU64::new(0),
             means: Mutex::default(),
             began: Instant::now(),
+            meters: Arc::default(),
         }
     }
 }
 
 impl CopyStats {
+    /// Those of a new copy of a source of which this is measured.
+    pub fn of(meters: Arc<Meters>) -> Self {
+        Self { meters, ..Self::default() }
+    }
+
     pub fn means(&self, means: &str) {
         means.clone_into(&mut self.means.lock().unwrap_or_else(PoisonError::into_inner));
     }

@@ -4,7 +4,8 @@
 //! key the last transaction that touched it is remembered. A transaction that depends on
 //! transactions of one worker goes to that worker, whose queue keeps order; one that depends on
 //! several goes to one of them and waits for the others to commit. Waits point to earlier ordinals
-//! only, and a worker commits what it holds before it waits, so no circle of waits can arise.
+//! only (to be exact, to transactions that were handed out before), and a worker commits what it
+//! holds before it waits, so no circle of waits can arise.
 //!
 //! Which worker gets a transaction that is free to go anywhere decides the speed only. Transactions
 //! that follow each other go to one worker until it has a batch of them waiting (`spread`): large
@@ -14,17 +15,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
 
 use super::busy::Busy;
+use super::meters::QUEUES;
 use super::progress::Progress;
 use super::spread::Spread;
 use super::stages::Spent;
 use super::stats::StreamStats;
 use crate::error::{Error, Result, codes};
 use crate::event::Txn;
+use crate::meter::Sampler;
 use crate::sink::keys::{KeyHash, KeyMap};
 
 /// A transaction for a worker.
@@ -69,6 +72,7 @@ pub(crate) struct Dispatcher {
     indexes: HashMap<u64, IndexState>,
     spread: Spread,
     stats: Arc<StreamStats>,
+    sampler: Sampler,
     purge_at: usize,
 }
 
@@ -93,6 +97,7 @@ impl Dispatcher {
             progress,
             keys: KeyMap::default(),
             indexes: HashMap::new(),
+            sampler: Sampler::default(),
             purge_at: PURGE_STEP,
         }
     }
@@ -103,9 +108,28 @@ impl Dispatcher {
     ///
     /// The first failure of a worker, or a stop.
     pub fn dispatch(&mut self, txn: Txn, keys: &[KeyHash]) -> Result {
-        let ordinal = txn.ordinal;
         let (end, at, bytes) = (txn.end.clone(), txn.at, weight(txn.bytes));
-        self.progress.hand_out(ordinal, end, at, bytes, &self.stats.stages)?;
+        self.progress.hand_out(txn.ordinal, end, at, bytes, &self.stats.stages)?;
+        self.place(txn, keys)
+    }
+
+    /// Hands out a transaction that is parked. It must not touch what one behind it that was handed out
+    /// has touched.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dispatcher::dispatch`].
+    pub fn dispatch_parked(&mut self, txn: Txn, keys: &[KeyHash]) -> Result {
+        self.progress.unpark(txn.ordinal, weight(txn.bytes), &self.stats.stages)?;
+        self.place(txn, keys)
+    }
+
+    fn place(&mut self, txn: Txn, keys: &[KeyHash]) -> Result {
+        let ordinal = txn.ordinal;
+        let meters = Arc::clone(&self.stats.meters);
+        meters.added.fetch_add(txn.rows as u64, Ordering::Relaxed);
+        let weight = self.sampler.next();
+        let began = (weight > 0).then(Instant::now);
         let mut depends = self.depends(keys);
         let waiting =
             |i: usize| self.queues.get(i).map_or(usize::MAX, |q| q.waiting.load(Ordering::Relaxed));
@@ -117,15 +141,30 @@ impl Dispatcher {
         depends.retain(|o| o.worker != worker);
         self.spread.placed(!depends.is_empty());
         self.remember(keys, Owner { ordinal, worker });
+        let known = began.map(|began| {
+            meters.conflict.took(began.elapsed(), weight);
+            Instant::now()
+        });
+        let handed_out = || {
+            let queue = meters.handed_out.get(worker % QUEUES);
+            if let (Some(queue), Some(known)) = (queue, known) {
+                queue.took(known.elapsed(), weight);
+            }
+        };
         let job = Job { txn: Arc::new(txn), wait_for: depends.iter().map(|o| o.ordinal).collect() };
         let Some(queue) = self.queues.get(worker) else { return Err(gone()) };
         queue.length.fetch_add(1, Ordering::Relaxed);
         queue.waiting.fetch_add(job.txn.rows.max(1), Ordering::Relaxed);
         let full = match queue.jobs.try_send(job) {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                handed_out();
+                return Ok(());
+            }
             Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => job,
         };
-        self.stats.stages.time(Spent::WaitingForRoom, || self.send(queue, full))
+        let sent = self.stats.stages.time(Spent::WaitingForRoom, || self.send(queue, full));
+        handed_out();
+        sent
     }
 
     /// Waits for room in a queue.
@@ -188,8 +227,9 @@ impl Dispatcher {
             }
         }
         if self.keys.len() >= self.purge_at {
-            let low = self.progress.low_ordinal();
-            self.keys.retain(|_, o| o.ordinal > low);
+            // The low-water mark may stand still for long, and nobody waits for what is in.
+            let (low, done) = self.progress.done_ahead();
+            self.keys.retain(|_, o| o.ordinal > low && !done.contains(o.ordinal));
             self.purge_at = self.keys.len() + PURGE_STEP;
         }
     }

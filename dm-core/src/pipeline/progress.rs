@@ -2,7 +2,9 @@
 //! everything is in (the low-water mark), and how many bytes are held.
 //!
 //! The reader hands transactions out in ordinal order and waits here when too many bytes are
-//! under way; workers report here when a batch is committed, in any order. Nobody holds the lock
+//! under way; workers report here when a batch is committed, in any order. What is in does not
+//! count as held any more, but how many transactions may be ahead of the low-water mark is bounded,
+//! too: marks name them all. Nobody holds the lock
 //! while talking to a server. Who waits here also hears of a stop.
 
 use std::collections::{HashSet, VecDeque};
@@ -36,8 +38,8 @@ struct Pending {
 struct Inner {
     low: Low,
     done: OrdinalSet,
-    /// Prepared XA transactions: they wait for their decision and hold the low-water mark, but
-    /// nobody waits for them.
+    /// Prepared XA transactions that wait for their decision, a statement that runs beside rows and what
+    /// waits for it: they hold the low-water mark, but nobody waits for them here.
     parked: HashSet<u64>,
     pending: VecDeque<Pending>,
     bytes: usize,
@@ -55,6 +57,9 @@ pub(crate) struct Progress {
     over: Arc<AtomicBool>,
 }
 
+/// Transactions that were read and are ahead of the low-water mark at most, except where one that is
+/// parked holds it: then who parked it sees to that.
+pub(crate) const MOST_AHEAD: usize = 100_000;
 /// How often who waits looks whether a stop was asked for.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -97,20 +102,41 @@ impl Progress {
         bytes: usize,
         stages: &Stages,
     ) -> Result {
-        let mut inner = self.lock();
-        loop {
-            self.check(&inner)?;
-            if inner.bytes == 0 || inner.bytes + bytes <= self.max_bytes {
-                break;
-            }
-            inner = stages.time(Spent::WaitingForRoom, || self.wait(inner, LOOK));
-        }
+        let mut inner = self.with_room(bytes, stages)?;
         inner.bytes += bytes;
         inner.pending.push_back(Pending { ordinal, end, at, bytes });
         Ok(())
     }
 
-    /// Registers a prepared transaction: done when it is decided.
+    fn with_room(&self, bytes: usize, stages: &Stages) -> Result<MutexGuard<'_, Inner>> {
+        let mut inner = self.lock();
+        loop {
+            self.check(&inner)?;
+            let few = inner.pending.len() < MOST_AHEAD || !inner.parked.is_empty();
+            if few && (inner.bytes == 0 || inner.bytes + bytes <= self.max_bytes) {
+                return Ok(inner);
+            }
+            inner = stages.time(Spent::WaitingForRoom, || self.wait(inner, LOOK));
+        }
+    }
+
+    /// Makes a parked transaction one that is handed out, waiting as [`Progress::hand_out`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Progress::hand_out`].
+    pub fn unpark(&self, ordinal: u64, bytes: usize, stages: &Stages) -> Result {
+        let mut inner = self.with_room(bytes, stages)?;
+        inner.parked.remove(&ordinal);
+        if let Some(at) = inner.find(ordinal) {
+            inner.bytes += bytes;
+            inner.pending.iter_mut().skip(at).take(1).for_each(|p| p.bytes = bytes);
+        }
+        Ok(())
+    }
+
+    /// Registers a transaction or statement that nobody works on yet, or none of the workers: done when
+    /// that is said, or handed out by [`Progress::unpark`].
     pub fn park(&self, ordinal: u64, end: Position, at: u32) {
         let mut inner = self.lock();
         inner.parked.insert(ordinal);
@@ -131,6 +157,12 @@ impl Progress {
         for ordinal in ordinals {
             inner.parked.remove(&ordinal);
             inner.done.insert(ordinal);
+            if let Some(at) = inner.find(ordinal)
+                && let Some(pending) = inner.pending.get_mut(at)
+            {
+                let freed = std::mem::take(&mut pending.bytes);
+                inner.bytes = inner.bytes.saturating_sub(freed);
+            }
         }
         self.advance(&mut inner);
         self.changed.notify_all();
@@ -152,6 +184,12 @@ impl Progress {
     /// The low-water ordinal, without waiting.
     pub fn low_ordinal(&self) -> u64 {
         self.low.load(Ordering::Acquire)
+    }
+
+    /// The low-water ordinal, and what is in beyond it.
+    pub fn done_ahead(&self) -> (u64, OrdinalSet) {
+        let inner = self.lock();
+        (inner.low.ordinal, inner.done.clone())
     }
 
     /// The low-water mark.
@@ -277,6 +315,11 @@ impl Progress {
 }
 
 impl Inner {
+    /// Where a transaction stands among those that are registered, which are in order.
+    fn find(&self, ordinal: u64) -> Option<usize> {
+        self.pending.binary_search_by_key(&ordinal, |p| p.ordinal).ok()
+    }
+
     fn is_settled(&self, ordinal: u64) -> bool {
         self.low.ordinal >= ordinal
             || (!self.parked.is_empty()
@@ -313,10 +356,10 @@ mod tests {
         }
         p.done([12, 14]);
         assert_eq!(p.low().ordinal, 10);
-        assert_eq!(p.under_way(), (40, 4));
+        assert_eq!(p.under_way(), (20, 4));
         p.done([11]);
         assert_eq!((p.low().ordinal, p.low().at), (12, 12));
-        assert_eq!(p.under_way(), (20, 2));
+        assert_eq!(p.under_way(), (10, 2));
         p.pass(15, Position::default(), 15);
         p.done([13]);
         assert_eq!(p.low().ordinal, 15);
@@ -368,6 +411,25 @@ mod tests {
         assert!(p.wait_settled(11, None).is_err());
         p.stop();
         assert!(p.wait_done(11).is_err());
+    }
+
+    #[test]
+    fn what_is_in_leaves_room_though_the_mark_stands_still() {
+        let p = start();
+        let stages = Stages::default();
+        p.park(11, Position::default(), 11);
+        for ordinal in 12..=40 {
+            p.hand_out(ordinal, Position::default(), 0, 90, &stages).unwrap();
+            p.done([ordinal]);
+        }
+        assert_eq!((p.low().ordinal, p.under_way()), (10, (0, 30)));
+        let (low, done) = p.done_ahead();
+        assert!(low == 10 && !done.contains(11) && done.contains(12) && done.contains(40));
+        p.unpark(11, 50, &stages).unwrap();
+        assert_eq!(p.under_way(), (50, 30));
+        assert!(!p.wait_settled(40, Some(Instant::now())).unwrap(), "it is waited for now");
+        p.done([11]);
+        assert_eq!((p.low().ordinal, p.under_way()), (40, (0, 0)));
     }
 
     #[test]

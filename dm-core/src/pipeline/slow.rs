@@ -25,11 +25,15 @@ impl Slow {
         }
         let began = Instant::now();
         let done = work();
-        let took = began.elapsed();
+        self.note(began.elapsed(), what);
+        done
+    }
+
+    /// Logs what took so long, when that is slow.
+    pub fn note(self, took: Duration, what: impl FnOnce() -> String) {
         if self.is(took) {
             log::warn!("slow at the target: {} ms for {}", took.as_millis(), what());
         }
-        done
     }
 }
 

@@ -82,11 +82,17 @@ impl Stages {
 
     /// Runs `f` and adds what it took.
     pub fn time<T>(&self, what: Spent, f: impl FnOnce() -> T) -> T {
+        self.timed(what, f).0
+    }
+
+    /// The same; tells also what it took.
+    pub fn timed<T>(&self, what: Spent, f: impl FnOnce() -> T) -> (T, Duration) {
         let began = Instant::now();
         let result = f();
-        let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.sum(what).fetch_add(took, Ordering::Relaxed);
-        result
+        let took = began.elapsed();
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.sum(what).fetch_add(micros, Ordering::Relaxed);
+        (result, took)
     }
 
     /// The slow stage of the time since the last call, which lasted `span`.

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use dm_filter::TableName;
 
+use super::meters::Meters;
 use super::stages::Stages;
 use crate::sink::ApplyStats;
 
@@ -23,6 +24,8 @@ pub(crate) struct StreamStats {
     missing: Mutex<HashMap<TableName, u64>>,
     /// Who waits for whom.
     pub stages: Stages,
+    /// What is measured; it outlives the stream.
+    pub meters: Arc<Meters>,
 }
 
 /// The same at one moment.
@@ -59,6 +62,11 @@ impl StreamCounts {
 }
 
 impl StreamStats {
+    /// Those of a new stream of a source of which this is measured.
+    pub fn of(meters: Arc<Meters>) -> Self {
+        Self { meters, ..Self::default() }
+    }
+
     pub fn event(&self) {
         self.events.fetch_add(1, Ordering::Relaxed);
     }

@@ -170,7 +170,9 @@ impl Worker {
         let (rows, bytes) = txns.iter().fold((0, 0), |(r, b), t| (r + t.rows, b + t.bytes));
         self.rate.pay(rows, bytes, self.progress.over());
         let persist = || self.persist(writer, &batch, &mark);
-        let stats = self.rate.slow().time(persist, || slow::batch(&batch))?;
+        let slow = || self.rate.slow().time(persist, || slow::batch(&batch));
+        let stats = self.stats.meters.txn.time(slow)?;
+        self.stats.meters.batch(self.slot.worker, rows, txns.len());
         applied.add(mark.applied, txns);
         self.stats.applied(txns.len(), &stats);
         Ok(())

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::layout::{RelayDir, failed};
+use super::meters::RelayMeters;
 use crate::error::{Error, Result, codes};
 use crate::state::{self, Stage, StoredError};
 
@@ -63,6 +64,8 @@ pub struct RelayStatus {
     pub resumable: bool,
     /// What the last purge did.
     pub purged: String,
+    /// What its process has measured.
+    pub meters: RelayMeters,
 }
 
 impl RelayDir {

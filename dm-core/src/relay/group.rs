@@ -139,14 +139,11 @@ fn starts_with(sql: &[u8], words: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::binlog::raw;
     use crate::position::Flavor;
 
     fn event(kind: u8, body: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![1, 0, 0, 0, kind, 7, 0, 0, 0];
-        bytes.extend((19 + body.len() as u32).to_le_bytes());
-        bytes.extend([1, 0, 0, 0, 0, 0]);
-        bytes.extend(body);
-        bytes
+        raw::event(kind, 1, 0, body)
     }
 
     fn query(sql: &str) -> Vec<u8> {

@@ -17,9 +17,11 @@ use std::time::{Duration, Instant};
 use super::begin::begin;
 use super::desk::{RelayStatus, Wanted};
 use super::layout::{RelayDir, SubDir};
+use super::meters::Meters;
 use super::writer::{Taken, Writer};
 use super::{RelayConfig, purge};
 use crate::error::{Error, Result, codes};
+use crate::meter::Sampler;
 use crate::position::{BinlogPos, GtidSet, Position};
 use crate::source::mysql::BinlogServer;
 use crate::state::{Stage, StoredError};
@@ -44,6 +46,7 @@ pub(super) struct Shared {
     pub config: RelayConfig,
     pub dir: RelayDir,
     inner: Mutex<Inner>,
+    meters: Meters,
     changed: Condvar,
     stop: AtomicBool,
     /// Counts what readers can see.
@@ -190,6 +193,7 @@ impl Keeper {
         let shared = Arc::new(Shared {
             dir,
             inner: Mutex::new(Inner { wanted, hint, ..Inner::default() }),
+            meters: Meters::default(),
             changed: Condvar::new(),
             stop: AtomicBool::new(false),
             grown: AtomicU64::new(0),
@@ -209,7 +213,10 @@ impl Keeper {
         let shared = Arc::clone(&self.shared);
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
-            .spawn(move || work(&shared))
+            .spawn(move || {
+                let source = shared.config.source.clone();
+                crate::whose::of(&source, || work(&shared));
+            })
             .map_err(|e| Error::new(&codes::SYNC_PANIC, "a thread could not start").cause(e))?;
         self.threads.push(thread);
         Ok(())
@@ -288,6 +295,7 @@ fn pull(shared: &Shared) {
 
 fn failed(shared: &Shared, error: &Error) {
     log::warn!("relay of source {}: {error}", shared.config.source);
+    shared.meters.failed(error);
     shared.lock().error = Some(error.clone());
     shared.changed.notify_all();
 }
@@ -316,12 +324,19 @@ fn attempt(shared: &Shared) -> Result<()> {
     drop(server);
     writer.reconnect()?;
     let mut passed = super::writer::FIRST;
+    let mut sampler = Sampler::default();
     while shared.goes_on() {
+        let weight = sampler.next();
+        let asked = (weight > 0).then(Instant::now);
         let event = binlog.next()?;
         if early && skips(event, &from, &mut passed) {
             continue;
         }
+        let came = asked.map(|asked| (asked.elapsed(), Instant::now()));
         let taken = writer.event(event)?;
+        if let Some((waited, began)) = came {
+            shared.meters.event(event.len(), waited, began.elapsed(), taken, weight);
+        }
         if taken == Taken::Written || shared.lock().error.is_some() {
             note_progress(shared, &writer);
         }
@@ -468,5 +483,6 @@ fn status(shared: &Shared) -> RelayStatus {
         resumable: error.as_ref().is_some_and(Error::is_transient),
         error: error.as_ref().map(StoredError::of),
         purged: inner.purged.clone(),
+        meters: shared.meters.told(),
     }
 }

@@ -84,6 +84,12 @@ impl RelayDir {
         &self.root
     }
 
+    /// Bytes that its file system has, and that may still be written; `None` where the system does not
+    /// tell.
+    pub fn space(&self) -> Option<(u64, u64)> {
+        super::purge::space(&self.root)
+    }
+
     /// Makes it, readable for its owner only, when it is not there.
     pub(super) fn create(&self) -> Result<()> {
         state::create_dir(&self.root).map_err(|e| failed(&self.root, "cannot make", e))

@@ -17,6 +17,7 @@ mod keeper;
 mod layout;
 mod locate;
 mod meta;
+mod meters;
 mod needs;
 mod purge;
 mod reader;
@@ -31,6 +32,7 @@ use crate::error::Result;
 pub use self::desk::{RelayStatus, Wanted, find};
 pub use self::keeper::Keeper;
 pub use self::layout::{RelayDir, SubDir};
+pub use self::meters::RelayMeters;
 pub use self::purge::before as purge_before;
 pub use self::reader::RelaySource;
 

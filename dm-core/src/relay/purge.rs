@@ -174,15 +174,22 @@ fn is_older(path: &Path, age: Duration) -> bool {
 }
 
 /// Bytes that may still be written below a directory; `None` where the system does not tell.
-#[cfg(unix)]
 pub(super) fn free_bytes(dir: &Path) -> Option<u64> {
-    let told = rustix::fs::statvfs(dir).ok()?;
-    told.f_bavail.checked_mul(told.f_frsize)
+    space(dir).map(|(_, free)| free)
 }
 
-/// Bytes that may still be written below a directory; `None` where the system does not tell.
+/// Bytes that the file system of a directory has, and that may still be written below it; `None` where
+/// the system does not tell.
+#[cfg(unix)]
+pub(super) fn space(dir: &Path) -> Option<(u64, u64)> {
+    let told = rustix::fs::statvfs(dir).ok()?;
+    let bytes = |blocks: u64| blocks.checked_mul(told.f_frsize);
+    Some((bytes(told.f_blocks)?, bytes(told.f_bavail)?))
+}
+
+/// Nobody tells.
 #[cfg(not(unix))]
-pub(super) fn free_bytes(_dir: &Path) -> Option<u64> {
+pub(super) fn space(_dir: &Path) -> Option<(u64, u64)> {
     None
 }
 

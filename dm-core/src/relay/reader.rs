@@ -188,8 +188,10 @@ impl Source for RelaySource {
             return self.live.open(from);
         };
         let source = self.config.source.clone();
+        let server = place.sub.server.clone();
         let mut stream = Follower::open(shared, place, self.wanted.clone())?;
-        Ok(Box::new(QueuedStream::spawn(&source, move |out| stream.step(out).map(|()| true))?))
+        let queued = QueuedStream::spawn(&source, move |out| stream.step(out).map(|()| true))?;
+        Ok(Box::new(queued.of(server)))
     }
 }
 

@@ -3,8 +3,26 @@
 use super::build::Builder;
 use super::charset::Defaults;
 use super::table::TableSchema;
-use crate::ddl::{self, Body, Flavor, ParseContext, ServerVersion, SqlMode};
+use crate::ddl::{
+    self, Body, CreateTable, Flavor, ParseContext, ServerVersion, SqlMode, Statement,
+};
 use crate::error::{Error, Result, codes};
+
+/// The CREATE TABLE with columns that a statement is.
+///
+/// # Errors
+///
+/// 44009 when it is something else.
+pub(crate) fn created<'s>(statement: &'s Statement, sql: &str) -> Result<&'s CreateTable> {
+    match &statement.body {
+        Body::CreateTable(create) if !create.elements.is_empty() => Ok(create),
+        _ => {
+            let head: String = sql.chars().take(60).collect();
+            let text = format!("not a CREATE TABLE with columns: `{head}`");
+            Err(Error::new(&codes::SCHEMA_NOT_CREATE, text))
+        }
+    }
+}
 
 /// Reads the structure in the answer of `SHOW CREATE TABLE`, of any server and version.
 ///
@@ -19,16 +37,7 @@ use crate::error::{Error, Result, codes};
 pub fn parse_create_table(sql: &str, mode: SqlMode) -> Result<TableSchema> {
     let context = ParseContext { sql_mode: mode, ..ParseContext::default() };
     let statement = ddl::parse(sql, &context)?;
-    let create = match &statement.body {
-        Body::CreateTable(create) if !create.elements.is_empty() => create,
-        _ => {
-            let head: String = sql.chars().take(60).collect();
-            return Err(Error::new(
-                &codes::SCHEMA_NOT_CREATE,
-                format!("not a CREATE TABLE with columns: `{head}`"),
-            ));
-        }
-    };
+    let create = created(&statement, sql)?;
     let mut defaults = Defaults::of(ServerVersion::new(Flavor::MySql, 8, 0, 36));
     // Servers that print utf8mb4 without its collation are those where this is the default.
     defaults.charset_collations.insert("utf8mb4".to_owned(), "utf8mb4_general_ci".to_owned());

@@ -20,6 +20,7 @@ mod fuzz_tests;
 
 pub use charset::{Defaults, binary_collation, charset_of};
 pub use compare::{differences, same_columns};
+pub(crate) use create::created;
 pub use create::parse_create_table;
 pub use event::event_type;
 pub(crate) use event::integer_range;

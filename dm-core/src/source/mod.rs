@@ -243,6 +243,12 @@ pub trait EventStream: Send {
     fn waiting(&self) -> usize {
         0
     }
+
+    /// The server whose binlog this is, as [`SourceInfo::server`] says it; `None` means the one of
+    /// [`Source::info`]. An address may lead to another server since that was asked.
+    fn server(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// One event of the stream, already freed from compression and packaging.
@@ -320,4 +326,14 @@ pub enum RowsBody {
         /// The changes.
         rows: Arc<[RowOp<'static>]>,
     },
+}
+
+impl RowsBody {
+    /// The table that they belong to.
+    pub fn table(&self) -> &TableName {
+        match self {
+            Self::Binlog(event) => &event.table.table,
+            Self::Owned { table, .. } => table,
+        }
+    }
 }

@@ -150,6 +150,7 @@ pub(crate) struct QueuedStream {
     shared: Arc<Shared>,
     ended: bool,
     spent: bool,
+    server: Option<String>,
 }
 
 impl QueuedStream {
@@ -163,14 +164,20 @@ impl QueuedStream {
         let mut leaving = Leaving { shared: Arc::clone(&shared), end: None };
         std::thread::Builder::new()
             .name(format!("dm-binlog-{name}"))
-            .spawn(move || {
+            .spawn(crate::whose::carried(move || {
                 let end = read(step, &leaving.shared);
                 leaving.ends(end);
-            })
+            }))
             .map_err(|e| {
                 Error::new(&codes::SYNC_PANIC, "the thread of a stream could not start").cause(e)
             })?;
-        Ok(Self { taken: VecDeque::new(), shared, ended: false, spent: false })
+        Ok(Self { taken: VecDeque::new(), shared, ended: false, spent: false, server: None })
+    }
+
+    /// The same, of this server.
+    pub(crate) fn of(mut self, server: String) -> Self {
+        self.server = Some(server);
+        self
     }
 }
 
@@ -229,6 +236,10 @@ fn cost(event: &SourceEvent) -> usize {
 }
 
 impl EventStream for QueuedStream {
+    fn server(&self) -> Option<&str> {
+        self.server.as_deref()
+    }
+
     fn waiting(&self) -> usize {
         match self.taken.len() {
             0 => self.shared.lock().events.len(),

@@ -291,15 +291,7 @@ fn body_of(body: EventBody<'_>, wanted: Option<&mut Choice>) -> Option<Body> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn event(kind: u8, log_pos: u32, flags: u16, body: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![1, 0, 0, 0, kind, 7, 0, 0, 0];
-        bytes.extend((19 + body.len() as u32).to_le_bytes());
-        bytes.extend(log_pos.to_le_bytes());
-        bytes.extend(flags.to_le_bytes());
-        bytes.extend(body);
-        bytes
-    }
+    use crate::binlog::raw::event;
 
     fn rotate(file: &str, position: u64, log_pos: u32, flags: u16) -> Vec<u8> {
         let mut body = position.to_le_bytes().to_vec();

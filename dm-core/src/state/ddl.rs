@@ -10,16 +10,18 @@ use dm_filter::TableName;
 use rusqlite::Connection;
 
 use super::StateStore;
-use super::db::{Inner, find_lane, from_json, int, lane_id, now, position, to_json, uint};
+use super::db::{Inner, bad, find_lane, from_json, int, lane_id, now, position, to_json, uint};
 use crate::error::Result;
 use crate::event::LaneId;
-use crate::position::Position;
+use crate::position::{Flavor, Gtid, Position};
 
 /// A statement that is about to run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewDdl {
     /// Its number in the lane.
     pub ordinal: u64,
+    /// Its group's GTID, when it has one: after a failover it may have another number.
+    pub gtid: Option<Gtid>,
     /// The position behind it.
     pub position: Position,
     /// Its text for the target.
@@ -56,8 +58,8 @@ impl StateStore {
         self.db.write(|tx| {
             let lane = lane_id(tx, lane)?;
             tx.execute(
-                "INSERT INTO ddl (lane, ordinal, position, sql, before, started)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT INTO ddl (lane, ordinal, position, sql, before, started, gtid)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                 (
                     lane,
                     int(ddl.ordinal),
@@ -65,6 +67,7 @@ impl StateStore {
                     &ddl.sql,
                     to_json(&before)?,
                     now(),
+                    ddl.gtid.as_ref().map(Gtid::to_string),
                 ),
             )?;
             Ok(tx.last_insert_rowid())
@@ -84,10 +87,16 @@ impl StateStore {
     }
 }
 
+fn gtid(text: &str) -> Inner<Gtid> {
+    // The two forms have nothing in common.
+    let either = Gtid::parse(Flavor::MySql, text).or_else(|_| Gtid::parse(Flavor::MariaDb, text));
+    either.map_err(|e| bad("GTID", e))
+}
+
 pub(super) fn pending(conn: &Connection, lane: &LaneId) -> Inner<Vec<DdlRecord>> {
     let Some(id) = find_lane(conn, lane)? else { return Ok(Vec::new()) };
     let mut statement = conn.prepare_cached(
-        "SELECT id, ordinal, position, sql, before, started FROM ddl WHERE lane = ?1 ORDER BY id",
+        "SELECT id, ordinal, position, sql, before, started, gtid FROM ddl WHERE lane = ?1 ORDER BY id",
     )?;
     let mut rows = statement.query([id])?;
     let mut all = Vec::new();
@@ -96,6 +105,7 @@ pub(super) fn pending(conn: &Connection, lane: &LaneId) -> Inner<Vec<DdlRecord>>
             from_json("list of tables", &row.get::<_, String>(4)?)?;
         let ddl = NewDdl {
             ordinal: uint(row.get(1)?),
+            gtid: row.get::<_, Option<String>>(6)?.map(|text| gtid(&text)).transpose()?,
             position: position(&row.get::<_, String>(2)?)?,
             sql: row.get(3)?,
             before: before.into_iter().map(|(s, t, text)| (TableName::new(s, t), text)).collect(),

@@ -76,12 +76,16 @@ pub(crate) fn create_dir(dir: &Path) -> io::Result<()> {
 #[cfg(unix)]
 fn check_mode(dir: &Path, meta: &fs::Metadata) -> Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
-    if meta.permissions().mode() & 0o002 == 0 {
-        return Ok(());
-    }
-    let text = format!("state directory {} can be written by everybody", dir.display());
-    Err(Error::new(&codes::STATE_DIR, text)
-        .workaround(format!("Run `chmod o-w {}`, or give another `--state-dir`.", dir.display())))
+    let (who, letters) = match meta.permissions().mode() & 0o022 {
+        0 => return Ok(()),
+        0o020 => ("its group", "g"),
+        0o002 => ("everybody", "o"),
+        _ => ("everybody", "go"),
+    };
+    let text = format!("state directory {} can be written by {who}", dir.display());
+    let advice =
+        format!("Run `chmod {letters}-w {}`, or give another `--state-dir`.", dir.display());
+    Err(Error::new(&codes::STATE_DIR, text).workaround(advice))
 }
 
 #[cfg(not(unix))]

@@ -158,3 +158,23 @@ pub struct LaneChanges {
     /// The position that the lane was moved back from is passed.
     pub idempotent_passed: bool,
 }
+
+impl LaneChanges {
+    /// Adds what changed later.
+    pub(crate) fn append(&mut self, mut later: Self) {
+        self.removed_tables.append(&mut later.removed_tables);
+        self.tables.append(&mut later.tables);
+        self.removed_schemas.append(&mut later.removed_schemas);
+        self.schemas.append(&mut later.schemas);
+        self.finished_ddl.append(&mut later.finished_ddl);
+        self.removed_online_ddl.append(&mut later.removed_online_ddl);
+        self.online_ddl.append(&mut later.online_ddl);
+        self.removed_xa.append(&mut later.removed_xa);
+        self.xa.append(&mut later.xa);
+        self.skipped.append(&mut later.skipped);
+        self.passed.append(&mut later.passed);
+        self.notes.append(&mut later.notes);
+        self.high_water_passed |= later.high_water_passed;
+        self.idempotent_passed |= later.idempotent_passed;
+    }
+}

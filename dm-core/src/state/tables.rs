@@ -5,7 +5,7 @@
 //! to date when its owner opens it, in one transaction.
 
 /// The version of the tables that this program writes.
-pub(super) const VERSION: i32 = 3;
+pub(super) const VERSION: i32 = 4;
 
 /// What leads from version N to N + 1, by N - 1.
 pub(super) const MIGRATIONS: &[&str] = &[
@@ -27,6 +27,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
      );",
     // Where the last statement of a kind was skipped.
     "ALTER TABLE skipped ADD COLUMN last TEXT NOT NULL DEFAULT ''",
+    // Another server has a statement under another number.
+    "ALTER TABLE ddl ADD COLUMN gtid TEXT",
 ];
 
 /// Positions are stored in the text form of `Position`, structures as JSON, times as seconds
@@ -133,7 +135,8 @@ CREATE TABLE ddl (
     position TEXT NOT NULL,
     sql      TEXT NOT NULL,
     before   TEXT NOT NULL,
-    started  INTEGER NOT NULL
+    started  INTEGER NOT NULL,
+    gtid     TEXT
 );
 
 CREATE TABLE copy (

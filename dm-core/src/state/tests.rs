@@ -10,7 +10,7 @@ use super::*;
 use crate::ddl::SqlMode;
 use crate::error::{Error, codes};
 use crate::event::{LaneId, SourceId};
-use crate::position::Position;
+use crate::position::{Flavor, Gtid, Position};
 use crate::schema::{Chunk, SchemaCopy, TableCopy, TableInfo, TableSchema, parse_create_table};
 
 fn source() -> SourceId {
@@ -328,6 +328,7 @@ fn a_checkpoint_and_what_is_known_there_are_saved_together() {
         assert_eq!((run.epoch, run.checkpoint), (1, None));
         let ddl = NewDdl {
             ordinal: 4,
+            gtid: Gtid::parse(Flavor::MariaDb, "1-2-3").ok(),
             position: at(50),
             sql: "ALTER TABLE t ADD c int".into(),
             before: vec![(name("t"), Some("CREATE TABLE t".into())), (name("u"), None)],
@@ -584,10 +585,18 @@ fn a_file_of_the_second_version_is_brought_up_to_date() {
     let path = store.path().unwrap();
     drop(store);
     let old = rusqlite::Connection::open(&path).unwrap();
-    old.execute_batch("ALTER TABLE skipped DROP COLUMN last; PRAGMA user_version = 2").unwrap();
+    old.execute_batch(
+        "ALTER TABLE ddl DROP COLUMN gtid; ALTER TABLE skipped DROP COLUMN last; PRAGMA user_version = 2",
+    )
+    .unwrap();
     drop(old);
     let store = StateStore::open(dir.path(), "t").unwrap();
     let lane = LaneId::main(&source());
+    let gtid = Gtid::parse(Flavor::MySql, "3e11fa47-71ca-11e1-9e33-c80aa9429562:tag:9").ok();
+    let position = Position::default();
+    let ddl = NewDdl { ordinal: 1, gtid, position, sql: String::new(), before: Vec::new() };
+    store.begin_ddl(&lane, &ddl).unwrap();
+    assert_eq!(store.reader().pending_ddl(&lane).unwrap()[0].ddl, ddl);
     let epoch = store.begin_run(&lane, 0).unwrap().epoch;
     let checkpoint = Checkpoint { ordinal: 1, position: Position::default(), epoch, event_at: 0 };
     let changes =

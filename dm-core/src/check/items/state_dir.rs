@@ -10,7 +10,7 @@ pub(super) const CHECK: Check = Check {
     again: true,
     alone: false,
     worst: Severity::Failure,
-    looks_at: "the state directory: not on a network file system, whose locks cannot be relied on, and not writable by everybody",
+    looks_at: "the state directory: not on a network file system, whose locks cannot be relied on, and not writable by others",
     repair: "give a directory on a local disk with `--state-dir`",
     ours: true,
     look: Look::Task(look),

@@ -27,6 +27,7 @@ mod relay;
 #[cfg(not(unix))]
 #[path = "no_relay.rs"]
 mod relay;
+mod serve;
 mod verify;
 
 use std::sync::Arc;
@@ -41,6 +42,7 @@ use crate::config::{Pem, TlsPlan};
 use crate::error::{Error, Result, codes};
 
 pub(super) use relay::Relay;
+pub use serve::{TlsServer, TlsStream};
 
 /// What the TLS library has to know, read afresh.
 ///
@@ -58,7 +60,7 @@ fn client_config(plan: &TlsPlan) -> Result<Arc<ClientConfig>> {
         .with_custom_certificate_verifier(Arc::new(verifier));
     let mut config = match (&plan.cert, &plan.key) {
         (Some(cert), Some(key)) => {
-            let (chain, key) = (certificates("ssl-cert", cert)?, private_key(key)?);
+            let (chain, key) = (certificates("ssl-cert", cert)?, private_key("ssl-key", key)?);
             builder.with_client_auth_cert(chain, key).map_err(|e| {
                 Error::new(&codes::TLS_CONFIG, "ssl-cert and ssl-key do not go together").cause(e)
             })?
@@ -85,14 +87,14 @@ fn certificates(key: &str, pem: &Pem) -> Result<Vec<CertificateDer<'static>>> {
 }
 
 /// The first private key of a PEM text, or the one that is the text (DER).
-fn private_key(pem: &Pem) -> Result<PrivateKeyDer<'static>> {
-    let bytes = bytes("ssl-key", pem)?;
+fn private_key(key: &str, pem: &Pem) -> Result<PrivateKeyDer<'static>> {
+    let bytes = bytes(key, pem)?;
     if let Ok(key) = PrivateKeyDer::from_pem_slice(&bytes) {
         return Ok(key);
     }
     // What the library says of a key that it cannot read is not told: it might quote it.
     PrivateKeyDer::try_from(bytes)
-        .map_err(|_| unusable("ssl-key", pem, "there is no private key without a passphrase in it"))
+        .map_err(|_| unusable(key, pem, "there is no private key without a passphrase in it"))
 }
 
 fn bytes(key: &str, pem: &Pem) -> Result<Vec<u8>> {
@@ -130,7 +132,7 @@ mod tests {
     #[test]
     fn nothing_of_a_key_is_told() {
         let secret = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE";
-        let e = private_key(&Pem::Bytes(secret.as_bytes().to_vec())).unwrap_err();
+        let e = private_key("ssl-key", &Pem::Bytes(secret.as_bytes().to_vec())).unwrap_err();
         assert!(!format!("{e} {e:?}").contains("c2VjcmV0"), "{e}");
     }
 }

@@ -34,7 +34,9 @@ use super::login::{self, Renumber};
 use super::verify::refused;
 use crate::config::ConnPlan;
 use crate::error::{During, Error, Result, Scope, codes};
-use crate::mysql::connect::{CONNECT_TIMEOUT, KEEPALIVE, WRITE_TIMEOUT};
+use crate::mysql::Annotate;
+use crate::mysql::connect::{CONNECT_TIMEOUT, KEEPALIVE, Purpose, WRITE_TIMEOUT};
+use crate::whose::carried;
 
 /// For each step of a login: the greeting, the handshake, each of the server's answers.
 const LOGIN_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
@@ -55,7 +57,9 @@ impl Relay {
     /// # Errors
     ///
     /// Certificates cannot be used, the server is not reached, no socket is to be had.
-    pub(in crate::mysql) fn start(plan: &ConnPlan, scope: Scope) -> Result<Option<Self>> {
+    pub(in crate::mysql) fn start(plan: &ConnPlan, purpose: Purpose) -> Result<Option<Self>> {
+        let scope = purpose.scope();
+        let annotated = matches!(purpose, Purpose::Annotated(_));
         let Some(tls) = &plan.tls else { return Ok(None) };
         let config = client_config(tls).map_err(|e| e.scope(scope))?;
         let host = ServerName::try_from(plan.host.clone()).map_err(|e| {
@@ -72,11 +76,14 @@ impl Relay {
             let Ok((client, _)) = listener.accept() else { return };
             drop((listener, directory));
             let ends = Ends { client, server };
-            if let Err(error) = relay(&ends, config, host, scope) {
+            if let Err(error) = relay(&ends, config, host, scope, annotated) {
                 *lock(&kept) = Some(error);
             }
         };
-        std::thread::Builder::new().name("tls in".to_owned()).spawn(serve).map_err(local)?;
+        std::thread::Builder::new()
+            .name("tls in".to_owned())
+            .spawn(carried(serve))
+            .map_err(local)?;
         Ok(Some(Self { socket, failure }))
     }
 
@@ -214,6 +221,7 @@ fn relay(
     config: Arc<ClientConfig>,
     host: ServerName<'static>,
     scope: Scope,
+    annotated: bool,
 ) -> Result {
     let broken =
         |e: io::Error| Error::from_mysql(::mysql::Error::IoError(e), During::Connect, scope);
@@ -237,9 +245,9 @@ fn relay(
     let (out, mine) = (Arc::clone(&session), ends.try_clone().map_err(broken)?);
     let pump = move || {
         // What breaks is told by the reading side, or by the end that the client sees.
-        let _ = out.outwards(&mine);
+        let _ = out.outwards(&mine, annotated.then(Annotate::default));
     };
-    std::thread::Builder::new().name("tls out".to_owned()).spawn(pump).map_err(broken)?;
+    std::thread::Builder::new().name("tls out".to_owned()).spawn(carried(pump)).map_err(broken)?;
     match session.inwards(ends) {
         Err(e) if !session.logged_in.load(Ordering::Acquire) => Err(told(e, scope)),
         Err(e) => {
@@ -381,7 +389,7 @@ impl Session {
     }
 
     /// From the client to the server, until one of them ends.
-    fn outwards(&self, ends: &Ends) -> io::Result<()> {
+    fn outwards(&self, ends: &Ends, mut annotate: Option<Annotate>) -> io::Result<()> {
         let mut block = vec![0; BLOCK];
         let mut login = Renumber::new(1);
         loop {
@@ -394,6 +402,9 @@ impl Session {
                 return self.send(&[], &ends.server);
             }
             let plain = block.get_mut(..come).unwrap_or_default();
+            if let Some(annotate) = &mut annotate {
+                annotate.pass(plain);
+            }
             if !self.logged_in.load(Ordering::Acquire) {
                 login.client(plain);
             }

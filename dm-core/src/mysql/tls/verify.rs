@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
@@ -124,6 +126,19 @@ fn within_its_time(shown: &[u8], now: UnixTime) -> Result<(), rustls::Error> {
     Ok(())
 }
 
+type Verified = Result<HandshakeSignatureValid, rustls::Error>;
+
+impl Verifier {
+    /// Whether the certificate's owner signed the handshake.
+    fn signed(&self, verify: impl FnOnce(&WebPkiSupportedAlgorithms) -> Verified) -> Verified {
+        // Who shows a certificate that nobody looks at need not show that it is his.
+        match &self.trust {
+            None => Ok(HandshakeSignatureValid::assertion()),
+            Some(_) => verify(&self.provider.signature_verification_algorithms),
+        }
+    }
+}
+
 impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
@@ -145,10 +160,7 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        // Who shows a certificate that nobody looks at need not show that it is his.
-        let Some(_) = &self.trust else { return Ok(HandshakeSignatureValid::assertion()) };
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, cert, signature, algorithms)
+        self.signed(|known| verify_tls12_signature(message, cert, signature, known))
     }
 
     fn verify_tls13_signature(
@@ -157,9 +169,7 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let Some(_) = &self.trust else { return Ok(HandshakeSignatureValid::assertion()) };
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, cert, signature, algorithms)
+        self.signed(|known| verify_tls13_signature(message, cert, signature, known))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

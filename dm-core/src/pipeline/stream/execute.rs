@@ -8,16 +8,22 @@
 //! belongs to its text: one that was left by another statement at the same place (an operator has
 //! replaced it since) is dropped, because the operator's word is later than it.
 
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
 use super::Stream;
 use super::outcome::{ambiguous, expected, ran_at_any, same, same_texts, short, structures};
 use super::statement::{Seen, judged};
 use crate::binlog::charset;
 use crate::ddl::{Body, Statement, StatementKind as K, parse};
 use crate::error::{Error, Result, codes};
-use crate::position::Position;
-use crate::sink::TargetDdl;
+use crate::position::{BinlogPos, Gtid, Position};
+use crate::sink::{DdlOutcome, TargetDdl};
 use crate::state::{DdlRecord, NewDdl, Skipped};
 use dm_filter::TableName;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Server errors which say that a statement's effect is there already. They count as success
 /// only for a target table into which several source tables are merged: each of them brings the
@@ -49,8 +55,14 @@ impl Number {
         Self { slot, given: count }
     }
 
-    fn of_group(self, ordinal: u64) -> u64 {
-        ordinal | (self.slot << WITHIN_SLOT | self.given) << WITHIN_GROUP
+    /// With the group's number; with its GTID instead where it has one, as another server has it under
+    /// another number.
+    fn of_group(self, ordinal: u64, gtid: Option<&Gtid>) -> u64 {
+        let group = match gtid {
+            Some(gtid) => xxh3_64(gtid.to_string().as_bytes()) & ((1 << WITHIN_GROUP) - 1),
+            None => ordinal,
+        };
+        group | (self.slot << WITHIN_SLOT | self.given) << WITHIN_GROUP
     }
 }
 
@@ -58,6 +70,11 @@ impl Stream<'_> {
     /// Runs a statement of the source, in its slot of the group, and tracks what it did.
     pub(super) fn run_ddl(&mut self, statement: &Statement, slot: u64, seen: &Seen<'_>) -> Result {
         self.run_at_target(statement, Number::own(slot), seen)?;
+        self.has_run(statement)
+    }
+
+    /// Tracks what a statement of the source did.
+    pub(super) fn has_run(&mut self, statement: &Statement) -> Result {
         self.forget_what_cannot_be(statement);
         let effects = self.tracker.apply(statement)?;
         self.track(&effects);
@@ -80,10 +97,7 @@ impl Stream<'_> {
             return self.run_pieces(pieces, number, seen);
         }
         match self.run_recorded(&ddl, number, seen) {
-            Err(error) => match self.pieces_after(&error, statement)? {
-                Some(pieces) => self.run_pieces(pieces, number, seen),
-                None => Err(error),
-            },
+            Err(error) => self.in_pieces_after(error, statement, number, seen),
             Ok(()) => Ok(()),
         }
     }
@@ -95,23 +109,32 @@ impl Stream<'_> {
         number: Number,
         seen: &Seen<'_>,
     ) -> Result {
+        match self.record_to_run(ddl, number, seen)? {
+            Some(id) => self.execute(ddl, id, seen),
+            None => Ok(()),
+        }
+    }
+
+    /// The record of a statement that is to run now; `None` for one that has run.
+    pub(super) fn record_to_run(
+        &mut self,
+        ddl: &TargetDdl,
+        number: Number,
+        seen: &Seen<'_>,
+    ) -> Result<Option<i64>> {
         let gone_on = number.given == 0 && self.has_gone_on_behind(number.slot)?;
-        let record = match self.take_pending(&ddl.sql)? {
+        match self.take_pending(&ddl.sql)? {
             // What follows in this group has begun: this one has run.
             Some(record) if gone_on || self.is_pending() => {
                 self.group.statements.push(record.id);
-                None
+                Ok(None)
             }
-            None if gone_on => None,
+            None if gone_on => Ok(None),
             Some(record) => match self.compare(&record, ddl)? {
-                Ran::Yes => None,
-                Ran::No => Some(record.id),
+                Ran::Yes => Ok(None),
+                Ran::No => Ok(Some(record.id)),
             },
-            None => Some(self.begin_record(ddl, seen)?),
-        };
-        match record {
-            Some(id) => self.execute(ddl, id, seen),
-            None => Ok(()),
+            None => self.begin_record(ddl, seen).map(Some),
         }
     }
 
@@ -136,6 +159,7 @@ impl Stream<'_> {
             &self.ctx.lane,
             &NewDdl {
                 ordinal: self.group.ordinal,
+                gtid: self.group.gtid.clone(),
                 position: Position {
                     binlog: Some(seen.start.clone()),
                     gtid: self.executed.clone(),
@@ -147,13 +171,34 @@ impl Stream<'_> {
     }
 
     fn execute(&mut self, ddl: &TargetDdl, record: i64, seen: &Seen<'_>) -> Result {
+        let began = Instant::now();
+        let told = self.give(ddl)?;
+        let result = self.await_told(&told, ddl)?;
+        self.answered(ddl, record, seen.start, result, began)?;
+        self.group.statements.push(record);
+        Ok(())
+    }
+
+    /// What the target's answer to a recorded statement means. After an error it has not run, or nobody
+    /// knows.
+    pub(super) fn answered(
+        &mut self,
+        ddl: &TargetDdl,
+        record: i64,
+        start: &BinlogPos,
+        result: Result<DdlOutcome>,
+        began: Instant,
+    ) -> Result {
         let merged = ddl.tables.iter().any(|t| self.ctx.creator.merged.contains(t));
-        let what = || format!("{:?}, at {}", short(&ddl.sql), seen.start);
-        match self.ctx.rate.slow().time(|| self.execute_aside(ddl), what) {
-            Ok(crate::sink::DdlOutcome::Done) => {}
-            Ok(crate::sink::DdlOutcome::Skipped(why)) => {
+        let meters = &self.ctx.stats.meters;
+        meters.added_ddls.fetch_add(1, Ordering::Relaxed);
+        meters.ddl.took(began.elapsed(), 1);
+        self.ctx.rate.slow().note(began.elapsed(), || format!("{:?}, at {start}", short(&ddl.sql)));
+        match result {
+            Ok(DdlOutcome::Done) => {}
+            Ok(DdlOutcome::Skipped(why)) => {
                 log::warn!("the target does without {:?}: {why}", short(&ddl.sql));
-                self.changes.skipped.push(Skipped::one("not needed by the target", seen.start));
+                self.changes.skipped.push(Skipped::one("not needed by the target", start));
             }
             Err(error)
                 if merged && error.server_error().is_some_and(|n| ALREADY_SO.contains(&n)) =>
@@ -168,27 +213,38 @@ impl Stream<'_> {
                 return Err(error);
             }
         }
-        self.group.statements.push(record);
         Ok(())
     }
 
     /// Runs a statement on a thread of its own: a stop must not wait for hours, and the statement
     /// must not be killed. The next start waits until it has ended and finds out what became of it.
-    fn execute_aside(&self, ddl: &TargetDdl) -> Result<crate::sink::DdlOutcome> {
+    pub(super) fn give(&self, ddl: &TargetDdl) -> Result<Told> {
         let (tell, told) = crossbeam_channel::bounded(1);
         let (sink, theirs) = (std::sync::Arc::clone(&self.ctx.sink), ddl.clone());
         std::thread::Builder::new()
             .name("dm-statement".to_owned())
-            .spawn(move || {
+            .spawn(crate::whose::carried(move || {
                 // Nobody may listen any more.
                 let _ = tell.send(sink.execute_ddl(&theirs));
-            })
+            }))
             .map_err(|e| Error::new(&codes::SYNC_PANIC, "a thread could not start").cause(e))?;
+        Ok(told)
+    }
+
+    /// Waits for the target's answer to a statement. An error says that nobody waits any more.
+    pub(super) fn await_told(&self, told: &Told, ddl: &TargetDdl) -> Result<Result<DdlOutcome>> {
         let mut patience = super::STOP_PATIENCE;
+        let mut said = false;
         loop {
             match told.recv_timeout(super::PATIENCE) {
-                Ok(result) => return result,
-                Err(crossbeam_channel::RecvTimeoutError::Timeout) => {
+                Ok(result) => return Ok(result),
+                Err(RecvTimeoutError::Timeout) => {
+                    if !std::mem::replace(&mut said, true) {
+                        self.report_statement(short(&ddl.sql));
+                    }
+                    if let Some(failure) = self.progress.failure() {
+                        return Err(failure);
+                    }
                     if self.ctx.stop.load(std::sync::atomic::Ordering::Relaxed) {
                         patience = patience.saturating_sub(super::PATIENCE);
                     }
@@ -205,13 +261,7 @@ impl Stream<'_> {
                         .transient());
                     }
                 }
-                Err(crossbeam_channel::RecvTimeoutError::Disconnected) => {
-                    return Err(Error::new(
-                        &codes::SYNC_PANIC,
-                        "the thread of a statement panicked",
-                    )
-                    .transient());
-                }
+                Err(RecvTimeoutError::Disconnected) => return Ok(Err(panicked())),
             }
         }
     }
@@ -250,7 +300,7 @@ impl Stream<'_> {
             lane: Some((self.ctx.task.clone(), self.ctx.lane.clone())),
             once: (conditional.kind == K::RenameTable
                 || self.ctx.sink.guarantees().transactional_ddl)
-                .then_some(number.of_group(self.group.ordinal)),
+                .then_some(number.of_group(self.group.ordinal, self.group.gtid.as_ref())),
             schema: String::new(),
             tables,
             at: seen.at,
@@ -264,36 +314,42 @@ impl Stream<'_> {
     /// The record of this statement, when it was under way as the task died. Records of earlier ones of
     /// its group are dropped, and when it has none itself, all others are.
     fn take_pending(&mut self, sql: &str) -> Result<Option<DdlRecord>> {
-        let ordinal = self.group.ordinal;
-        let of_group = |p: &DdlRecord| p.ddl.ordinal == ordinal;
-        let Some(at) = self.pending.iter().position(|p| of_group(p) && p.ddl.sql == sql) else {
+        let Some(at) = self.pending.iter().position(|p| self.is_of_group(p) && p.ddl.sql == sql)
+        else {
             self.drop_pending()?;
             return Ok(None);
         };
         let record = self.pending.remove(at);
         let (earlier, kept) = std::mem::take(&mut self.pending)
             .into_iter()
-            .partition(|p| of_group(p) && p.id < record.id);
+            .partition(|p| self.is_of_group(p) && p.id < record.id);
         self.pending = kept;
         self.drop_records(earlier)?;
         Ok(Some(record))
     }
 
+    /// By the GTID where there is one: another server may have the group under another number.
+    fn is_of_group(&self, record: &DdlRecord) -> bool {
+        match (&record.ddl.gtid, &self.group.gtid) {
+            (Some(record), Some(group)) => record == group,
+            _ => record.ddl.ordinal == self.group.ordinal,
+        }
+    }
+
     /// True when something was under way in this group as the task died.
     pub(super) fn is_pending(&self) -> bool {
-        self.pending.iter().any(|p| p.ddl.ordinal == self.group.ordinal)
+        self.pending.iter().any(|p| self.is_of_group(p))
     }
 
     /// True when a statement of this text was under way in this group as the task died.
     pub(super) fn is_noted(&self, sql: &str) -> bool {
-        self.pending.iter().any(|p| p.ddl.ordinal == self.group.ordinal && p.ddl.sql == sql)
+        self.pending.iter().any(|p| self.is_of_group(p) && p.ddl.sql == sql)
     }
 
     /// Nothing that was under way in this group is waited for any more: somebody has decided.
     pub(super) fn drop_pending(&mut self) -> Result {
-        let ordinal = self.group.ordinal;
         let (dropped, kept) =
-            std::mem::take(&mut self.pending).into_iter().partition(|p| p.ddl.ordinal == ordinal);
+            std::mem::take(&mut self.pending).into_iter().partition(|p| self.is_of_group(p));
         self.pending = kept;
         self.drop_records(dropped)
     }
@@ -357,4 +413,12 @@ impl Stream<'_> {
 enum Ran {
     Yes,
     No,
+}
+
+/// Where the target's answer to a statement arrives.
+pub(super) type Told = Receiver<Result<DdlOutcome>>;
+
+/// Whether it ran is not known: its record stays.
+pub(super) fn panicked() -> Error {
+    Error::new(&codes::SYNC_PANIC, "the thread of a statement panicked").transient()
 }

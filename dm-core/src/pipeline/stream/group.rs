@@ -59,6 +59,19 @@ pub(crate) struct Group {
     pub statements: Vec<i64>,
     /// Up to here an operator was asked for statements to be run before rows.
     pub asked: Option<BinlogPos>,
+    /// Rows that wait for a statement that runs, and all behind them.
+    pub aside: Vec<Event>,
+    pub aside_bytes: usize,
+    /// It is registered already: it has waited as a whole.
+    pub parked: bool,
+}
+
+/// Rows as they were read.
+pub(crate) struct Event {
+    pub rows: RowsBody,
+    pub start: BinlogPos,
+    pub end: BinlogPos,
+    pub at: u32,
 }
 
 impl Group {
@@ -112,6 +125,10 @@ impl Stream<'_> {
                     let (group, position) = self.end_group(start)?;
                     self.progress.pass(group.ordinal, position, group.at);
                 }
+                if prepared {
+                    // What is prepared behind a statement must not be kept as if it were before it.
+                    self.end_beside()?;
+                }
                 let mariadb = matches!(gtid, Some(Gtid::MariaDb(_)));
                 self.begin(gtid, at);
                 self.group.start = Some(start.clone());
@@ -127,10 +144,13 @@ impl Stream<'_> {
             Body::Rows(rows) => {
                 self.inject_before(start, end, at)
                     .and_then(|()| self.rows(rows, start, end, at))
-                    .map_err(|e| e.at_rows(start))?;
+                    .map_err(|e| if e.statement_place().is_some() { e } else { e.at_rows(start) })?;
             }
             Body::Xid => self.commit(end)?,
-            Body::XaPrepare { xid, one_phase } => self.xa_prepare(&xid, one_phase, end)?,
+            Body::XaPrepare { xid, one_phase } => {
+                self.end_beside()?;
+                self.xa_prepare(&xid, one_phase, end)?;
+            }
             Body::Incident(message) => {
                 return Err(Error::new(
                     &codes::SYNC_EVENT,
@@ -179,17 +199,25 @@ impl Stream<'_> {
         if let Some(rows) = self.group.xa.take() {
             return self.xa_apply(rows, end);
         }
+        if !self.group.aside.is_empty() {
+            return self.keep_aside(end);
+        }
         if self.group.large {
             self.send_part()?;
         }
         let (group, position) = self.end_group(end)?;
+        self.commit_group(group, position)
+    }
+
+    /// Hands a whole transaction out; what is to follow of a large one is its commit.
+    pub(super) fn commit_group(&mut self, group: Group, position: Position) -> Result {
         if group.large {
             return self.commit_large(&group, position);
         }
         let has_statements = !group.statements.is_empty();
         let ordinal = group.ordinal;
         if group.skip || group.blocks.is_empty() {
-            self.progress.pass(group.ordinal, position, group.at);
+            self.is_over(&group, position);
             return self.save_behind(has_statements, ordinal);
         }
         let txn = Txn {
@@ -202,8 +230,17 @@ impl Stream<'_> {
             rows: group.rows,
             bytes: group.bytes,
         };
-        self.dispatch(txn, &group.keys)?;
+        self.bound_ahead()?;
+        self.dispatch(txn, &group.keys, group.parked)?;
         self.save_behind(has_statements, ordinal)
+    }
+
+    /// Registers a transaction as one that is in.
+    fn is_over(&self, group: &Group, position: Position) {
+        match group.parked {
+            true => self.progress.done([group.ordinal]),
+            false => self.progress.pass(group.ordinal, position, group.at),
+        }
     }
 
     /// Behind a group with a statement (CREATE TABLE ... SELECT) marks must not run ahead of the
@@ -216,11 +253,12 @@ impl Stream<'_> {
         self.save()
     }
 
-    pub(super) fn dispatch(&mut self, txn: Txn, keys: &[KeyHash]) -> Result {
+    fn dispatch(&mut self, txn: Txn, keys: &[KeyHash], parked: bool) -> Result {
         if keys.iter().any(|key| matches!(key, KeyHash::Wild { .. })) {
             self.ctx.stats.wild();
         }
         match self.dispatcher.as_mut() {
+            Some(dispatcher) if parked => dispatcher.dispatch_parked(txn, keys),
             Some(dispatcher) => dispatcher.dispatch(txn, keys),
             None => Err(Error::new(&codes::STOPPED, "the stream has been closed")),
         }
@@ -264,6 +302,27 @@ impl Stream<'_> {
         if self.group.skip || self.is_in(start)? || self.is_copied(end) {
             return Ok(());
         }
+        let table = rows.table();
+        if !self.tables.is_carried(table)? || self.ctx.creator.is_elsewhere(table) {
+            return Ok(());
+        }
+        if self.beside.is_none() {
+            return self.plan_rows(rows, start, end, at);
+        }
+        match self.waits(&rows) {
+            true => self.set_aside(Event { rows, start: start.clone(), end: end.clone(), at }),
+            false => self.plan_rows(rows, start, end, at),
+        }
+    }
+
+    /// Plans rows of a carried table as a part of the open transaction.
+    pub(super) fn plan_rows(
+        &mut self,
+        rows: RowsBody,
+        start: &BinlogPos,
+        end: &BinlogPos,
+        at: u32,
+    ) -> Result {
         let (map, name);
         let (table, arrived) = match rows {
             RowsBody::Binlog(event) => {
@@ -275,9 +334,6 @@ impl Stream<'_> {
                 (&name, Arrived::Owned { columns, rows })
             }
         };
-        if !self.tables.is_carried(table)? || self.ctx.creator.is_elsewhere(table) {
-            return Ok(());
-        }
         let gtid = self.group.gtid.clone();
         let mode = match self.windows.admit(table, end, gtid.as_ref()) {
             Admission::Contained => return Ok(()),
@@ -370,7 +426,7 @@ impl Stream<'_> {
         }
         let target = self.tables.target(table);
         let guessed = match &target {
-            Some(target) => self.ctx.sink.describe(target)?,
+            Some(target) => self.ctx.stats.meters.query.time(|| self.ctx.sink.describe(target))?,
             None => None,
         };
         let Some(schema) = guessed else { return self.sequence(table) };
@@ -405,6 +461,7 @@ impl Stream<'_> {
     /// before its end.
     fn go_alone(&mut self) -> Result {
         if !self.group.large {
+            self.end_beside()?;
             self.progress.wait_settled(self.group.ordinal - 1, None)?;
             self.group.large = true;
         }
@@ -412,7 +469,7 @@ impl Stream<'_> {
     }
 
     /// Sends what has been read of a transaction that is too large to be held.
-    fn send_part(&mut self) -> Result {
+    pub(super) fn send_part(&mut self) -> Result {
         self.go_alone()?;
         let blocks = std::mem::take(&mut self.group.blocks);
         self.ctx.rate.pay(self.group.rows, self.group.bytes, &self.ctx.stop);
@@ -495,7 +552,7 @@ impl Stream<'_> {
             }
         })?;
         self.ctx.stats.applied(1, &crate::sink::ApplyStats::default());
-        self.progress.pass(group.ordinal, position, group.at);
+        self.is_over(group, position);
         Ok(())
     }
 }

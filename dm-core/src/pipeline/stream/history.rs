@@ -31,6 +31,11 @@ impl History {
         Self { server: server.to_owned(), before, gtid: None, read: VecDeque::new() }
     }
 
+    /// What is read from now on comes from this server.
+    pub fn set_server(&mut self, server: &str) {
+        server.clone_into(&mut self.server);
+    }
+
     /// What the run before read last.
     pub fn before(&self) -> Option<&LastGroup> {
         self.before.as_ref()

@@ -6,9 +6,11 @@
 //! transactions are numbered as they are read; marks at the target say which numbers are in; a
 //! restart reads again from the low-water mark, skips what the marks name and applies the rest.
 //! A statement is a barrier: it runs when everything before it is in, with its own record of how
-//! the structures looked before. Only ends of groups are positions to start from.
+//! the structures looked before; only where it takes long do rows of other tables go on meanwhile
+//! (`beside`). Only ends of groups are positions to start from.
 
 mod behind;
+mod beside;
 mod elsewhere;
 mod execute;
 mod group;
@@ -43,6 +45,7 @@ use self::xa::Held;
 use super::busy::Busy;
 use super::create::Creator;
 use super::dispatch::{Dispatcher, Queue};
+use super::meters::{EventKind, SeenEvent};
 use super::progress::{Low, Progress};
 use super::rate::Rate;
 use super::split::Split;
@@ -56,12 +59,14 @@ use crate::config::DdlRules;
 use crate::ddl::ServerVersion;
 use crate::error::{Error, Result, codes};
 use crate::event::{LaneId, OrdinalSet, is_passed};
+use crate::meter::Sampler;
 use crate::online_ddl::Follower;
 use crate::position::{BinlogPos, GtidSet, Position};
 use crate::schema::Tracker;
 use crate::sink::{Sink, Slot, Writer};
-use crate::source::{EventStream, LastGroup, Polled, Source, SourceInfo};
+use crate::source::{EventStream, LastGroup, Polled, Source, SourceEvent, SourceInfo};
 use crate::state::{Checkpoint, DdlRecord, IDEMPOTENT_SECOND, LAST_GROUP, LaneChanges, StateStore};
+use crate::whose::carried;
 
 /// How long one poll of the stream waits: bounds the time to notice a stop.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -83,6 +88,8 @@ pub(crate) struct StreamSettings {
     /// A transaction beyond this is applied while it is read.
     pub large_bytes: usize,
     pub checkpoint_interval: Duration,
+    /// Transactions and statements are committed in the source's order.
+    pub in_order: bool,
     /// Apply everything so that applying it twice does no harm.
     pub safe_mode: bool,
     /// `at-least-once: allow`: rows that no key names may be repeated, and merged ones.
@@ -122,6 +129,8 @@ pub(crate) struct StreamReport {
     pub txns_under_way: usize,
     pub oldest_at: Option<u32>,
     pub queues: Queues,
+    /// The statement that the target runs, when it takes long.
+    pub statement: Option<String>,
 }
 
 /// Why following the binlog ended without an error.
@@ -166,7 +175,7 @@ fn follow_once(ctx: &StreamContext) -> Result<Ended> {
         progress.fail(error.clone());
         Err(error)
     });
-    let closed = stream.close();
+    let closed = stream.close(ended.is_ok());
     drop(stream);
     wait_for(ctx, &workers);
     match (ended, progress.failure()) {
@@ -187,6 +196,7 @@ fn start_workers(
 ) -> Result<(Vec<Queue>, Receiver<()>)> {
     let (alive, ended) = bounded(0);
     let mut queues = Vec::new();
+    ctx.stats.meters.workers.store(ctx.settings.workers.max(1) as u64, Ordering::Relaxed);
     for worker in 0..ctx.settings.workers.max(1) {
         let (tx, rx) = bounded(ctx.settings.queue.max(1));
         let length = Arc::new(AtomicUsize::new(0));
@@ -215,10 +225,10 @@ fn start_workers(
         );
         std::thread::Builder::new()
             .name(format!("dm-apply-{}", worker.slot.worker))
-            .spawn(move || {
+            .spawn(carried(move || {
                 let _alive = alive;
                 worker.run();
-            })
+            }))
             .map_err(|e| Error::new(&codes::SYNC_PANIC, "a worker could not start").cause(e))?;
     }
     Ok((queues, ended))
@@ -236,7 +246,7 @@ fn wait_for(ctx: &StreamContext, workers: &Receiver<()>) {
     // On a thread of its own: the target may not answer this connection either.
     let _ = std::thread::Builder::new()
         .name("dm-interrupt".to_owned())
-        .spawn(move || sink.interrupt(&task, &lane));
+        .spawn(carried(move || sink.interrupt(&task, &lane)));
     if !ended(KILL_PATIENCE) {
         log::warn!("lane {}: a writer does not end; it is left behind", ctx.lane);
     }
@@ -309,12 +319,15 @@ pub(super) struct Stream<'c> {
     pub unmarked: Option<unmarked::Unmarked>,
     /// The connection for transactions that are too large to be held.
     pub large: Option<Box<dyn Writer>>,
+    /// A statement that runs while rows of other tables go on.
+    beside: Option<beside::Beside>,
     pub server: ServerVersion,
     /// Where an operator wants statements to be run before rows.
     injected: inject::Injected,
     queues: Vec<Queue>,
     /// Events that wait to be taken from the source's stream.
     events_waiting: usize,
+    sampler: Sampler,
     saved: Instant,
     forgot: bool,
 }
@@ -360,10 +373,12 @@ impl<'c> Stream<'c> {
             copied: start.copied,
             unmarked: start.unmarked,
             large: None,
+            beside: None,
             server: ServerVersion::parse(&ctx.info.version),
             injected: inject::Injected::default(),
             queues,
             events_waiting: 0,
+            sampler: Sampler::default(),
             saved: Instant::now(),
             forgot: false,
         }
@@ -378,6 +393,9 @@ impl<'c> Stream<'c> {
             self.ctx.source.check_history(last, &from)?;
         }
         let mut stream = self.ctx.source.open(&from)?;
+        if let Some(server) = stream.server() {
+            self.history.set_server(server);
+        }
         loop {
             if self.progress.is_over()
                 && let Some(failure) = self.progress.failure()
@@ -389,6 +407,7 @@ impl<'c> Stream<'c> {
             }
             let polled = self.poll(&mut *stream)?;
             self.release_decided();
+            self.look_beside()?;
             if polled == Took::End {
                 return self.finish();
             }
@@ -399,6 +418,7 @@ impl<'c> Stream<'c> {
                 continue;
             }
             // Everything read must be in before the goal counts as reached.
+            self.end_beside()?;
             self.progress.wait_settled(self.ordinal, None)?;
             if goal.is_reached(self, &*self.ctx.source)? {
                 return Ok(Ended::Reached);
@@ -407,7 +427,8 @@ impl<'c> Stream<'c> {
     }
 
     /// Recorded files are at their end: what was read of them has to arrive.
-    fn finish(&self) -> Result<Ended> {
+    fn finish(&mut self) -> Result<Ended> {
+        self.end_beside()?;
         let handed_out = self.ordinal - u64::from(self.group.is_open());
         while !self.ctx.stop.load(Ordering::Relaxed) {
             if self.progress.wait_settled(handed_out, Some(Instant::now() + PATIENCE))? {
@@ -419,14 +440,28 @@ impl<'c> Stream<'c> {
 
     fn poll(&mut self, stream: &mut dyn EventStream) -> Result<Took> {
         self.events_waiting = stream.waiting();
+        let stats = &self.ctx.stats;
+        let mut waited = Duration::ZERO;
         let polled = match self.events_waiting {
-            0 => self.ctx.stats.stages.time(Spent::WaitingForSource, || stream.poll(PATIENCE))?,
+            0 => {
+                let (polled, took) =
+                    stats.stages.timed(Spent::WaitingForSource, || stream.poll(PATIENCE));
+                waited = took;
+                polled?
+            }
             _ => stream.poll(PATIENCE)?,
         };
         match polled {
             Polled::Event(event) => {
-                self.ctx.stats.event();
-                self.event(*event)?;
+                stats.event();
+                let weight = self.sampler.next();
+                // One that was there already was taken at once.
+                match (waited.is_zero(), weight) {
+                    (true, 0) => {}
+                    (true, weight) => stats.meters.read.took(waited, weight),
+                    (false, _) => stats.meters.read.took(waited, 1),
+                }
+                self.measured(*event, weight)?;
                 Ok(Took::Event)
             }
             Polled::Idle => Ok(Took::Nothing),
@@ -434,11 +469,41 @@ impl<'c> Stream<'c> {
         }
     }
 
+    /// Handles an event that stands for `weight` such events to those who measure.
+    fn measured(&mut self, event: SourceEvent, weight: u64) -> Result {
+        if weight == 0 {
+            return self.event(event);
+        }
+        let bytes = if event.start.file == event.end.file {
+            event.end.offset.saturating_sub(event.start.offset)
+        } else {
+            0
+        };
+        let kind = EventKind::of(&event.body);
+        let seen = SeenEvent { kind, bytes, began: Instant::now() };
+        let before = (self.group.ordinal, self.group.rows);
+        self.event(event)?;
+        // Rows that were sent on at once are none any more.
+        let rows = match before {
+            (ordinal, rows) if ordinal == self.group.ordinal => {
+                self.group.rows.saturating_sub(rows)
+            }
+            _ => 0,
+        };
+        let carried = kind != EventKind::Rows || rows > 0;
+        self.ctx.stats.meters.event(&seen, carried.then_some(rows), weight);
+        Ok(())
+    }
+
     /// Saves where everything stands, in one commit of the state file.
     pub(super) fn save(&mut self) -> Result {
         self.release_decided();
+        self.save_upto(self.progress.low())
+    }
+
+    /// The same up to a place behind the low-water mark, everything before which is in.
+    fn save_upto(&mut self, low: Low) -> Result {
         let kept = self.keep_prepared()?;
-        let low = self.progress.low();
         if !self.windows.is_empty() {
             self.windows.pass_all(&low.position);
         }
@@ -468,6 +533,7 @@ impl<'c> Stream<'c> {
         let changes = std::mem::take(&mut self.changes);
         self.ctx.state.save_checkpoint(&self.ctx.lane, &checkpoint, &changes)?;
         let span = self.saved.elapsed();
+        self.ctx.stats.meters.checkpoint.took(span, 1);
         self.saved = Instant::now();
         self.progress.done(kept);
         self.forget_old_marks(&low)?;
@@ -482,6 +548,8 @@ impl<'c> Stream<'c> {
             (Some(applied), Some(low)) => is_passed(applied, low),
             _ => self.applied.last().is_none_or(|last| last <= low.ordinal),
         };
+        // By these a statement that runs is found where a target has no locks.
+        let passed = passed && self.beside.is_none();
         let passed = passed && self.applied.part().is_none_or(|part| part.ordinal <= low.ordinal);
         if self.forgot || !passed {
             return Ok(());
@@ -496,6 +564,15 @@ impl<'c> Stream<'c> {
     }
 
     fn report(&self, low: Low, span: Duration) {
+        self.report_waiting(low, span, self.beside.as_ref().map(beside::Beside::text));
+    }
+
+    /// Reports that everything waits for a statement.
+    fn report_statement(&self, text: String) {
+        self.report_waiting(self.progress.low(), self.saved.elapsed(), Some(text));
+    }
+
+    fn report_waiting(&self, low: Low, span: Duration, statement: Option<String>) {
         let (bytes, txns) = self.progress.under_way();
         let queues = Queues {
             events: self.events_waiting,
@@ -509,11 +586,13 @@ impl<'c> Stream<'c> {
             txns_under_way: txns,
             oldest_at: self.progress.oldest_at(),
             queues,
+            statement,
         });
     }
 
-    /// Ends the run: what was handed out gets a moment to finish, then the workers end.
-    fn close(&mut self) -> Result {
+    /// Ends the run: what was handed out gets a moment to finish, then the workers end. A statement
+    /// gets one, too, in a run that has not failed.
+    fn close(&mut self, in_peace: bool) -> Result {
         if let Some(mut writer) = self.large.take()
             && self.group.large
         {
@@ -521,13 +600,14 @@ impl<'c> Stream<'c> {
             let _ = writer.rollback();
         }
         let deadline = Instant::now() + STOP_PATIENCE;
+        let statement = self.close_beside(if in_peace { deadline } else { Instant::now() });
         // A group whose end was not read is not handed out; it is read again.
         let handed_out = self.ordinal - u64::from(self.group.is_open());
         let finished = self.progress.wait_settled(handed_out, Some(deadline));
         self.progress.stop();
         self.queues.clear();
         self.dispatcher = None;
-        match finished {
+        let saved = match finished {
             Ok(_) => {
                 let low = self.progress.low_ordinal();
                 self.save()?;
@@ -536,7 +616,8 @@ impl<'c> Stream<'c> {
             }
             // The failure is reported by whoever had it; marks make the rest safe.
             Err(_) => Ok(()),
-        }
+        };
+        statement.and(saved)
     }
 }
 

@@ -40,6 +40,9 @@ pub(super) const ALONE: u64 = 1;
 struct Given {
     /// The group that they belong to.
     ordinal: u64,
+    /// Its GTID, when it has one: that counts then.
+    #[serde(default)]
+    gtid: Option<String>,
     /// Those that have run and need not run again, in order, each with the slot of its list.
     ran: Vec<(u64, String)>,
     /// How many have run in this group in all, of these lists and of earlier ones.
@@ -213,14 +216,19 @@ impl Stream<'_> {
 
     /// How far the statements for this place have come.
     fn given(&self) -> Result<Given> {
-        let fresh = Given { ordinal: self.group.ordinal, ..Given::default() };
+        let gtid = self.group.gtid.as_ref().map(ToString::to_string);
+        let fresh = Given { ordinal: self.group.ordinal, gtid, ..Given::default() };
         let Some(bytes) = self.ctx.state.reader().note(&self.ctx.lane, NOTE)? else {
             return Ok(fresh);
         };
         let stored: Given = serde_json::from_slice(&bytes).map_err(|e| {
             Error::new(&codes::STATE_VALUE, "the state holds a bad list of statements").cause(e)
         })?;
-        Ok(if stored.ordinal == fresh.ordinal { stored } else { fresh })
+        let same = match (&stored.gtid, &fresh.gtid) {
+            (Some(stored), Some(here)) => stored == here,
+            _ => stored.ordinal == fresh.ordinal,
+        };
+        Ok(if same { stored } else { fresh })
     }
 
     /// Notes that the last statement has run. Its record stays until the group ends.

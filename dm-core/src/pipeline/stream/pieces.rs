@@ -45,11 +45,7 @@ impl Stream<'_> {
     }
 
     /// What may run in place of a statement that the target has refused.
-    pub(super) fn pieces_after(
-        &self,
-        error: &Error,
-        statement: &Statement,
-    ) -> Result<Option<Vec<Statement>>> {
+    fn pieces_after(&self, error: &Error, statement: &Statement) -> Result<Option<Vec<Statement>>> {
         if error.server_error() != Some(UNSUPPORTED) {
             return Ok(None);
         }
@@ -61,6 +57,20 @@ impl Stream<'_> {
             log::info!("the target takes {:?} in pieces only: {error}", statement.sql);
         }
         Ok(pieces)
+    }
+
+    /// Runs a statement in pieces that the target has refused as a whole, when that helps.
+    pub(super) fn in_pieces_after(
+        &mut self,
+        error: Error,
+        statement: &Statement,
+        number: Number,
+        seen: &Seen<'_>,
+    ) -> Result {
+        match self.pieces_after(&error, statement)? {
+            Some(pieces) => self.run_pieces(pieces, number, seen),
+            None => Err(error),
+        }
     }
 
     /// Runs pieces in their order. A piece may have to be taken apart itself.

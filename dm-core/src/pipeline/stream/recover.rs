@@ -51,7 +51,10 @@ pub(super) fn recover(ctx: &StreamContext) -> Result<Start> {
     let pending = reader
         .pending_ddl(&ctx.lane)?
         .into_iter()
-        .filter(|p| p.ddl.ordinal > low.ordinal)
+        .filter(|p| match (&p.ddl.gtid, &low.position.gtid) {
+            (Some(gtid), Some(passed)) => !passed.contains(gtid),
+            _ => p.ddl.ordinal > low.ordinal,
+        })
         .collect();
     let copied = reader.note(&ctx.lane, super::COPIED)?;
     let last_group = reader.note(&ctx.lane, LAST_GROUP)?.as_deref().and_then(LastGroup::from_bytes);

@@ -1,7 +1,8 @@
 //! Statements in the stream: what ends a transaction, and what changes structures.
 //!
 //! A statement that changes structures is a barrier: everything before it is in the target when
-//! it runs, nothing behind it is handed out before it is done. Before it runs, the state file
+//! it runs, nothing behind it is handed out before it is done (except rows of other tables when it
+//! takes long: `beside`). Before it runs, the state file
 //! records how the target's tables looked. A restart that meets the statement again compares: as
 //! before means that it did not run, as after means that it did, anything else stops with the
 //! three structures, because only a person can tell.
@@ -54,6 +55,7 @@ impl Stream<'_> {
         if query.is("ROLLBACK") {
             return self.roll_back(end);
         }
+        self.end_beside()?;
         let (text, unreadable) = match query.text() {
             Ok(text) => (text, None),
             Err(error) => (String::from_utf8_lossy(&query.sql), Some(error)),
@@ -202,7 +204,8 @@ impl Stream<'_> {
             Some(why) => return self.skip(why, seen),
             None => match self.rule_about(seen) {
                 Some(action) => self.ruled(&action, Ok(statement), ALONE, seen)?,
-                None => self.run_ddl(&statement, ALONE, seen)?,
+                None if self.run_or_go_on(&statement, seen)? => return Ok(()),
+                None => {}
             },
         }
         self.end_ddl(seen)

@@ -82,6 +82,11 @@ pub(crate) struct Held {
 }
 
 impl Held {
+    /// True for one that holds the low-water mark until the next checkpoint, or its decision.
+    pub fn holds_back(&self) -> bool {
+        !self.kept
+    }
+
     /// One that an earlier run has kept.
     pub fn kept(prepared: PreparedXa) -> (String, Self) {
         let rows = Rows { parts: prepared.parts, tables: prepared.tables, ..Rows::default() };
@@ -92,10 +97,7 @@ impl Held {
 impl Stream<'_> {
     /// Rows of a group that will be prepared.
     pub(super) fn xa_rows(&mut self, rows: RowsBody) -> Result {
-        let table = match &rows {
-            RowsBody::Binlog(event) => &event.table.table,
-            RowsBody::Owned { table, .. } => table,
-        };
+        let table = rows.table();
         if !self.tables.is_carried(table)? {
             return Ok(());
         }

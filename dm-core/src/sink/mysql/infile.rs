@@ -238,17 +238,7 @@ fn field(kind: &CellKind, at_target: &Column) -> Option<Field> {
             | K::Float
             | K::Double,
         ) => Some(Field::Number { nullable }),
-        (
-            CellKind::Text,
-            K::Char
-            | K::VarChar
-            | K::TinyText
-            | K::Text
-            | K::MediumText
-            | K::LongText
-            | K::Enum
-            | K::Set,
-        ) if utf8 => Some(Field::Text { nullable }),
+        (CellKind::Text, kind) if kind.is_text() && utf8 => Some(Field::Text { nullable }),
         (CellKind::Text, K::Date | K::Time | K::DateTime | K::Timestamp) => {
             Some(Field::Text { nullable })
         }

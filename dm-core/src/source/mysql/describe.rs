@@ -13,6 +13,7 @@ use crate::mysql::{Connection, Purpose, cell, numbers};
 use crate::schema::parse_create_table;
 use crate::source::{SchemaInfo, TableChoice, TableInfo};
 use crate::sql::{quote_table, quote_text};
+use crate::whose::carried;
 
 /// Schemas of the servers' own, never copied nor followed.
 const SYSTEM: &[&str] = &[
@@ -90,7 +91,7 @@ pub(super) fn all(
         }
     };
     let parts: Vec<Result<Vec<(usize, TableInfo)>>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..CONNECTIONS).map(|_| scope.spawn(work)).collect();
+        let threads: Vec<_> = (0..CONNECTIONS).map(|_| scope.spawn(carried(work))).collect();
         threads
             .into_iter()
             .map(|t| {

@@ -12,6 +12,7 @@ use ::mysql::{BinlogRequest, BinlogStream};
 use mysql_common::packets::{GnoInterval, Sid, Tag};
 use mysql_common::proto::MySerialize;
 
+use super::position;
 use super::start::Start;
 use crate::config::ConnPlan;
 use crate::error::During;
@@ -37,10 +38,45 @@ pub(super) struct Dump {
 }
 
 impl Dump {
-    /// Registers at the server and asks for the stream.
-    pub(super) fn open(plan: &ConnPlan, start: &Start, server_id: u32) -> Result<Self> {
-        let mut conn = Connection::open(plan, Purpose::Stream(SILENCE))?;
+    /// Registers at the server and asks for the stream. `asked` is the connection that was asked
+    /// about the place: when the address leads to another server by now, what it said means nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the server cannot be reached, is another one (worth another attempt), or refuses.
+    pub(super) fn open(
+        plan: &ConnPlan,
+        start: &Start,
+        server_id: u32,
+        asked: &mut Connection,
+    ) -> Result<Self> {
+        Self::open_for(plan, Purpose::Stream(SILENCE), start, server_id, asked)
+    }
+
+    /// The same of a MariaDB whose connection is encrypted, with its ANNOTATE_ROWS events.
+    pub(super) fn annotated(
+        plan: &ConnPlan,
+        start: &Start,
+        server_id: u32,
+        asked: &mut Connection,
+    ) -> Result<Self> {
+        Self::open_for(plan, Purpose::Annotated(SILENCE), start, server_id, asked)
+    }
+
+    fn open_for(
+        plan: &ConnPlan,
+        purpose: Purpose,
+        start: &Start,
+        server_id: u32,
+        asked: &mut Connection,
+    ) -> Result<Self> {
+        let mut conn = Connection::open(plan, purpose)?;
         let address = conn.address().to_owned();
+        let (server, now) = (position::identity(asked)?, position::identity(&mut conn)?);
+        if server != now {
+            let text = format!("{address} leads to the server {now}, a moment ago to {server}");
+            return Err(Error::new(&codes::SYNC_READ, text).transient());
+        }
         let nanos = HEARTBEAT.as_nanos();
         conn.run(&format!(
             "SET @master_heartbeat_period = {nanos}, @source_heartbeat_period = {nanos}"

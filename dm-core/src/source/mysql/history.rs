@@ -78,7 +78,8 @@ fn begins_behind(plan: &ConnPlan, conn: &mut Connection, last: &LastGroup) -> Re
 
 /// What MySQL says at the start of a file of all that was executed before.
 fn before_file(plan: &ConnPlan, conn: &mut Connection, start: BinlogPos) -> Result<GtidSet> {
-    let mut dump = Dump::open(plan, &Start::File(start.clone()), free_server_id(conn)?)?;
+    let id = free_server_id(conn)?;
+    let mut dump = Dump::open(plan, &Start::File(start.clone()), id, conn)?;
     let mut translator = Translator::new(Flavor::MySql, start, true);
     let mut event = None;
     while event.is_none() {
@@ -100,7 +101,7 @@ fn read_again(
     last: &LastGroup,
 ) -> Result<Option<SourceEvent>> {
     let id = free_server_id(conn)?;
-    let mut dump = Dump::open(plan, &Start::File(last.start.clone()), id)?;
+    let mut dump = Dump::open(plan, &Start::File(last.start.clone()), id, conn)?;
     let mut translator = Translator::new(conn.version().flavor(), last.start.clone(), true);
     loop {
         let mut found: Option<SourceEvent> = None;

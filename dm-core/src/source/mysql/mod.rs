@@ -266,14 +266,16 @@ impl Source for MySqlSource {
         if let Some(skip) = start.skip_until() {
             translator = translator.skipping_until(skip);
         }
-        let mut dump = Dump::open(&self.plan, &start, server_id)?;
-        Ok(Box::new(QueuedStream::spawn(self.id.as_str(), move |out| {
+        let server = position::identity(&mut conn)?;
+        let mut dump = Dump::open(&self.plan, &start, server_id, &mut conn)?;
+        let stream = QueuedStream::spawn(self.id.as_str(), move |out| {
             // A large event is handed out when the buffer that it came in is gone.
             let mut held: Option<SourceEvent> = None;
             translator
                 .event(dump.next()?, &mut |event| held.replace(event).map_or(Ok(()), &mut *out))?;
             dump.shrink();
             held.map_or(Ok(()), out).map(|()| true)
-        })?))
+        })?;
+        Ok(Box::new(stream.of(server)))
     }
 }

@@ -79,13 +79,15 @@ impl BinlogServer {
             None => free_server_id(&mut self.conn)?,
         };
         let start = Start::File(pos.clone());
-        let annotated = self.flavor() == Flavor::MariaDb && self.plan.tls.is_none();
-        let dump = match annotated {
-            true => {
-                let way = annotated::through(&self.plan)?;
-                Dump::open(&way, &start, server_id)?.named(self.plan.address())
+        let dump = match (self.flavor(), &self.plan.tls) {
+            (Flavor::MariaDb, Some(_)) => {
+                Dump::annotated(&self.plan, &start, server_id, &mut self.conn)?
             }
-            false => Dump::open(&self.plan, &start, server_id)?,
+            (Flavor::MariaDb, None) => {
+                let way = annotated::through(&self.plan)?;
+                Dump::open(&way, &start, server_id, &mut self.conn)?.named(self.plan.address())
+            }
+            _ => Dump::open(&self.plan, &start, server_id, &mut self.conn)?,
         };
         Ok(RawBinlog { dump, skip: pos.offset > u64::from(u32::MAX) })
     }

@@ -73,7 +73,7 @@ pub(super) fn find(plan: &ConnPlan, at: u32) -> Result<TimePosition> {
 fn written_at(plan: &ConnPlan, conn: &mut Connection, file: &BinlogPos) -> Result<u32> {
     let start = Start::File(file.clone());
     let id = free_server_id(conn)?;
-    let mut dump = Dump::open(plan, &start, id)?;
+    let mut dump = Dump::open(plan, &start, id, conn)?;
     loop {
         let bytes = dump.next()?;
         let header = crate::binlog::EventHeader::parse(bytes)?;
@@ -98,7 +98,7 @@ fn scan(
 ) -> Result<Option<BinlogPos>> {
     let start = Start::File(file.clone());
     let id = free_server_id(conn)?;
-    let mut dump = Dump::open(plan, &start, id)?;
+    let mut dump = Dump::open(plan, &start, id, conn)?;
     let mut translator = Translator::new(conn.version().flavor(), file.clone(), true);
     let mut result = None;
     while result.is_none() {
@@ -139,7 +139,7 @@ pub(super) fn set_at(plan: &ConnPlan, conn: &mut Connection, pos: &BinlogPos) ->
     // What was executed before the file, and every group of the file that begins before the place.
     let start = BinlogPos::new(pos.file.clone(), 4);
     let id = free_server_id(conn)?;
-    let mut dump = Dump::open(plan, &Start::File(start.clone()), id)?;
+    let mut dump = Dump::open(plan, &Start::File(start.clone()), id, conn)?;
     let mut translator = Translator::new(Flavor::MySql, start, true);
     let mut seen = GtidSet::empty(Flavor::MySql);
     let mut before: Option<GtidSet> = None;

@@ -1,0 +1,193 @@
+//! What is measured of a source's copy and stream, for as long as the process lives.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use crate::meter::{Histogram, Scale};
+use crate::source::Body;
+
+/// Numbers of queues are told by their remainder: there may be many, and a metric has few labels.
+pub(crate) const QUEUES: usize = 8;
+
+/// What an event is to the metrics, and what becomes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EventKind {
+    /// Row changes.
+    Rows,
+    /// A statement.
+    Query,
+    /// The end of a transaction.
+    Xid,
+    /// All others.
+    Other,
+}
+
+impl EventKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Rows, Self::Query, Self::Xid, Self::Other];
+
+    /// That of an event.
+    pub fn of(body: &Body) -> Self {
+        match body {
+            Body::Rows(_) => Self::Rows,
+            Body::Query(_) | Body::Statement(_) => Self::Query,
+            Body::Xid | Body::XaPrepare { .. } => Self::Xid,
+            _ => Self::Other,
+        }
+    }
+
+    /// Its name as a label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rows => "rows",
+            Self::Query => "query",
+            Self::Xid => "xid",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// A histogram for each kind of event.
+#[derive(Debug)]
+pub(crate) struct ByKind([Histogram; 4]);
+
+impl ByKind {
+    const fn new() -> Self {
+        Self([const { Histogram::new(Scale::Time) }; 4])
+    }
+
+    /// That of a kind.
+    pub fn of(&self, kind: EventKind) -> &Histogram {
+        let [rows, query, xid, other] = &self.0;
+        match kind {
+            EventKind::Rows => rows,
+            EventKind::Query => query,
+            EventKind::Xid => xid,
+            EventKind::Other => other,
+        }
+    }
+}
+
+/// What is measured of a source.
+#[derive(Debug)]
+pub(crate) struct Meters {
+    /// Waiting for an event, and taking it.
+    pub read: Histogram,
+    /// Length of an event.
+    pub event_bytes: Histogram,
+    /// Rows that are carried of an event with rows.
+    pub event_rows: Histogram,
+    /// Planning an event that is carried.
+    pub dispatched: ByKind,
+    /// Passing over an event that is not carried.
+    pub skipped: ByKind,
+    /// Finding out which transactions one depends on.
+    pub conflict: Histogram,
+    /// Handing a transaction to a worker: waiting for room in its queue.
+    pub handed_out: [Histogram; QUEUES],
+    /// Row changes and statements handed out.
+    pub added: AtomicU64,
+    pub added_ddls: AtomicU64,
+    /// A transaction at the target, with its commit, waits and repetitions.
+    pub txn: Histogram,
+    /// A statement that changes structures at the target.
+    pub ddl: Histogram,
+    /// A question to the target.
+    pub query: Histogram,
+    /// Row changes in a target transaction, and source transactions in it.
+    pub batch_rows: [Histogram; QUEUES],
+    pub batch_txns: [Histogram; QUEUES],
+    /// Between two checkpoints.
+    pub checkpoint: Histogram,
+    /// How far the target is behind, at each checkpoint.
+    pub lag: Histogram,
+    /// Workers of the stream.
+    pub workers: AtomicU64,
+    /// Writing a chunk of the copy.
+    pub load_txn: Histogram,
+}
+
+impl Default for Meters {
+    fn default() -> Self {
+        let time = || Histogram::new(Scale::Time);
+        let counts = || [const { Histogram::new(Scale::Count) }; QUEUES];
+        Self {
+            read: time(),
+            event_bytes: Histogram::new(Scale::Bytes),
+            event_rows: Histogram::new(Scale::Count),
+            dispatched: ByKind::new(),
+            skipped: ByKind::new(),
+            conflict: time(),
+            handed_out: [const { Histogram::new(Scale::Time) }; QUEUES],
+            added: AtomicU64::new(0),
+            added_ddls: AtomicU64::new(0),
+            txn: time(),
+            ddl: time(),
+            query: time(),
+            batch_rows: counts(),
+            batch_txns: counts(),
+            checkpoint: time(),
+            lag: time(),
+            workers: AtomicU64::new(0),
+            load_txn: time(),
+        }
+    }
+}
+
+impl Meters {
+    /// An event was carried or passed over.
+    pub fn event(&self, seen: &SeenEvent, rows: Option<usize>, weight: u64) {
+        let span = seen.began.elapsed();
+        self.event_bytes.observe(seen.bytes, weight);
+        match rows {
+            Some(rows) => {
+                self.dispatched.of(seen.kind).took(span, weight);
+                if seen.kind == EventKind::Rows {
+                    self.event_rows.observe(rows as u64, weight);
+                }
+            }
+            None => self.skipped.of(seen.kind).took(span, weight),
+        }
+    }
+
+    /// A worker's transaction is in the target.
+    pub fn batch(&self, worker: u32, rows: usize, txns: usize) {
+        let queue = worker as usize % QUEUES;
+        for (all, n) in [(&self.batch_rows, rows), (&self.batch_txns, txns)] {
+            all.get(queue).inspect(|h| h.observe(n as u64, 1));
+        }
+    }
+
+    /// Row changes that the workers could apply in a second if they never waited for work: what one at
+    /// the target takes on average, over all workers.
+    pub fn ideal_rows_per_second(&self) -> f64 {
+        let rows: f64 = self.batch_rows.iter().map(|h| h.spread().sum).sum();
+        let seconds = self.txn.spread().sum;
+        let workers = self.workers.load(Ordering::Relaxed) as f64;
+        if seconds > 0.0 { rows / seconds * workers } else { 0.0 }
+    }
+}
+
+/// An event that is measured.
+pub(crate) struct SeenEvent {
+    pub kind: EventKind,
+    pub bytes: u64,
+    pub began: Instant,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_workers_could_do() {
+        let meters = Meters::default();
+        assert!(meters.ideal_rows_per_second() < 0.5, "nothing is known");
+        meters.workers.store(4, Ordering::Relaxed);
+        for worker in 0..2 {
+            meters.batch(worker, 500, 3);
+            meters.txn.took(std::time::Duration::from_millis(500), 1);
+        }
+        assert!((meters.ideal_rows_per_second() - 4_000.0).abs() < 1.0);
+    }
+}

@@ -1,0 +1,491 @@
+//! A statement that takes long runs beside the rows of other tables.
+//!
+//! Guarantee: what holds for a statement that everything waits for holds here too: it runs once, rows of
+//! its tables that were read before it are in when it begins and those behind it are written when it has
+//! ended, and no checkpoint has its structures with a position before it. Only rows that have nothing
+//! to do with it do not wait.
+//!
+//! Obstacle: while it runs, the reader is behind it, so the tracker has structures that no checkpoint may
+//! have yet, and transactions behind it are in the target before it is. Method:
+//!
+//! - Before it runs, everything is as always: all before it is in, its record is in the state file. When it
+//!   has not ended after [`SOON`], its group ends: the number of the group is registered as one that is not
+//!   in, so the low-water mark stays right in front of it, and every mark and checkpoint with it. What it
+//!   changes in the tracker is kept apart from what the next checkpoints save.
+//! - The tables that it names, those that foreign keys tie to them, and whatever goes to the same target
+//!   tables *wait*. A transaction with rows of a waiting table is set aside as it was read, whole, and all
+//!   its tables wait from then on. So of two transactions that share a table the later one never overtakes
+//!   the earlier one, and keys of different tables have nothing to do with each other: no key needs to be
+//!   known of what is set aside. It is planned when the statement has ended, by the structures of then.
+//! - When it has ended, one commit of the state file has the position behind it, its structures, and not
+//!   its record any more. Only then its number counts as in, and the low-water mark of checkpoints and
+//!   marks may pass it. Then what was set aside is handed out, in its order, before anything else.
+//! - What else stands in the binlog waits for its end, and everything behind that: the next statement
+//!   (savepoints, too), XA, a transaction that is too large to be held, statements that an operator wants
+//!   before rows. So there is one such statement at a time, no structure but its own changes, and nothing
+//!   is kept as prepared whose rows belong behind it.
+//!
+//! Handing transactions out in another order than that of their numbers makes no circle of waits: each waits
+//! for such only that were handed out before it.
+//!
+//! A restart reads again from the low-water mark, so it meets the statement first: its record and the
+//! target's structures tell whether it has run (`execute`), the fence of its lane makes the restart wait
+//! while it still runs, and what of the transactions behind it is in, the marks name. Rows of its tables
+//! behind it are never in unless the checkpoint behind it is.
+//!
+//! Bounds: bytes and number of what is set aside, and how many transactions may be ahead of the low-water
+//! mark. At a bound the reader waits for the end of the statement.
+//!
+//! Everything waits, as before, for a statement whose tables are not known for sure (views, routines,
+//! schemas, CREATE ... SELECT, what an operator or a rule gave), that carries a mark of its own (RENAME), that
+//! is about merged targets or stands in a lane that shares its source with others, and at targets that have
+//! one writer or cannot tell what is in after a crash; and where the source's order of commits is asked for.
+
+use std::collections::{HashSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{RecvTimeoutError, TryRecvError};
+use dm_filter::TableName;
+
+use super::Stream;
+use super::execute::{Number, Told, panicked};
+use super::group::{Event, Group};
+use super::operator::ALONE;
+use super::outcome::short;
+use super::statement::Seen;
+use crate::binlog::{QueryEvent, QueryVars};
+use crate::ddl::{Body, NameRole, Statement};
+use crate::error::{Error, Result};
+use crate::pipeline::LanePart;
+use crate::pipeline::progress::{Low, MOST_AHEAD};
+use crate::position::{BinlogPos, GtidSet, Position};
+use crate::schema::Tracker;
+use crate::sink::{DdlOutcome, TargetDdl};
+use crate::source::RowsBody;
+use crate::state::LaneChanges;
+
+/// A statement that ends within this time is waited for.
+const SOON: Duration = super::PATIENCE;
+/// Of the bytes that may be under way, so much may be set aside: one part in this many.
+const ASIDE_SHARE: usize = 4;
+/// Transactions that are set aside at most: each may be a hole in what the marks name.
+const MOST_ASIDE: usize = 1_000;
+
+/// The tables that wait, by their names at the source and at the target. Names that differ in case alone
+/// are taken for one: a table too many waits, never one too few.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    sources: HashSet<(String, String)>,
+    targets: HashSet<(String, String)>,
+}
+
+fn folded(table: &TableName) -> (String, String) {
+    (table.schema.to_lowercase(), table.table.to_lowercase())
+}
+
+impl Waiting {
+    fn has(&self, table: &TableName, target: Option<&TableName>) -> bool {
+        self.sources.contains(&folded(table))
+            || target.is_some_and(|target| self.targets.contains(&folded(target)))
+    }
+
+    fn add(&mut self, table: &TableName, target: Option<&TableName>) {
+        self.sources.insert(folded(table));
+        self.targets.extend(target.map(folded));
+    }
+
+    /// Adds the tables of which foreign keys point to `tables`, and those that keys of theirs point to.
+    fn add_tied(&mut self, tables: &[TableName], tracker: &Tracker) {
+        let about: HashSet<_> = tables.iter().map(folded).collect();
+        for (child, tracked) in tracker.tables() {
+            for key in &tracked.schema.foreign_keys {
+                let schema = match key.parent_schema.as_str() {
+                    "" => &child.schema,
+                    named => named,
+                };
+                let parent = TableName::new(schema, key.parent_table.as_str());
+                if about.contains(&folded(child)) || about.contains(&folded(&parent)) {
+                    self.sources.insert(folded(child));
+                    self.sources.insert(folded(&parent));
+                }
+            }
+        }
+    }
+}
+
+/// The statement that runs, and what waits for it.
+pub(super) struct Beside {
+    ordinal: u64,
+    /// Behind it.
+    position: Position,
+    /// When it ran at the source.
+    at: u32,
+    record: i64,
+    ddl: TargetDdl,
+    told: Told,
+    began: Instant,
+    place: Place,
+    /// What the checkpoint behind it saves.
+    changes: LaneChanges,
+    waiting: Waiting,
+    /// Whole transactions, each with the position behind it.
+    aside: VecDeque<(Group, Position)>,
+    bytes: usize,
+}
+
+/// Where the statement stands, for errors.
+struct Place {
+    text: String,
+    start: BinlogPos,
+    end: BinlogPos,
+    executed: Option<GtidSet>,
+}
+
+impl Place {
+    fn of(seen: &Seen<'_>, executed: Option<&GtidSet>) -> Self {
+        Self {
+            text: seen.text.to_owned(),
+            start: seen.start.clone(),
+            end: seen.end.clone(),
+            executed: executed.cloned(),
+        }
+    }
+}
+
+impl Beside {
+    /// The beginning of its text.
+    pub fn text(&self) -> String {
+        short(&self.ddl.sql)
+    }
+}
+
+impl Stream<'_> {
+    /// Runs a statement of the source that is all of its group. True when it goes on beside what follows:
+    /// then its group has ended.
+    pub(super) fn run_or_go_on(&mut self, statement: &Statement, seen: &Seen<'_>) -> Result<bool> {
+        let number = Number::own(ALONE);
+        let Some(mut waiting) = self.may_run_beside(statement, seen) else {
+            return self.run_ddl(statement, ALONE, seen).map(|()| false);
+        };
+        self.settle(statement)?;
+        let ddl = self.target_ddl(statement, number, seen)?;
+        let merged = ddl.tables.iter().any(|t| self.ctx.creator.merged.contains(t));
+        if merged || ddl.once.is_some() || self.pieces_at_once(statement, number, seen)?.is_some() {
+            return self.run_ddl(statement, ALONE, seen).map(|()| false);
+        }
+        let Some(record) = self.record_to_run(&ddl, number, seen)? else {
+            return self.has_run(statement).map(|()| false);
+        };
+        let (began, told) = (Instant::now(), self.give(&ddl)?);
+        let result = match told.recv_timeout(SOON) {
+            Ok(result) => result,
+            Err(RecvTimeoutError::Disconnected) => Err(panicked()),
+            Err(RecvTimeoutError::Timeout) => {
+                ddl.tables.iter().for_each(|t| waiting.targets.extend([folded(t)]));
+                return self.go_on(statement, seen, Given { ddl, record, told, began, waiting });
+            }
+        };
+        match self.answered(&ddl, record, seen.start, result, began) {
+            Ok(()) => self.group.statements.push(record),
+            Err(error) => self.in_pieces_after(error, statement, number, seen)?,
+        }
+        self.has_run(statement).map(|()| false)
+    }
+
+    /// The tables that have to wait for a statement; `None` when everything has to.
+    fn may_run_beside(&self, statement: &Statement, seen: &Seen<'_>) -> Option<Waiting> {
+        let target = self.ctx.sink.guarantees();
+        let told_by_marks = target.exactly_once && target.fenced && !target.transactional_ddl;
+        let alone = matches!(self.ctx.creator.part, LanePart::All) && !self.ctx.settings.in_order;
+        if !told_by_marks || target.one_writer || !alone || seen.in_txn {
+            return None;
+        }
+        let known = match &statement.body {
+            Body::CreateTable(create) => create.select.is_none() && !create.temporary,
+            Body::DropTable { temporary, .. } => !temporary,
+            Body::AlterTable(_)
+            | Body::CreateIndex(_)
+            | Body::DropIndex(_)
+            | Body::TruncateTable(_) => true,
+            _ => false,
+        };
+        let mut names = Vec::with_capacity(statement.names.len());
+        for name in &statement.names {
+            use NameRole::{Exchange, Like, NewName, Parent, Table};
+            if !matches!(name.role, Table | NewName | Like | Parent | Exchange) {
+                return None;
+            }
+            names.push(name.name.clone());
+        }
+        if !known || names.is_empty() {
+            return None;
+        }
+        let mut waiting = Waiting::default();
+        names.iter().for_each(|name| waiting.add(name, None));
+        waiting.add_tied(&names, &self.tracker);
+        Some(waiting)
+    }
+
+    /// Ends the group of a statement that runs on.
+    fn go_on(&mut self, statement: &Statement, seen: &Seen<'_>, given: Given) -> Result<bool> {
+        let Given { ddl, record, told, began, mut waiting } = given;
+        let earlier = std::mem::take(&mut self.changes);
+        self.forget_what_cannot_be(statement);
+        let effects = match self.tracker.apply(statement) {
+            Ok(effects) => effects,
+            Err(error) => {
+                // It cannot be followed: nothing goes on behind it.
+                self.changes = earlier;
+                let result = self.await_told(&told, &ddl)?;
+                self.answered(&ddl, record, seen.start, result, began)?;
+                return Err(error);
+            }
+        };
+        self.track(&effects);
+        let changes = std::mem::replace(&mut self.changes, earlier);
+        let names: Vec<TableName> = statement.names.iter().map(|n| n.name.clone()).collect();
+        waiting.add_tied(&names, &self.tracker);
+        self.drop_pending()?;
+        let place = Place::of(seen, self.executed.as_ref());
+        let (group, position) = self.end_group(seen.end)?;
+        self.progress.park(group.ordinal, position.clone(), group.at);
+        log::info!("rows of other tables go on while the target runs {:?}", short(&ddl.sql));
+        self.beside = Some(Beside {
+            ordinal: group.ordinal,
+            position,
+            at: group.at,
+            record,
+            ddl,
+            told,
+            began,
+            place,
+            changes,
+            waiting,
+            aside: VecDeque::new(),
+            bytes: 0,
+        });
+        self.report(self.progress.low(), self.saved.elapsed());
+        Ok(true)
+    }
+
+    /// Looks whether the statement has ended, between two events.
+    pub(super) fn look_beside(&mut self) -> Result {
+        let Some(beside) = &self.beside else { return Ok(()) };
+        match beside.told.try_recv() {
+            Ok(result) => self.ended_beside(result),
+            Err(TryRecvError::Disconnected) => self.ended_beside(Err(panicked())),
+            Err(TryRecvError::Empty) => Ok(()),
+        }
+    }
+
+    /// Waits until the statement has ended and what waited for it is handed out.
+    pub(super) fn end_beside(&mut self) -> Result {
+        let Some(beside) = &self.beside else { return Ok(()) };
+        let result = self.await_told(&beside.told, &beside.ddl)?;
+        self.ended_beside(result)
+    }
+
+    fn ended_beside(&mut self, result: Result<DdlOutcome>) -> Result {
+        let aside = self.record_beside(result)?;
+        self.hand_out_aside(aside)
+    }
+
+    /// The end of a run: the statement may end until `deadline`, else it is left to the next start.
+    pub(super) fn close_beside(&mut self, deadline: Instant) -> Result {
+        while let Some(beside) = &self.beside {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match beside.told.recv_timeout(left.min(super::PATIENCE)) {
+                // What was set aside is read again.
+                Ok(result) => return self.record_beside(result).map(drop),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return self.record_beside(Err(panicked())).map(drop);
+                }
+                Err(RecvTimeoutError::Timeout) if self.progress.failure().is_some() => break,
+                Err(RecvTimeoutError::Timeout) if left.is_zero() => break,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+        if let Some(beside) = self.beside.take() {
+            log::warn!("stopped while the target runs {:?}: it runs on", beside.text());
+        }
+        Ok(())
+    }
+
+    /// Saves that the statement has ended and lets the low-water mark pass it; what waited for it.
+    fn record_beside(&mut self, result: Result<DdlOutcome>) -> Result<VecDeque<(Group, Position)>> {
+        let Some(beside) = self.beside.take() else { return Ok(VecDeque::new()) };
+        let Beside { ordinal, position, at, record, ddl, began, place, changes, aside, .. } =
+            beside;
+        self.answered(&ddl, record, &place.start, result, began)
+            .map_err(|error| self.located_beside(error, &place))?;
+        self.changes.append(changes);
+        self.changes.finished_ddl.push(record);
+        self.save_upto(Low { ordinal, position, at })?;
+        self.progress.done([ordinal]);
+        self.tables.forget();
+        self.ctx.stats.ddl();
+        Ok(aside)
+    }
+
+    /// The error of the statement itself, wherever the reader is by now.
+    fn located_beside(&self, error: Error, place: &Place) -> Error {
+        let query = QueryEvent {
+            thread_id: 0,
+            exec_seconds: 0,
+            error_code: 0,
+            schema: "".into(),
+            sql: Vec::new().into(),
+            vars: QueryVars::default(),
+        };
+        let (start, end) = (&place.start, &place.end);
+        let seen = Seen { query: &query, text: &place.text, start, end, at: 0, in_txn: false };
+        let error = self.with_commands(error, &seen).origin(&place.text);
+        super::located(error, start, end, place.executed.as_ref())
+    }
+
+    /// True when rows of a carried table wait for the statement.
+    pub(super) fn waits(&self, rows: &RowsBody) -> bool {
+        let Some(beside) = &self.beside else { return false };
+        let table = rows.table();
+        // Behind rows that wait everything of their transaction does.
+        !self.group.aside.is_empty()
+            || beside.waiting.has(table, self.tables.target(table).as_ref())
+    }
+
+    /// Keeps rows until the statement has ended.
+    pub(super) fn set_aside(&mut self, event: Event) -> Result {
+        let Some(beside) = self.beside.as_mut() else {
+            return self.plan_rows(event.rows, &event.start, &event.end, event.at);
+        };
+        if self.group.aside.is_empty() {
+            for block in &self.group.blocks {
+                beside.waiting.add(&block.plan.source.table, Some(&block.plan.target));
+            }
+        }
+        let table = event.rows.table();
+        beside.waiting.add(table, self.tables.target(table).as_ref());
+        self.group.aside_bytes += match &event.rows {
+            RowsBody::Binlog(rows) => rows.byte_len() + 512,
+            RowsBody::Owned { rows, .. } => rows.len() * 128,
+        };
+        self.group.aside.push(event);
+        let settings = &self.ctx.settings;
+        let most = settings.max_bytes / ASIDE_SHARE;
+        if self.group.aside_bytes + self.group.bytes > settings.large_bytes / 2
+            || beside.bytes + self.group.aside_bytes > most
+        {
+            return self.end_beside();
+        }
+        Ok(())
+    }
+
+    /// The open transaction, of which rows are set aside, is committed.
+    pub(super) fn keep_aside(&mut self, end: &BinlogPos) -> Result {
+        let (mut group, position) = self.end_group(end)?;
+        self.progress.park(group.ordinal, position.clone(), group.at);
+        group.parked = true;
+        let Some(beside) = self.beside.as_mut() else {
+            return self.hand_out_aside([(group, position)].into());
+        };
+        beside.bytes += group.aside_bytes + group.bytes;
+        beside.aside.push_back((group, position));
+        if beside.aside.len() >= MOST_ASIDE { self.end_beside() } else { Ok(()) }
+    }
+
+    /// Before a transaction is handed out: not too many may be ahead of the low-water mark.
+    pub(super) fn bound_ahead(&mut self) -> Result {
+        if self.progress.under_way().1 < MOST_AHEAD {
+            return Ok(());
+        }
+        self.end_beside()?;
+        if self.xa.values().any(|held| held.holds_back()) { self.save() } else { Ok(()) }
+    }
+
+    /// Hands out what was set aside, and plans what is of the open transaction.
+    fn hand_out_aside(&mut self, aside: VecDeque<(Group, Position)>) -> Result {
+        let open = std::mem::take(&mut self.group);
+        let handed_out = aside.into_iter().try_for_each(|(group, position)| {
+            self.group = group;
+            self.plan_aside()?;
+            if self.group.large {
+                self.send_part()?;
+            }
+            let group = std::mem::take(&mut self.group);
+            self.commit_group(group, position)
+        });
+        self.group = open;
+        handed_out?;
+        self.plan_aside()
+    }
+
+    fn plan_aside(&mut self) -> Result {
+        self.group.aside_bytes = 0;
+        for event in std::mem::take(&mut self.group.aside) {
+            let Event { rows, start, end, at } = event;
+            // What was known of the tables has been forgotten.
+            if self.tables.is_carried(rows.table())? {
+                self.plan_rows(rows, &start, &end, at)
+                    .map_err(|e| super::located(e.at_rows(&start), &start, &end, None))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A statement that was given to the target.
+struct Given {
+    ddl: TargetDdl,
+    record: i64,
+    told: Told,
+    began: Instant,
+    waiting: Waiting,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::ddl::{ServerVersion, SqlMode};
+    use crate::schema::{Defaults, parse_create_table};
+
+    fn tracker(tables: &[(&str, &str)]) -> Tracker {
+        let mut tracker = Tracker::new(Defaults::of(ServerVersion::parse("8.4.0")));
+        for (name, text) in tables {
+            let schema = parse_create_table(text, SqlMode::default()).unwrap();
+            tracker.set(TableName::new("d", *name), Arc::new(schema), false);
+        }
+        tracker
+    }
+
+    #[test]
+    fn tables_that_foreign_keys_tie_wait_too() {
+        let child = "CREATE TABLE c (p INT, FOREIGN KEY (p) REFERENCES p (id))";
+        let other = "CREATE TABLE o (p INT, FOREIGN KEY (p) REFERENCES e.far (id))";
+        let plain = "CREATE TABLE p (id INT PRIMARY KEY)";
+        let tracker = tracker(&[("c", child), ("o", other), ("p", plain), ("x", plain)]);
+        let waits = |about: &str| {
+            let mut waiting = Waiting::default();
+            let about = [TableName::new("d", about)];
+            waiting.add(&about[0], None);
+            waiting.add_tied(&about, &tracker);
+            let mut names: Vec<String> = waiting.sources.into_iter().map(|(_, t)| t).collect();
+            names.sort();
+            names.join(" ")
+        };
+        assert_eq!(waits("p"), "c p");
+        assert_eq!(waits("C"), "c p");
+        assert_eq!(waits("o"), "far o");
+        assert_eq!(waits("x"), "x");
+    }
+
+    #[test]
+    fn a_table_waits_by_its_name_at_either_side() {
+        let mut waiting = Waiting::default();
+        waiting.add(&TableName::new("d", "T"), Some(&TableName::new("far", "t")));
+        let name = TableName::new;
+        assert!(waiting.has(&name("D", "t"), None));
+        assert!(waiting.has(&name("d", "u"), Some(&name("far", "T"))));
+        assert!(!waiting.has(&name("far", "t"), Some(&name("d", "t"))));
+    }
+}

@@ -1,0 +1,352 @@
+//! A statement that the target takes its time for: rows of other tables go on, its own and all that
+//! depends on them wait, whatever dies meanwhile.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use dm_core::config::TaskPlan;
+use dm_core::event::{LaneId, SourceId};
+use dm_core::operate::{HandleError, Operation, all_went_well};
+use dm_core::sink::{MemorySink, Sink};
+use dm_core::state::StateReader;
+use dm_core::testing::build::{delete, insert, update};
+use dm_core::testing::{Fault, FaultSink, ScriptedSource, When};
+use dm_core::{Outcome, Result, Until, Value};
+
+use crate::crash::{every, keep_state};
+use crate::held::{Gate, Held};
+use crate::script::{int, migration, name, plan, text};
+
+/// Long enough for any machine; a test that waits so long has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// What stands in the binlog behind the statement, and what of it does not wait.
+struct Story {
+    after: fn(&ScriptedSource) -> Result<()>,
+    /// The rows of table `n` that come without waiting.
+    ahead: usize,
+    /// The codes of table `b` until then.
+    codes: &'static [&'static str],
+    /// Bytes under way.
+    memory: u64,
+}
+
+fn task(story: &Story) -> TaskPlan {
+    let mut plan = plan("all", &["s"], "syncer: {worker-count: 3, batch: 2}", "");
+    // Every chance to save something too early is taken.
+    plan.sources[0].sync.checkpoint_interval = Duration::ZERO;
+    plan.sources[0].resume.backoff_min = Duration::from_millis(10);
+    plan.limits.max_memory = story.memory;
+    plan
+}
+
+fn put(source: &ScriptedSource, table: &str, row: Vec<Value<'static>>) -> Result<()> {
+    source.commit(vec![(name(table), vec![insert(row)])])
+}
+
+fn before(source: &ScriptedSource) -> Result<()> {
+    source.ddl("", "CREATE DATABASE db")?;
+    for table in ["t", "u"] {
+        source.ddl("db", &format!("CREATE TABLE {table} (id int primary key, v varchar(20))"))?;
+        put(source, table, vec![int(1), text("copied")])?;
+    }
+    source.ddl("db", "CREATE TABLE n (a int)")?;
+    source.ddl("db", "CREATE TABLE b (id int primary key, code int, unique key c (code))")
+}
+
+fn begins(source: &ScriptedSource) -> Result<()> {
+    put(source, "t", vec![int(2), text("before")])?;
+    put(source, "n", vec![int(0)])?;
+    source.ddl("db", "ALTER TABLE t ADD COLUMN w int NOT NULL DEFAULT 7")
+}
+
+fn wide(id: i64, v: &str) -> Vec<Value<'static>> {
+    vec![int(id), text(v), int(8)]
+}
+
+/// Rows of the table, of others, of both, and of such that share a transaction with one that waits.
+fn rows_of_all_kinds(source: &ScriptedSource) -> Result<()> {
+    begins(source)?;
+    put(source, "n", vec![int(1)])?;
+    put(source, "b", vec![int(1), int(10)])?;
+    put(source, "t", wide(3, "behind"))?;
+    put(source, "n", vec![int(1)])?;
+    // From here on `b` waits as well, and the code of a row that has waited moves on.
+    source.commit(vec![
+        (name("b"), vec![update(vec![int(1), int(10)], vec![int(1), int(11)])]),
+        (name("t"), vec![update(wide(3, "behind"), wide(30, "moved"))]),
+        (name("b"), vec![insert(vec![int(2), int(20)])]),
+    ])?;
+    put(source, "b", vec![int(3), int(10)])?;
+    for _ in 0..3 {
+        put(source, "n", vec![int(2)])?;
+    }
+    source.commit(vec![(name("b"), vec![delete(vec![int(2), int(20)])])])?;
+    source.commit(vec![(name("u"), vec![insert(vec![int(5), text("u")])])])?;
+    source.commit(vec![(
+        name("u"),
+        vec![update(vec![int(5), text("u")], vec![int(6), text("moved")])],
+    )])?;
+    put(source, "n", vec![int(3)])?;
+    // The next one waits, and all behind it.
+    source.ddl("db", "ALTER TABLE u ADD COLUMN x int")?;
+    put(source, "u", vec![int(7), text("u"), int(9)])?;
+    put(source, "t", wide(4, "late"))?;
+    put(source, "n", vec![int(4)])
+}
+
+/// What is no row of another table waits.
+fn what_waits(source: &ScriptedSource) -> Result<()> {
+    begins(source)?;
+    put(source, "n", vec![int(1)])?;
+    source.xa_prepare("X'01',X'',1", vec![(name("t"), vec![insert(wide(5, "prepared"))])])?;
+    put(source, "n", vec![int(2)])?;
+    source.xa_commit("X'01',X'',1")?;
+    source.ddl("db", "DROP TABLE b")?;
+    put(source, "t", wide(6, "late"))
+}
+
+/// More than may be set aside, and more than may be held.
+fn more_than_fits(source: &ScriptedSource) -> Result<()> {
+    begins(source)?;
+    put(source, "n", vec![int(1)])?;
+    for id in 10..40 {
+        put(source, "t", wide(id, "many"))?;
+        put(source, "b", vec![int(id), int(id)])?;
+    }
+    let many = |from: i64| (from..from + 80).map(|i| insert(vec![int(i)])).collect::<Vec<_>>();
+    source.commit(vec![(name("n"), many(1_000)), (name("t"), vec![insert(wide(9, "with it"))])])?;
+    source.commit(vec![(name("n"), many(2_000)), (name("n"), many(3_000))])?;
+    put(source, "n", vec![int(4)])
+}
+
+const KINDS: Story = Story { after: rows_of_all_kinds, ahead: 7, codes: &["10"], memory: 1 << 20 };
+const WAITS: Story = Story { after: what_waits, ahead: 2, codes: &[], memory: 1 << 20 };
+const MUCH: Story = Story { after: more_than_fits, ahead: 2, codes: &[], memory: 8 << 10 };
+
+fn run(story: &Story, source: &ScriptedSource, sink: Arc<dyn Sink>, dir: &Path) -> Result<Outcome> {
+    migration(task(story), Arc::new(source.clone()), sink, dir).until(Until::CaughtUp).build().run()
+}
+
+struct OpenOnDrop<'g>(&'g Gate);
+
+impl Drop for OpenOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
+
+struct Stage {
+    source: ScriptedSource,
+    target: MemorySink,
+    gate: Arc<Gate>,
+}
+
+impl Stage {
+    /// Everything is copied, the rest is in the binlog, and the gate is closed.
+    fn new(story: &Story, gtids: bool, dir: &Path) -> Self {
+        let source = if gtids { ScriptedSource::with_gtids("s") } else { ScriptedSource::new("s") };
+        before(&source).unwrap();
+        let stage = Self { source, target: MemorySink::new(), gate: Arc::default() };
+        assert_eq!(run(story, &stage.source, stage.sink(), dir).unwrap(), Outcome::Finished);
+        (story.after)(&stage.source).unwrap();
+        stage.gate.set(true);
+        stage
+    }
+
+    fn sink(&self) -> Arc<dyn Sink> {
+        Arc::new(Held { tables: self.target.clone(), gate: Arc::clone(&self.gate) })
+    }
+
+    fn rows(&self, table: &str) -> usize {
+        self.target.rows(&name(table)).unwrap_or_default().len()
+    }
+
+    /// Runs on a thread of its own until what does not wait is in, looks at the rest, lets the statement
+    /// end.
+    fn run_through(
+        &self,
+        story: &Story,
+        sink: Arc<dyn Sink>,
+        dir: &Path,
+        died: impl Fn() -> bool,
+    ) -> Result<Outcome> {
+        let (tell, told) = channel();
+        std::thread::scope(|scope| {
+            // Also when a look fails: the scope waits for its thread.
+            let opened = OpenOnDrop(&self.gate);
+            scope.spawn(|| {
+                let _ = tell.send(run(story, &self.source, sink, dir));
+            });
+            let began = Instant::now();
+            let ended = loop {
+                match told.recv_timeout(LOOK) {
+                    Ok(result) => break Some(result),
+                    Err(RecvTimeoutError::Disconnected) => panic!("the run panicked"),
+                    Err(RecvTimeoutError::Timeout) => {}
+                }
+                if died() || (self.gate.is_held() && self.rows("n") == story.ahead) {
+                    break None;
+                }
+                assert!(began.elapsed() < PATIENCE, "{} rows went on", self.rows("n"));
+            };
+            if self.gate.is_held() {
+                assert_eq!(self.rows("t"), 2, "rows of the table wait");
+                let codes: Vec<String> = self
+                    .target
+                    .rows(&name("b"))
+                    .unwrap_or_default()
+                    .iter()
+                    .map(|row| row[1].to_string())
+                    .collect();
+                let in_time = story.codes.is_empty() || codes.is_empty();
+                assert!(in_time || codes == story.codes, "{codes:?}");
+                assert!(self.rows("n") <= story.ahead && self.rows("u") <= 2);
+            }
+            drop(opened);
+            ended.unwrap_or_else(|| told.recv().unwrap())
+        })
+    }
+}
+
+/// What a killed process leaves: no structure is ahead of its position, no row ahead of its structure.
+fn invariant(dir: &Path, target: &MemorySink) {
+    let reader = StateReader::open(dir, "t").unwrap();
+    let lane = LaneId::main(&SourceId::new("s"));
+    let tracked = reader.tracker(&lane).unwrap().tables;
+    let Some(tracked) = tracked.iter().find(|t| t.name == name("t")) else { return };
+    let knows = tracked.schema.column("w").is_some();
+    let pending = reader.pending_ddl(&lane).unwrap();
+    assert!(
+        !knows || pending.iter().all(|p| !p.ddl.sql.contains("`w`") && !p.ddl.sql.contains(" w "))
+    );
+    let rows = target.rows(&name("t")).unwrap_or_default();
+    let behind = rows.iter().any(|row| row[0].to_string().parse::<i64>().unwrap_or(0) > 2);
+    assert!(knows || !behind, "rows behind the statement are in, and its structure is not saved");
+}
+
+fn round(story: &Story, gtids: bool, fault: Fault) -> (u64, bool) {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second) = (dir.path().join("first"), dir.path().join("second"));
+    let stage = Stage::new(story, gtids, &first);
+    let broken: Arc<Mutex<Option<String>>> = Arc::default();
+    let hook = {
+        let (from, to): (PathBuf, PathBuf) = (first.clone(), second.clone());
+        let (target, broken) = (stage.target.clone(), Arc::clone(&broken));
+        move || {
+            keep_state(&from, &to);
+            if let Err(panic) = std::panic::catch_unwind(|| invariant(&to, &target)) {
+                let text = panic.downcast_ref::<String>().cloned().unwrap_or_default();
+                *broken.lock().unwrap() = Some(text);
+            }
+        }
+    };
+    let faulty = Arc::new(FaultSink::with_hook(stage.sink(), fault, hook));
+    let died = || faulty.has_failed();
+    let mut result = stage.run_through(story, faulty.clone(), &first, died);
+    assert_eq!(*broken.lock().unwrap(), None, "{fault:?}");
+    let dead = matches!(fault, Fault::Die { .. }) && faulty.has_failed();
+    let state = if dead { &second } else { &first };
+    for _ in 0..3 {
+        if result.is_ok() {
+            break;
+        }
+        stage.target.break_connections();
+        result = run(story, &stage.source, stage.sink(), state);
+    }
+    assert_eq!(result.as_ref().ok(), Some(&Outcome::Finished), "{fault:?}: {result:?}");
+    let (have, want) = (stage.target.dump(), stage.source.dump());
+    for (table, rows) in &want {
+        assert_eq!(have.get(table), Some(rows), "{fault:?}: {table}");
+    }
+    (faulty.calls(), faulty.has_failed())
+}
+
+fn killed_everywhere(story: &Story, gtids: bool, faults: &[fn(u64) -> Fault]) {
+    let (calls, _) = round(story, gtids, Fault::None);
+    for fault in faults {
+        let failed = every(calls, |k| round(story, gtids, fault(k)).1);
+        // How many transactions a batch takes is chance.
+        assert!(calls > 10 && failed as u64 * 3 >= calls * 2, "{failed} faults for {calls} calls");
+    }
+}
+
+fn killed_before(at: u64) -> Fault {
+    Fault::Die { at, when: When::Before }
+}
+
+fn killed_after(at: u64) -> Fault {
+    Fault::Die { at, when: When::After }
+}
+
+fn cut_off(at: u64) -> Fault {
+    Fault::Cut { at, when: When::After }
+}
+
+#[test]
+fn rows_of_other_tables_go_on() {
+    killed_everywhere(&KINDS, true, &[killed_after, cut_off]);
+}
+
+#[test]
+fn what_is_no_row_of_another_table_waits() {
+    killed_everywhere(&WAITS, false, &[killed_before]);
+}
+
+#[test]
+fn no_more_is_set_aside_than_fits() {
+    for gtids in [false, true] {
+        round(&MUCH, gtids, Fault::None);
+    }
+    every(12, |at| round(&MUCH, true, killed_after(4 * at)).1);
+}
+
+/// A stop leaves the statement to the target; the next start waits for it and does not run it again.
+#[test]
+fn a_stop_does_not_wait_for_the_statement() {
+    let dir = tempfile::tempdir().unwrap();
+    let stage = Stage::new(&KINDS, true, dir.path());
+    let running = migration(task(&KINDS), Arc::new(stage.source.clone()), stage.sink(), dir.path())
+        .build()
+        .spawn()
+        .unwrap();
+    let control = running.control();
+    let began = Instant::now();
+    while stage.rows("n") < KINDS.ahead {
+        assert!(began.elapsed() < PATIENCE && !running.is_finished());
+        std::thread::yield_now();
+    }
+    let shown = control.status().sources[0].waiting_for.clone().unwrap_or_default();
+    assert!(shown.contains("ADD COLUMN w"), "{shown:?}");
+    assert_eq!(running.stop().unwrap(), Outcome::Stopped);
+    assert!(stage.gate.is_held(), "it was not killed");
+    assert_eq!(stage.rows("t"), 2);
+    let again = stage.run_through(&KINDS, stage.sink(), dir.path(), || true);
+    assert_eq!(again.unwrap(), Outcome::Finished);
+    assert_eq!(stage.target.dump(), stage.source.dump());
+}
+
+/// It is refused in the end: the task stops at it, as at one that nothing went on beside, and an operator's
+/// word helps. What went on is not done again.
+#[test]
+fn a_statement_that_is_refused_late_is_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let stage = Stage::new(&KINDS, false, dir.path());
+    stage.gate.refuse(true);
+    let error = stage.run_through(&KINDS, stage.sink(), dir.path(), || false).unwrap_err();
+    assert_eq!(error.server_error(), Some(1071), "{error}");
+    assert!(error.statement_place().is_some() && error.rows_place().is_none(), "{error}");
+    assert!(error.advice().contains("dm handle-error t -s s skip"), "{}", error.advice());
+    assert_eq!((stage.rows("n"), stage.rows("t")), (KINDS.ahead, 2));
+    stage.gate.refuse(false);
+    let instead = "ALTER TABLE db.t ADD COLUMN w bigint NOT NULL DEFAULT 7";
+    let operation = Operation::Replace(instead.to_owned());
+    let command = HandleError { sources: Vec::new(), position: None, operation };
+    assert!(all_went_well(&command.run(dir.path(), "t").unwrap()));
+    assert_eq!(run(&KINDS, &stage.source, stage.sink(), dir.path()).unwrap(), Outcome::Finished);
+    assert_eq!(stage.target.dump(), stage.source.dump());
+}
