@@ -18,10 +18,10 @@ mod commands;
 mod crash;
 #[path = "pipeline/ddl.rs"]
 mod ddl;
-#[path = "pipeline/nasty.rs"]
-mod nasty;
 #[path = "pipeline/held.rs"]
 mod held;
+#[path = "pipeline/nasty.rs"]
+mod nasty;
 #[path = "pipeline/operator.rs"]
 mod operator;
 #[path = "pipeline/panics.rs"]
