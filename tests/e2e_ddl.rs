@@ -165,6 +165,58 @@ fn a_long_statement_survives_the_process_that_sent_it() {
     assert_databases_equal(from, Target::Server(to), &[DB]);
 }
 
+/// A statement waits for as long as somebody holds its table. Meanwhile rows of other tables go on; its own
+/// wait, and with them what shares a transaction with them.
+#[test]
+fn rows_of_other_tables_go_on_while_a_statement_waits() {
+    let _one = serial();
+    for flavor in [Flavor::Mysql, Flavor::Mariadb] {
+        let Some((from, to, _)) = Load::stage(DB, flavor) else { return };
+        from.run(
+            DB,
+            "CREATE TABLE s (id INT PRIMARY KEY, v INT); INSERT INTO s VALUES (1, 1); \
+             CREATE TABLE n (a INT); CREATE TABLE beside (id INT PRIMARY KEY)",
+        );
+        let sources = [&from.address];
+        let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB]));
+        dm.catch_up().expect_success();
+        let mut holder = to.conn();
+        // A connection that has the table already may look at it while the statement waits.
+        holder.query_drop("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; BEGIN").unwrap();
+        let mut held = || holder.query_first::<u64, _>("SELECT COUNT(*) FROM w.s").unwrap();
+        assert_eq!(held(), Some(1));
+        from.run(
+            DB,
+            "ALTER TABLE s ADD COLUMN c INT NOT NULL DEFAULT 5; INSERT INTO n VALUES (1), (1); \
+             INSERT INTO beside VALUES (1); INSERT INTO s VALUES (2, 2, 2); \
+             BEGIN; INSERT INTO beside VALUES (2); UPDATE s SET c = 6 WHERE id = 1; COMMIT; \
+             UPDATE beside SET id = 3 WHERE id = 1; INSERT INTO n VALUES (2)",
+        );
+        let mut process = dm.start(&[]);
+        process.until_seen_at(to, WAITS_FOR_TABLE);
+        let mut rows_come = |rows: u64| {
+            wait::until("rows of another table come", support::dm::DEADLINE, || {
+                process.must_run();
+                to.value::<u64>("SELECT COUNT(*) FROM w.n") == rows
+            });
+        };
+        rows_come(3);
+        from.run(DB, "INSERT INTO n VALUES (3), (3)");
+        rows_come(5);
+        assert_eq!(held(), Some(1), "rows of the table wait");
+        assert_eq!(to.rows::<u64>("SELECT id FROM w.beside"), [1]);
+        let status =
+            dm.other(&["query-status", "test", "--state-dir", "state"]).expect_success().stdout;
+        assert!(status.contains("ADD COLUMN c"), "the status names the statement: {status}");
+        process.kill();
+        let mut second = dm.start(&["--until", "caught-up"]);
+        second.until_seen_at(to, WAITS_FOR_FENCE);
+        holder.query_drop("COMMIT").unwrap();
+        second.wait(support::dm::DEADLINE).expect_success();
+        assert_databases_equal(from, Target::Server(to), &[DB]);
+    }
+}
+
 /// Statements that are wrong or refused when they run twice: killed while the target works on them.
 #[test]
 fn statements_that_must_not_run_twice_do_not() {

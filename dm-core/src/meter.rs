@@ -126,7 +126,7 @@ impl Sampler {
     /// How many things the next one stands for; 0 when it is not to be measured.
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(1);
-        if self.0 <= ALL { 1 } else { ONE_OF * u64::from(self.0 % ONE_OF == 0) }
+        if self.0 <= ALL { 1 } else { ONE_OF * u64::from(self.0.is_multiple_of(ONE_OF)) }
     }
 }
 

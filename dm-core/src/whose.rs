@@ -48,7 +48,7 @@ mod tests {
     fn threads_take_it_over() {
         assert_eq!(source(), None);
         let seen = of("a", || {
-            let inner = of("b", || source());
+            let inner = of("b", source);
             let thread = std::thread::spawn(carried(source)).join().unwrap();
             (inner, thread, source())
         });

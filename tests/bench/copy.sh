@@ -60,19 +60,25 @@ count_rows() {
   echo "$total"
 }
 
+# race_copies ROWS WHO:COMMAND...: each into an empty target, in turn.
+race_copies() {
+  local rows=$1 round who; shift
+  for ((round = 0; round < ROUNDS; round++)); do
+    for who in $(rotate "$round" "$@"); do
+      clear_copy
+      sql copy -e "SET GLOBAL local_infile = $([ "${who%%:*}" = dm-insert ] && echo OFF || echo ON)"
+      race "copy" "${who%%:*}" "$rows" 0 src copy "${who##*:}" "${who%%:*}"
+      [ "$(count_rows copy)" = "$rows" ] || die "${who%%:*}: $(count_rows copy) of $rows rows arrived"
+    done
+  done
+}
+
 bench_copy() {
-  local round who rows contenders=(dm:copy_dm dm-insert:copy_dm mydumper+myloader:copy_mydumper mysqldump+mysql:copy_mysqldump)
+  local rows contenders=(dm:copy_dm dm-insert:copy_dm mydumper+myloader:copy_mydumper mysqldump+mysql:copy_mysqldump)
   [ -z "${DM_BEFORE:-}" ] || contenders+=(dm-before:copy_dm_before)
   start copy "$FLAVOR"
   copy_files
   rows=$(count_rows src)
-  for ((round = 0; round < ROUNDS; round++)); do
-    for who in $(rotate "$round" "${contenders[@]}"); do
-      clear_copy
-      sql copy -e "SET GLOBAL local_infile = $([ "${who%%:*}" = dm ] && echo ON || echo OFF)"
-      race "copy" "${who%%:*}" "$rows" 0 src copy "${who##*:}"
-      [ "$(count_rows copy)" = "$rows" ] || die "${who%%:*}: $(count_rows copy) of $rows rows arrived"
-    done
-  done
+  race_copies "$rows" "${contenders[@]}"
   wipe copy
 }

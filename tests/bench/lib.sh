@@ -128,8 +128,8 @@ report() {
     { if ($3 FS $1 FS $2 != last) flush_group(); last = $3 FS $1 FS $2; lines[++n] = $0 }
     END {
       flush_group()
-      print "| server | workload | who | s | rows/s | tx/s | CPU of it, s | CPU of source, s | CPU of target, s | peak MB | dm: time | dm: CPU of all |"
-      print "|---|---|---|---|---|---|---|---|---|---|---|---|"
+      print "| server | workload | who | s | rows/s | tx/s | CPU of it, s | CPU of source, s | CPU of target, s | CPU per million rows: of it, source, target, s | peak MB | dm: time | dm: CPU of all |"
+      print "|---|---|---|---|---|---|---|---|---|---|---|---|---|"
       for (g = 1; g <= groups; g++) {
         key = order[g]
         for (i = 1; i <= count[key]; i++) {
@@ -137,8 +137,9 @@ report() {
           ratio = ""; work = ""
           if ((key in base) && f[2] != "dm" && base[key] > 0) ratio = sprintf("%.2fx", f[4] / base[key])
           if ((key in base) && f[2] != "dm" && all[key] > 0) work = sprintf("%.2fx", (f[7] + f[8] + f[9]) / all[key])
-          printf "| %s | %s | %s | %.2f | %d | %s | %.2f | %.2f | %.2f | %d | %s | %s |\n", f[3], f[1], f[2], f[4], \
-            f[5] / f[4], (f[6] > 0 ? sprintf("%d", f[6] / f[4]) : ""), f[7], f[8], f[9], f[10], ratio, work
+          each = (f[1] ~ /^script/) ? "" : sprintf("%.1f, %.1f, %.1f", f[7] / f[5] * 1e6, f[8] / f[5] * 1e6, f[9] / f[5] * 1e6)
+          printf "| %s | %s | %s | %.2f | %d | %s | %.2f | %.2f | %.2f | %s | %d | %s | %s |\n", f[3], f[1], f[2], f[4], \
+            f[5] / f[4], (f[6] > 0 ? sprintf("%d", f[6] / f[4]) : ""), f[7], f[8], f[9], each, f[10], ratio, work
         }
       }
     }'

@@ -24,7 +24,7 @@ YAML
 name: bench-script
 task-mode: incremental
 target-database: {script: $WORK/script-dm.sql}
-block-allow-list: {all: {do-dbs: [sbtest, wide, hot_row, small_tables, no_key, text_key]}}
+block-allow-list: {all: {do-dbs: [sbtest, wide, hot_row, small_tables, no_key, text_key, documents]}}
 mysql-instances:
 - {source-id: bench, block-allow-list: all}
 YAML

@@ -99,7 +99,7 @@ bench_stream() {
     for workload in $STREAM; do
       txs=$TXS
       # A transaction of one of these costs more than one of the others.
-      case $workload in read_write|wide) txs=$((TXS / 4)) ;; write_only|no_key|text_key) txs=$((TXS / 2)) ;; esac
+      case $workload in read_write|wide|documents) txs=$((TXS / 4)) ;; write_only|no_key|text_key) txs=$((TXS / 2)) ;; esac
       "write_$workload" "$txs"
       for who in $(rotate "$round" "${who_names[@]}"); do
         turn "$workload" "${who%%:*}" "${who##*:}" "$txs" $((txs * $("rows_$workload")))

@@ -3,7 +3,7 @@
 # `make_NAME` creates it, `write_NAME COUNT` commits COUNT transactions, `rows_NAME` says how many
 # row changes a transaction has. A new one is three such functions and its name in WORKLOADS.
 
-WORKLOADS="insert_only write_only read_write hot_row small_tables no_key text_key wide"
+WORKLOADS="insert_only write_only read_write hot_row small_tables no_key text_key wide documents"
 
 bench_sysbench() {
   local test=$1 action=$2; shift 2
@@ -99,3 +99,20 @@ write_wide() {
     sql src wide
 }
 rows_wide() { echo 1; }
+
+# A document of about 3 KB and as many bytes in each row; every second transaction changes a place of the document.
+make_documents() {
+  sql src -e 'CREATE DATABASE documents DEFAULT CHARACTER SET utf8mb4;
+    CREATE TABLE documents.t (id INT AUTO_INCREMENT PRIMARY KEY, doc JSON NOT NULL, raw BLOB NOT NULL)'
+}
+write_documents() {
+  awk -v n="$1" -v q="'" 'BEGIN {
+    for (i = 0; i < 40; i++)
+      items = items sprintf("%s{\"sku\": \"item %d\", \"price\": %d.5, \"tags\": [\"a\", \"ü\", null]}", i ? ", " : "", i, i)
+    for (i = 0; i < n; i++) {
+      if (i % 2 == 0)
+        printf "INSERT INTO t (doc, raw) VALUES (%s{\"id\": %d, \"items\": [%s]}%s, REPEAT(UNHEX(%s00FF4127%s), 700));\n", q, i, items, q, q, q
+      else printf "UPDATE t SET doc = JSON_SET(doc, %s$.id%s, %d) WHERE id = LAST_INSERT_ID();\n", q, q, i
+    }}' | sql src documents
+}
+rows_documents() { echo 1; }

@@ -340,3 +340,26 @@ fn a_task_that_cannot_run_is_not_started() {
     wait_rows(to, "t", 2);
     place.json(&["stop-task", "test"]);
 }
+
+/// Commands that only a cluster has say what replaces them, in DM's form and for people.
+#[test]
+fn what_only_a_cluster_has_is_told() {
+    let place = Place::nothing();
+    for (args, instead) in [
+        (&["list-member"][..], "dm query-status"),
+        (&["offline-member", "--worker", "--name", "w1"], "dm stop-task"),
+        (&["transfer-source", "s", "w2"], "copy the state directory"),
+        (&["operate-leader", "evict"], "no leader"),
+        (&["refresh-worker-tasks"], "dm query-status"),
+        (&["migrate-relay", "s", "mysql-bin.000001", "4"], "dm operate-source update"),
+        (&["unlock-ddl-lock", "test-`a`.`b`"], "no DDL lock"),
+        (&["shard-ddl-lock", "unlock", "test-`a`.`b`"], "no DDL lock"),
+        (&["config", "master", "m1"], "no masters"),
+        (&["get-config", "worker", "w1"], "no masters"),
+    ] {
+        let refused = place.refused(args);
+        assert!(refused.contains(instead), "{args:?}: {refused}");
+        let told = place.dm(args).expect_failure(&[instead]);
+        assert!(told.stderr.starts_with(args[0]) || args[1] == "unlock", "{}", told.stderr);
+    }
+}

@@ -105,6 +105,11 @@ impl Cleaned {
         let second = self.args.get(2).and_then(|a| a.to_str()).unwrap_or_default();
         let config =
             matches!(verb, "config" | "get-config") && matches!(second, "master" | "worker");
+        // The newer words for the same.
+        let verb = match (verb, second) {
+            ("shard-ddl-lock", "unlock") => "unlock-ddl-lock",
+            _ => verb,
+        };
         let why = match CLUSTER.iter().find(|(name, _)| *name == verb) {
             Some((_, why)) => *why,
             None if config => "there are no masters and workers to configure",

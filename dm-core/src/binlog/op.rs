@@ -88,6 +88,11 @@ impl Op {
         matches!(self, Self::Bytes { how: How::Json, .. })
     }
 
+    /// True for columns whose values may be documents.
+    pub(crate) fn may_be_json(&self) -> bool {
+        matches!(self, Self::Bytes { how: How::Json | How::JsonText, .. })
+    }
+
     /// The document of a JSON column; `None`, with nothing read, for other columns.
     pub(crate) fn json_bytes<'a>(&self, b: &mut Bytes<'a>) -> Result<Option<&'a [u8]>> {
         match self {
@@ -96,14 +101,38 @@ impl Op {
         }
     }
 
-    /// Steps over a cell that is not NULL: what it holds is not looked at, where that costs much.
+    /// Steps over a cell that is not NULL: what it holds is not looked at.
     pub(crate) fn pass(&self, b: &mut Bytes<'_>) -> Result<()> {
         match *self {
             Self::Bytes { prefix, .. } | Self::Compressed { prefix, .. } => {
                 prefixed(b, prefix).map(drop)
             }
-            _ => self.read(b).map(drop),
+            op => match op.width() {
+                Some(width) => b.take(width).map(drop),
+                None => op.read(b).map(drop),
+            },
         }
+    }
+
+    /// Bytes of a cell that is not NULL, where these are always as many.
+    fn width(&self) -> Option<usize> {
+        Some(match *self {
+            Self::Int(n) | Self::UInt(n) => usize::from(n),
+            Self::Enum { bytes } | Self::Set { bytes } | Self::Bit { bytes } => usize::from(bytes),
+            Self::Float | Self::OldTimestamp => 4,
+            Self::Double | Self::OldDateTime => 8,
+            Self::Decimal { precision, scale } => return decimal::length(precision, scale),
+            Self::Year => 1,
+            Self::Date | Self::OldTime => 3,
+            Self::Time { decimals } => 3 + temporal::fraction_bytes(decimals),
+            Self::DateTime { decimals } => 5 + temporal::fraction_bytes(decimals),
+            Self::Timestamp { decimals } => 4 + temporal::fraction_bytes(decimals),
+            Self::HiresTime { .. }
+            | Self::HiresDateTime { .. }
+            | Self::HiresTimestamp { .. }
+            | Self::Bytes { .. }
+            | Self::Compressed { .. } => return None,
+        })
     }
 
     /// Reads a cell that is not NULL.

@@ -13,6 +13,7 @@ use dm_filter::{Row, RowKind, RowOp};
 use super::bytes::{Bytes, bit};
 use super::compressed;
 use super::header::EventType;
+use super::images::RawCell;
 use super::json::{self, JsonDiffs};
 use super::plan::DecodePlan;
 use super::table_map::TableMap;
@@ -153,6 +154,34 @@ impl<'a> RowsEvent<'a> {
     }
 }
 
+impl RowsEvent<'_> {
+    /// How many rows change, without a look at what they hold; `None` where only decoding tells
+    /// (rows of the past, changes within documents).
+    ///
+    /// # Errors
+    ///
+    /// Rows that end too soon, and a plan that is not one for this event's table map.
+    pub(crate) fn count(&self, plan: &DecodePlan) -> Result<Option<usize>> {
+        if plan.row_end().is_some() || self.partial_json {
+            return Ok(None);
+        }
+        let mut rows = self.rows_with(plan, &[])?;
+        let mut count = 0;
+        while !rows.rest.is_empty() {
+            let before = rows.rest.len();
+            rows.pass(self.first(), rows.carried[0])?;
+            if self.kind == RowKind::Update {
+                rows.pass(self.second(), rows.carried[1])?;
+            }
+            if rows.rest.len() == before {
+                return Err(malformed("a row without a single byte"));
+            }
+            count += 1;
+        }
+        Ok(Some(count))
+    }
+}
+
 impl RowsEvent<'static> {
     /// An event of these bitmaps and rows; there is a `second` of an update only.
     pub(super) fn from_parts(
@@ -239,8 +268,99 @@ impl<'e> Rows<'e> {
         self.image(self.event.first(), self.carried[0])
     }
 
+    /// The next change as its images, which the two lists take in; `None` behind the last one.
+    pub(super) fn next_raw(
+        &mut self,
+        first: &mut Vec<RawCell<'e>>,
+        second: &mut Vec<RawCell<'e>>,
+    ) -> Result<Option<RowKind>> {
+        if self.rest.is_empty() {
+            return Ok(None);
+        }
+        let before = self.rest.len();
+        self.raw_image(self.event.first(), self.carried[0], first)?;
+        if self.event.kind == RowKind::Update {
+            self.raw_image(self.event.second(), self.carried[1], second)?;
+            if self.carried[0] == self.plan.ops().len() {
+                // What the second image leaves out did not change.
+                for (after, before) in second.iter_mut().zip(&*first) {
+                    if *after == RawCell::Absent {
+                        *after = *before;
+                    }
+                }
+            }
+        }
+        if self.rest.len() == before {
+            return Err(malformed("a row without a single byte"));
+        }
+        Ok(Some(self.event.kind))
+    }
+
+    fn raw_image(
+        &mut self,
+        present: &[u8],
+        carried: usize,
+        cells: &mut Vec<RawCell<'e>>,
+    ) -> Result<()> {
+        cells.clear();
+        let ops = self.plan.ops();
+        let nulls = self.rest.take(carried.div_ceil(8))?;
+        let mut seen = 0;
+        for (i, op) in ops.iter().enumerate() {
+            if carried < ops.len() && !bit(present, i) {
+                cells.push(RawCell::Absent);
+                continue;
+            }
+            let null = bit(nulls, seen);
+            seen += 1;
+            if null {
+                cells.push(RawCell::Null);
+                continue;
+            }
+            let start = self.rest;
+            op.pass(&mut self.rest)?;
+            let length = start.len() - self.rest.len();
+            cells.push(RawCell::Bytes(start.0.get(..length).unwrap_or_default()));
+        }
+        Ok(())
+    }
+
+    /// Steps over an image.
+    fn pass(&mut self, present: &[u8], carried: usize) -> Result<()> {
+        let nulls = self.rest.take(carried.div_ceil(8))?;
+        let mut seen = 0;
+        for (i, op) in self.plan.ops().iter().enumerate() {
+            if carried < self.plan.ops().len() && !bit(present, i) {
+                continue;
+            }
+            if !bit(nulls, seen) {
+                op.pass(&mut self.rest)?;
+            }
+            seen += 1;
+        }
+        Ok(())
+    }
+
+    /// The image of a row of which all columns are carried and wanted.
+    fn whole_image(&mut self) -> Result<Image<'e>> {
+        let ops = self.plan.ops();
+        let nulls = self.rest.take(ops.len().div_ceil(8))?;
+        let mut cells = Vec::with_capacity(ops.len());
+        for (i, op) in ops.iter().enumerate() {
+            let null = bit(nulls, i);
+            cells.push(Some(match null {
+                true => dm_filter::Value::Null,
+                false => op.read(&mut self.rest)?,
+            }));
+        }
+        Ok(Image { row: Row::partial(cells), present: None })
+    }
+
     /// Starts with one bit for each column that is carried: whether it is NULL.
     fn image(&mut self, present: &'e [u8], carried: usize) -> Result<Image<'e>> {
+        if carried == self.plan.ops().len() && self.passed.is_empty() && self.plan.is_plain() {
+            return self.whole_image();
+        }
         let nulls = self.rest.take(carried.div_ceil(8))?;
         let mut cells = Vec::with_capacity(self.plan.width());
         let mut seen = 0;

@@ -259,7 +259,11 @@ impl<'a> Edits<'a> {
                 if NOW.iter().any(|w| self.is_word(at, w)) {
                     return;
                 }
-                self.element_end(at + 2)
+                let mut end = self.element_end(at + 2);
+                while self.is_punct(end, b',') {
+                    end = self.element_end(end + 1);
+                }
+                end
             }
             TokenKind::String | TokenKind::Number | TokenKind::Hex | TokenKind::Bit if text => at,
             _ => return,
@@ -434,6 +438,10 @@ mod tests {
             (
                 "ALTER TABLE t ADD c VARCHAR(9) COLLATE uca1400_swedish_as_cs AFTER json, CHANGE a a JSON",
                 "ALTER TABLE t ADD c VARCHAR(9) COLLATE utf8mb4_sv_0900_as_cs AFTER json, CHANGE a a LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin CHECK (json_valid(`a`))",
+            ),
+            (
+                "CREATE TABLE t (a CHAR(9) DEFAULT concat('d', ifnull(1, (2)), 'e'), b INT DEFAULT (f(1, 2)))",
+                "CREATE TABLE t (a CHAR(9) DEFAULT (concat('d', ifnull(1, (2)), 'e')), b INT DEFAULT (f(1, 2)))",
             ),
             (
                 "CREATE TABLE t (a INT /*M!100301 COMPRESSED*/, KEY k (a) IGNORED) COMMENT='COLLATE utf8mb4_uca1400_ai_ci'",

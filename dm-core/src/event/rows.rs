@@ -6,6 +6,7 @@ use std::sync::Arc;
 use dm_filter::{Columns, Row, RowOp, TableName, Value};
 
 use super::{LaneId, SourceTable};
+use crate::binlog::RawOp;
 use crate::error::Result;
 use crate::position::{BinlogPos, Gtid, Position};
 
@@ -64,6 +65,16 @@ pub trait EncodedRows: Send + Sync + fmt::Debug {
     /// What decoding or `f` fails with.
     fn each(&self, f: &mut dyn FnMut(RowOp<'_>) -> Result<()>) -> Result<()>;
 
+    /// As [`EncodedRows::each`] without making values: for who needs the text of all of them only.
+    /// False, with nothing called, where the rows have to be decoded.
+    ///
+    /// # Errors
+    ///
+    /// Damaged rows, and what `f` fails with.
+    fn each_raw(&self, _f: &mut dyn FnMut(RawOp<'_>) -> Result<()>) -> Result<bool> {
+        Ok(false)
+    }
+
     /// Bytes held.
     fn bytes(&self) -> usize;
 }
@@ -113,6 +124,22 @@ impl RowBlock {
             RowData::Owned(rows) => {
                 rows.iter().try_for_each(|op| f(self.plan.carry_op(op.clone())))
             }
+        }
+    }
+
+    /// Calls `f` with each row change as its images, where the target sees them as they are: all
+    /// columns are carried and none is added. False, with nothing called, where [`RowBlock::each`]
+    /// has to be asked.
+    ///
+    /// # Errors
+    ///
+    /// What reading the rows or `f` fails with.
+    pub fn each_raw(&self, f: &mut dyn FnMut(RawOp<'_>) -> Result<()>) -> Result<bool> {
+        match &self.data {
+            RowData::Encoded(rows) if self.plan.pick.is_none() && self.plan.extra.is_empty() => {
+                rows.each_raw(f)
+            }
+            _ => Ok(false),
         }
     }
 

@@ -184,7 +184,9 @@ pub(super) fn settings(plan: &TaskPlan, source: &SourcePlan, sink: &Guarantees) 
                 CommitOrder::Key => source.sync.workers,
             },
             limit: BatchLimit { rows: source.sync.batch, bytes: BATCH_BYTES },
-            queue: source.sync.queue_size,
+            // A worker that runs ahead of the slowest names in its mark all that it has done since:
+            // some batches in store keep it busy, more only make the marks longer.
+            queue: source.sync.queue_size.min(source.sync.batch.saturating_mul(8)).max(1),
             max_bytes: share,
             large_bytes: LARGE_BYTES.min(share / 2),
             checkpoint_interval: source.sync.checkpoint_interval.min(CHECKPOINT_INTERVAL),

@@ -13,6 +13,7 @@
 //! other.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -28,7 +29,7 @@ use super::stats::StreamStats;
 use crate::error::{Error, Result, codes};
 use crate::event::Txn;
 use crate::meter::Sampler;
-use crate::sink::keys::{KeyHash, KeyMap};
+use crate::sink::keys::{Hashed, KeyHash, KeyMap};
 
 /// A transaction for a worker.
 pub(crate) struct Job {
@@ -69,7 +70,7 @@ pub(crate) struct Dispatcher {
     queues: Vec<Queue>,
     progress: Arc<Progress>,
     keys: KeyMap<Owner>,
-    indexes: HashMap<u64, IndexState>,
+    indexes: HashMap<u64, IndexState, BuildHasherDefault<Hashed>>,
     spread: Spread,
     stats: Arc<StreamStats>,
     sampler: Sampler,
@@ -96,7 +97,7 @@ impl Dispatcher {
             queues,
             progress,
             keys: KeyMap::default(),
-            indexes: HashMap::new(),
+            indexes: HashMap::default(),
             sampler: Sampler::default(),
             purge_at: PURGE_STEP,
         }

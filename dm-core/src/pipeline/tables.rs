@@ -1,6 +1,7 @@
 //! What happens to the rows of each source table: decided once per version of the table.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,12 +9,12 @@ use dm_filter::{Change, Columns, Filter, Interest, RowOp, TableName, Value, Verd
 use dm_router::{ColumnChoice, Target};
 
 use super::create::Creator;
-use crate::binlog::{DecodePlan, RowsEvent, SystemVersioning, TableMap};
+use crate::binlog::{DecodePlan, RawOp, RowsEvent, SystemVersioning, TableMap};
 use crate::error::{Error, Result, codes};
 use crate::event::{ApplyMode, EncodedRows, RowBlock, RowData, SourceTable, TablePlan};
 use crate::schema::TableSchema;
 use crate::sink::Sink;
-use crate::sink::keys::{KeyHash, KeyPlan};
+use crate::sink::keys::{Hashed, KeyHash, KeyPlan};
 
 /// Distinguishes all table versions of all sources in this process.
 static VERSION: AtomicU64 = AtomicU64::new(1);
@@ -33,12 +34,33 @@ impl EncodedRows for BinlogRows {
         Ok(())
     }
 
+    fn each_raw(&self, f: &mut dyn FnMut(RawOp<'_>) -> Result<()>) -> Result<bool> {
+        self.event.each_raw(&self.decode, f)
+    }
+
     fn bytes(&self) -> usize {
         self.event.byte_len()
     }
 }
 
 impl BinlogRows {
+    /// How many rows there are, without decoding them where that can be left out.
+    fn count(&self) -> Result<usize> {
+        let at_table =
+            |e: Error| e.context(format!("a row of {} in a binlog event", self.event.table.table));
+        match self.event.count(&self.decode).map_err(at_table)? {
+            Some(rows) => Ok(rows),
+            None => {
+                let mut rows = 0;
+                self.each(&mut |_| {
+                    rows += 1;
+                    Ok(())
+                })?;
+                Ok(rows)
+            }
+        }
+    }
+
     /// As `each`, without the values of `passed` columns.
     fn each_key(&self, passed: &[bool], f: &mut dyn FnMut(RowOp<'_>) -> Result<()>) -> Result<()> {
         for op in self.event.rows_with(&self.decode, passed)? {
@@ -81,7 +103,7 @@ pub(crate) struct Tables {
     creator: Creator,
     sink: Arc<dyn Sink>,
     keyed: bool,
-    entries: HashMap<TableName, Entry>,
+    entries: HashMap<TableName, Entry, BuildHasherDefault<Hashed>>,
 }
 
 /// Rows as they arrive, before planning.
@@ -94,7 +116,7 @@ impl Tables {
     /// The tables of a stream. `keyed`: the keys that rows touch are wanted, which one worker alone
     /// does not need.
     pub fn new(creator: Creator, sink: Arc<dyn Sink>, keyed: bool) -> Self {
-        Self { creator, sink, keyed, entries: HashMap::new() }
+        Self { creator, sink, keyed, entries: HashMap::default() }
     }
 
     /// Forgets everything about all tables: some structure has changed.
@@ -232,9 +254,6 @@ impl Version {
     /// Rows are counted, and nothing of them is decoded for that where it can be left out.
     fn without_keys(&mut self) {
         self.keys = None;
-        if let Some(passed) = self.passed.as_mut() {
-            passed.fill(true);
-        }
     }
 
     fn block(
@@ -268,12 +287,25 @@ impl Version {
         }
         let block =
             RowBlock { plan: Arc::clone(&self.plan), data, mode, no_foreign_key_checks: false };
+        let Some(plan) = &self.keys else {
+            let rows = match (&encoded, &block.data) {
+                (Some(encoded), _) => encoded.count()?,
+                (None, RowData::Owned(rows)) => rows.len(),
+                (None, RowData::Encoded(rows)) => {
+                    let mut count = 0;
+                    rows.each(&mut |_| {
+                        count += 1;
+                        Ok(())
+                    })?;
+                    count
+                }
+            };
+            return Ok(Planned { block, rows, dropped });
+        };
         let mut rows = 0;
         let mut note = |op: RowOp<'_>| {
             rows += 1;
-            if let Some(plan) = &self.keys {
-                plan.hashes(&op, keys);
-            }
+            plan.hashes(&op, keys);
             Ok(())
         };
         match (encoded, &self.passed) {

@@ -23,7 +23,7 @@ use super::stages::Spent;
 use super::stats::StreamStats;
 use crate::error::{Error, Result, codes};
 use crate::event::{Batch, OrdinalSet, StreamMark, Txn, exact};
-use crate::position::{Flavor, Gtid, GtidSet, Position};
+use crate::position::{Flavor, Gtid, GtidSet, Position, Sid};
 use crate::sink::{ApplyStats, Sink, Slot, Writer};
 
 /// Attempts to apply one batch before the stream is given up (and started anew from outside).
@@ -255,6 +255,44 @@ fn is_undone(error: &Error) -> bool {
 struct Applied {
     ordinals: OrdinalSet,
     named: VecDeque<(u64, Option<Gtid>)>,
+    /// How the GTIDs of `named` are counted.
+    count: Count,
+}
+
+/// How GTIDs go with ordinals. Servers number their transactions one after the other, as the reader
+/// does: then a set of GTIDs is a set of ordinals, and need not be made of each of them for each
+/// batch anew.
+#[derive(Clone, Default, PartialEq)]
+enum Count {
+    /// There is none yet.
+    #[default]
+    Nothing,
+    /// All are of this server, so many numbers ahead of their ordinals.
+    Ahead(Sid, i128),
+    /// Neither.
+    Uneven,
+}
+
+impl Count {
+    fn add(&mut self, ordinal: u64, gtid: Option<&Gtid>) {
+        let gtid = gtid.map(exact);
+        let Some(Gtid::MySql { sid, gno }) = gtid.as_deref() else {
+            *self = Self::Uneven;
+            return;
+        };
+        let ahead = i128::from(*gno) - i128::from(ordinal);
+        match self {
+            Self::Nothing => *self = Self::Ahead(sid.clone(), ahead),
+            Self::Ahead(of, by) if of == sid && *by == ahead => {}
+            Self::Ahead(..) | Self::Uneven => *self = Self::Uneven,
+        }
+    }
+
+    /// Names the members of a set by their GTIDs; false when they are not counted so.
+    fn name(&self, set: &mut OrdinalSet) -> bool {
+        let (Self::Ahead(sid, by), Some(first)) = (self, set.first()) else { return false };
+        u64::try_from(i128::from(first) + by).is_ok_and(|first| set.set_counted(sid, first))
+    }
 }
 
 impl Applied {
@@ -264,8 +302,16 @@ impl Applied {
         while self.named.front().is_some_and(|(ordinal, _)| *ordinal <= low) {
             self.named.pop_front();
         }
+        if self.named.is_empty() {
+            self.count = Count::Nothing;
+        }
         let mut set = self.ordinals.clone();
         txns.iter().for_each(|t| set.insert(t.ordinal));
+        let mut count = self.count.clone();
+        txns.iter().for_each(|t| count.add(t.ordinal, t.gtid.as_ref()));
+        if count.name(&mut set) {
+            return set;
+        }
         let before = self.named.iter().map(|(_, gtid)| gtid);
         let all = before.chain(txns.iter().map(|t| &t.gtid));
         let named: Option<Vec<&Gtid>> = all.map(Option::as_ref).collect();
@@ -276,7 +322,10 @@ impl Applied {
     /// Notes that the batch with this mark is in.
     fn add(&mut self, set: OrdinalSet, txns: &[Arc<Txn>]) {
         self.ordinals = set;
-        self.named.extend(txns.iter().map(|t| (t.ordinal, t.gtid.clone())));
+        for txn in txns {
+            self.count.add(txn.ordinal, txn.gtid.as_ref());
+            self.named.push_back((txn.ordinal, txn.gtid.clone()));
+        }
     }
 }
 
@@ -294,4 +343,64 @@ enum Found {
     Applied,
     /// The writer is ready to apply it.
     Ready,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn txn(ordinal: u64, gno: Option<u64>) -> Arc<Txn> {
+        let sid = Sid::untagged([7; 16]);
+        Arc::new(Txn {
+            ordinal,
+            gtid: gno.map(|gno| Gtid::MySql { sid, gno }),
+            start: None,
+            end: Position::default(),
+            at: 0,
+            blocks: Vec::new(),
+            rows: 0,
+            bytes: 0,
+        })
+    }
+
+    proptest! {
+        /// However the GTIDs are counted, a mark names exactly what lies behind the low-water mark.
+        #[test]
+        fn marks_name_what_is_in(
+            steps in prop::collection::vec((1u64..4, 0u64..40, 0u64..12), 1..40),
+            uneven in 0u64..3,
+        ) {
+            let (mut applied, mut low, mut ordinal) = (Applied::default(), 0, 0);
+            let mut all: Vec<Arc<Txn>> = Vec::new();
+            for (step, gap, back) in steps {
+                ordinal += step;
+                let gno = match gap {
+                    0 if uneven == 1 => None,
+                    1 if uneven == 2 => Some(ordinal + 1_000_000),
+                    _ => Some(ordinal + 500),
+                };
+                let batch = [txn(ordinal, gno)];
+                low = low.max(ordinal.saturating_sub(back + 1));
+                let set = applied.with(low, &batch);
+                all.extend(batch.iter().cloned());
+                let behind: Vec<_> = all.iter().filter(|t| t.ordinal > low).collect();
+                prop_assert_eq!(set.len(), behind.len() as u64);
+                let nameless = behind.iter().any(|t| t.gtid.is_none());
+                prop_assert_eq!(set.gtids().is_none(), nameless);
+                for t in &behind {
+                    prop_assert!(set.has(t.ordinal, t.gtid.as_ref()));
+                }
+                let named: u64 = match set.gtids() {
+                    Some(GtidSet::MySql(set)) => {
+                        set.iter().flat_map(|(_, n)| n.iter()).map(|(a, b)| b - a + 1).sum()
+                    }
+                    _ => behind.len() as u64,
+                };
+                prop_assert_eq!(named, behind.len() as u64);
+                applied.add(set, &batch);
+            }
+        }
+    }
 }

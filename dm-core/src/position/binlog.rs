@@ -14,8 +14,13 @@ use super::PositionError;
 /// different bases do not compare. The name prints exactly as it was found. DM's relay log puts
 /// the number of its sub-directory into the name (`mysql-bin|000001.000003`); it counts before
 /// the file's number.
+///
+/// Every event of a stream carries the name twice: a copy is one counter, not four fields.
 #[derive(Clone, Debug)]
-pub struct BinlogFile {
+pub struct BinlogFile(Arc<Name>);
+
+#[derive(Clone, Debug)]
+struct Name {
     base: Arc<str>,
     relay: Option<u32>,
     seq: u64,
@@ -25,58 +30,65 @@ pub struct BinlogFile {
 impl BinlogFile {
     /// The file of a number, printed with at least `width` digits (servers use 6).
     pub fn new(base: &str, seq: u64, width: u8) -> Self {
-        Self { base: base.into(), relay: None, seq, width }
+        Self(Arc::new(Name { base: base.into(), relay: None, seq, width }))
     }
 
     /// The name without its number.
     pub fn base(&self) -> &str {
-        &self.base
+        &self.0.base
     }
 
     /// The number.
     pub fn seq(&self) -> u64 {
-        self.seq
+        self.0.seq
     }
 
     /// The number of the relay log's sub-directory, when the name carries one.
     pub fn relay(&self) -> Option<u32> {
-        self.relay
+        self.0.relay
     }
 
     /// The name as the source knows it, without the relay log's number.
     #[must_use]
-    pub fn without_relay(mut self) -> Self {
-        self.relay = None;
-        self
+    pub fn without_relay(self) -> Self {
+        match self.0.relay {
+            Some(_) => self.changed(|name| name.relay = None),
+            None => self,
+        }
     }
 
     /// The same file within a sub-directory of the relay log.
     #[must_use]
-    pub fn with_relay(mut self, number: u32) -> Self {
-        self.relay = Some(number);
-        self
+    pub fn with_relay(self, number: u32) -> Self {
+        self.changed(|name| name.relay = Some(number))
     }
 
     /// The name of the file that a server writes next.
     #[must_use]
     pub fn next(&self) -> Self {
-        Self { seq: self.seq.saturating_add(1), ..self.clone() }
+        self.with_seq(self.0.seq.saturating_add(1))
     }
 
     /// The file of another number in the same sequence.
     #[must_use]
     pub fn with_seq(&self, seq: u64) -> Self {
-        Self { seq, ..self.clone() }
+        self.changed(|name| name.seq = seq)
+    }
+
+    fn changed(&self, change: impl FnOnce(&mut Name)) -> Self {
+        let mut name = Name::clone(&self.0);
+        change(&mut name);
+        Self(Arc::new(name))
     }
 
     fn key(&self) -> (Option<u32>, u64) {
-        (self.relay, self.seq)
+        (self.0.relay, self.0.seq)
     }
 }
 
 impl PartialEq for BinlogFile {
     fn eq(&self, other: &Self) -> bool {
-        self.base == other.base && self.key() == other.key()
+        Arc::ptr_eq(&self.0, &other.0) || (self.0.base == other.0.base && self.key() == other.key())
     }
 }
 
@@ -84,7 +96,7 @@ impl Eq for BinlogFile {}
 
 impl Hash for BinlogFile {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.base.hash(state);
+        self.0.base.hash(state);
         self.key().hash(state);
     }
 }
@@ -92,17 +104,17 @@ impl Hash for BinlogFile {
 impl PartialOrd for BinlogFile {
     /// By number; `None` for different base names.
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        (self.base == other.base).then(|| self.key().cmp(&other.key()))
+        (self.0.base == other.0.base).then(|| self.key().cmp(&other.key()))
     }
 }
 
 impl fmt::Display for BinlogFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.base)?;
-        if let Some(relay) = self.relay {
+        f.write_str(&self.0.base)?;
+        if let Some(relay) = self.0.relay {
             write!(f, "|{relay:06}")?;
         }
-        write!(f, ".{:0width$}", self.seq, width = usize::from(self.width))
+        write!(f, ".{:0width$}", self.0.seq, width = usize::from(self.0.width))
     }
 }
 
@@ -122,7 +134,8 @@ fn parse_file(text: &str) -> Option<BinlogFile> {
         Some((base, relay)) => (base, Some(u32::try_from(digits(relay)?).ok()?)),
         None => (stem, None),
     };
-    (!base.is_empty()).then(|| BinlogFile { base: base.into(), relay, seq, width })
+    let name = || Name { base: base.into(), relay, seq, width };
+    (!base.is_empty()).then(|| BinlogFile(Arc::new(name())))
 }
 
 fn digits(text: &str) -> Option<u64> {

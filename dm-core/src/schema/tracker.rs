@@ -165,7 +165,12 @@ impl Tracker {
 
     /// A table's structure with its version and whether it is a guess.
     pub fn tracked(&self, name: &TableName) -> Option<&Tracked> {
-        self.tables.get(&self.key(name)).map(|(_, tracked)| tracked)
+        // Asked for every event of rows: the key is copied only where it is another one.
+        let found = match self.defaults.lower_case_table_names {
+            0 => self.tables.get(name),
+            _ => self.tables.get(&self.key(name)),
+        };
+        found.map(|(_, tracked)| tracked)
     }
 
     /// All tracked tables, in the order of names.

@@ -384,6 +384,17 @@ pub trait Sink: Send + Sync {
         false
     }
 
+    /// Makes durable what writers of the stream have reported as applied. Called before a checkpoint
+    /// that lies behind it is saved: a crash of the machine must not leave the target behind the state
+    /// file. A sink whose commits are as durable as they ever get need not do anything.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be made durable: the checkpoint is not saved then.
+    fn make_durable(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Ends what the open writers of a lane are doing at the target, because the run is over and
     /// must not wait for it. Their transactions are rolled back or were committed: the marks tell.
     /// A sink whose calls always end soon need not do anything.

@@ -1,7 +1,5 @@
 //! Temporal values as MySQL writes them.
 
-use std::fmt::Write as _;
-
 use dm_filter::{Date, DateTime, Time, Timestamp};
 
 /// The UTC day and second of the day of an epoch second (proleptic Gregorian calendar).
@@ -29,18 +27,55 @@ pub fn civil_from_epoch(seconds: i64) -> (Date, u32) {
 
 fn push_fraction(out: &mut String, micro: u32, decimals: u8) {
     if decimals > 0 {
-        let digits = format!("{micro:06}");
+        // Six digits; more are never there.
+        let digits = micro % 1_000_000;
         out.push('.');
-        out.push_str(digits.get(..usize::from(decimals.min(6))).unwrap_or(&digits));
+        (0..u32::from(decimals.min(6))).for_each(|place| {
+            out.push(digit(digits / 10u32.pow(5 - place)));
+        });
     }
+}
+
+fn digit(n: u32) -> char {
+    char::from(b'0' + (n % 10) as u8)
+}
+
+/// Two digits, more for a larger number.
+fn push_two(out: &mut String, n: u16) {
+    if n >= 100 {
+        out.push(digit(u32::from(n) / 100));
+    }
+    out.push(digit(u32::from(n) / 10));
+    out.push(digit(u32::from(n)));
+}
+
+/// Appends `2020-01-31`, without quotes.
+pub fn push_date(out: &mut String, v: Date) {
+    let year = u32::from(v.year);
+    if year >= 10_000 {
+        out.push(digit(year / 10_000));
+    }
+    [1000, 100, 10, 1].into_iter().for_each(|unit| out.push(digit(year / unit)));
+    out.push('-');
+    push_two(out, u16::from(v.month));
+    out.push('-');
+    push_two(out, u16::from(v.day));
 }
 
 /// Appends `2020-01-31 23:59:59.5`, without quotes.
 pub fn push_datetime(out: &mut String, v: &DateTime) {
-    let Date { year, month, day } = v.date;
-    let _ =
-        write!(out, "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", v.hour, v.minute, v.second);
+    push_date(out, v.date);
+    out.push(' ');
+    push_clock(out, u16::from(v.hour), v.minute, v.second);
     push_fraction(out, v.micro, v.decimals);
+}
+
+fn push_clock(out: &mut String, hours: u16, minutes: u8, seconds: u8) {
+    push_two(out, hours);
+    out.push(':');
+    push_two(out, u16::from(minutes));
+    out.push(':');
+    push_two(out, u16::from(seconds));
 }
 
 /// Appends a TIMESTAMP as UTC text, without quotes; the zero value as `0000-00-00 00:00:00`.
@@ -61,7 +96,7 @@ pub fn push_time(out: &mut String, v: &Time) {
     if v.negative {
         out.push('-');
     }
-    let _ = write!(out, "{:02}:{:02}:{:02}", v.hours, v.minutes, v.seconds);
+    push_clock(out, v.hours, v.minutes, v.seconds);
     push_fraction(out, v.micro, v.decimals);
 }
 
@@ -92,6 +127,33 @@ mod tests {
             assert!(date > last, "{date:?} after {last:?}");
             assert!((1..=12).contains(&date.month) && (1..=31).contains(&date.day));
             last = date;
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn digits_are_those_of_the_library(
+            (year, month, day) in (0u16..=9999, 0u8..=12, 0u8..=31),
+            (hours, minutes, seconds) in (0u16..=838, 0u8..60, 0u8..60),
+            (micro, decimals) in (0u32..1_000_000, 0u8..=6),
+        ) {
+            let fraction = match decimals {
+                0 => String::new(),
+                n => format!(".{}", &format!("{micro:06}")[..usize::from(n)]),
+            };
+            let (mut date, mut time) = (String::new(), String::new());
+            let hour = (hours % 24) as u8;
+            let v = DateTime {
+                date: Date { year, month, day }, hour, minute: minutes, second: seconds, micro, decimals,
+            };
+            push_datetime(&mut date, &v);
+            proptest::prop_assert_eq!(
+                date,
+                format!("{year:04}-{month:02}-{day:02} {hour:02}:{minutes:02}:{seconds:02}{fraction}")
+            );
+            let v = Time { negative: false, hours, minutes, seconds, micro, decimals };
+            push_time(&mut time, &v);
+            proptest::prop_assert_eq!(time, format!("{hours:02}:{minutes:02}:{seconds:02}{fraction}"));
         }
     }
 

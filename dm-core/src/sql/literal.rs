@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use dm_filter::{ColumnInfo, Json, Value};
 
-use super::calendar::{push_datetime, push_time, push_timestamp};
+use super::calendar::{push_date, push_datetime, push_time, push_timestamp};
 use super::quote::{push_hex, push_string};
 use crate::event::{CellKind, CellRef};
 
@@ -14,8 +14,13 @@ use crate::event::{CellKind, CellRef};
 pub fn push_value(out: &mut String, value: &Value<'_>, column: Option<&ColumnInfo>) {
     match value {
         Value::Null => out.push_str("NULL"),
-        Value::Int(v) => push_display(out, v),
-        Value::UInt(v) | Value::Bit(v) => push_display(out, v),
+        Value::Int(v) => {
+            if *v < 0 {
+                out.push('-');
+            }
+            push_number(out, v.unsigned_abs());
+        }
+        Value::UInt(v) | Value::Bit(v) => push_number(out, *v),
         Value::Float(v) => push_double(out, f64::from(*v)),
         Value::Double(v) => push_double(out, *v),
         Value::Decimal(v) => out.push_str(v),
@@ -27,17 +32,15 @@ pub fn push_value(out: &mut String, value: &Value<'_>, column: Option<&ColumnInf
             push_hex(out, &v.bytes);
         }
         Value::Bytes(v) | Value::Geometry(v) | Value::Vector(v) => push_hex(out, v),
-        Value::Date(v) => {
-            let _ = write!(out, "'{:04}-{:02}-{:02}'", v.year, v.month, v.day);
-        }
+        Value::Date(v) => quoted(out, |out| push_date(out, *v)),
         Value::DateTime(v) => quoted(out, |out| push_datetime(out, v)),
         Value::Timestamp(v) => quoted(out, |out| push_timestamp(out, v)),
         Value::Time(v) => quoted(out, |out| push_time(out, v)),
         // A number, not a string: '0' would be the year 2000.
-        Value::Year(v) => push_display(out, v),
+        Value::Year(v) => push_number(out, u64::from(*v)),
         Value::Enum(v) => match label(column, *v) {
             Some(label) => push_string(out, label),
-            None => push_display(out, v),
+            None => push_number(out, u64::from(*v)),
         },
         Value::Set(v) => push_set(out, *v, column),
         Value::Json(v) => push_json(out, v),
@@ -45,8 +48,22 @@ pub fn push_value(out: &mut String, value: &Value<'_>, column: Option<&ColumnInf
     }
 }
 
-fn push_display(out: &mut String, v: impl std::fmt::Display) {
-    let _ = write!(out, "{v}");
+/// Appends a number: without the way through `fmt`, which is longer than the number.
+pub fn push_number(out: &mut String, mut v: u64) {
+    /// Digits of the largest.
+    const DIGITS: usize = 20;
+    let mut text = [b'0'; DIGITS];
+    let mut at = DIGITS;
+    for (i, slot) in text.iter_mut().enumerate().rev() {
+        *slot = b'0' + (v % 10) as u8;
+        at = i;
+        v /= 10;
+        if v == 0 {
+            break;
+        }
+    }
+    // Digits are UTF-8.
+    out.push_str(text.get(at..).and_then(|t| std::str::from_utf8(t).ok()).unwrap_or_default());
 }
 
 fn quoted(out: &mut String, f: impl FnOnce(&mut String)) {
@@ -69,7 +86,7 @@ fn label(column: Option<&ColumnInfo>, number: u32) -> Option<&str> {
 fn push_set(out: &mut String, bits: u64, column: Option<&ColumnInfo>) {
     let labels = match column {
         Some(c) if !c.labels.is_empty() => &c.labels,
-        _ => return push_display(out, bits),
+        _ => return push_number(out, bits),
     };
     let mut names = String::new();
     for (i, label) in labels.iter().enumerate().take(64) {
@@ -194,6 +211,15 @@ mod tests {
             vec![JsonTyped { path: "$.a".into(), sql: "CAST('1.50' AS DECIMAL(3,2))".into() }];
         let v = Value::Json(Json { text: r#"{"a": 1.50}"#.into(), typed });
         assert_eq!(lit(&v), r#"JSON_REPLACE('{"a": 1.50}','$.a',CAST('1.50' AS DECIMAL(3,2)))"#);
+    }
+
+    #[test]
+    fn numbers_are_those_of_the_library() {
+        for n in [0, 1, 9, 10, 99, 100, 12_345, u64::from(u32::MAX), u64::MAX - 1, u64::MAX] {
+            assert_eq!(lit(&Value::UInt(n)), n.to_string());
+            assert_eq!(lit(&Value::Int(n as i64)), (n as i64).to_string());
+        }
+        assert_eq!(lit(&Value::Int(i64::MIN)), i64::MIN.to_string());
     }
 
     #[test]

@@ -9,8 +9,8 @@ mod calendar;
 mod literal;
 mod quote;
 
-pub use calendar::{civil_from_epoch, push_datetime, push_time, push_timestamp};
-pub use literal::{push_cell, push_json, push_value};
+pub use calendar::{civil_from_epoch, push_date, push_datetime, push_time, push_timestamp};
+pub use literal::{push_cell, push_json, push_number, push_value};
 pub use quote::{
     push_hex, push_ident, push_string, push_table, quote_ident, quote_table, quote_text,
 };

@@ -51,10 +51,8 @@ pub fn push_string(out: &mut String, text: &str) {
     }
     out.push('\'');
     let mut rest = text;
-    // Runs without special characters are copied whole: this is the hot path of the copy.
-    while let Some(at) =
-        rest.bytes().position(|b| matches!(b, b'\'' | b'\\' | 0 | b'\n' | b'\r' | 0x1a))
-    {
+    // Runs without special characters are copied whole: this is the hot path of copy and script.
+    while let Some(at) = special(rest.as_bytes()) {
         out.push_str(&rest[..at]);
         out.push('\\');
         out.push(match rest.as_bytes()[at] {
@@ -70,6 +68,35 @@ pub fn push_string(out: &mut String, text: &str) {
     out.push('\'');
 }
 
+/// Where the first byte stands that is escaped.
+fn special(bytes: &[u8]) -> Option<usize> {
+    const WORD: usize = 8;
+    let is_special = |b: &u8| matches!(*b, b'\'' | b'\\' | 0 | b'\n' | b'\r' | 0x1a);
+    let mut from = 0;
+    // Eight bytes at a time; a word that may hold one, or a control character, is looked at.
+    for word in bytes.chunks_exact(WORD) {
+        let mut text = [0; WORD];
+        text.copy_from_slice(word);
+        if may_be_special(u64::from_le_bytes(text))
+            && let Some(at) = word.iter().position(is_special)
+        {
+            return Some(from + at);
+        }
+        from += WORD;
+    }
+    bytes.get(from..)?.iter().position(is_special).map(|at| from + at)
+}
+
+/// True when a byte of the word is below 0x20, a quote or a backslash. The highest bit of each byte
+/// tells; a borrow can only make one say so that follows one that does.
+fn may_be_special(word: u64) -> bool {
+    const EACH: u64 = u64::MAX / 0xFF;
+    let below = |x: u64, n: u8| x.wrapping_sub(EACH * u64::from(n)) & !x & (EACH * 0x80);
+    let quote = word ^ (EACH * u64::from(b'\''));
+    let backslash = word ^ (EACH * u64::from(b'\\'));
+    below(word, 0x20) | below(quote, 1) | below(backslash, 1) != 0
+}
+
 /// A utf8mb4 string literal for any session: it reads the same with and without
 /// NO_BACKSLASH_ESCAPES. Texts with a backslash are given in hexadecimal.
 pub fn quote_text(text: &str) -> String {
@@ -83,14 +110,21 @@ pub fn quote_text(text: &str) -> String {
 
 /// Appends a hexadecimal literal, `x'..'`.
 pub fn push_hex(out: &mut String, bytes: &[u8]) {
-    const DIGITS: [char; 16] =
-        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
-    // With room for what follows: growing by a byte would copy a large row once more.
-    out.reserve(bytes.len() * 2 + 4_096);
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    /// Bytes that are brought into text at a time.
+    const PIECE: usize = 64;
+    // Room in one step: growing by a byte would copy a large row once more.
+    let more = if bytes.len() > LARGE_TEXT { 4_096 } else { 3 };
+    out.reserve(bytes.len() * 2 + more);
     out.push_str("x'");
-    for &b in bytes {
-        out.push(DIGITS[usize::from(b >> 4)]);
-        out.push(DIGITS[usize::from(b & 15)]);
+    let mut text = [0u8; 2 * PIECE];
+    for piece in bytes.chunks(PIECE) {
+        for (pair, b) in text.chunks_exact_mut(2).zip(piece) {
+            pair.copy_from_slice(&[DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]);
+        }
+        // Digits are UTF-8.
+        let text = text.get(..2 * piece.len()).unwrap_or_default();
+        out.push_str(std::str::from_utf8(text).unwrap_or_default());
     }
     out.push('\'');
 }
@@ -113,6 +147,35 @@ mod tests {
         assert_eq!(out, "'it\\'s \\\\ a\\nb\\r\\0\\Zé\"'");
     }
 
+    proptest::proptest! {
+        /// Wherever in the text they stand.
+        #[test]
+        fn every_special_character_is_found(
+            text in proptest::collection::vec(
+                proptest::sample::select(vec!['a', 'é', '東', ' ', '\t', '\u{7f}', '\'', '\\', '\0', '\n', '\r', '\u{1a}']),
+                0..40,
+            ),
+            plain in "[ -~]{0,30}",
+        ) {
+            let text: String = plain.chars().chain(text).chain(plain.chars()).collect();
+            let mut expected = "'".to_owned();
+            for c in text.chars() {
+                match c {
+                    '\0' => expected.push_str("\\0"),
+                    '\n' => expected.push_str("\\n"),
+                    '\r' => expected.push_str("\\r"),
+                    '\u{1a}' => expected.push_str("\\Z"),
+                    '\'' | '\\' => expected.extend(['\\', c]),
+                    c => expected.push(c),
+                }
+            }
+            expected.push('\'');
+            let mut out = String::new();
+            push_string(&mut out, &text);
+            proptest::prop_assert_eq!(out, expected);
+        }
+    }
+
     #[test]
     fn texts_for_any_session_have_no_escapes() {
         assert_eq!(quote_text("it's"), "'it''s'");
@@ -125,5 +188,10 @@ mod tests {
         let mut out = String::new();
         push_hex(&mut out, &[0, 0x7f, 0xff]);
         assert_eq!(out, "x'007FFF'");
+        let long: Vec<u8> = (0..=255).cycle().take(1_000).collect();
+        let mut out = String::new();
+        push_hex(&mut out, &long);
+        let digits: String = long.iter().map(|b| format!("{b:02X}")).collect();
+        assert_eq!(out, format!("x'{digits}'"));
     }
 }

@@ -183,6 +183,10 @@ impl Sink for FaultSink {
         self.plan.call(|| self.inner.forget_task(task, lanes)).0
     }
 
+    fn make_durable(&self) -> Result<()> {
+        self.inner.make_durable()
+    }
+
     fn forget(&self, task: &str, lane: &LaneId, epoch: u64, chunks: bool) -> Result<()> {
         self.plan.call(|| self.inner.forget(task, lane, epoch, chunks)).0
     }

@@ -9,6 +9,7 @@ use super::sql;
 use crate::binlog::*;
 use crate::position::Flavor;
 use crate::schema::TableSchema;
+use crate::sql::push_value;
 
 /// A table as the file leaves it.
 pub(super) struct Table {
@@ -65,6 +66,51 @@ fn run(name: &str, mut replay: Replay) -> Replay {
     }
     assert!(replay.pending.is_empty(), "{name} ends within a transaction");
     replay
+}
+
+/// What is told from the images without values is what the values say.
+fn images_say_the_same(rows: &RowsEvent<'_>, plan: &DecodePlan) {
+    let decoded: Vec<RowOp<'_>> = rows.rows(plan).unwrap().map(|op| op.unwrap()).collect();
+    if let Some(count) = rows.count(plan).unwrap() {
+        assert_eq!(count, decoded.len());
+    }
+    let check = |image: &RawImage<'_>, row: &Row<'_>| {
+        assert_eq!((image.len(), image.is_full()), (row.len(), row.is_full()));
+        for i in 0..row.len() {
+            let (mut text, mut expected) = (String::new(), String::new());
+            if let Some(value) = row.get(i) {
+                push_value(&mut expected, value, plan.columns().get(i));
+            }
+            image.push_sql(&mut text, i, plan.columns().get(i)).unwrap();
+            assert_eq!(text, expected, "column {i} of {}", rows.table.table);
+            assert_eq!(image.value(i).unwrap().as_ref(), row.get(i));
+            assert_eq!(image.cell(i) == RawCell::Absent, row.get(i).is_none());
+            assert_eq!(image.is_json(i).unwrap(), matches!(row.get(i), Some(Value::Json(_))));
+        }
+    };
+    let mut ops = decoded.iter();
+    let told = rows.each_raw(plan, &mut |op| {
+        let decoded = ops.next().unwrap();
+        assert_eq!(op.kind, decoded.kind());
+        match decoded {
+            RowOp::Insert { after } => check(&op.first, after),
+            RowOp::Delete { before } => check(&op.first, before),
+            RowOp::Update { before, after } => {
+                check(&op.first, before);
+                check(&op.second, after);
+                for i in 0..after.len() {
+                    if op.first.cell(i) == op.second.cell(i) {
+                        assert_eq!(before.get(i), after.get(i));
+                    }
+                }
+            }
+        }
+        Ok(())
+    });
+    match told.unwrap() {
+        true => assert!(ops.next().is_none()),
+        false => assert!(!plan.is_plain() || rows.partial_json),
+    }
 }
 
 impl Replay {
@@ -156,6 +202,7 @@ impl Replay {
             table.columns = Arc::clone(plan.columns());
             table.hidden = plan.hidden().first().map(|h| h.kind);
         }
+        images_say_the_same(&rows, &plan);
         let decoded = rows.rows(&plan).unwrap();
         self.pending.extend(decoded.map(|op| (name.clone(), op.unwrap().into_owned())));
     }

@@ -55,7 +55,7 @@ pub(crate) fn old_timestamp(seconds: u32) -> Timestamp {
 }
 
 /// Bytes that hold so many fractional digits, two a byte.
-fn fraction_bytes(decimals: u8) -> usize {
+pub(crate) fn fraction_bytes(decimals: u8) -> usize {
     usize::from(decimals).div_ceil(2)
 }
 

@@ -26,23 +26,22 @@ mod pieces;
 mod recover;
 mod statement;
 mod unmarked;
+mod workers;
 mod xa;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-
-use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 use self::group::Group;
 use self::history::History;
 pub(crate) use self::recover::begin_lane;
 pub(crate) use self::statement::judged;
+use self::workers::{slot, start_workers, wait_for};
 use self::xa::COPIED;
 use self::xa::Held;
-use super::busy::Busy;
 use super::create::Creator;
 use super::dispatch::{Dispatcher, Queue};
 use super::meters::{EventKind, SeenEvent};
@@ -54,7 +53,7 @@ use super::stats::StreamStats;
 use super::tables::Tables;
 use super::until::Until;
 use super::windows::Windows;
-use super::worker::{BatchLimit, Worker};
+use super::worker::BatchLimit;
 use crate::config::DdlRules;
 use crate::ddl::ServerVersion;
 use crate::error::{Error, Result, codes};
@@ -63,18 +62,16 @@ use crate::meter::Sampler;
 use crate::online_ddl::Follower;
 use crate::position::{BinlogPos, GtidSet, Position};
 use crate::schema::Tracker;
-use crate::sink::{Sink, Slot, Writer};
+use crate::sink::{Sink, Writer};
 use crate::source::{EventStream, LastGroup, Polled, Source, SourceEvent, SourceInfo};
 use crate::state::{Checkpoint, DdlRecord, IDEMPOTENT_SECOND, LAST_GROUP, LaneChanges, StateStore};
-use crate::whose::carried;
 
 /// How long one poll of the stream waits: bounds the time to notice a stop.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// Events after which it is looked whether a checkpoint is due.
+const LOOK_EVERY: u32 = 32;
 /// How long a stop waits for what was handed out.
 const STOP_PATIENCE: Duration = Duration::from_secs(4);
-/// How long workers may take to end by themselves, then how long when their connections are killed.
-const END_PATIENCE: Duration = Duration::from_secs(1);
-const KILL_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How the stream works.
 #[derive(Clone, Debug)]
@@ -186,76 +183,6 @@ fn follow_once(ctx: &StreamContext) -> Result<Ended> {
     }
 }
 
-/// Starts the workers. They are threads of their own and not of a scope: one that hangs in a
-/// connection that nobody answers must not keep a stop waiting. The receiver hears nothing and is
-/// closed when the last of them has ended.
-fn start_workers(
-    ctx: &StreamContext,
-    epoch: u64,
-    progress: &Arc<Progress>,
-) -> Result<(Vec<Queue>, Receiver<()>)> {
-    let (alive, ended) = bounded(0);
-    let mut queues = Vec::new();
-    ctx.stats.meters.workers.store(ctx.settings.workers.max(1) as u64, Ordering::Relaxed);
-    for worker in 0..ctx.settings.workers.max(1) {
-        let (tx, rx) = bounded(ctx.settings.queue.max(1));
-        let length = Arc::new(AtomicUsize::new(0));
-        let (waiting, busy) = (Arc::new(AtomicUsize::new(0)), Arc::new(Busy::default()));
-        queues.push(Queue {
-            jobs: tx,
-            length: Arc::clone(&length),
-            waiting: Arc::clone(&waiting),
-            busy: Arc::clone(&busy),
-        });
-        let (worker, alive) = (
-            Worker {
-                sink: Arc::clone(&ctx.sink),
-                slot: slot(ctx, epoch, worker as u32),
-                jobs: rx,
-                length,
-                waiting,
-                busy,
-                progress: Arc::clone(progress),
-                stats: Arc::clone(&ctx.stats),
-                limit: ctx.settings.limit,
-                rate: Arc::clone(&ctx.rate),
-                split: Arc::clone(&ctx.split),
-            },
-            alive.clone(),
-        );
-        std::thread::Builder::new()
-            .name(format!("dm-apply-{}", worker.slot.worker))
-            .spawn(carried(move || {
-                let _alive = alive;
-                worker.run();
-            }))
-            .map_err(|e| Error::new(&codes::SYNC_PANIC, "a worker could not start").cause(e))?;
-    }
-    Ok((queues, ended))
-}
-
-/// Waits until all workers have ended. When a batch of theirs does not end (it waits for a lock,
-/// or the target does not answer) its connection is killed at the target; one that hangs even then
-/// is left behind: the fence and its mark make that safe.
-fn wait_for(ctx: &StreamContext, workers: &Receiver<()>) {
-    let ended = |patience| workers.recv_timeout(patience) == Err(RecvTimeoutError::Disconnected);
-    if ended(END_PATIENCE) {
-        return;
-    }
-    let (sink, task, lane) = (Arc::clone(&ctx.sink), ctx.task.clone(), ctx.lane.clone());
-    // On a thread of its own: the target may not answer this connection either.
-    let _ = std::thread::Builder::new()
-        .name("dm-interrupt".to_owned())
-        .spawn(carried(move || sink.interrupt(&task, &lane)));
-    if !ended(KILL_PATIENCE) {
-        log::warn!("lane {}: a writer does not end; it is left behind", ctx.lane);
-    }
-}
-
-fn slot(ctx: &StreamContext, epoch: u64, worker: u32) -> Slot {
-    Slot { task: ctx.task.clone(), lane: ctx.lane.clone(), worker, epoch }
-}
-
 /// What a run starts from.
 pub(super) struct Start {
     pub low: Low,
@@ -329,6 +256,8 @@ pub(super) struct Stream<'c> {
     events_waiting: usize,
     sampler: Sampler,
     saved: Instant,
+    /// Polls of the source's stream, wrapping around.
+    taken: u32,
     forgot: bool,
 }
 
@@ -380,6 +309,7 @@ impl<'c> Stream<'c> {
             events_waiting: 0,
             sampler: Sampler::default(),
             saved: Instant::now(),
+            taken: 0,
             forgot: false,
         }
     }
@@ -411,7 +341,10 @@ impl<'c> Stream<'c> {
             if polled == Took::End {
                 return self.finish();
             }
-            if self.saved.elapsed() >= self.ctx.settings.checkpoint_interval {
+            // The clock is not read for every event.
+            self.taken = self.taken.wrapping_add(1);
+            let looks = polled != Took::Event || self.taken.is_multiple_of(LOOK_EVERY);
+            if looks && self.saved.elapsed() >= self.ctx.settings.checkpoint_interval {
                 self.save()?;
             }
             if self.group.is_open() || !goal.may_be_reached(self) {
@@ -530,6 +463,8 @@ impl<'c> Stream<'c> {
             epoch: self.epoch,
             event_at: low.at,
         };
+        // Behind the look at the low-water mark: what it passed is in by now.
+        self.ctx.sink.make_durable()?;
         let changes = std::mem::take(&mut self.changes);
         self.ctx.state.save_checkpoint(&self.ctx.lane, &checkpoint, &changes)?;
         let span = self.saved.elapsed();

@@ -29,11 +29,14 @@ pub(super) struct MysqlWriter {
     /// The state of the target's structures that `plans` were compiled for.
     structure: u64,
     open: bool,
+    /// The session begins a transaction with the first change: no statement and no answer for BEGIN.
+    implicit: bool,
 }
 
 impl MysqlWriter {
     pub fn new(session: Session, shared: Arc<Shared>, slot: Slot, owner: Option<u64>) -> Self {
-        Self { session, shared, slot, owner, plans: HashMap::new(), structure: 0, open: false }
+        let (plans, structure) = (HashMap::new(), 0);
+        Self { session, shared, slot, owner, plans, structure, open: false, implicit: false }
     }
 
     fn plan(&mut self, block: &RowBlock) -> Result<Arc<WritePlan>> {
@@ -270,7 +273,10 @@ impl Writer for MysqlWriter {
         let statements = self.statements(batch.txns.iter().flat_map(|t| &t.blocks))?;
         if !self.shared.stop_on_missing && self.owner.is_none() {
             let tail = self.mark(mark);
-            return self.run(Some("BEGIN"), statements, &tail).map_err(|e| self.undo(e));
+            let head = (!self.implicit).then_some("SET autocommit=0");
+            let stats = self.run(head, statements, &tail).map_err(|e| self.undo(e))?;
+            self.implicit = true;
+            return Ok(stats);
         }
         // The count must be known before the commit.
         let stats = self.run(Some("BEGIN"), statements, &[]).map_err(|e| self.undo(e))?;

@@ -132,6 +132,10 @@ impl Journal {
             if n == 0 || buffer.last() != Some(&b'\n') {
                 return Ok(whole);
             }
+            // Zeros are blocks that a dying machine never wrote: strings hold them as escapes.
+            if buffer.contains(&0) {
+                return Ok(whole);
+            }
             let Some(json) = buffer.strip_prefix(SIGN.as_bytes()) else { continue };
             let line: Line = serde_json::from_slice(json).map_err(|e| {
                 Error::new(&codes::TARGET_OPEN, format!("the script is damaged before byte {at}"))

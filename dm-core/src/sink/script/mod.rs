@@ -10,6 +10,12 @@
 //! write it; within the process a replaced writer is refused. Any other output (a pipe, a
 //! terminal) cannot be read back: there the sink is at-least-once and says so.
 //!
+//! When the machine itself dies, what the file system had not written is lost. So a chunk and a
+//! statement are on the disk when they count as done, and the batches of the stream are before a
+//! checkpoint says that it lies behind them ([`Sink::make_durable`]): syncing each of them would
+//! take longer than writing them. What was lost behind the last sync leaves no text or zeros: the
+//! script ends before these when it is opened again, and its marks say from where to go on.
+//!
 //! Structures come from the statements that pass through; a table that none of them made is
 //! written with all columns in its conditions.
 
@@ -55,6 +61,8 @@ struct State {
     opened: u64,
     /// An earlier write failed half way: what follows would stand behind rubbish.
     broken: bool,
+    /// There is text that has not been synced.
+    unsynced: bool,
 }
 
 struct Shared {
@@ -75,6 +83,7 @@ impl State {
         if self.broken {
             return Err(Error::new(&codes::DB_EXECUTE, "the script ended in an earlier failure"));
         }
+        self.unsynced = true;
         let done = match &mut self.out {
             Output::File(file) => file.write_all(text.as_bytes()),
             Output::Stream(stream) => {
@@ -87,16 +96,29 @@ impl State {
         })
     }
 
-    /// Ends a unit: what the line says holds from here on.
+    /// Ends a unit: what the line says holds from here on, if this process dies as well.
     fn end(&mut self, line: &Line) -> Result<()> {
         self.write(&line.text())?;
-        if let Output::File(file) = &self.out {
+        self.journal.add(line)
+    }
+
+    /// Ends a unit, and everything up to here: it holds if the machine dies as well.
+    fn end_durable(&mut self, line: &Line) -> Result<()> {
+        self.end(line)?;
+        self.sync()
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        if let Output::File(file) = &self.out
+            && self.unsynced
+        {
             file.sync_data().map_err(|e| {
                 self.broken = true;
                 Error::new(&codes::DB_EXECUTE, "the script could not be written").cause(e)
             })?;
         }
-        self.journal.add(line)
+        self.unsynced = false;
+        Ok(())
     }
 }
 
@@ -158,10 +180,17 @@ impl ScriptSink {
 
     fn new(out: Output, journal: Journal, fresh: bool) -> Result<Self> {
         let is_file = matches!(out, Output::File(_));
-        let mut state = State { out, journal, holders: HashMap::new(), opened: 0, broken: false };
+        let mut state = State {
+            out,
+            journal,
+            holders: HashMap::new(),
+            opened: 0,
+            broken: false,
+            unsynced: false,
+        };
         if fresh {
             state.write(HEAD)?;
-            state.end(&Line::Done)?;
+            state.end_durable(&Line::Done)?;
         }
         let shared = Shared { gate: Gate::new(PATIENCE), state: Mutex::new(state), is_file };
         Ok(Self { shared: Arc::new(shared) })
@@ -176,7 +205,7 @@ impl ScriptSink {
         let _turn = self.shared.gate.enter(None)?;
         let mut state = self.shared.state();
         state.write(text)?;
-        state.end(line)
+        state.end_durable(line)
     }
 }
 
@@ -202,7 +231,7 @@ impl Sink for ScriptSink {
         let mut state = self.shared.state();
         // First the comparison: a foreign line must not get into the file.
         state.journal.add(&line)?;
-        state.end(&line)
+        state.end_durable(&line)
     }
 
     fn describe(&self, table: &TableName) -> Result<Option<Arc<TableSchema>>> {
@@ -223,7 +252,7 @@ impl Sink for ScriptSink {
         state.journal.add(&line)?;
         state.write(&line.text())?;
         state.write(&text)?;
-        state.end(&Line::Done)?;
+        state.end_durable(&Line::Done)?;
         Ok(DdlOutcome::Done)
     }
 
@@ -236,6 +265,11 @@ impl Sink for ScriptSink {
 
     fn loaded_chunks(&self, task: &str, lane: &LaneId) -> Result<Vec<ChunkMark>> {
         Ok(self.shared.state().journal.chunks(task, lane))
+    }
+
+    fn make_durable(&self) -> Result<()> {
+        // Not behind the gate: a transaction in parts would hold a checkpoint up.
+        self.shared.state().sync()
     }
 
     fn forget(&self, task: &str, lane: &LaneId, epoch: u64, chunks: bool) -> Result<()> {

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use dm_filter::{Row, RowOp, Value};
+use dm_filter::{ColumnInfo, Row, RowKind, RowOp, Value};
 
+use crate::binlog::{RawCell, RawImage, RawOp};
+use crate::error::Result;
 use crate::event::{ApplyMode, CopyBlock, TablePlan};
 use crate::schema::{KeyPart, TableSchema};
 use crate::sink::{LoadTarget, OnDuplicate};
@@ -78,43 +80,67 @@ impl Table {
     }
 
     /// Appends the statements of a change.
-    pub(super) fn push(&self, out: &mut String, op: &RowOp<'_>, mode: ApplyMode) {
-        match (op, mode) {
-            (RowOp::Insert { after }, ApplyMode::Exact) => self.insert(out, "INSERT INTO ", after),
-            (RowOp::Insert { after }, ApplyMode::Idempotent) => {
-                self.insert(out, "REPLACE INTO ", after);
-            }
-            (RowOp::Update { before, after }, ApplyMode::Idempotent) if after.is_full() => {
-                self.delete(out, before);
-                self.insert(out, "REPLACE INTO ", after);
-            }
-            (RowOp::Update { before, after }, _) => self.update(out, before, after),
-            (RowOp::Delete { before }, _) => self.delete(out, before),
+    ///
+    /// # Errors
+    ///
+    /// As [`Image::push`].
+    pub(super) fn push(&self, out: &mut String, op: &RowOp<'_>, mode: ApplyMode) -> Result<()> {
+        match op {
+            RowOp::Insert { after } => self.inserted(out, after, mode),
+            RowOp::Update { before, after } => self.updated(out, before, after, mode),
+            RowOp::Delete { before } => self.delete(out, before),
         }
     }
 
-    fn present<'r, 'v>(
-        &'r self,
-        row: &'r Row<'v>,
-    ) -> impl Iterator<Item = (usize, &'r str, &'r Value<'v>)> {
-        self.columns
-            .iter()
-            .enumerate()
-            .filter_map(|(i, name)| Some((i, name.as_deref()?, row.get(i)?)))
+    /// As [`Table::push`], from the images of the binlog.
+    pub(super) fn push_raw(&self, out: &mut String, op: &RawOp<'_>, mode: ApplyMode) -> Result<()> {
+        match op.kind {
+            RowKind::Insert => self.inserted(out, &op.first, mode),
+            RowKind::Update => self.updated(out, &op.first, &op.second, mode),
+            RowKind::Delete => self.delete(out, &op.first),
+        }
     }
 
-    fn value(&self, out: &mut String, i: usize, value: &Value<'_>) {
-        push_value(out, value, self.plan.columns.get(i));
+    fn inserted<R: Image>(&self, out: &mut String, after: &R, mode: ApplyMode) -> Result<()> {
+        let verb = match mode {
+            ApplyMode::Exact => "INSERT INTO ",
+            ApplyMode::Idempotent => "REPLACE INTO ",
+        };
+        self.insert(out, verb, after)
     }
 
-    fn insert(&self, out: &mut String, verb: &str, after: &Row<'_>) {
+    fn updated<R: Image>(
+        &self,
+        out: &mut String,
+        before: &R,
+        after: &R,
+        mode: ApplyMode,
+    ) -> Result<()> {
+        if mode == ApplyMode::Idempotent && after.is_whole() {
+            self.delete(out, before)?;
+            return self.insert(out, "REPLACE INTO ", after);
+        }
+        self.update(out, before, after)
+    }
+
+    /// The columns that are written and that an image carries.
+    fn present<'r, R: Image>(&'r self, row: &'r R) -> impl Iterator<Item = (usize, &'r str)> {
+        let named = self.columns.iter().enumerate();
+        named.filter_map(|(i, name)| Some((i, name.as_deref()?))).filter(|(i, _)| row.carries(*i))
+    }
+
+    fn value<R: Image>(&self, out: &mut String, row: &R, i: usize) -> Result<()> {
+        row.push(out, i, self.plan.columns.get(i))
+    }
+
+    fn insert<R: Image>(&self, out: &mut String, verb: &str, after: &R) -> Result<()> {
         out.push_str(verb);
         out.push_str(&self.name);
-        if after.cells().len() == self.columns.len() && after.is_full() {
+        if after.width() == self.columns.len() && after.is_whole() {
             out.push_str(&self.head);
         } else {
             let mut between = " (";
-            for (_, name, _) in self.present(after) {
+            for (_, name) in self.present(after) {
                 out.push_str(std::mem::replace(&mut between, ","));
                 out.push_str(name);
             }
@@ -122,61 +148,134 @@ impl Table {
             out.push_str(if between == "," { ") VALUES (" } else { " () VALUES (" });
         }
         let mut between = "";
-        for (i, _, value) in self.present(after) {
+        for (i, _) in self.present(after) {
             out.push_str(std::mem::replace(&mut between, ","));
-            self.value(out, i, value);
+            self.value(out, after, i)?;
         }
         out.push_str(");\n");
+        Ok(())
     }
 
-    fn update(&self, out: &mut String, before: &Row<'_>, after: &Row<'_>) {
+    fn update<R: Image>(&self, out: &mut String, before: &R, after: &R) -> Result<()> {
         let start = out.len();
         out.push_str("UPDATE ");
         out.push_str(&self.name);
         let mut between = " SET ";
-        for (i, name, value) in self.present(after) {
-            if before.get(i) == Some(value) {
+        for (i, name) in self.present(after) {
+            if after.is_same(before, i) {
                 continue;
             }
             out.push_str(std::mem::replace(&mut between, ","));
             out.push_str(name);
             out.push('=');
-            self.value(out, i, value);
+            self.value(out, after, i)?;
         }
         if between == "," {
-            self.condition(out, before);
+            self.condition(out, before)?;
         } else {
             out.truncate(start);
         }
+        Ok(())
     }
 
-    fn delete(&self, out: &mut String, before: &Row<'_>) {
+    fn delete<R: Image>(&self, out: &mut String, before: &R) -> Result<()> {
         out.push_str("DELETE FROM ");
         out.push_str(&self.name);
-        self.condition(out, before);
+        self.condition(out, before)
     }
 
-    fn condition(&self, out: &mut String, before: &Row<'_>) {
-        let key = self.keys.iter().find(|k| k.iter().all(|&i| before.get(i).is_some()));
+    fn condition<R: Image>(&self, out: &mut String, before: &R) -> Result<()> {
+        let key = self.keys.iter().find(|k| k.iter().all(|&i| before.carries(i)));
         let mut between = " WHERE ";
-        for (i, name, value) in self.present(before) {
+        for (i, name) in self.present(before) {
             if key.is_some_and(|k| !k.contains(&i)) {
                 continue;
             }
             out.push_str(std::mem::replace(&mut between, " AND "));
             out.push_str(name);
             out.push_str(if key.is_some() { "=" } else { "<=>" });
-            match value {
-                // A string never equals a document.
-                Value::Json(_) => {
-                    out.push_str("CAST(");
-                    push_value(out, value, None);
-                    out.push_str(" AS JSON)");
-                }
-                _ => self.value(out, i, value),
+            // A string never equals a document.
+            if before.is_document(i)? {
+                out.push_str("CAST(");
+                before.push(out, i, None)?;
+                out.push_str(" AS JSON)");
+            } else {
+                self.value(out, before, i)?;
             }
         }
         out.push_str(if key.is_some() { ";\n" } else { " LIMIT 1;\n" });
+        Ok(())
+    }
+}
+
+/// An image of a row, of values or as it stands in the binlog.
+trait Image {
+    /// Number of columns, carried or not.
+    fn width(&self) -> usize;
+    /// True when every column is carried.
+    fn is_whole(&self) -> bool;
+    /// True when a column is carried.
+    fn carries(&self, i: usize) -> bool;
+    /// True when a column is surely the same in another image of the row.
+    fn is_same(&self, other: &Self, i: usize) -> bool;
+    /// True for a JSON document.
+    fn is_document(&self, i: usize) -> Result<bool>;
+    /// Appends the literal of a column that is carried.
+    fn push(&self, out: &mut String, i: usize, column: Option<&ColumnInfo>) -> Result<()>;
+}
+
+impl Image for Row<'_> {
+    fn width(&self) -> usize {
+        self.len()
+    }
+
+    fn is_whole(&self) -> bool {
+        self.is_full()
+    }
+
+    fn carries(&self, i: usize) -> bool {
+        self.get(i).is_some()
+    }
+
+    fn is_same(&self, other: &Self, i: usize) -> bool {
+        other.get(i) == self.get(i)
+    }
+
+    fn is_document(&self, i: usize) -> Result<bool> {
+        Ok(matches!(self.get(i), Some(Value::Json(_))))
+    }
+
+    fn push(&self, out: &mut String, i: usize, column: Option<&ColumnInfo>) -> Result<()> {
+        if let Some(value) = self.get(i) {
+            push_value(out, value, column);
+        }
+        Ok(())
+    }
+}
+
+impl Image for RawImage<'_> {
+    fn width(&self) -> usize {
+        self.len()
+    }
+
+    fn is_whole(&self) -> bool {
+        self.is_full()
+    }
+
+    fn carries(&self, i: usize) -> bool {
+        self.cell(i) != RawCell::Absent
+    }
+
+    fn is_same(&self, other: &Self, i: usize) -> bool {
+        other.cell(i) == self.cell(i)
+    }
+
+    fn is_document(&self, i: usize) -> Result<bool> {
+        self.is_json(i)
+    }
+
+    fn push(&self, out: &mut String, i: usize, column: Option<&ColumnInfo>) -> Result<()> {
+        self.push_sql(out, i, column)
     }
 }
 

@@ -21,16 +21,21 @@ pub(super) struct ScriptWriter {
     part: Option<Turn>,
     /// By version of their plan.
     tables: Tables,
+    /// The text of the last batch: its room is used again.
+    text: String,
 }
 
 type Tables = HashMap<u64, Table>;
 
+/// Bytes of text whose room is kept from one batch to the next.
+const ROOM: usize = 4 << 20;
 /// Versions of tables that are kept; beyond that all are made anew.
 const TABLES: usize = 1_000;
 
 impl ScriptWriter {
     pub(super) fn new(shared: Arc<Shared>, slot: Slot, number: u64) -> Self {
-        Self { shared, slot, number, part: None, tables: Tables::new() }
+        let text = String::new();
+        Self { shared, slot, number, part: None, tables: Tables::new(), text }
     }
 
     fn turn(&self) -> Result<Turn> {
@@ -46,6 +51,17 @@ impl ScriptWriter {
                 self.slot.worker, self.slot.lane
             ),
         ))
+    }
+
+    /// An empty text with so much room, that of the last batch unless that was a large one.
+    fn room(&mut self, bytes: usize) -> String {
+        let mut text = std::mem::take(&mut self.text);
+        if text.capacity() > ROOM {
+            text = String::new();
+        }
+        text.clear();
+        text.reserve(bytes);
+        text
     }
 
     fn free(&self) -> Result<()> {
@@ -72,7 +88,7 @@ fn push_rows(
     text: &mut String,
     block: &RowBlock,
 ) -> Result<ApplyStats> {
-    use dm_filter::RowOp;
+    use dm_filter::RowKind;
     let schema = state.journal.tracker.table(&block.plan.target);
     if tables.len() >= TABLES {
         tables.clear();
@@ -82,15 +98,21 @@ fn push_rows(
         *table = Table::new(&block.plan, schema);
     }
     let mut stats = ApplyStats::default();
-    block.each(&mut |op| {
-        table.push(text, &op, block.mode);
-        match op {
-            RowOp::Insert { .. } => stats.inserted += 1,
-            RowOp::Update { .. } => stats.updated += 1,
-            RowOp::Delete { .. } => stats.deleted += 1,
-        }
-        Ok(())
+    let mut count = |kind| match kind {
+        RowKind::Insert => stats.inserted += 1,
+        RowKind::Update => stats.updated += 1,
+        RowKind::Delete => stats.deleted += 1,
+    };
+    let raw = block.each_raw(&mut |op| {
+        count(op.kind);
+        table.push_raw(text, &op, block.mode)
     })?;
+    if !raw {
+        block.each(&mut |op| {
+            count(op.kind());
+            table.push(text, &op, block.mode)
+        })?;
+    }
     Ok(stats)
 }
 
@@ -133,7 +155,7 @@ impl Writer for ScriptWriter {
         let done = copy();
         let mut state = self.shared.state();
         let line = Line::chunk(&self.slot.task, mark, &target.table);
-        match done.and_then(|()| state.write("COMMIT;\n")).and_then(|()| state.end(&line)) {
+        match done.and_then(|()| state.write("COMMIT;\n")).and_then(|()| state.end_durable(&line)) {
             Ok(()) => Ok(stats),
             Err(error) => {
                 take_back(&mut state);
@@ -145,9 +167,9 @@ impl Writer for ScriptWriter {
     fn apply(&mut self, batch: &Batch, mark: &StreamMark) -> Result<ApplyStats> {
         self.free()?;
         let _turn = self.turn()?;
+        let mut text = self.room(batch.txns.iter().map(|t| 2 * t.bytes).sum());
         let mut state = self.shared.state();
         let mut stats = ApplyStats::default();
-        let mut text = String::with_capacity(batch.txns.iter().map(|t| 2 * t.bytes).sum());
         let lane = batch.lane.to_string();
         for txn in &batch.txns {
             // Writing to a text does not fail.
@@ -163,6 +185,8 @@ impl Writer for ScriptWriter {
         }
         state.write(&text)?;
         state.end(&Line::stream(&self.slot.task, mark))?;
+        drop(state);
+        self.text = text;
         Ok(stats)
     }
 
@@ -171,9 +195,10 @@ impl Writer for ScriptWriter {
             Some(turn) => (turn, ""),
             None => (self.turn()?, "-- a large transaction\nBEGIN;\n"),
         };
+        let mut text = self.room(0);
+        text.push_str(head);
         let mut state = self.shared.state();
         let mut stats = ApplyStats::default();
-        let mut text = head.to_owned();
         let mut write = || -> Result<()> {
             for block in blocks {
                 stats.add(&push_rows(&state, &mut self.tables, &mut text, block)?);
@@ -184,6 +209,7 @@ impl Writer for ScriptWriter {
             Ok(()) => {
                 drop(state);
                 turn.progress();
+                self.text = text;
                 self.part = Some(turn);
                 Ok(stats)
             }
