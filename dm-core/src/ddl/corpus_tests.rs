@@ -81,11 +81,12 @@ fn renamed_statements_read_back() {
 
 /// A line as it can come: a statement of a binlog in the default mode; one of a session with ANSI_QUOTES,
 /// which its event says; or several, as an operator gives them, which a binlog has one by one.
-fn read(line: &str) -> Result<Vec<(Statement, &str)>> {
+fn read(line: &str) -> crate::error::Result<Vec<(Statement, &str)>> {
     let context = ParseContext::in_schema("here");
     let parts = split(line);
     if parts.len() > 1
-        && let Ok(all) = parts.iter().map(|p| Ok((parse(p, &context)?, *p))).collect::<Result<_>>()
+        && let Ok(all) =
+            parts.iter().map(|p| Ok((parse(p, &context)?, *p))).collect::<crate::error::Result<_>>()
     {
         return Ok(all);
     }
