@@ -5,7 +5,7 @@
 mod support;
 
 use mysql::prelude::Queryable;
-use support::compare::Target;
+use support::compare::{Target, assert_databases_equal};
 use support::dm::{DEADLINE, Dm, Task};
 use support::proxy::Proxy;
 use support::serial;
@@ -118,4 +118,54 @@ fn parents_go_and_the_target_has_the_same_key() {
 #[test]
 fn parents_go_and_the_target_has_no_such_key() {
     parents_go_while_children_are_copied("");
+}
+
+/// An SQLite file has no foreign keys that act: what the source logs of its own is what deletes the children.
+#[test]
+fn parents_go_and_the_target_is_a_file() {
+    let _one = serial();
+    let Some(from) = Server::shared(Flavor::Mysql, "nsrc") else { return };
+    families(from);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("copy.db");
+    let near = Proxy::start(&from.host, from.port);
+    let address = Address { port: near.port, ..from.address.clone() };
+    let sources = [&address];
+    let mut task = Task::new("all", &sources, Target::Sqlite(&file), &[DB]);
+    (task.instance, task.more) = (
+        "    mydumper-config-name: one\n",
+        "mydumpers:\n  one: {rows: 500, threads: 1, extra-args: \"--consistency none\"}\n",
+    );
+    let dm = Dm::set_up(&task);
+    near.throttle(300_000);
+    let before = near.passed();
+    let mut process = dm.start(&["--until", "caught-up"]);
+    wait::until("children are copied", DEADLINE, || {
+        process.must_run();
+        near.passed() > before + 400_000
+    });
+    from.run(DB, "DELETE FROM parent WHERE id % 3 = 0");
+    near.throttle(0);
+    process.wait(DEADLINE).expect_success();
+    assert_databases_equal(from, Target::Sqlite(&file), &[DB]);
+    from.run(
+        DB,
+        "DELETE FROM parent WHERE id % 5 = 1; INSERT INTO parent VALUES (0, 1); \
+         INSERT INTO child VALUES (9000, 0, 'new'); REPLACE INTO parent VALUES (0, 3)",
+    );
+    dm.catch_up().expect_success();
+    assert_databases_equal(from, Target::Sqlite(&file), &[DB]);
+}
+
+/// Neither is a file told what the storage engine of such a source deletes: refused as for a server.
+#[test]
+fn cascades_that_are_not_logged_are_refused_for_a_file() {
+    let _one = serial();
+    let Some(from) = Server::shared(Flavor::Mariadb, "nsrc") else { return };
+    families(from);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("copy.db");
+    let sources = [&from.address];
+    let dm = Dm::set_up(&Task::new("all", &sources, Target::Sqlite(&file), &[DB]));
+    dm.catch_up().expect_failure(&["`child`", "ON DELETE CASCADE", "Workaround:"]);
 }

@@ -9,6 +9,8 @@ mod support;
 
 #[path = "operate/adding.rs"]
 mod adding;
+#[path = "operate/answers.rs"]
+mod answers;
 #[path = "operate/changed.rs"]
 mod changed;
 #[path = "operate/commands.rs"]

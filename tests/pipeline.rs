@@ -8,6 +8,8 @@
 
 #[path = "pipeline/adding.rs"]
 mod adding;
+#[path = "pipeline/behind.rs"]
+mod behind;
 #[path = "pipeline/beside.rs"]
 mod beside;
 #[path = "pipeline/commands.rs"]
@@ -18,8 +20,12 @@ mod crash;
 mod ddl;
 #[path = "pipeline/held.rs"]
 mod held;
+#[path = "pipeline/nasty.rs"]
+mod nasty;
 #[path = "pipeline/operator.rs"]
 mod operator;
+#[path = "pipeline/panics.rs"]
+mod panics;
 #[path = "pipeline/picky.rs"]
 mod picky;
 #[path = "pipeline/rules.rs"]

@@ -82,6 +82,28 @@ fn nothing_is_left_to_do() {
     }
 }
 
+/// What docs/reliability.md says is tested: each name in the table of scenarios is a test function or a
+/// directory of tests/cases.
+#[test]
+fn tests_that_the_documentation_names_are_there() {
+    let page = std::fs::read_to_string(root().join("docs/reliability.md")).expect("the page");
+    let table = page.split("## Scenario by scenario").nth(1).and_then(|s| s.split("\n## ").next());
+    let rows = table.expect("the table").lines().filter(|line| line.starts_with("| "));
+    let tests: Vec<&str> = rows.filter_map(|row| row.split('|').nth(2)).collect();
+    let names: Vec<&str> = tests.iter().flat_map(|t| t.split('`').skip(1).step_by(2)).collect();
+    assert!(names.len() > 60, "{names:?}");
+    let sources: String = files()
+        .iter()
+        .filter(|path| path.extension().is_some_and(|e| e == "rs"))
+        .filter_map(|path| text_of(path))
+        .collect();
+    for name in names {
+        let is_case = root().join("tests/cases").join(name).is_dir();
+        let is_test = sources.contains(&format!("fn {name}("));
+        assert!(is_case || is_test, "docs/reliability.md names the test `{name}`");
+    }
+}
+
 #[test]
 fn every_test_file_is_declared() {
     let declared = std::fs::read_to_string(root().join("dm-cli/Cargo.toml")).unwrap()

@@ -219,6 +219,19 @@ fn rights_at_the_target() {
     });
 }
 
+#[test]
+fn a_target_without_a_place_for_marks() {
+    both(|_, from, to| {
+        let name = "marks at target check";
+        let poor = user(to, "poor", &["ALL ON `w`.*"]);
+        ALL.check(from, &poor).passes().finds(name, "warn", &["dm_meta", "CREATE", "GRANT"]);
+        from.run("w", "CREATE TABLE bare (v INT)");
+        ALL.check(from, &poor).finds(name, "fail", &["bare", "at-least-once: allow"]);
+        ALL.check(from, to).silent(name);
+        from.run("w", "DROP TABLE bare");
+    });
+}
+
 /// The rights that the manual lists for each mode, and none beside them.
 #[test]
 fn least_rights_can_run_every_mode() {

@@ -78,6 +78,59 @@ fn a_row_that_moved_to_another_shard_stays() {
     assert_eq!(rows(&sink), ["1 a", "100 b", "5 a2", "6 b"]);
 }
 
+/// Only the position of the first shard is of before, as if it alone had not been saved.
+#[test]
+fn one_shards_position_stays_behind_and_the_row_stays() {
+    let (a, b) = (shard("a", 1), shard("b", 100));
+    let sink = MemorySink::new();
+    let dir = tempfile::tempdir().unwrap();
+    let (now, frozen) = (dir.path().join("now"), dir.path().join("frozen"));
+    let go = || run([&a, &b], Arc::new(sink.clone()), &now).unwrap();
+    go();
+    keep_state(&now, &frozen);
+    change(&a, insert(row(5, "a")));
+    go();
+    change(&a, delete(row(5, "a")));
+    go();
+    change(&b, insert(row(5, "b")));
+    go();
+    sink.break_connections();
+    let state = rusqlite::Connection::open(now.join("t.db")).unwrap();
+    let before = frozen.join("t.db").display().to_string();
+    state.execute("ATTACH ?1 AS before", [before]).unwrap();
+    let moved = state
+        .execute(
+            "UPDATE main.lane SET (ordinal, position) = (SELECT b.ordinal, b.position FROM before.lane b \
+             WHERE b.id = main.lane.id) WHERE source = 'a' AND ordinal IS NOT NULL",
+            [],
+        )
+        .unwrap();
+    assert!(moved > 0);
+    drop(state);
+    go();
+    assert_eq!(rows(&sink), ["1 a", "100 b", "5 b"]);
+}
+
+/// Without marks such a row would be lost: merged tables are refused then, and nothing is written.
+#[test]
+fn merged_tables_are_refused_without_marks() {
+    let (a, b) = (shard("a", 1), shard("b", 100));
+    let sink = MemorySink::without_marks();
+    let dir = tempfile::tempdir().unwrap();
+    let error = run([&a, &b], Arc::new(sink.clone()), dir.path()).unwrap_err();
+    assert_eq!(error.code(), &dm_core::error::codes::AT_LEAST_ONCE, "{error}");
+    assert!(rows(&sink).is_empty());
+    let instance = "route-rules: [merge]\nsyncer: {at-least-once: allow}";
+    let mut builder = Migration::builder(plan("all", &["a", "b"], instance, ROUTES));
+    for shard in [&a, &b] {
+        builder = builder.source(shard.id().as_str(), Arc::new(shard.clone()));
+    }
+    let builder = builder.sink(Arc::new(sink.clone())).state_dir(dir.path());
+    let outcome = builder.until(Until::CaughtUp).build().run();
+    assert_eq!(outcome.unwrap(), Outcome::Finished);
+    assert_eq!(rows(&sink), ["1 a", "100 b"]);
+}
+
 /// The same move, and the process dies at each of its calls to the target.
 #[test]
 fn a_row_that_moves_to_another_shard_survives_a_kill_at_every_call() {

@@ -185,6 +185,7 @@ impl SourceStatus {
                 "deleted": self.stream.deleted,
                 "ddls": self.stream.ddls,
                 "filtered": self.stream.filtered,
+                "wildKeys": self.stream.wild,
                 "missingRows": missing,
                 "syncerBinlog": binlog,
                 "syncerBinlogGtid": gtid,

@@ -20,6 +20,7 @@ pub(crate) struct StreamStats {
     deleted: AtomicU64,
     ddls: AtomicU64,
     filtered: AtomicU64,
+    wild: AtomicU64,
     missing: Mutex<HashMap<TableName, u64>>,
     /// Who waits for whom.
     pub stages: Stages,
@@ -45,6 +46,10 @@ pub struct StreamCounts {
     pub ddls: u64,
     /// Row changes that filters dropped.
     pub filtered: u64,
+    /// Transactions with a key whose equality only the target knows (text beyond ASCII, a collation with
+    /// rules of its own): they take that index for themselves while they are under way. Not counted with
+    /// one worker.
+    pub wild: u64,
     /// Updated or deleted rows that the target did not have, by target table.
     pub missing: Vec<(TableName, u64)>,
 }
@@ -72,6 +77,10 @@ impl StreamStats {
 
     pub fn filtered(&self, rows: u64) {
         self.filtered.fetch_add(rows, Ordering::Relaxed);
+    }
+
+    pub fn wild(&self) {
+        self.wild.fetch_add(1, Ordering::Relaxed);
     }
 
     pub fn applied(&self, txns: usize, stats: &ApplyStats) {
@@ -107,6 +116,7 @@ impl StreamStats {
             deleted: get(&self.deleted),
             ddls: get(&self.ddls),
             filtered: get(&self.filtered),
+            wild: get(&self.wild),
             missing,
         }
     }

@@ -325,6 +325,7 @@ fn named(path: Option<&Path>, fail: Fail) -> Error {
         Some(ErrorCode::DatabaseCorrupt) => (&codes::STATE_CORRUPT, "it is damaged"),
         Some(ErrorCode::NotADatabase) => (&codes::STATE_FOREIGN, "it is no SQLite file"),
         Some(ErrorCode::DiskFull) => (&codes::STATE_IO, "the disk is full"),
+        Some(ErrorCode::ReadOnly) => (&codes::STATE_IO, "it is read-only"),
         Some(_) => (&codes::STATE_IO, "it cannot be read or written"),
         // Not from SQLite but from reading a column: a type that we never store.
         None => (&codes::STATE_VALUE, "it holds an unexpected value"),
@@ -404,4 +405,21 @@ pub(super) fn find_lane(conn: &Connection, lane: &crate::event::LaneId) -> Inner
         "SELECT id FROM lane WHERE source = ?1 AND name = ?2",
         (lane.source.as_str(), &*lane.name),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_may_not_be_written_is_told_as_such() {
+        let db = Db::in_memory().unwrap();
+        db.create("t").unwrap();
+        db.lock().conn.pragma_update(None, "query_only", true).unwrap();
+        let error = db.write(|tx| Ok(tx.execute("DELETE FROM note", [])?)).unwrap_err();
+        assert_eq!(error.code(), &codes::STATE_IO);
+        assert!(error.message().contains("it is read-only"), "{error}");
+        assert!(!error.is_transient());
+        assert_eq!(db.task_name().unwrap(), "t");
+    }
 }

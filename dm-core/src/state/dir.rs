@@ -49,7 +49,11 @@ pub(crate) fn look(dir: &Path) -> Result<()> {
 }
 
 fn on_network(dir: &Path, at: &Path) -> Result<()> {
-    if let Some(kind) = file_system(at).filter(|kind| is_network(kind)) {
+    judge(dir, file_system(at))
+}
+
+fn judge(dir: &Path, kind: Option<String>) -> Result<()> {
+    if let Some(kind) = kind.filter(|kind| is_network(kind)) {
         let text = format!("state directory {} lies on a {kind} file system", dir.display());
         return Err(Error::new(&codes::STATE_NETWORK_FS, text));
     }
@@ -394,6 +398,16 @@ line without a separator
             assert_eq!(file_system_in(MOUNTS, Path::new(dir)).as_deref(), Some(kind), "{dir}");
         }
         assert!(is_network("nfs4") && !is_network("xfs"));
+    }
+
+    #[test]
+    fn a_network_file_system_is_refused() {
+        let judged = |dir: &str| judge(Path::new(dir), file_system_in(MOUNTS, Path::new(dir)));
+        let error = judged("/srv/state").unwrap_err();
+        assert_eq!(error.code(), &codes::STATE_NETWORK_FS);
+        assert!(error.message().contains("/srv/state lies on a nfs4"), "{error}");
+        judged("/var/state").unwrap();
+        judged("/covered/state").unwrap();
     }
 
     #[test]

@@ -509,6 +509,7 @@ const CHECKS: &[&str] = &[
     "target_values",
     "require_primary_key",
     "named_locks",
+    "at_least_once",
     "state_dir",
 ];
 

@@ -254,6 +254,9 @@ impl Stream<'_> {
     }
 
     fn dispatch(&mut self, txn: Txn, keys: &[KeyHash], parked: bool) -> Result {
+        if keys.iter().any(|key| matches!(key, KeyHash::Wild { .. })) {
+            self.ctx.stats.wild();
+        }
         match self.dispatcher.as_mut() {
             Some(dispatcher) if parked => dispatcher.dispatch_parked(txn, keys),
             Some(dispatcher) => dispatcher.dispatch(txn, keys),

@@ -9,6 +9,7 @@
 //! the structures looked before; only where it takes long do rows of other tables go on meanwhile
 //! (`beside`). Only ends of groups are positions to start from.
 
+mod behind;
 mod beside;
 mod elsewhere;
 mod execute;

@@ -57,14 +57,18 @@ pub(super) fn recover(ctx: &StreamContext) -> Result<Start> {
         })
         .collect();
     let copied = reader.note(&ctx.lane, super::COPIED)?;
+    let last_group = reader.note(&ctx.lane, LAST_GROUP)?.as_deref().and_then(LastGroup::from_bytes);
+    let contained = windows(ctx)?;
+    let last_server = last_group.as_ref().map(|last| last.server.as_str());
+    super::behind::check(ctx, &low.position, &applied, &contained, last_server)?;
     Ok(Start {
         xa: reader.xa(&ctx.lane)?.into_iter().map(super::xa::Held::kept).collect(),
         copied: match copied {
             Some(text) => Some(Position::from_text(&String::from_utf8_lossy(&text))?),
             None => None,
         },
-        last_group: reader.note(&ctx.lane, LAST_GROUP)?.as_deref().and_then(LastGroup::from_bytes),
-        windows: Windows::new(windows(ctx)?),
+        last_group,
+        windows: Windows::new(contained),
         low,
         epoch: lane.epoch,
         applied,
