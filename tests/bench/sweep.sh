@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # One setting of dm against another, and how the cost grows: `sweep` and `scale`.
 
-SWEEP_WORKERS="1 2 4 8 16 32 64"
-SWEEP_BATCHES="1 10 100 1000"
-SWEEP_THREADS="1 2 4 8 16"
-SWEEP_STATEMENTS="10000 100000 1000000 4000000"
+SWEEP_WORKERS=${SWEEP_WORKERS:-"1 2 4 8 16 32 64"}
+SWEEP_BATCHES=${SWEEP_BATCHES:-"1 10 100 1000"}
+SWEEP_THREADS=${SWEEP_THREADS:-"1 2 4 8 16"}
+SWEEP_STATEMENTS=${SWEEP_STATEMENTS:-"10000 100000 1000000 4000000"}
 
 # Workers and batches of the stream (each against `dm`, which has the defaults), then readers and
 # writers of the copy and bytes of a statement.
@@ -38,7 +38,7 @@ copy_dm_set() {
 
 SCALE_ROWS=${SCALE_ROWS:-"10000 100000 1000000"}
 SCALE_TABLES=${SCALE_TABLES:-"1 100 1000 5000"}
-SCALE_ROWS_OF_TABLES=20000
+SCALE_ROWS_OF_TABLES=${SCALE_ROWS_OF_TABLES:-20000}
 
 # Copies and streams of more and more rows, and of as many rows in more and more tables: seconds and
 # CPU per million rows stay the same where the cost is linear.
@@ -85,7 +85,7 @@ YAML
   done
   grown_clear
   rm -rf "$WORK/grown-state"
-  grown_run all --until caught-up > "$WORK/out" 2>&1 || { tail -n 5 "$WORK/out" >&2; die "dm: $name"; }
+  (grown_run all --until caught-up) > "$WORK/out" 2>&1 || { tail -n 5 "$WORK/out" >&2; die "dm: $name"; }
   sql src <<< "$3"
   race "stream, $name" dm "$rows" "$(grep -c INSERT <<< "$3")" src grown grown_run all --until caught-up
   grown_clear
@@ -96,5 +96,5 @@ YAML
 grown_clear() { sql grown -e 'DROP DATABASE IF EXISTS grow; DROP DATABASE IF EXISTS dm_meta'; }
 grown_run() {
   local who=$1; shift
-  "$DM" run "$WORK/grown-$who.yaml" --source "$WORK/grown-source.yaml" --state-dir "$WORK/grown-state" "$@"
+  exec "$DM" run "$WORK/grown-$who.yaml" --source "$WORK/grown-source.yaml" --state-dir "$WORK/grown-state" "$@"
 }
