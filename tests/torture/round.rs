@@ -127,7 +127,10 @@ fn under_load<'w>(
             let (stop, statements, xa, other) = (&stop, &statements, &xa, db.clone());
             let kept = |statement: &str| survives_kills(source.flavor, statement);
             scope.spawn(move || change_tables(address, &db, seed, kept, stop, statements));
-            scope.spawn(move || prepare_and_decide(address, &other, seed, stop, xa));
+            let replicated = source.is_replicated();
+            scope.spawn(move || {
+                prepare_and_decide(address, (&other, replicated), seed, stop, xa);
+            });
         }
         // The threads end also when a fault finds something and panics.
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| faults(keeper)));

@@ -87,6 +87,11 @@ impl Place {
         Some(Self { flavor, servers, now: AtomicUsize::new(0), proxy, address, front, load })
     }
 
+    /// True when it has a replica.
+    pub fn is_replicated(&self) -> bool {
+        self.servers.len() > 1
+    }
+
     /// The server that is written to.
     pub fn server(&self) -> &Server {
         &self.servers[self.now.load(Ordering::SeqCst)]
