@@ -410,6 +410,7 @@ pub(super) fn find_lane(conn: &Connection, lane: &crate::event::LaneId) -> Inner
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::StateStore;
 
     #[test]
     fn a_file_that_may_not_be_written_is_told_as_such() {
@@ -421,5 +422,22 @@ mod tests {
         assert!(error.message().contains("it is read-only"), "{error}");
         assert!(!error.is_transient());
         assert_eq!(db.task_name().unwrap(), "t");
+    }
+
+    #[test]
+    fn somebody_elses_lock_is_told_and_worth_another_try() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = StateStore::open(dir.path(), "t").unwrap();
+        store.db.set_patience(std::time::Duration::from_millis(1)).unwrap();
+        let mut shell = rusqlite::Connection::open(store.path().unwrap()).unwrap();
+        let tx = shell.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
+        let error = store.set_started(Some("x")).unwrap_err();
+        assert_eq!(error.code(), &codes::STATE_BUSY);
+        assert!(error.is_transient());
+        // Reading goes on.
+        assert_eq!(store.reader().task().unwrap().config, "");
+        tx.commit().unwrap();
+        store.set_started(Some("x")).unwrap();
+        assert_eq!(store.reader().task().unwrap().config, "x");
     }
 }

@@ -153,23 +153,6 @@ fn a_damaged_file_is_recognised() {
 }
 
 #[test]
-fn somebody_elses_lock_is_told_and_worth_another_try() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = StateStore::open(dir.path(), "t").unwrap();
-    store.db.set_patience(std::time::Duration::from_millis(1)).unwrap();
-    let mut shell = rusqlite::Connection::open(store.path().unwrap()).unwrap();
-    let tx = shell.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
-    let error = store.set_started(Some("x")).unwrap_err();
-    assert_eq!(error.code(), &codes::STATE_BUSY);
-    assert!(error.is_transient());
-    // Reading goes on.
-    assert_eq!(store.reader().task().unwrap().config, "");
-    tx.commit().unwrap();
-    store.set_started(Some("x")).unwrap();
-    assert_eq!(store.reader().task().unwrap().config, "x");
-}
-
-#[test]
 fn stages_errors_and_status_are_read_by_others() {
     let dir = tempfile::tempdir().unwrap();
     let store = StateStore::open(dir.path(), "t").unwrap();
