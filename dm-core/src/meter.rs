@@ -2,7 +2,7 @@
 //!
 //! A [`Histogram`] is a row of counters: to observe is to add to one of them, to look is to read them all.
 //! What happens for every event of a binlog is not measured every time, because reading the clock is not
-//! free: a [`Sampler`] picks the first few hundred and then one of sixteen, which counts sixteenfold, so that
+//! free: a `Sampler` picks the first few hundred and then one of sixteen, which counts sixteenfold, so that
 //! sums and rates stay what they are.
 
 use std::sync::atomic::{AtomicU64, Ordering};

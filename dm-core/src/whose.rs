@@ -1,7 +1,7 @@
 //! Which source a thread works for, so that a logger can say it of every line.
 //!
 //! A thread that begins to work for a source says so once ([`of`]); the threads that it starts take it over
-//! ([`carried`]).
+//! (`carried`).
 
 use std::cell::RefCell;
 use std::sync::Arc;
