@@ -232,6 +232,13 @@ impl Progress {
         inner.low.ordinal >= ordinal || inner.done.contains(ordinal)
     }
 
+    /// True when everything behind `after` up to `upto` is in the target.
+    pub fn is_done_between(&self, after: u64, upto: u64) -> bool {
+        let inner = self.lock();
+        let first = after.max(inner.low.ordinal) + 1;
+        (first..=upto).all(|ordinal| inner.done.contains(ordinal))
+    }
+
     /// Waits until everything up to an ordinal is in the target, except what is parked; at most
     /// until `deadline`; false when it is not. With a deadline a stop does not end the wait.
     ///

@@ -179,6 +179,10 @@ impl Stream<'_> {
         self.xa_apply_as(held.ordinal, held.rows, end)?;
         if held.kept {
             self.progress.wait_settled(ordinal, None)?;
+            if !self.ctx.sink.guarantees().exactly_once {
+                // Others that are prepared before the decision hold back the checkpoint; no more then.
+                self.save()?;
+            }
             self.changes.removed_xa.push(xid);
             self.release_decided();
             return self.save();
@@ -210,12 +214,15 @@ impl Stream<'_> {
         self.commit(end)
     }
 
-    /// Lets go of prepared groups whose decision has been applied.
+    /// Lets go of prepared groups whose decision has been applied. Where no mark says so, a restart must
+    /// not come to lie between the two: it would read a decision about nothing. So there everything
+    /// between them must be in as well.
     pub(super) fn release_decided(&mut self) {
-        let progress = &self.progress;
+        let (progress, marked) = (&self.progress, self.ctx.sink.guarantees().exactly_once);
         let mut released = Vec::new();
         self.decided.retain(|&(decision, prepared)| {
-            let applied = progress.is_done(decision);
+            let applied = progress.is_done(decision)
+                && (marked || progress.is_done_between(prepared, decision));
             if applied {
                 released.push(prepared);
             }
