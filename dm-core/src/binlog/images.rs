@@ -7,41 +7,20 @@
 
 use std::borrow::Cow;
 
-use dm_filter::{ColumnInfo, RowKind, Value};
+use dm_filter::{ColumnInfo, Value};
 
 use super::Result;
 use super::bytes::Bytes;
 use super::plan::DecodePlan;
 use super::rows::RowsEvent;
+use crate::event::{RawCell, RawOp, RawRow};
 use crate::sql::push_value;
-
-/// A cell of an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RawCell<'e> {
-    /// The image does not carry it.
-    Absent,
-    /// SQL NULL.
-    Null,
-    /// Its bytes, a length in front of them included.
-    Bytes(&'e [u8]),
-}
 
 /// One image of a row.
 #[derive(Clone, Copy, Debug)]
 pub struct RawImage<'r> {
     plan: &'r DecodePlan,
     cells: &'r [RawCell<'r>],
-}
-
-/// A row change as its images.
-#[derive(Clone, Copy, Debug)]
-pub struct RawOp<'r> {
-    /// What happened.
-    pub kind: RowKind,
-    /// The new row of an insert, the old one of an update and a delete.
-    pub first: RawImage<'r>,
-    /// The new row of an update; empty for others.
-    pub second: RawImage<'r>,
 }
 
 impl RowsEvent<'_> {
@@ -66,31 +45,15 @@ impl RowsEvent<'_> {
         let (mut first, mut second) = (Vec::new(), Vec::new());
         while let Some(kind) = rows.next_raw(&mut first, &mut second).map_err(context)? {
             let image = |cells| RawImage { plan, cells };
-            f(RawOp { kind, first: image(&first), second: image(&second) })?;
+            f(RawOp { kind, first: &image(&first), second: &image(&second) })?;
         }
         Ok(true)
     }
 }
 
 impl<'r> RawImage<'r> {
-    /// Number of columns, carried or not.
-    pub fn len(&self) -> usize {
-        self.cells.len()
-    }
-
-    /// True for an image without columns.
-    pub fn is_empty(&self) -> bool {
-        self.cells.is_empty()
-    }
-
-    /// The cell of a column.
-    pub fn cell(&self, index: usize) -> RawCell<'r> {
+    fn at(&self, index: usize) -> RawCell<'r> {
         self.cells.get(index).copied().unwrap_or(RawCell::Absent)
-    }
-
-    /// True when every column is carried.
-    pub fn is_full(&self) -> bool {
-        self.cells.iter().all(|cell| *cell != RawCell::Absent)
     }
 
     /// The value of a column; `None` when the image does not carry it.
@@ -99,38 +62,37 @@ impl<'r> RawImage<'r> {
     ///
     /// Bytes that are no value of the column.
     pub fn value(&self, index: usize) -> Result<Option<Value<'r>>> {
-        match (self.cell(index), self.plan.ops().get(index)) {
+        match (self.at(index), self.plan.ops().get(index)) {
             (RawCell::Bytes(bytes), Some(op)) => op.read(&mut Bytes(bytes)).map(Some),
             (RawCell::Null, _) => Ok(Some(Value::Null)),
             _ => Ok(None),
         }
     }
+}
 
-    /// True for a document that is not NULL.
-    ///
-    /// # Errors
-    ///
-    /// As [`RawImage::value`].
-    pub fn is_json(&self, index: usize) -> Result<bool> {
+impl RawRow for RawImage<'_> {
+    fn width(&self) -> usize {
+        self.cells.len()
+    }
+
+    fn cell(&self, index: usize) -> RawCell<'_> {
+        self.at(index)
+    }
+
+    fn is_json(&self, index: usize) -> crate::error::Result<bool> {
         match self.plan.ops().get(index) {
             Some(op) if op.may_be_json() => Ok(matches!(self.value(index)?, Some(Value::Json(_)))),
             _ => Ok(false),
         }
     }
 
-    /// Appends the literal of a column's value; `column` gives the labels of ENUM and SET. Nothing for
-    /// a column that the image does not carry.
-    ///
-    /// # Errors
-    ///
-    /// As [`RawImage::value`].
-    pub fn push_sql(
+    fn push_sql(
         &self,
         out: &mut String,
         index: usize,
         column: Option<&ColumnInfo>,
-    ) -> Result<()> {
-        match (self.cell(index), self.plan.ops().get(index)) {
+    ) -> crate::error::Result<()> {
+        match (self.at(index), self.plan.ops().get(index)) {
             (RawCell::Null, _) => out.push_str("NULL"),
             (RawCell::Bytes(bytes), Some(op)) => op.push_sql(out, bytes, column)?,
             _ => {}

@@ -53,7 +53,7 @@ pub use event::{
 pub use frame::{FileReader, Framed, MAGIC};
 pub use header::{EventHeader, EventType, HEADER_LEN, MAX_EVENT_LEN};
 pub use hidden::{HiddenColumn, HiddenKind};
-pub use images::{RawCell, RawImage, RawOp};
+pub use images::RawImage;
 pub use json::json_text;
 pub use payload::{PayloadEvents, TransactionPayload};
 pub use plan::DecodePlan;

@@ -13,12 +13,12 @@ use dm_filter::{Row, RowKind, RowOp};
 use super::bytes::{Bytes, bit};
 use super::compressed;
 use super::header::EventType;
-use super::images::RawCell;
 use super::json::{self, JsonDiffs};
 use super::plan::DecodePlan;
 use super::table_map::TableMap;
 use super::versioning::{self, Image};
 use super::{Error, Result, codes, malformed};
+use crate::event::RawCell;
 
 /// Which of the rows events it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

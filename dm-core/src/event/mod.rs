@@ -7,6 +7,7 @@
 mod block;
 mod exact;
 mod mark;
+mod raw;
 mod rows;
 
 use std::fmt;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use block::{CellKind, CellRef, CopyBlock, CopyColumn};
 pub(crate) use exact::{exact, is_passed};
 pub use mark::{ChunkMark, OrdinalSet, Part, StreamMark};
+pub use raw::{RawCell, RawOp, RawRow};
 pub use rows::{ApplyMode, Batch, EncodedRows, RowBlock, RowData, TablePlan, Txn};
 
 /// The name of a source, from `source-id` of its file.

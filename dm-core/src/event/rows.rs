@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use dm_filter::{Columns, Row, RowOp, TableName, Value};
 
-use super::{LaneId, SourceTable};
-use crate::binlog::RawOp;
+use super::{LaneId, RawOp, SourceTable};
 use crate::error::Result;
 use crate::position::{BinlogPos, Gtid, Position};
 

@@ -9,9 +9,9 @@ use dm_filter::{Change, Columns, Filter, Interest, RowOp, TableName, Value, Verd
 use dm_router::{ColumnChoice, Target};
 
 use super::create::Creator;
-use crate::binlog::{DecodePlan, RawOp, RowsEvent, SystemVersioning, TableMap};
+use crate::binlog::{DecodePlan, RowsEvent, SystemVersioning, TableMap};
 use crate::error::{Error, Result, codes};
-use crate::event::{ApplyMode, EncodedRows, RowBlock, RowData, SourceTable, TablePlan};
+use crate::event::{ApplyMode, EncodedRows, RawOp, RowBlock, RowData, SourceTable, TablePlan};
 use crate::schema::TableSchema;
 use crate::sink::Sink;
 use crate::sink::keys::{Hashed, KeyHash, KeyPlan};

@@ -123,6 +123,8 @@ struct Session<'s> {
     id: u32,
     /// Statements of the open transaction; `None` outside of one.
     open: Option<Vec<String>>,
+    /// Statements begin transactions by themselves: `autocommit` is off.
+    implicit: bool,
     prepared: BTreeMap<u32, String>,
 }
 
@@ -137,7 +139,7 @@ impl From<std::io::Error> for Closed {
 
 impl<'s> Session<'s> {
     fn new(shared: &'s Shared, id: u32) -> Self {
-        Self { shared, id, open: None, prepared: BTreeMap::new() }
+        Self { shared, id, open: None, implicit: false, prepared: BTreeMap::new() }
     }
 
     fn serve(&mut self, stream: TcpStream) -> Result<(), Closed> {
@@ -213,6 +215,7 @@ impl<'s> Session<'s> {
         let word = statement.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
         match word.as_str() {
             "BEGIN" => self.open = Some(Vec::new()),
+            "SET" if statement.ends_with("autocommit=0") => self.implicit = true,
             "ROLLBACK" => self.open = None,
             "COMMIT" => {
                 let done = self.open.take().unwrap_or_default();
@@ -227,6 +230,9 @@ impl<'s> Session<'s> {
                     "INSERT" | "REPLACE" => meta::tuples(statement),
                     _ => lock(&self.shared.state).meta.count(statement).unwrap_or(1),
                 };
+                if self.implicit {
+                    self.open.get_or_insert_default();
+                }
                 match &mut self.open {
                     Some(open) => open.push(statement.to_owned()),
                     None => lock(&self.shared.state).commit(vec![statement.to_owned()]),

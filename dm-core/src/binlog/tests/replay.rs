@@ -7,6 +7,7 @@ use dm_filter::{Columns, Row, RowOp, Value};
 
 use super::sql;
 use crate::binlog::*;
+use crate::event::{RawCell, RawRow};
 use crate::position::Flavor;
 use crate::schema::TableSchema;
 use crate::sql::push_value;
@@ -74,8 +75,8 @@ fn images_say_the_same(rows: &RowsEvent<'_>, plan: &DecodePlan) {
     if let Some(count) = rows.count(plan).unwrap() {
         assert_eq!(count, decoded.len());
     }
-    let check = |image: &RawImage<'_>, row: &Row<'_>| {
-        assert_eq!((image.len(), image.is_full()), (row.len(), row.is_full()));
+    let check = |image: &dyn RawRow, row: &Row<'_>| {
+        assert_eq!(image.width(), row.len());
         for i in 0..row.len() {
             let (mut text, mut expected) = (String::new(), String::new());
             if let Some(value) = row.get(i) {
@@ -83,7 +84,6 @@ fn images_say_the_same(rows: &RowsEvent<'_>, plan: &DecodePlan) {
             }
             image.push_sql(&mut text, i, plan.columns().get(i)).unwrap();
             assert_eq!(text, expected, "column {i} of {}", rows.table.table);
-            assert_eq!(image.value(i).unwrap().as_ref(), row.get(i));
             assert_eq!(image.cell(i) == RawCell::Absent, row.get(i).is_none());
             assert_eq!(image.is_json(i).unwrap(), matches!(row.get(i), Some(Value::Json(_))));
         }
@@ -93,11 +93,11 @@ fn images_say_the_same(rows: &RowsEvent<'_>, plan: &DecodePlan) {
         let decoded = ops.next().unwrap();
         assert_eq!(op.kind, decoded.kind());
         match decoded {
-            RowOp::Insert { after } => check(&op.first, after),
-            RowOp::Delete { before } => check(&op.first, before),
+            RowOp::Insert { after } => check(op.first, after),
+            RowOp::Delete { before } => check(op.first, before),
             RowOp::Update { before, after } => {
-                check(&op.first, before);
-                check(&op.second, after);
+                check(op.first, before);
+                check(op.second, after);
                 for i in 0..after.len() {
                     if op.first.cell(i) == op.second.cell(i) {
                         assert_eq!(before.get(i), after.get(i));

@@ -325,7 +325,10 @@ impl Writer for MysqlWriter {
         if !shared.marked() {
             return Ok(OrdinalSet::new());
         }
-        shared.marks.applied(&mut self.session, &slot.task, &slot.lane, slot.epoch, slot.worker)
+        let (task, lane) = (&slot.task, &slot.lane);
+        let found = shared.marks.applied(&mut self.session, task, lane, slot.epoch, slot.worker)?;
+        self.let_go()?;
+        Ok(found)
     }
 
     fn is_loaded(&mut self, mark: &ChunkMark) -> Result<bool> {
@@ -333,11 +336,24 @@ impl Writer for MysqlWriter {
         if !shared.marked() {
             return Ok(false);
         }
-        shared.marks.has_chunk(&mut self.session, &self.slot.task, mark)
+        let found = shared.marks.has_chunk(&mut self.session, &self.slot.task, mark)?;
+        self.let_go()?;
+        Ok(found)
     }
 
     fn connection_id(&self) -> u64 {
         self.session.id()
+    }
+}
+
+impl MysqlWriter {
+    /// Ends the transaction that a question begins by itself where every statement does: it would hold
+    /// an old view of the tables and locks on structures.
+    fn let_go(&mut self) -> Result<()> {
+        match self.implicit && !self.open {
+            true => self.session.exec("COMMIT").map(|_| ()),
+            false => Ok(()),
+        }
     }
 }
 

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use dm_filter::{ColumnInfo, Row, RowKind, RowOp, Value};
 
-use crate::binlog::{RawCell, RawImage, RawOp};
 use crate::error::Result;
-use crate::event::{ApplyMode, CopyBlock, TablePlan};
+use crate::event::{ApplyMode, CopyBlock, RawCell, RawOp, RawRow, TablePlan};
 use crate::schema::{KeyPart, TableSchema};
 use crate::sink::{LoadTarget, OnDuplicate};
 use crate::sql::{push_cell, push_ident, push_string, push_table, push_value};
@@ -253,13 +252,13 @@ impl Image for Row<'_> {
     }
 }
 
-impl Image for RawImage<'_> {
+impl Image for &dyn RawRow {
     fn width(&self) -> usize {
-        self.len()
+        RawRow::width(*self)
     }
 
     fn is_whole(&self) -> bool {
-        self.is_full()
+        (0..RawRow::width(*self)).all(|i| self.cell(i) != RawCell::Absent)
     }
 
     fn carries(&self, i: usize) -> bool {
