@@ -198,9 +198,11 @@ pub enum DdlOutcome {
 /// How a target takes an ALTER TABLE of several clauses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Clauses {
-    /// As one statement; one that it refuses with error 8200 may be tried in pieces.
+    /// As one statement.
     #[default]
     Together,
+    /// As one statement; one that it refuses with error 8200 may be tried in pieces.
+    MostlyTogether,
     /// One statement for each.
     OneByOne,
 }

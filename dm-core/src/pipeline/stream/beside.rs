@@ -38,8 +38,9 @@
 //!
 //! Everything waits, as before, for a statement whose tables are not known for sure (views, routines,
 //! schemas, CREATE ... SELECT, what an operator or a rule gave), that carries a mark of its own (RENAME), that
-//! is about merged targets or stands in a lane that shares its source with others, and at targets that have
-//! one writer or cannot tell what is in after a crash; and where the source's order of commits is asked for.
+//! a TiDB may take in pieces only, that is about merged targets or stands in a lane that shares its source with
+//! others, and at targets that have one writer or cannot tell what is in after a crash; and where the source's
+//! order of commits is asked for.
 
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -176,10 +177,12 @@ impl Stream<'_> {
         let Some(record) = self.record_to_run(&ddl, number, seen)? else {
             return self.has_run(statement).map(|()| false);
         };
+        let in_pieces = self.may_need_pieces(statement)?;
         let (began, told) = (Instant::now(), self.give(&ddl)?);
         let result = match told.recv_timeout(SOON) {
             Ok(result) => result,
             Err(RecvTimeoutError::Disconnected) => Err(panicked()),
+            Err(RecvTimeoutError::Timeout) if in_pieces => self.await_told(&told, &ddl)?,
             Err(RecvTimeoutError::Timeout) => {
                 ddl.tables.iter().for_each(|t| waiting.targets.extend([folded(t)]));
                 return self.go_on(statement, seen, Given { ddl, record, told, began, waiting });

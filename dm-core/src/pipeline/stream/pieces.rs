@@ -44,6 +44,17 @@ impl Stream<'_> {
         Ok(None)
     }
 
+    /// True for a statement that the target may refuse as a whole and take in pieces: nothing may go on
+    /// behind it before the answer is there.
+    pub(super) fn may_need_pieces(&self, statement: &Statement) -> Result<bool> {
+        let Body::AlterTable(alter) = &statement.body else { return Ok(false) };
+        let may = match alter.clauses.as_slice() {
+            [clause] => matches!(clause.spec, AlterSpec::DropColumn { .. }),
+            several => !several.is_empty(),
+        };
+        Ok(may && self.ctx.sink.clauses()? != Clauses::Together)
+    }
+
     /// What may run in place of a statement that the target has refused.
     fn pieces_after(&self, error: &Error, statement: &Statement) -> Result<Option<Vec<Statement>>> {
         if error.server_error() != Some(UNSUPPORTED) {

@@ -30,8 +30,11 @@ const DENIED: &[u16] = &[1142, 1227, 8121];
 /// How the server takes an ALTER TABLE of several clauses.
 pub(super) fn clauses(version: ServerVersion) -> Clauses {
     // A build that does not tell its number is taken for a new one.
-    let old = version.flavor == Flavor::TiDb && (1..MULTI_SCHEMA_CHANGE).contains(&version.number);
-    if old { Clauses::OneByOne } else { Clauses::Together }
+    match version.flavor {
+        Flavor::TiDb if (1..MULTI_SCHEMA_CHANGE).contains(&version.number) => Clauses::OneByOne,
+        Flavor::TiDb => Clauses::MostlyTogether,
+        _ => Clauses::Together,
+    }
 }
 
 /// A job on a table.
@@ -143,8 +146,8 @@ mod tests {
         let of = |text: &str| clauses(ServerVersion::parse(text));
         assert_eq!(of("5.7.25-TiDB-v5.3.0"), Clauses::OneByOne);
         assert_eq!(of("5.7.25-TiDB-v6.1.7"), Clauses::OneByOne);
-        assert_eq!(of("8.0.11-TiDB-v7.5.0"), Clauses::Together);
-        assert_eq!(of("8.0.11-TiDB-None"), Clauses::Together);
+        assert_eq!(of("8.0.11-TiDB-v7.5.0"), Clauses::MostlyTogether);
+        assert_eq!(of("8.0.11-TiDB-None"), Clauses::MostlyTogether);
         assert_eq!(of("8.4.0"), Clauses::Together);
         assert_eq!(of("10.11.6-MariaDB"), Clauses::Together);
     }
