@@ -60,6 +60,17 @@ pub(super) enum Durability {
     Lazy,
 }
 
+/// What another process than the owner finds in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// The state of a task, as this version writes it.
+    Complete,
+    /// That of an earlier version.
+    Older,
+    /// Nothing yet: it is being made, or whoever made it was killed.
+    Empty,
+}
+
 #[derive(Debug)]
 struct Guarded {
     conn: Connection,
@@ -81,19 +92,20 @@ impl Db {
         Self::open_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
     }
 
-    /// Opens a file of ours that must be complete, for another process than the owner.
+    /// Opens a file for another process than the owner, and tells whether it is complete.
     ///
     /// Not as read-only in SQLite's sense: when the owner was killed, the first to open the file
     /// has to bring it in order from its -wal file.
-    pub(super) fn open_existing(path: &Path) -> Result<Self> {
+    pub(super) fn open_existing(path: &Path) -> Result<(Self, Form)> {
         let db = Self::open_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        match db.read(|conn| Ok(header(conn)?))? {
-            (APPLICATION, VERSION) => Ok(db),
-            (APPLICATION, version) if version > VERSION => Err(db.newer(version)),
-            // An older one is brought up to date by its owner, which no other process is; an
-            // empty one is being made right now.
-            _ => Err(db.foreign("it is not a state file of this version")),
-        }
+        let form = match db.read(|conn| Ok(header(conn)?))? {
+            (APPLICATION, VERSION) => Form::Complete,
+            (APPLICATION, version) if version > VERSION => return Err(db.newer(version)),
+            (APPLICATION, _) => Form::Older,
+            (0, 0) if db.read(is_empty)? => Form::Empty,
+            _ => return Err(db.other_program()),
+        };
+        Ok((db, form))
     }
 
     fn open_flags(path: &Path, flags: OpenFlags) -> Result<Self> {
@@ -207,7 +219,7 @@ impl Db {
             (0, 0) if self.read(is_empty)? => {}
             (APPLICATION, 1..=VERSION) => self.check()?,
             (APPLICATION, version) => return Err(self.newer(version)),
-            _ => return Err(self.foreign("it is a SQLite file of another program")),
+            _ => return Err(self.other_program()),
         }
         self.set_journal()?;
         self.write(|tx| {
@@ -290,6 +302,22 @@ impl Db {
 
     fn foreign(&self, what: &str) -> Error {
         self.wrong(&codes::STATE_FOREIGN, what)
+    }
+
+    fn other_program(&self) -> Error {
+        self.foreign("it is a SQLite file of another program")
+    }
+
+    /// Nobody but the owner may make it complete, and the owner does not.
+    pub(super) fn incomplete(&self, form: Form) -> Error {
+        let (what, advice) = match form {
+            Form::Older => (
+                "its task runs with an older version of this program",
+                "Ask with that version, or end the task's process and start it with this one.",
+            ),
+            _ => ("it is being made", "Try again in a moment."),
+        };
+        self.wrong(&codes::STATE_BUSY, what).workaround(advice)
     }
 
     fn newer(&self, version: i32) -> Error {

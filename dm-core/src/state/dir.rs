@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use super::db::{Db, Form};
 use crate::error::{Error, Result, codes};
 
 /// File names are at most 255 bytes; the longest ending is `.lock` or `.db-journal`.
@@ -225,8 +226,12 @@ pub(super) fn require(dir: &Path, task: &str) -> Result<PathBuf> {
     if file.is_file() {
         return Ok(file);
     }
+    Err(missing(dir, task))
+}
+
+pub(super) fn missing(dir: &Path, task: &str) -> Error {
     let text = format!("no task {task:?} in state directory {}", dir.display());
-    Err(Error::new(&codes::TASK_MISSING, text))
+    Error::new(&codes::TASK_MISSING, text)
 }
 
 /// The names of the tasks that have a state file in a directory, sorted, those included whose file
@@ -251,8 +256,12 @@ pub fn list_tasks(dir: &Path) -> Result<Vec<String>> {
         }
         // The name stands in the file: a long file name holds only a hash of it. A file of ours
         // that cannot be read now (damaged, newer, locked) is still a task that people look for.
-        match super::db::Db::open_existing(&path).and_then(|db| db.task_name()) {
-            Ok(name) => tasks.push(name),
+        let named = Db::open_existing(&path).and_then(|(db, form)| match form {
+            Form::Empty => Ok(None),
+            _ => db.task_name().map(Some),
+        });
+        match named {
+            Ok(name) => tasks.extend(name),
             Err(e) if *e.code() == codes::STATE_FOREIGN => {}
             Err(_) => tasks.extend(path.file_stem().and_then(|s| task_of_stem(s.to_str()?))),
         }

@@ -13,7 +13,7 @@ use rusqlite::{Connection, Row};
 use serde_json::Value;
 
 use super::db::{Db, Inner, bad, from_json, misuse, now, to_json};
-use super::{StateStore, dir};
+use super::{StateStore, existing};
 use crate::error::Result;
 
 /// Answered commands are kept for reading up; older ones make room.
@@ -92,8 +92,7 @@ impl Mailbox {
     ///
     /// `TASK_MISSING`, `STATE_FOREIGN`, `STATE_NEWER`, `STATE_BUSY`, `STATE_IO`.
     pub fn open(dir: &Path, task: &str) -> Result<Self> {
-        let file = dir::require(dir, task)?;
-        Ok(Self { db: Arc::new(Db::open_existing(&file)?) })
+        Ok(Self { db: Arc::new(existing::open(dir, task)?) })
     }
 
     /// Posts a command and returns its number.

@@ -26,6 +26,7 @@ mod copy_model;
 mod db;
 mod ddl;
 mod dir;
+mod existing;
 mod mailbox;
 mod overrides;
 mod reader;

@@ -12,7 +12,7 @@ use super::mailbox::Command;
 use super::overrides::Override;
 use super::stream_model::{LaneState, OnlineDdl, PreparedXa, Skipped, Tracker};
 use super::task::{SourceRow, TaskRow};
-use super::{copy, ddl, dir, mailbox, overrides, stream, task, xa};
+use super::{copy, ddl, existing, mailbox, overrides, stream, task, xa};
 use crate::error::Result;
 use crate::event::{LaneId, SourceId};
 
@@ -39,8 +39,7 @@ impl StateReader {
     ///
     /// `TASK_MISSING`, `STATE_FOREIGN`, `STATE_NEWER`, `STATE_BUSY`, `STATE_IO`.
     pub fn open(dir: &Path, task: &str) -> Result<Self> {
-        let file = dir::require(dir, task)?;
-        Ok(Self { db: Arc::new(Db::open_existing(&file)?) })
+        Ok(Self { db: Arc::new(existing::open(dir, task)?) })
     }
 
     /// The task as a whole.
