@@ -30,6 +30,15 @@ impl MergedTargets {
     pub fn contains(&self, target: &TableName) -> bool {
         self.sources.get(target).is_some_and(|n| *n > 1)
     }
+
+    /// The same for a table or, without a table's name, for any table of a schema.
+    pub fn concerns(&self, target: &TableName) -> bool {
+        let merged = |t: &TableName| t.schema == target.schema && self.contains(t);
+        match target.table.is_empty() {
+            true => self.sources.keys().any(merged),
+            false => self.contains(target),
+        }
+    }
 }
 
 /// Filter, routes and what they mean for creating tables.

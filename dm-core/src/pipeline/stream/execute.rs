@@ -365,15 +365,16 @@ impl Stream<'_> {
 
     /// Whether a statement that was under way when the task died has run.
     fn compare(&mut self, record: &DdlRecord, ddl: &TargetDdl) -> Result<Ran> {
-        if self.ctx.sink.runs_once(ddl) {
-            return Ok(Ran::No);
-        }
         if let Err(error) = self.ctx.sink.await_ddl(ddl, &self.ctx.stop) {
             if error.code() == &codes::ASYNC_DDL_CANCELLED {
                 // It did not run. Whoever starts the task again wants it to.
                 self.ctx.state.remove_ddl(record.id)?;
             }
             return Err(error);
+        }
+        // Its mark tells, now that it does not run any more.
+        if self.ctx.sink.runs_once(ddl) {
+            return Ok(Ran::No);
         }
         let before = structures(record.ddl.before.iter().map(|(t, s)| (t, s.clone())))?;
         let mut texts = Vec::new();

@@ -27,6 +27,7 @@ mod recover;
 mod save;
 mod statement;
 mod unmarked;
+mod waiting;
 mod workers;
 mod xa;
 

@@ -365,7 +365,15 @@ impl Sink for MysqlSink {
             // The fence of the lane is held until the statement has ended.
             return Ok(());
         }
-        tidb::await_ddl(&mut self.shared.row_session()?, ddl, stop)
+        match tidb::await_ddl(&mut self.shared.row_session()?, ddl, stop) {
+            // Its marker tells whether it has run. If it still does, it is refused when it comes again: the
+            // marker has another name by then.
+            Err(error) if self.runs_once(ddl) && tidb::may_not_ask(&error) => {
+                log::warn!("{error}");
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     fn tables(&self) -> Result<Option<HashSet<TableName>>> {
