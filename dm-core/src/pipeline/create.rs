@@ -10,7 +10,7 @@ use crate::config::{OnlineDdlRules, OnlineDdlTable, TableSelector};
 use crate::ddl::{NameRole, ParseContext, Statement, parse};
 use crate::error::{Error, Result, codes};
 use crate::event::SourceId;
-use crate::schema::{SchemaCopy, TableInfo, TableSchema};
+use crate::schema::{Defaults, SchemaCopy, TableInfo, TableSchema};
 use crate::sink::{LoadTarget, OnDuplicate, Sink, TargetDdl};
 use crate::sql::{push_ident, quote_ident};
 
@@ -50,6 +50,8 @@ pub(crate) struct Creator {
     /// Tables of the copy, where the dump's arguments choose them.
     pub select: Option<TableSelector>,
     pub merged: Arc<MergedTargets>,
+    /// What the source fills in, where collations are written out (`collation_compatible: strict`).
+    pub collations: Option<Arc<Defaults>>,
     /// How online schema change tools name their tables, of which no row is carried; `None` when
     /// they are tables like any other.
     pub online: Option<Arc<OnlineDdlRules>>,
@@ -228,6 +230,13 @@ impl Creator {
         let context = ParseContext::in_schema(&info.name.schema);
         let statement = parse(&info.create_sql, &context)?;
         let statement = match statement.with_condition() {
+            Some(text) => parse(&text, &context)?,
+            None => statement,
+        };
+        let collated = self.collations.as_ref().and_then(|defaults| {
+            statement.with_collations(|charset| defaults.collation_of(charset), &defaults.collation)
+        });
+        let statement = match collated {
             Some(text) => parse(&text, &context)?,
             None => statement,
         };

@@ -351,6 +351,8 @@ impl Source for ScriptedSource {
             sql_mode: String::new(),
             charset: "utf8mb4".to_owned(),
             collation: "utf8mb4_0900_ai_ci".to_owned(),
+            explicit_defaults_for_timestamp: None,
+            charset_collations: None,
         })
     }
 

@@ -285,6 +285,15 @@ impl Stream<'_> {
             }
             _ => bare,
         };
+        let defaults = self.tracker.defaults();
+        let conditional = match self.ctx.creator.collations {
+            Some(_) => {
+                let text = conditional
+                    .with_collations(|charset| defaults.collation_of(charset), &defaults.collation);
+                reread_or(text, conditional)?
+            }
+            None => conditional,
+        };
         let mut tables = Vec::new();
         for name in judged(statement) {
             let t = self.ctx.creator.target(&name)?;
@@ -295,6 +304,9 @@ impl Stream<'_> {
         }
         let vars = &seen.query.vars;
         let collation = vars.charset.and_then(|c| charset::by_id(c.server));
+        // A source that tells its sessions, and a statement that may make columns.
+        let stamps =
+            vars.charset.is_some() && matches!(conditional.kind, K::CreateTable | K::AlterTable);
         self.ctx.sink.adapt(TargetDdl {
             sql: self.ctx.creator.splice(&conditional)?,
             lane: Some((self.ctx.task.clone(), self.ctx.lane.clone())),
@@ -307,6 +319,8 @@ impl Stream<'_> {
             sql_mode: Some(statement.context.sql_mode.to_string()),
             time_zone: vars.time_zone.clone(),
             collation_server: collation.map(|c| c.name(self.ctx.info.flavor).to_owned()),
+            explicit_defaults_for_timestamp: stamps
+                .then_some(defaults.explicit_defaults_for_timestamp),
             from: Some(self.ctx.info.flavor),
         })
     }

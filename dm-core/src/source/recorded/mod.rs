@@ -164,6 +164,8 @@ impl Source for RecordedSource {
             sql_mode: String::new(),
             charset: String::new(),
             collation: String::new(),
+            explicit_defaults_for_timestamp: None,
+            charset_collations: None,
         })
     }
 
