@@ -365,6 +365,49 @@ fn a_stop_does_not_wait_for_the_statement() {
     assert_eq!(stage.target.dump(), stage.source.dump());
 }
 
+/// Nobody looks when the statement ends, it has not run, and somebody has changed the table by hand: neither
+/// as before nor as after. A person sees the three structures and decides.
+#[test]
+fn an_outcome_that_nobody_can_tell_is_shown_with_three_structures() {
+    let dir = tempfile::tempdir().unwrap();
+    let stage = Stage::new(&KINDS, true, dir.path());
+    let running = migration(task(&KINDS), Arc::new(stage.source.clone()), stage.sink(), dir.path())
+        .build()
+        .spawn()
+        .unwrap();
+    let wait_for = |what: &dyn Fn() -> bool| {
+        let began = Instant::now();
+        while !what() {
+            assert!(began.elapsed() < PATIENCE);
+            std::thread::yield_now();
+        }
+    };
+    wait_for(&|| stage.rows("n") == KINDS.ahead);
+    assert_eq!(running.stop().unwrap(), Outcome::Stopped);
+    stage.target.run("db", ["ALTER TABLE t ADD COLUMN mine int"]).unwrap();
+    stage.gate.refuse(true);
+    stage.gate.set(false);
+    wait_for(&|| !stage.gate.is_held());
+    stage.gate.refuse(false);
+    let error = run(&KINDS, &stage.source, stage.sink(), dir.path()).unwrap_err();
+    assert_eq!(error.code().number, 36_208, "{error}");
+    let text = error.to_string();
+    let (_, shown) = text.split_once("`db`.`t` before: CREATE TABLE `db`.`t`").unwrap();
+    let (before, shown) = shown.split_once("; after it: CREATE TABLE `db`.`t`").unwrap();
+    let (after, now) = shown.split_once("; now: CREATE TABLE `db`.`t`").unwrap();
+    assert!(!before.contains("`w`") && !before.contains("`mine`"), "{text}");
+    assert!(after.contains("`w`") && !after.contains("`mine`"), "{text}");
+    assert!(now.contains("`mine`"), "{text}");
+    assert!(error.advice().contains("dm handle-error t -s s skip"), "{}", error.advice());
+    // By hand it is made what it is behind the statement.
+    let by_hand = "ALTER TABLE t DROP COLUMN mine, ADD COLUMN w int NOT NULL DEFAULT 7";
+    stage.target.run("db", [by_hand]).unwrap();
+    let skip = HandleError { sources: Vec::new(), position: None, operation: Operation::Skip };
+    assert!(all_went_well(&skip.run(dir.path(), "t").unwrap()));
+    assert_eq!(run(&KINDS, &stage.source, stage.sink(), dir.path()).unwrap(), Outcome::Finished);
+    assert_eq!(stage.target.dump(), stage.source.dump());
+}
+
 /// The statement is refused in the end: the task stops at it, as at one that nothing went on beside, and an
 /// operator's word helps. What went on is not done again.
 pub fn refused_late(story: &'static Story, instead: &str) {

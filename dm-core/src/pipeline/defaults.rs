@@ -20,6 +20,9 @@ pub(crate) fn defaults_of(info: &SourceInfo) -> Defaults {
     if let Some(explicit) = info.explicit_defaults_for_timestamp {
         defaults.explicit_defaults_for_timestamp = explicit;
     }
+    if let Some(format) = &info.row_format {
+        format.clone_into(&mut defaults.row_format);
+    }
     if let Some(collations) = &info.charset_collations {
         defaults.set_charset_collations(collations);
     }
@@ -62,6 +65,7 @@ mod tests {
             charset: "gbk".to_owned(),
             collation: "gbk_bin".to_owned(),
             explicit_defaults_for_timestamp: explicit,
+            row_format: Some("compact".to_owned()),
             charset_collations: Some("utf8mb4=utf8mb4_unicode_ci".to_owned()),
         }
     }
@@ -72,7 +76,7 @@ mod tests {
         assert_eq!((defaults.charset.as_str(), defaults.collation.as_str()), ("gbk", "gbk_bin"));
         assert_eq!(defaults.collation_of("utf8mb4"), "utf8mb4_unicode_ci");
         assert!(!defaults.explicit_defaults_for_timestamp);
-        assert_eq!(defaults.lower_case_table_names, 1);
+        assert_eq!((defaults.lower_case_table_names, defaults.row_format.as_str()), (1, "compact"));
         let unknown = defaults_of(&info(Flavor::MySql, "8.4.0", None));
         assert!(unknown.explicit_defaults_for_timestamp, "as it is compiled in");
     }

@@ -352,6 +352,7 @@ impl Source for ScriptedSource {
             charset: "utf8mb4".to_owned(),
             collation: "utf8mb4_0900_ai_ci".to_owned(),
             explicit_defaults_for_timestamp: None,
+            row_format: None,
             charset_collations: None,
         })
     }

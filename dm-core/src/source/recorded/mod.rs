@@ -165,6 +165,7 @@ impl Source for RecordedSource {
             charset: String::new(),
             collation: String::new(),
             explicit_defaults_for_timestamp: None,
+            row_format: None,
             charset_collations: None,
         })
     }
