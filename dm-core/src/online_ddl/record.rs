@@ -70,11 +70,6 @@ impl Change {
             server,
         });
         QueryEvent {
-            thread_id: 0,
-            exec_seconds: 0,
-            error_code: 0,
-            schema: self.schema.clone().into(),
-            sql: self.sql.clone().into_bytes().into(),
             vars: QueryVars {
                 sql_mode: self.sql_mode,
                 time_zone: self.time_zone.clone(),
@@ -83,6 +78,7 @@ impl Change {
                 flags2: self.flags,
                 ..QueryVars::default()
             },
+            ..QueryEvent::of(self.schema.clone(), self.sql.clone().into_bytes())
         }
     }
 
