@@ -189,9 +189,13 @@ impl Creator {
                 sql.push_str(" DEFAULT CHARACTER SET ");
                 sql.push_str(&schema.charset);
             }
-            if !schema.collation.is_empty() {
+            let collation = match (&self.collations, schema.collation.as_str()) {
+                (Some(defaults), "") => defaults.collation_of(&schema.charset),
+                (_, told) => told.to_owned(),
+            };
+            if !collation.is_empty() {
                 sql.push_str(" COLLATE ");
-                sql.push_str(&schema.collation);
+                sql.push_str(&collation);
             }
             create(sink, sql, TableName::schema_only(target.schema))?;
         }
