@@ -136,6 +136,9 @@ pub fn both<T: Fn(Flavor, &'static Server, &'static Server)>(test: T) {
     });
 }
 
+/// A server that says nothing for so long has said what it was asked for.
+const QUIET: std::time::Duration = std::time::Duration::from_millis(30);
+
 /// Passes connections on and replaces bytes of what the server says by as many others.
 pub fn rewriting(address: &Address, change: fn(&mut [u8])) -> Address {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -149,8 +152,15 @@ pub fn rewriting(address: &Address, change: fn(&mut [u8])) -> Address {
             std::thread::spawn(move || std::io::copy(&mut a, &mut b));
             let (mut from, mut to) = (server, client);
             std::thread::spawn(move || {
-                let mut block = [0; 65_536];
-                while let Ok(count @ 1..) = from.read(&mut block) {
+                let mut block = vec![0; 1 << 20];
+                while let Ok(mut count @ 1..) = from.read(&mut block) {
+                    // What is replaced must not come in two parts: a long answer is read to its end.
+                    let _ = from.set_read_timeout((count >= 4_096).then_some(QUIET));
+                    while count >= 4_096 && count < block.len() {
+                        let Ok(more @ 1..) = from.read(&mut block[count..]) else { break };
+                        count += more;
+                    }
+                    let _ = from.set_read_timeout(None);
                     change(&mut block[..count]);
                     if to.write_all(&block[..count]).is_err() {
                         return;

@@ -211,7 +211,9 @@ fn safe_mode_may_be_asked_for() {
     place.json(&["pause-task", "test"]);
     let resumed = place.json(&["resume-task", "test", "--safe-mode", "1h"]);
     assert!(resumed["sources"][0]["msg"].as_str().unwrap().contains("3600 s"), "{resumed:#}");
-    assert_eq!(place.status("source-1")["safeMode"]["on"], true);
+    wait::until("safe mode is told", PATIENCE, || {
+        place.status("source-1")["safeMode"]["on"] == true
+    });
     to.run(DB, "INSERT INTO t VALUES (3, 'foreign')");
     from.run(DB, "INSERT INTO t VALUES (3, 'three'), (4, 'four')");
     wait_rows(to, "t", 4);
@@ -270,7 +272,7 @@ fn commands_are_answered_while_the_target_is_locked() {
     let began = Instant::now();
     place.json(&["query-status", "test"]);
     place.json(&["pause-task", "test"]);
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(45), "{:?}", began.elapsed());
     assert_eq!(place.stage("source-1"), "Paused");
     place.json(&["resume-task", "test"]);
     // Two at once: both are answered, and one of them holds.
