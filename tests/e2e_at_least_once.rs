@@ -7,15 +7,13 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
-
 use mysql::prelude::Queryable;
 use support::compare::{Target, assert_databases_equal};
 use support::dm::{DEADLINE, Dm, Process, Task};
 use support::random::Random;
 use support::server::{Address, Flavor, Server, external_target};
 use support::workload::{Load, run_big_transaction};
-use support::{env_number, leave_out, serial, wait};
+use support::{env_number, leave_out, serial};
 
 const DB: &str = "w";
 /// Small chunks, so that a kill falls between many of them.
@@ -37,16 +35,6 @@ fn poor(to: &Server) -> Address {
     Address { user: "poor".to_owned(), password: "s3cret".to_owned(), ..to.address.clone() }
 }
 
-fn kill_round(dm: &Dm, random: &mut Random, most_ms: u64) {
-    let mut process = dm.start(&[]);
-    let end = Instant::now() + Duration::from_millis(20 + random.below(most_ms));
-    while Instant::now() < end {
-        wait::pass(Duration::from_millis(10));
-        process.must_run();
-    }
-    process.kill();
-}
-
 fn killed_without_marks(flavor: Flavor, gtid: bool) {
     if external_target().is_some() {
         return leave_out("at least once", "makes a user at the target");
@@ -63,7 +51,7 @@ fn killed_without_marks(flavor: Flavor, gtid: bool) {
     let mut random = Random::new(seed);
     let load = Load::start(from, DB, seed, 4, 300);
     for round in 0..env_number("DM_TEST_KILLS", 6) {
-        kill_round(&dm, &mut random, 1_500);
+        load.kill_meanwhile(dm.start(&[]), &mut random, 450);
         // No ALTER TABLE falls into the copy of its table here: that is tested elsewhere.
         from.run(
             DB,
@@ -101,13 +89,7 @@ fn a_table_without_a_key_is_refused_unless_that_is_allowed() {
         return leave_out("at least once", "makes a user at the target");
     }
     let _one = serial();
-    let (Some(from), Some(to)) =
-        (Server::shared(Flavor::Mysql, "src"), Server::target(Flavor::Mysql))
-    else {
-        return;
-    };
-    from.clear();
-    to.clear();
+    let Some((from, to)) = Server::pair(Flavor::Mysql) else { return };
     let address = poor(to);
     from.run(
         "",
@@ -149,13 +131,7 @@ fn what_a_killed_process_sent_last_does_not_win_without_marks() {
         return leave_out("at least once", "makes a user at the target");
     }
     let _one = serial();
-    let (Some(from), Some(to)) =
-        (Server::shared(Flavor::Mysql, "src"), Server::target(Flavor::Mysql))
-    else {
-        return;
-    };
-    from.clear();
-    to.clear();
+    let Some((from, to)) = Server::pair(Flavor::Mysql) else { return };
     let address = poor(to);
     from.run(
         "",

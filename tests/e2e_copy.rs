@@ -49,10 +49,7 @@ fn put_off(to: &Server) -> u64 {
 }
 
 fn stage(flavor: Flavor) -> Option<(&'static Server, &'static Server)> {
-    let (from, to) = (Server::shared(flavor, "src")?, Server::target(flavor)?);
-    from.clear();
-    to.clear();
-    Some((from, to))
+    Server::pair(flavor)
 }
 
 fn set_up(from: &Server, to: &Server) -> Dm {

@@ -8,7 +8,7 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mysql::prelude::Queryable;
 use support::compare::{Target, assert_databases_equal};
@@ -30,17 +30,6 @@ fn task<'a>(sources: &'a [&'a Address], to: &'a Address) -> Task<'a> {
     task
 }
 
-/// Lets it run for a while and kills it; the next start follows at once.
-fn kill_round(dm: &Dm, random: &mut Random, most_ms: u64) {
-    let mut process = dm.start(&[]);
-    let end = Instant::now() + Duration::from_millis(20 + random.below(most_ms));
-    while Instant::now() < end {
-        wait::pass(Duration::from_millis(10));
-        process.must_run();
-    }
-    process.kill();
-}
-
 /// The copy and the first part of the stream, again and again on an empty target.
 fn killed_while_copying(flavor: Flavor) {
     let _one = serial();
@@ -54,7 +43,7 @@ fn killed_while_copying(flavor: Flavor) {
         let dm = Dm::set_up(&task(&sources, to));
         let load = Load::start(from, DB, seed, 2, 150);
         for _ in 0..4 {
-            kill_round(&dm, &mut random, 900);
+            load.kill_meanwhile(dm.start(&[]), &mut random, 135);
         }
         load.finish();
         dm.catch_up().expect_success();
@@ -87,7 +76,7 @@ fn killed_while_streaming(flavor: Flavor, gtid: bool) {
         if round % 4 == 3 {
             run_big_transaction(from, DB, 5_000);
         }
-        kill_round(&dm, &mut random, 1_500);
+        load.kill_meanwhile(dm.start(&[]), &mut random, 750);
     }
     load.finish();
     dm.catch_up().expect_success();
@@ -122,7 +111,7 @@ fn killed_while_writing_sqlite() {
     let mut random = Random::new(seed);
     let load = Load::start(from, DB, seed, 2, 200);
     for _ in 0..env_number("DM_TEST_KILLS", 8) {
-        kill_round(&dm, &mut random, 900);
+        load.kill_meanwhile(dm.start(&[]), &mut random, 180);
     }
     load.finish();
     dm.catch_up().expect_success();

@@ -104,13 +104,7 @@ fn a_copy_killed_near_its_end_goes_on_with_the_rest() {
     if external_target().is_some() {
         return leave_out("a killed copy of many rows", "the target's counters are asked");
     }
-    let (Some(from), Some(to)) =
-        (Server::shared(Flavor::Mysql, "src"), Server::target(Flavor::Mysql))
-    else {
-        return;
-    };
-    from.clear();
-    to.clear();
+    let Some((from, to)) = Server::pair(Flavor::Mysql) else { return };
     let seed = Random::seed();
     println!("DM_TEST_SEED={seed}");
     let patience = Duration::from_secs(120 + rows / 1_000);

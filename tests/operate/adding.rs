@@ -81,9 +81,7 @@ fn a_table_that_is_let_in_and_missing_is_copied() {
     let Some((from, to)) = servers() else { return };
     let db = crate::place::DB;
     let place = Place::new(&[from], to);
-    place.json(&["start-task", "task.yaml"]);
-    wait_rows(to, "t", 2);
-    place.wait_sync("source-1");
+    place.start(to);
     // Made and filled where no binlog tells of it.
     let made = format!(
         "SET sql_log_bin = 0; CREATE TABLE {db}.u (id INT PRIMARY KEY, v VARCHAR(20)); \

@@ -41,9 +41,7 @@ fn it_answers_while_a_lock_is_held_and_while_a_statement_runs() {
     let _one = serial();
     let Some((from, to)) = servers() else { return };
     let place = place(&from.address, &to.address);
-    place.json(&["start-task", "task.yaml"]);
-    wait_rows(to, "t", 2);
-    place.wait_sync("source-1");
+    place.start(to);
     let mut holder = to.conn();
     holder.query_drop("BEGIN").unwrap();
     holder.query_drop(format!("SELECT * FROM {DB}.t WHERE id = 1 FOR UPDATE")).unwrap();
@@ -74,9 +72,7 @@ fn it_answers_while_the_source_is_silent() {
     let Some((from, to)) = servers() else { return };
     let proxy = Proxy::start(&from.address.host, from.address.port);
     let place = place(&through(&proxy, from), &to.address);
-    place.json(&["start-task", "task.yaml"]);
-    wait_rows(to, "t", 2);
-    place.wait_sync("source-1");
+    place.start(to);
     proxy.black_hole(true);
     from.run(DB, "INSERT INTO t VALUES (3, 'three')");
     answers_and_stops(&place);

@@ -17,9 +17,7 @@ fn a_changed_file_is_taken_by_a_resume() {
     let _one = serial();
     let Some((from, to)) = servers() else { return };
     let place = Place::new(&[from], to);
-    place.json(&["start-task", "task.yaml"]);
-    wait_rows(to, "t", 2);
-    place.wait_sync("source-1");
+    place.start(to);
     let owner = place.owner("test");
     let before = std::fs::read_to_string(place.path().join("task.yaml")).unwrap();
     from.run(DB, "DELETE FROM t WHERE id = 1");

@@ -170,9 +170,7 @@ fn a_duplicate_key_pauses_its_source_alone_and_a_resume_gets_over_it() {
     second.clear();
     fill(second, "u");
     let place = Place::new(&[first, second], to);
-    place.json(&["start-task", "task.yaml"]);
-    wait_rows(to, "t", 2);
-    place.wait_sync("source-1");
+    place.start(to);
     wait_rows(to, "u", 2);
     to.run(DB, "INSERT INTO t VALUES (3, 'foreign')");
     first.run(DB, "INSERT INTO t VALUES (3, 'three'), (4, 'four')");
@@ -205,9 +203,7 @@ fn safe_mode_may_be_asked_for() {
     let _one = serial();
     let Some((from, to)) = servers() else { return };
     let place = Place::new(&[from], to);
-    place.json(&["start-task", "task.yaml"]);
-    wait_rows(to, "t", 2);
-    place.wait_sync("source-1");
+    place.start(to);
     place.json(&["pause-task", "test"]);
     let resumed = place.json(&["resume-task", "test", "--safe-mode", "1h"]);
     assert!(resumed["sources"][0]["msg"].as_str().unwrap().contains("3600 s"), "{resumed:#}");
@@ -263,9 +259,7 @@ fn commands_are_answered_while_the_target_is_locked() {
     let _one = serial();
     let Some((from, to)) = servers() else { return };
     let place = Place::new(&[from], to);
-    place.json(&["start-task", "task.yaml"]);
-    wait_rows(to, "t", 2);
-    place.wait_sync("source-1");
+    place.start(to);
     let mut lock = to.conn();
     crate::support::sql::run(&mut lock, &format!("LOCK TABLES {DB}.t WRITE"));
     from.run(DB, "INSERT INTO t VALUES (3, 'three'); ALTER TABLE t ADD COLUMN w INT");

@@ -3,14 +3,13 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::Duration;
 
 use mysql::prelude::Queryable as _;
 
 use crate::place::{DB, servers};
 use crate::support::compare::Target;
 use crate::support::dm::{DEADLINE, Dm, Task};
-use crate::support::{env_number, http, leave_out, serial, wait};
+use crate::support::{env_number, http, leave_out, serial};
 
 /// Processor time, in seconds, of the processes that this one has waited for (proc(5), `stat`, fields 16
 /// and 17, in hundredths).
@@ -38,7 +37,6 @@ fn round(dm: &Dm, looks: bool) -> (f64, u32) {
                 let _ = stream.read_to_end(&mut Vec::new());
             }
             looked += 1;
-            wait::pass(Duration::from_millis(20));
         }
     }
     run.wait(DEADLINE).expect_success();

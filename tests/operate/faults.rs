@@ -29,9 +29,7 @@ fn what_passes_by_itself_is_waited_for() {
     let Some((from, to)) = servers() else { return };
     let proxy = Proxy::start(&to.address.host, to.address.port);
     let place = place(&from.address, &through(&proxy, to));
-    place.json(&["start-task", "task.yaml"]);
-    wait_rows(to, "t", 2);
-    place.wait_sync("source-1");
+    place.start(to);
     proxy.refuse(true);
     proxy.cut();
     from.run(DB, "INSERT INTO t VALUES (3, 'three')");
@@ -57,9 +55,7 @@ fn a_target_that_swallows_packets_holds_up_no_command() {
     let Some((from, to)) = servers() else { return };
     let proxy = Proxy::start(&to.address.host, to.address.port);
     let place = place(&from.address, &through(&proxy, to));
-    place.json(&["start-task", "task.yaml"]);
-    wait_rows(to, "t", 2);
-    place.wait_sync("source-1");
+    place.start(to);
     proxy.black_hole(true);
     from.run(DB, "INSERT INTO t VALUES (3, 'three'), (4, 'four')");
     let began = Instant::now();

@@ -205,9 +205,7 @@ fn a_wrong_password(flavor: Flavor) {
         Address { user: "changing".into(), password: "right".into(), ..server.address.clone() }
     };
     let place = place(&login(from), &login(to), &[DB]);
-    place.json(&["start-task", "task.yaml"]);
-    wait_rows(to, "t", 2);
-    place.wait_sync("source-1");
+    place.start(to);
     for (server, scope, id) in [(from, "upstream", 3), (to, "downstream", 4)] {
         server.run("", "ALTER USER changing@'%' IDENTIFIED BY 'wrong'");
         let ours = "SELECT id FROM information_schema.processlist WHERE user = 'changing'";
@@ -262,9 +260,7 @@ fn a_target_that_is_full() {
         ("    syncer-config-name: one\n", "syncers:\n  one: {worker-count: 1, batch: 1}\n");
     let place = Place::of(&task);
     place.json(&["operate-source", "create", "source-1.yaml"]);
-    place.json(&["start-task", "task.yaml"]);
-    wait_rows(to, "t", 2);
-    place.wait_sync("source-1");
+    place.start(to);
     // It is full as a disk is, and sooner.
     to.run(DB, "SET max_heap_table_size = 16384; ALTER TABLE t ENGINE = MEMORY");
     let rows: Vec<String> =
@@ -296,9 +292,7 @@ fn a_purged_binlog(flavor: Flavor) {
     to.clear();
     fill(from, "t");
     let place = place(&from.address, &to.address, &[DB]);
-    place.json(&["start-task", "task.yaml"]);
-    wait_rows(to, "t", 2);
-    place.wait_sync("source-1");
+    place.start(to);
     place.json(&["stop-task", "test"]);
     from.run(DB, "INSERT INTO t VALUES (3, 'never read')");
     from.reset_binlog();

@@ -56,6 +56,13 @@ impl Place {
         Self { dm, program: None }
     }
 
+    /// Starts the task in the background and waits until it follows, the two rows of `t` copied.
+    pub fn start(&self, to: &Server) {
+        self.json(&["start-task", "task.yaml"]);
+        wait_rows(to, "t", 2);
+        self.wait_sync("source-1");
+    }
+
     /// Calls the program by another name from now on.
     pub fn call_as(&mut self, name: &str) {
         let link = self.dm.path().join(name);

@@ -166,9 +166,7 @@ fn a_paused_task_takes_a_structure() {
     let _one = serial();
     let Some((from, to)) = servers() else { return };
     let place = Place::new(&[from], to);
-    place.json(&["start-task", "task.yaml"]);
-    wait_rows(to, "t", 2);
-    place.wait_sync("source-1");
+    place.start(to);
     place.json(&["pause-task", "test"]);
     let args = ["operate-schema", "set", "test", "t.sql", "-d", DB, "-t", "t"];
     place.dm.write("t.sql", "CREATE TABLE t (id INT PRIMARY KEY)");

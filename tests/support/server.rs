@@ -228,6 +228,14 @@ impl Server {
         Some(server)
     }
 
+    /// A source and the target of the tests, both empty; `None` when servers are not installed.
+    pub fn pair(flavor: Flavor) -> Option<(&'static Self, &'static Self)> {
+        let (from, to) = (Self::shared(flavor, "src")?, Self::target(flavor)?);
+        from.clear();
+        to.clear();
+        Some((from, to))
+    }
+
     /// The target of the tests: a server of this flavor, or the one that `DM_TEST_TARGET` names.
     ///
     /// An external target must be empty at first. A database `dm_test_owned` then says that these

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
 
+use super::dm::Process;
 use super::random::Random;
 use super::server::{Address, Flavor, Server};
 use super::{sql, wait};
@@ -294,9 +295,7 @@ impl Load {
     /// A source with the database and its tables, and an empty target; `None` when servers are
     /// not installed. The seed is printed for a repetition.
     pub fn stage(db: &str, flavor: Flavor) -> Option<(&'static Server, &'static Server, u64)> {
-        let (from, to) = (Server::shared(flavor, "src")?, Server::target(flavor)?);
-        from.clear();
-        to.clear();
+        let (from, to) = Server::pair(flavor)?;
         let seed = Random::seed();
         println!("DM_TEST_SEED={seed}");
         Self::prepare(from, db, seed);
@@ -347,6 +346,13 @@ impl Load {
     /// Transactions that went through so far.
     pub fn done(&self) -> u64 {
         self.done.load(Ordering::SeqCst)
+    }
+
+    /// Lets a process run until up to `most` further transactions went through, and kills it.
+    pub fn kill_meanwhile(&self, mut process: Process, random: &mut Random, most: u64) {
+        self.advance(1 + random.below(most));
+        process.must_run();
+        process.kill();
     }
 
     /// Waits until `more` further transactions went through.

@@ -23,6 +23,20 @@ pub struct QueryEvent<'a> {
     pub vars: QueryVars,
 }
 
+impl<'a> QueryEvent<'a> {
+    /// A statement of which nothing else is known.
+    pub fn of(schema: impl Into<Cow<'a, str>>, sql: impl Into<Cow<'a, [u8]>>) -> Self {
+        Self {
+            thread_id: 0,
+            exec_seconds: 0,
+            error_code: 0,
+            schema: schema.into(),
+            sql: sql.into(),
+            vars: QueryVars::default(),
+        }
+    }
+}
+
 /// What the server recorded of a statement's session. Absent values were not recorded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -62,17 +62,13 @@ impl Change {
             server,
         });
         QueryEvent {
-            thread_id: 0,
-            exec_seconds: 0,
-            error_code: 0,
-            schema: self.schema.clone().into(),
-            sql: self.sql.clone().into_bytes().into(),
             vars: QueryVars {
                 sql_mode: self.sql_mode,
                 time_zone: self.time_zone.clone(),
                 charset,
                 ..QueryVars::default()
             },
+            ..QueryEvent::of(self.schema.clone(), self.sql.clone().into_bytes())
         }
     }
 

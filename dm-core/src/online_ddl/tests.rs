@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use regex::Regex;
 
 use super::*;
-use crate::binlog::{QueryEvent, QueryVars};
+use crate::binlog::QueryEvent;
 use crate::config::OnlineDdlRules;
 use crate::ddl::{ParseContext, Statement, parse};
 use crate::error::Result;
@@ -24,14 +24,7 @@ fn read_sql(sql: &str) -> Statement {
 }
 
 fn heard(sql: &str, position: usize) -> Change {
-    let query = QueryEvent {
-        thread_id: 0,
-        exec_seconds: 0,
-        error_code: 0,
-        schema: "shop".into(),
-        sql: sql.as_bytes().into(),
-        vars: QueryVars::default(),
-    };
+    let query = QueryEvent::of("shop", sql.as_bytes());
     Change::new(sql, &query, 0, position.to_string())
 }
 

@@ -532,7 +532,7 @@ fn many_tables_and_chunks_stay_quick() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(crate::testing::model::few(32))]
 
     /// Whatever order chunks arrive in, and however often: counts are those of the set.
     #[test]

@@ -13,6 +13,8 @@
 pub mod build;
 mod check;
 mod fault;
+#[cfg(test)]
+pub(crate) mod model;
 mod scripted;
 mod scripted_snapshot;
 mod sink_checks;

@@ -13,7 +13,7 @@ use dm_filter::{ColumnInfo, Columns, RowOp, TableName};
 
 use super::build;
 use super::scripted_snapshot::ScriptedSnapshot;
-use crate::binlog::{QueryEvent, QueryVars};
+use crate::binlog::QueryEvent;
 use crate::error::{Error, Result, Scope, codes};
 use crate::event::{ApplyMode, LaneId, RowBlock, SourceId, SourceTable, TablePlan};
 use crate::position::{BinlogFile, BinlogPos, Flavor, Gtid, GtidSet, Position, Sid};
@@ -269,14 +269,7 @@ impl ScriptedSource {
 }
 
 fn query(schema: &str, sql: &str) -> QueryEvent<'static> {
-    QueryEvent {
-        thread_id: 1,
-        exec_seconds: 0,
-        error_code: 0,
-        schema: schema.to_owned().into(),
-        sql: sql.as_bytes().to_vec().into(),
-        vars: QueryVars::default(),
-    }
+    QueryEvent { thread_id: 1, ..QueryEvent::of(schema.to_owned(), sql.as_bytes().to_vec()) }
 }
 
 impl Script {

@@ -143,7 +143,7 @@ static CASES: LazyLock<Vec<(Flavor, Vec<Vec<u8>>)>> = LazyLock::new(|| {
 });
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(crate::testing::model::few(48))]
 
     #[test]
     fn changed_events_are_answered(

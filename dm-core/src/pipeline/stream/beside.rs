@@ -54,7 +54,7 @@ use super::group::{Event, Group};
 use super::operator::ALONE;
 use super::outcome::short;
 use super::statement::Seen;
-use crate::binlog::{QueryEvent, QueryVars};
+use crate::binlog::QueryEvent;
 use crate::ddl::{Body, NameRole, Statement};
 use crate::error::{Error, Result};
 use crate::pipeline::LanePart;
@@ -332,14 +332,7 @@ impl Stream<'_> {
 
     /// The error of the statement itself, wherever the reader is by now.
     fn located_beside(&self, error: Error, place: &Place) -> Error {
-        let query = QueryEvent {
-            thread_id: 0,
-            exec_seconds: 0,
-            error_code: 0,
-            schema: "".into(),
-            sql: Vec::new().into(),
-            vars: QueryVars::default(),
-        };
+        let query = QueryEvent::of("", Vec::new());
         let (start, end) = (&place.start, &place.end);
         let seen = Seen { query: &query, text: &place.text, start, end, at: 0, in_txn: false };
         let error = self.with_commands(error, &seen).origin(&place.text);

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use super::Stream;
 use super::operator::{OPERATOR, shell_word};
 use super::statement::Seen;
-use crate::binlog::{QueryEvent, QueryVars};
+use crate::binlog::QueryEvent;
 use crate::error::{Error, Result, codes};
 use crate::position::BinlogPos;
 use crate::state::OverrideAction;
@@ -64,14 +64,7 @@ impl Stream<'_> {
             .workaround("Give the position at which the transaction begins."));
         }
         log::info!("{} statements are run before the rows at {place} by the operator", list.len());
-        let query = QueryEvent {
-            thread_id: 0,
-            exec_seconds: 0,
-            error_code: 0,
-            schema: "".into(),
-            sql: Vec::new().into(),
-            vars: QueryVars::default(),
-        };
+        let query = QueryEvent::of("", Vec::new());
         let seen = Seen { query: &query, text: "", start: place, end, at, in_txn: true };
         self.run_given(list, OPERATOR, &seen)
     }

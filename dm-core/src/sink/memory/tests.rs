@@ -112,7 +112,7 @@ fn another_sources_row_never_gives_way() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(crate::testing::model::few(64))]
 
     /// A history of valid changes, applied exactly, then again from any place in idempotent mode:
     /// the same rows, as long as it is applied to its end.

@@ -26,7 +26,7 @@ use std::time::Instant;
 
 use super::Shared;
 use super::marks::{
-    Earlier, GIVE_UP_AFTER, KILL_AFTER, STATEMENTS, lock_name, release_lock, take_lock,
+    Earlier, GIVE_UP_AFTER, KILL_AFTER, STATEMENTS, lock_name, pass_lock, take_lock,
 };
 use super::session::Session;
 use crate::ddl::Flavor;
@@ -150,12 +150,10 @@ impl Shared {
         }
         for worker in self.marks.workers(session, task, lane)? {
             let name = lock_name(task, lane, worker);
-            take_lock(session, &name, Earlier::Killed, stop)?;
-            release_lock(session, &name)?;
+            pass_lock(session, &name, Earlier::Killed, stop)?;
         }
         let name = lock_name(task, lane, STATEMENTS);
-        take_lock(session, &name, Earlier::Waited, stop)?;
-        release_lock(session, &name)
+        pass_lock(session, &name, Earlier::Waited, stop)
     }
 
     /// Waits until an earlier statement of a lane has ended, and makes the next one wait for this

@@ -451,3 +451,6 @@ impl Group {
         vec![s]
     }
 }
+
+#[cfg(test)]
+mod tests;

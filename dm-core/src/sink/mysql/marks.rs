@@ -488,8 +488,18 @@ pub(super) fn take_lock(
     }
 }
 
-/// Gives a lock back that was taken only to wait for its holder.
-pub(super) fn release_lock(session: &mut Session, name: &str) -> Result {
+/// Waits until nobody holds a lock.
+///
+/// # Errors
+///
+/// As [`take_lock`].
+pub(super) fn pass_lock(
+    session: &mut Session,
+    name: &str,
+    earlier: Earlier,
+    stop: &AtomicBool,
+) -> Result {
+    take_lock(session, name, earlier, stop)?;
     session.value(&format!("SELECT RELEASE_LOCK({})", literal(name)))?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Shared;
 use super::fence::Fence;
-use super::marks::{Earlier, STATEMENTS, literal, lock_name, release_lock, take_lock};
+use super::marks::{Earlier, STATEMENTS, literal, lock_name, pass_lock, take_lock};
 use super::session::Session;
 use crate::error::{Error, Result, codes};
 use crate::event::LaneId;
@@ -96,12 +96,10 @@ impl Shared {
         let free = free.into_iter().next().unwrap_or_default();
         for (name, free) in names.iter().zip(free) {
             if free.as_deref() != Some("1") {
-                take_lock(session, name, Earlier::Killed, stop)?;
-                release_lock(session, name)?;
+                pass_lock(session, name, Earlier::Killed, stop)?;
             }
         }
         let name = lock_name(task, lane, STATEMENTS);
-        take_lock(session, &name, Earlier::Waited, stop)?;
-        release_lock(session, &name)
+        pass_lock(session, &name, Earlier::Waited, stop)
     }
 }
