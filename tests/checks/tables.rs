@@ -93,6 +93,12 @@ fn tables_without_keys_and_targets_that_want_them() {
     both(|flavor, from, to| {
         from.run("w", "CREATE TABLE bare (v INT)");
         ALL.check(from, to).passes().finds("primary key", "warn", &["bare", "PRIMARY KEY"]);
+        // With one of two warnings printed, what is left out is told.
+        from.run("w", "CREATE TABLE naked (v INT)");
+        let dm = ALL.set_up(from, to);
+        let told = dm.other(&["check-task", "task.yaml", "-s", "source-1.yaml", "-w", "1"]);
+        assert!(told.stdout.contains("warning: and 1 more"), "{}", told.stdout);
+        from.run("w", "DROP TABLE naked");
         let variable =
             if flavor.is_mysql() { "sql_require_primary_key" } else { "innodb_force_primary_key" };
         let name = "sql_require_primary_key check";

@@ -216,6 +216,18 @@ fn safe_mode_may_be_asked_for() {
     let value: String = to.value(&format!("SELECT v FROM {DB}.t WHERE id = 3"));
     assert_eq!(value, "three");
     place.dm(&["resume-task", "test", "--safe-mode", "soon"]).expect_failure(&["soon"]);
+    // Up to a place in the binlog, here the end of what is being written while it is paused.
+    place.json(&["pause-task", "test"]);
+    to.run(DB, "INSERT INTO t VALUES (5, 'foreign')");
+    from.run(DB, "INSERT INTO t VALUES (5, 'five'), (6, 'six')");
+    let end = from.position();
+    let upto = format!("{}:{}", end.file, end.pos);
+    let resumed = place.json(&["resume-task", "test", "--safe-mode", &upto]);
+    let said = resumed["sources"][0]["msg"].as_str().unwrap();
+    assert!(said.contains(&end.file) && said.contains("idempotently"), "{said}");
+    wait_rows(to, "t", 6);
+    let value: String = to.value(&format!("SELECT v FROM {DB}.t WHERE id = 5"));
+    assert_eq!(value, "five");
     place.json(&["stop-task", "test"]);
 }
 
