@@ -4,7 +4,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
@@ -101,6 +101,20 @@ impl Place {
             out: text(output.stdout),
             err: text(output.stderr),
         }
+    }
+
+    /// A command on a terminal of its own, whose keys and whose screen the child has; `None` where there is
+    /// no program that makes one.
+    fn on_a_terminal(&self, args: &str) -> Option<Child> {
+        let program = self.command(&[]).get_program().to_string_lossy().into_owned();
+        let mut script = Command::new("script");
+        script.args(["-qec", &format!("'{program}' {args} --state-dir dm-state"), "/dev/null"]);
+        script.current_dir(self.path()).stdin(Stdio::piped());
+        let child = script.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok();
+        if child.is_none() {
+            eprintln!("no program `script`: the terminal is left out");
+        }
+        child
     }
 
     /// A task that has run before, as its state file tells.
@@ -306,15 +320,7 @@ fn watch_draws_tasks() {
     place.dm(&["watch"]).status(0).out(&["no task in this state directory"]);
     place.with_state();
     place.dm(&["watch", "shop"]).status(0).out(&["shop", "source a", "it broke"]);
-    let program = place.command(&[]).get_program().to_string_lossy().into_owned();
-    let mut script = Command::new("script");
-    let watch = format!("'{program}' watch --interval 0.2 --state-dir dm-state");
-    script.args(["-qec", &watch, "/dev/null"]).current_dir(place.path());
-    let (stdin, stdout) = (Stdio::piped(), Stdio::piped());
-    let Ok(mut child) = script.stdin(stdin).stdout(stdout).stderr(Stdio::null()).spawn() else {
-        eprintln!("no program `script`: the terminal is left out");
-        return;
-    };
+    let Some(mut child) = place.on_a_terminal("watch --interval 0.2") else { return };
     let mut shown = String::new();
     let mut screen = BufReader::new(child.stdout.take().unwrap());
     // Each picture begins with an empty screen.
@@ -327,6 +333,27 @@ fn watch_draws_tasks() {
     screen.read_to_string(&mut shown).unwrap();
     assert!(child.wait().unwrap().success(), "{shown}");
     assert!(shown.contains("q and Enter ends") && shown.contains("it broke"), "{shown}");
+}
+
+/// What is removed is told, and nothing is removed before somebody has said yes.
+#[test]
+fn reset_asks() {
+    let place = Place::new();
+    place.with_state();
+    let state = place.path().join("dm-state/shop.db");
+    place.dm(&["reset", "shop"]).status(2).err(&["mysql-bin.000003, 154", "give --yes"]);
+    for (answer, said) in [("no", "nothing was removed"), ("yes", "task shop: removed")] {
+        assert!(state.exists(), "before {answer}");
+        let Some(mut child) = place.on_a_terminal("reset shop") else { return };
+        child.stdin.take().unwrap().write_all(format!("{answer}\n").as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let shown = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.success(), answer == "yes", "{shown}");
+        for words in ["this removes of task shop", "the rows at the target stay", said] {
+            assert!(shown.contains(words), "{words}: {shown}");
+        }
+    }
+    assert!(!state.exists());
 }
 
 /// What says how to reach a cluster is taken anywhere, and told with one line.
