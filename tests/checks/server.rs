@@ -53,6 +53,14 @@ fn settings_of_the_source() {
             ALL.check(from, to).passes().finds("binlog retention check", "warn", &["60 s"]);
         }
         ALL.check(from, to).silent("binlog retention check");
+        // Long enough for itself, and not for a copy that takes its time.
+        {
+            let _globals = from.with_globals(&[("binlog_expire_logs_seconds", "20000")]);
+            ALL.check(from, to).silent("binlog retention check");
+            let slow = Case { more: "max-bytes-per-second: 1\n", ..ALL };
+            let said = ["after 20000 s", "takes about", "binlog_expire_logs_seconds = "];
+            slow.check(from, to).passes().finds("binlog retention check", "warn", &said);
+        }
         // RDS and Aurora have a setting of their own: none, a short one, a long one.
         for (hours, said) in [("NULL", "after 0 s"), ("'0.5'", "after 1800 s"), ("'48'", "")] {
             from.run("mysql", "CREATE TABLE IF NOT EXISTS rds_configuration (name VARCHAR(100), value VARCHAR(100)); DELETE FROM rds_configuration");
