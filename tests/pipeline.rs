@@ -28,6 +28,8 @@ mod operator;
 mod panics;
 #[path = "pipeline/picky.rs"]
 mod picky;
+#[path = "pipeline/remembered.rs"]
+mod remembered;
 #[path = "pipeline/rules.rs"]
 mod rules;
 #[path = "pipeline/running.rs"]

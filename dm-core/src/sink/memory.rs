@@ -55,6 +55,8 @@ struct Shared {
     state: Mutex<State>,
     /// It keeps no marks.
     unmarked: AtomicBool,
+    /// It is asked whether statements have run, and the state file is not.
+    remembers: AtomicBool,
 }
 
 impl Shared {
@@ -91,6 +93,14 @@ impl MemorySink {
     /// Lets the target take marks from now on, or no more; those that it has stay.
     pub fn take_marks(&self, takes: bool) {
         self.shared.unmarked.store(!takes, Ordering::SeqCst);
+    }
+
+    /// An empty target that says of all statements whether they have run, as a script does
+    /// ([`Guarantees::remembers_statements`]).
+    pub fn remembering() -> Self {
+        let sink = Self::default();
+        sink.shared.remembers.store(true, Ordering::SeqCst);
+        sink
     }
 
     /// The same target with one more empty table, and its schema if that is missing.
@@ -163,7 +173,14 @@ impl Sink for MemorySink {
     fn guarantees(&self) -> Guarantees {
         match self.shared.unmarked() {
             true => Guarantees { fenced: true, ..Guarantees::none() },
-            false => Guarantees::exact(),
+            false => {
+                let remembers = self.shared.remembers.load(Ordering::SeqCst);
+                Guarantees {
+                    transactional_ddl: remembers,
+                    remembers_statements: remembers,
+                    ..Guarantees::exact()
+                }
+            }
         }
     }
 

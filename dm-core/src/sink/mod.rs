@@ -39,9 +39,12 @@ pub struct Guarantees {
     pub exactly_once: bool,
     /// A second writer of a slot waits until the first can no longer write.
     pub fenced: bool,
-    /// A statement commits together with its mark (SQLite): no structures need be compared to
-    /// know whether it has run.
+    /// A statement commits together with its mark (SQLite, a script): no structures need be compared
+    /// to know whether it has run.
     pub transactional_ddl: bool,
+    /// And it knows that of every statement, not only of a lane's last (a script): the state file need
+    /// not be written behind each.
+    pub remembers_statements: bool,
     /// Its writers write one after the other (a file has one end): the stream uses one, which needs
     /// no look at who touches what.
     pub one_writer: bool,
@@ -50,12 +53,18 @@ pub struct Guarantees {
 impl Guarantees {
     /// At least once, no fence, statements commit on their own.
     pub fn none() -> Self {
-        Self { exactly_once: false, fenced: false, transactional_ddl: false, one_writer: false }
+        Self {
+            exactly_once: false,
+            fenced: false,
+            transactional_ddl: false,
+            remembers_statements: false,
+            one_writer: false,
+        }
     }
 
     /// Exactly once behind a fence.
     pub fn exact() -> Self {
-        Self { exactly_once: true, fenced: true, transactional_ddl: false, one_writer: false }
+        Self { exactly_once: true, fenced: true, ..Self::none() }
     }
 }
 

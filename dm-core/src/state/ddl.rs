@@ -10,7 +10,9 @@ use dm_filter::TableName;
 use rusqlite::Connection;
 
 use super::StateStore;
-use super::db::{Inner, bad, find_lane, from_json, int, lane_id, now, position, to_json, uint};
+use super::db::{
+    Durability, Inner, bad, find_lane, from_json, int, lane_id, now, position, to_json, uint,
+};
 use crate::error::Result;
 use crate::event::LaneId;
 use crate::position::{Flavor, Gtid, Position};
@@ -43,19 +45,21 @@ pub struct DdlRecord {
 }
 
 impl StateStore {
-    /// Writes a statement down before it runs at the target; on disk when it returns.
+    /// Writes a statement down before it runs at the target; on disk when it returns, unless the target
+    /// itself tells what has run: then it need only outlive the process.
     ///
     /// # Errors
     ///
     /// As all writes.
-    pub fn begin_ddl(&self, lane: &LaneId, ddl: &NewDdl) -> Result<i64> {
+    pub fn begin_ddl(&self, lane: &LaneId, ddl: &NewDdl, told_by_target: bool) -> Result<i64> {
         // JSON has no pairs with an optional end in an order that people read; a list has.
         let before: Vec<(&str, &str, Option<&str>)> = ddl
             .before
             .iter()
             .map(|(t, text)| (t.schema.as_str(), t.table.as_str(), text.as_deref()))
             .collect();
-        self.db.write(|tx| {
+        let durability = if told_by_target { Durability::Lazy } else { Durability::Full };
+        self.db.write_with(durability, |tx| {
             let lane = lane_id(tx, lane)?;
             tx.execute(
                 "INSERT INTO ddl (lane, ordinal, position, sql, before, started, gtid)

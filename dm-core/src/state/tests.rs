@@ -318,7 +318,7 @@ fn a_checkpoint_and_what_is_known_there_are_saved_together() {
         };
         store.spool_xa(&main, &part(0, vec![7])).unwrap();
         store.spool_xa(&main, &XaPart { ordinal: 9, ..part(0, vec![1]) }).unwrap();
-        let id = store.begin_ddl(&main, &ddl).unwrap();
+        let id = store.begin_ddl(&main, &ddl, false).unwrap();
         let pending = store.reader().pending_ddl(&main).unwrap();
         assert_eq!((pending[0].id, &pending[0].ddl), (id, &ddl));
         let changes = LaneChanges {
@@ -578,7 +578,7 @@ fn a_file_of_the_second_version_is_brought_up_to_date() {
     let gtid = Gtid::parse(Flavor::MySql, "3e11fa47-71ca-11e1-9e33-c80aa9429562:tag:9").ok();
     let position = Position::default();
     let ddl = NewDdl { ordinal: 1, gtid, position, sql: String::new(), before: Vec::new() };
-    store.begin_ddl(&lane, &ddl).unwrap();
+    store.begin_ddl(&lane, &ddl, true).unwrap();
     assert_eq!(store.reader().pending_ddl(&lane).unwrap()[0].ddl, ddl);
     let epoch = store.begin_run(&lane, 0).unwrap().epoch;
     let checkpoint = Checkpoint { ordinal: 1, position: Position::default(), epoch, event_at: 0 };

@@ -4,7 +4,8 @@
 //! on its own, apart from rows and checkpoint. Method: everything before it is waited for; its record
 //! with the structures before goes to the state file; then it runs; the record goes with the checkpoint
 //! behind it. A restart that finds the record compares the structures ([`super::outcome`]), unless the
-//! sink marks the statement itself ([`crate::sink::Sink::runs_once`]): then it is given again. A record
+//! sink marks the statement itself ([`crate::sink::Sink::runs_once`]): then it is given again. Behind a
+//! sink that remembers all statements the checkpoint is saved when it has to be: before rows. A record
 //! belongs to its text: one that was left by another statement at the same place (an operator has
 //! replaced it since) is dropped, because the operator's word is later than it.
 
@@ -167,6 +168,7 @@ impl Stream<'_> {
                 sql: ddl.sql.clone(),
                 before,
             },
+            self.ctx.sink.guarantees().transactional_ddl,
         )
     }
 

@@ -257,6 +257,7 @@ impl Stream<'_> {
         if keys.iter().any(|key| matches!(key, KeyHash::Wild { .. })) {
             self.ctx.stats.wild();
         }
+        self.save_structures()?;
         match self.dispatcher.as_mut() {
             Some(dispatcher) if parked => dispatcher.dispatch_parked(txn, keys),
             Some(dispatcher) => dispatcher.dispatch(txn, keys),
@@ -530,6 +531,7 @@ impl Stream<'_> {
     }
 
     fn large_writer(&mut self) -> Result<&mut Box<dyn crate::sink::Writer>> {
+        self.save_structures()?;
         if self.large.is_none() {
             let worker = self.ctx.settings.workers.max(1) as u32;
             let slot = super::slot(self.ctx, self.epoch, worker);

@@ -257,6 +257,8 @@ pub(super) struct Stream<'c> {
     events_waiting: usize,
     sampler: Sampler,
     saved: Instant,
+    /// Statements have run behind what is saved.
+    unsaved: bool,
     /// Polls of the source's stream, wrapping around.
     taken: u32,
     forgot: bool,
@@ -310,6 +312,7 @@ impl<'c> Stream<'c> {
             events_waiting: 0,
             sampler: Sampler::default(),
             saved: Instant::now(),
+            unsaved: false,
             taken: 0,
             forgot: false,
         }

@@ -17,7 +17,12 @@ impl Stream<'_> {
         self.save_upto(self.progress.low())
     }
 
-    /// The same up to a place behind the low-water mark, everything before which is in.
+    /// Saves structures that are not saved yet: what is handed out from here on leaves marks.
+    pub(super) fn save_structures(&mut self) -> Result {
+        if self.unsaved { self.save() } else { Ok(()) }
+    }
+
+    /// The same as [`Self::save`] up to a place behind the low-water mark, everything before which is in.
     pub(super) fn save_upto(&mut self, low: Low) -> Result {
         let kept = self.keep_prepared()?;
         if !self.windows.is_empty() {
@@ -50,6 +55,7 @@ impl Stream<'_> {
         self.ctx.sink.make_durable()?;
         let changes = std::mem::take(&mut self.changes);
         self.ctx.state.save_checkpoint(&self.ctx.lane, &checkpoint, &changes)?;
+        self.unsaved = false;
         let span = self.saved.elapsed();
         self.ctx.stats.meters.checkpoint.took(span, 1);
         self.saved = Instant::now();

@@ -264,6 +264,11 @@ impl Stream<'_> {
         }
         let (group, position) = self.end_group(seen.end)?;
         self.progress.pass(group.ordinal, position, group.at);
+        if self.ctx.sink.guarantees().remembers_statements {
+            // Another statement may follow: none of them leaves a mark that could run ahead.
+            self.unsaved = true;
+            return Ok(());
+        }
         self.save()
     }
 

@@ -5,11 +5,12 @@
 //! unit is there wholly or not at all. Replaying the lines gives back the marks and, from the
 //! statements among them, the structures of the tables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::BufRead;
 
 use dm_filter::TableName;
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::ddl::{ParseContext, SqlMode, parse};
 use crate::error::{Error, Result, codes};
@@ -47,7 +48,15 @@ pub(super) enum Line {
         target: (String, String),
     },
     /// A statement; the next `bytes` bytes are its text.
-    Ddl { sql: String, schema: String, sql_mode: Option<String>, bytes: usize },
+    Ddl {
+        sql: String,
+        schema: String,
+        sql_mode: Option<String>,
+        /// Its task, lane and number there: it is not written a second time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        once: Option<(String, LaneId, u64)>,
+        bytes: usize,
+    },
     /// Marks that are not needed any more.
     Forget { task: String, lane: LaneId, epoch: u64, chunks: bool },
     /// A table that was emptied.
@@ -99,6 +108,9 @@ pub(super) struct Journal {
     identities: BTreeMap<String, String>,
     marks: BTreeMap<Worker, (u64, String, OrdinalSet)>,
     chunks: Vec<(String, ChunkMark, TableName)>,
+    /// The statements that have a number, with a hash of their text: another text under the same
+    /// number is an operator's later word.
+    statements: HashSet<(String, LaneId, u64, u64)>,
 }
 
 impl Default for Journal {
@@ -108,6 +120,7 @@ impl Default for Journal {
             identities: BTreeMap::new(),
             marks: BTreeMap::new(),
             chunks: Vec::new(),
+            statements: HashSet::new(),
         }
     }
 }
@@ -195,13 +208,14 @@ impl Journal {
                 };
                 self.chunks.push((task.clone(), mark, TableName::new(&*target.0, &*target.1)));
             }
-            Line::Ddl { sql, schema, sql_mode, .. } => {
+            Line::Ddl { sql, schema, sql_mode, once, .. } => {
                 let context = ParseContext {
                     sql_mode: SqlMode::from_names(sql_mode.as_deref().unwrap_or_default()),
                     default_schema: schema.clone(),
                     server: None,
                 };
                 self.tracker.apply(&parse(sql, &context)?)?;
+                self.statements.extend(numbered(once.as_ref(), sql));
             }
             Line::Forget { task, lane, epoch, chunks } => {
                 self.marks.retain(|(t, l, e, _), _| t != task || l != lane || e >= epoch);
@@ -216,6 +230,12 @@ impl Journal {
             Line::Done => {}
         }
         Ok(())
+    }
+
+    /// True for a statement that has its place in the script.
+    pub(super) fn has_run(&self, line: &Line) -> bool {
+        let Line::Ddl { sql, once, .. } = line else { return false };
+        numbered(once.as_ref(), sql).is_some_and(|key| self.statements.contains(&key))
     }
 
     /// The marks of a lane together.
@@ -256,6 +276,11 @@ impl Journal {
     }
 }
 
+fn numbered(once: Option<&(String, LaneId, u64)>, sql: &str) -> Option<(String, LaneId, u64, u64)> {
+    let (task, lane, number) = once?;
+    Some((task.clone(), lane.clone(), *number, xxh3_64(sql.as_bytes())))
+}
+
 /// The line and the text of a statement, as the script has them.
 pub(super) fn ddl_unit(ddl: &TargetDdl) -> (Line, String) {
     let mut text = String::new();
@@ -268,6 +293,7 @@ pub(super) fn ddl_unit(ddl: &TargetDdl) -> (Line, String) {
         sql: ddl.sql.clone(),
         schema: ddl.schema.clone(),
         sql_mode: ddl.sql_mode.clone(),
+        once: ddl.lane.clone().zip(ddl.once).map(|((task, lane), number)| (task, lane, number)),
         bytes: text.len(),
     };
     (line, text)

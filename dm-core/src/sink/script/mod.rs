@@ -10,10 +10,10 @@
 //! write it; within the process a replaced writer is refused. Any other output (a pipe, a
 //! terminal) cannot be read back: there the sink is at-least-once and says so.
 //!
-//! When the machine itself dies, what the file system had not written is lost. So a chunk and a
-//! statement are on the disk when they count as done, and the batches of the stream are before a
-//! checkpoint says that it lies behind them ([`Sink::make_durable`]): syncing each of them would
-//! take longer than writing them. What was lost behind the last sync leaves no text or zeros: the
+//! When the machine itself dies, what the file system had not written is lost. So a chunk is on the
+//! disk when it counts as done, and the batches and statements of the stream are before a checkpoint
+//! says that it lies behind them ([`Sink::make_durable`]): syncing each of them would take longer than
+//! writing them. What was lost behind the last sync leaves no text or zeros: the
 //! script ends before these when it is opened again, and its marks say from where to go on.
 //!
 //! Structures come from the statements that pass through; a table that none of them made is
@@ -222,7 +222,12 @@ fn is_cut_head(file: &mut File) -> std::io::Result<bool> {
 impl Sink for ScriptSink {
     fn guarantees(&self) -> Guarantees {
         let exact = if self.shared.is_file { Guarantees::exact() } else { Guarantees::none() };
-        Guarantees { one_writer: true, ..exact }
+        Guarantees {
+            transactional_ddl: self.shared.is_file,
+            remembers_statements: self.shared.is_file,
+            one_writer: true,
+            ..exact
+        }
     }
 
     fn prepare(&self, task: &str, identity: &str) -> Result<()> {
@@ -248,12 +253,24 @@ impl Sink for ScriptSink {
         let (line, text) = ddl_unit(ddl);
         let _turn = self.shared.gate.enter(None)?;
         let mut state = self.shared.state();
+        if state.journal.has_run(&line) {
+            return Ok(DdlOutcome::Done);
+        }
         // A statement that does not fit fails before anything is written.
         state.journal.add(&line)?;
         state.write(&line.text())?;
         state.write(&text)?;
-        state.end_durable(&Line::Done)?;
+        match self.runs_once(ddl) {
+            // If it is lost with the machine it is given again.
+            true => state.end(&Line::Done)?,
+            false => state.end_durable(&Line::Done)?,
+        }
         Ok(DdlOutcome::Done)
+    }
+
+    /// A statement and its number are in the script together or not at all.
+    fn runs_once(&self, ddl: &TargetDdl) -> bool {
+        self.shared.is_file && ddl.once.is_some() && ddl.lane.is_some()
     }
 
     fn recover(&self, task: &str, lane: &LaneId, stop: &AtomicBool) -> Result<Recovered> {
