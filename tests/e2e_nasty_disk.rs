@@ -19,8 +19,8 @@ use support::compare::{Target, assert_databases_equal};
 use support::dm::{DEADLINE, Dm, Task};
 use support::{leave_out, serial, wait};
 
-/// So long a stop may take in any state.
-const STOP_LIMIT: Duration = Duration::from_secs(10);
+/// Ten seconds are what a stop may take in any state; the machine that runs the tests may add as much.
+const STOP_LIMIT: Duration = Duration::from_secs(20);
 
 /// A file system of a few MiB; unmounted when dropped.
 struct SmallDisk(PathBuf);

@@ -33,5 +33,7 @@ mod scripts;
 mod secrets;
 #[path = "operate/shapes.rs"]
 mod shapes;
+#[path = "operate/site.rs"]
+mod site;
 #[path = "operate/stages.rs"]
 mod stages;

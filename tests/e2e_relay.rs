@@ -452,10 +452,17 @@ fn the_source_may_forget_what_the_relay_log_keeps() {
         from.run(place::DB, &format!("INSERT INTO t VALUES ({}, 'kept')", 10 + round));
         flush(from);
     }
+    let end = from.position();
+    // What is told may be of before; and of the last transactions it is told when the server falls silent.
     wait::until("the relay has caught up", DEADLINE, || {
-        query(&place)["relayCatchUpMaster"] == true
+        let told = query(&place);
+        let gtid = told["relayBinlogGtid"].as_str().unwrap_or_default();
+        told["relayCatchUpMaster"] == true
+            && told["relayBinlog"] == format!("({}, {})", end.file, end.pos)
+            && told["masterBinlogGtid"] == gtid
+            && gtid == end.gtid
     });
-    let last = from.position().file;
+    let last = end.file;
     from.run("", &format!("PURGE BINARY LOGS TO '{last}'"));
     let status = query(&place);
     assert_eq!(status["stage"], "Running", "{status:#}");

@@ -3,9 +3,9 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
+use crate::items;
 use crate::support::compare::Target;
 use crate::support::dm::{Dm, Task};
-use crate::support::serial;
 use crate::support::server::{Address, Flavor, Server};
 
 use serde_json::Value;
@@ -41,14 +41,29 @@ impl Case<'_> {
     }
 
     pub fn check(&self, from: &Address, to: &Address) -> Checked {
-        check(&self.set_up(from, to), 1)
+        check(&self.set_up(from, to), 1, self)
     }
 }
 
 /// What `dm check-task --json` answered.
-pub struct Checked(pub Value);
+pub struct Checked {
+    pub json: Value,
+    /// The mode of the task; `None` where checks were left out, whose silence shows nothing.
+    mode: Option<String>,
+}
 
-pub fn check(dm: &Dm, sources: usize) -> Checked {
+impl Checked {
+    pub fn new(json: Value, case: &Case<'_>) -> Self {
+        let whole = !case.more.contains("ignore-checking-items");
+        Self { json, mode: whole.then(|| case.mode.to_owned()) }
+    }
+
+    fn note(&self, name: &str, state: Option<&str>) {
+        self.mode.iter().for_each(|mode| items::note(name, state, mode));
+    }
+}
+
+pub fn check(dm: &Dm, sources: usize, case: &Case<'_>) -> Checked {
     let files: Vec<String> = (1..=sources).map(|n| format!("source-{n}.yaml")).collect();
     let mut args = vec!["check-task", "task.yaml", "--state-dir", "state", "--json"];
     for file in &files {
@@ -60,19 +75,20 @@ pub fn check(dm: &Dm, sources: usize) -> Checked {
     assert_eq!(document["result"], outcome.status.success(), "{}", outcome.stdout);
     assert!(document["msg"].is_string());
     assert!(!dm.state().exists(), "a check leaves nothing behind");
-    Checked(document)
+    Checked::new(document, case)
 }
 
 impl Checked {
     pub fn of(&self, name: &str) -> Option<&Value> {
-        let results = self.0["detail"]["results"].as_array().expect("results");
+        let results = self.json["detail"]["results"].as_array().expect("results");
         results.iter().find(|r| r["name"] == name)
     }
 
     /// The check found something of this state, and says what and how to repair it.
     #[track_caller]
     pub fn finds(&self, name: &str, state: &str, texts: &[&str]) -> &Self {
-        let found = self.of(name).unwrap_or_else(|| panic!("{name} found nothing in {:#}", self.0));
+        let found =
+            self.of(name).unwrap_or_else(|| panic!("{name} found nothing in {:#}", self.json));
         assert_eq!(found["state"], state, "{found:#}");
         let said = found["errors"].to_string();
         for text in texts {
@@ -82,19 +98,21 @@ impl Checked {
             assert!(!error["instruction"].as_str().unwrap().is_empty(), "no repair in {found:#}");
         }
         assert!(!said.to_uppercase().contains("RESET MASTER"), "advice that harms");
-        assert_eq!(self.0["result"], self.0["detail"]["summary"]["failed"] == 0);
+        assert_eq!(self.json["result"], self.json["detail"]["summary"]["failed"] == 0);
+        self.note(name, Some(state));
         self
     }
 
     #[track_caller]
     pub fn silent(&self, name: &str) -> &Self {
         assert!(self.of(name).is_none(), "{:#}", self.of(name).unwrap());
+        self.note(name, None);
         self
     }
 
     #[track_caller]
     pub fn passes(&self) -> &Self {
-        assert_eq!(self.0["result"], true, "{:#}", self.0);
+        assert_eq!(self.json["result"], true, "{:#}", self.json);
         self
     }
 }
@@ -109,13 +127,17 @@ pub fn user(server: &Server, name: &str, grants: &[&str]) -> Address {
     Address { user: name.to_owned(), password: "s3cret".to_owned(), ..server.address.clone() }
 }
 
-pub fn both(test: impl Fn(Flavor, &'static Server, &'static Server)) {
-    let _one = serial();
-    for flavor in [Flavor::Mysql, Flavor::Mariadb] {
-        let Some((from, to)) = stage(flavor) else { return };
+/// [`items::each`] with both ends of the family.
+pub fn both<T: Fn(Flavor, &'static Server, &'static Server)>(test: T) {
+    items::each_of(std::any::type_name::<T>(), |flavor| {
+        let (from, to) = stage(flavor)?;
         test(flavor, from, to);
-    }
+        Some(())
+    });
 }
+
+/// A server that says nothing for so long has said what it was asked for.
+const QUIET: std::time::Duration = std::time::Duration::from_millis(30);
 
 /// Passes connections on and replaces bytes of what the server says by as many others.
 pub fn rewriting(address: &Address, change: fn(&mut [u8])) -> Address {
@@ -130,8 +152,15 @@ pub fn rewriting(address: &Address, change: fn(&mut [u8])) -> Address {
             std::thread::spawn(move || std::io::copy(&mut a, &mut b));
             let (mut from, mut to) = (server, client);
             std::thread::spawn(move || {
-                let mut block = [0; 65_536];
-                while let Ok(count @ 1..) = from.read(&mut block) {
+                let mut block = vec![0; 1 << 20];
+                while let Ok(mut count @ 1..) = from.read(&mut block) {
+                    // What is replaced must not come in two parts: a long answer is read to its end.
+                    let _ = from.set_read_timeout((count >= 4_096).then_some(QUIET));
+                    while count >= 4_096 && count < block.len() {
+                        let Ok(more @ 1..) = from.read(&mut block[count..]) else { break };
+                        count += more;
+                    }
+                    let _ = from.set_read_timeout(None);
                     change(&mut block[..count]);
                     if to.write_all(&block[..count]).is_err() {
                         return;

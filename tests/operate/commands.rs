@@ -207,14 +207,79 @@ fn safe_mode_may_be_asked_for() {
     place.json(&["pause-task", "test"]);
     let resumed = place.json(&["resume-task", "test", "--safe-mode", "1h"]);
     assert!(resumed["sources"][0]["msg"].as_str().unwrap().contains("3600 s"), "{resumed:#}");
-    assert_eq!(place.status("source-1")["safeMode"]["on"], true);
+    let told = wait::poll(PATIENCE, || {
+        let told = place.status("source-1")["safeMode"].clone();
+        (told["on"] == true).then_some(told)
+    });
+    let told = told.expect("safe mode is told");
+    assert_eq!(told["reason"], "asked for at a resume", "{told:#}");
+    assert!(told["until"].as_str().is_some_and(|until| until.starts_with("20")), "{told:#}");
     to.run(DB, "INSERT INTO t VALUES (3, 'foreign')");
     from.run(DB, "INSERT INTO t VALUES (3, 'three'), (4, 'four')");
     wait_rows(to, "t", 4);
     let value: String = to.value(&format!("SELECT v FROM {DB}.t WHERE id = 3"));
     assert_eq!(value, "three");
     place.dm(&["resume-task", "test", "--safe-mode", "soon"]).expect_failure(&["soon"]);
+    // Up to a place in the binlog, here the end of what is being written while it is paused.
+    place.json(&["pause-task", "test"]);
+    to.run(DB, "INSERT INTO t VALUES (5, 'foreign')");
+    from.run(DB, "INSERT INTO t VALUES (5, 'five'), (6, 'six')");
+    let end = from.position();
+    let upto = format!("{}:{}", end.file, end.pos);
+    let resumed = place.json(&["resume-task", "test", "--safe-mode", &upto]);
+    let said = resumed["sources"][0]["msg"].as_str().unwrap();
+    assert!(said.contains(&end.file) && said.contains("idempotently"), "{said}");
+    wait_rows(to, "t", 6);
+    let value: String = to.value(&format!("SELECT v FROM {DB}.t WHERE id = 5"));
+    assert_eq!(value, "five");
     place.json(&["stop-task", "test"]);
+}
+
+/// Two tasks of a source in one state directory: each has its process, and a command that names the source
+/// is one to both.
+#[test]
+fn several_tasks_in_one_state_directory() {
+    let _one = serial();
+    let Some((from, to)) = servers() else { return };
+    let place = Place::new(&[from], to);
+    from.run("", "CREATE DATABASE beside; CREATE TABLE beside.u (id INT PRIMARY KEY)");
+    let text = std::fs::read_to_string(place.path().join("task.yaml")).unwrap();
+    let other =
+        text.replace("name: test", "name: other").replace(&format!("\"{DB}\""), "\"beside\"");
+    place.dm.write("other.yaml", &other);
+    place.json(&["start-task", "task.yaml"]);
+    place.json(&["start-task", "other.yaml"]);
+    wait_rows(to, "t", 2);
+    place.wait_sync("source-1");
+    assert_ne!(place.owner("test"), place.owner("other"));
+    let list = place.json(&["query-status"]);
+    let names: Vec<&str> = list["tasks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|task| task["taskName"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["other", "test"]);
+    let stages = || {
+        ["other", "test"].map(|task| {
+            let json = place.json(&["query-status", task]);
+            json["sources"][0]["subTaskStatus"][0]["stage"].as_str().unwrap().to_owned()
+        })
+    };
+    for (verb, stage) in
+        [("pause-task", "Paused"), ("resume-task", "Running"), ("stop-task", "Stopped")]
+    {
+        let answer = place.json(&[verb, "-s", "source-1"]);
+        let said: Vec<&str> = answer["sources"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|source| source["msg"].as_str().unwrap())
+            .collect();
+        assert!(said[0].starts_with("task other") && said[1].starts_with("task test"), "{said:?}");
+        assert_eq!(stages(), [stage, stage], "{verb}");
+    }
+    assert_eq!((place.owner("test"), place.owner("other")), (None, None));
 }
 
 #[test]
@@ -264,7 +329,7 @@ fn commands_are_answered_while_the_target_is_locked() {
     let began = Instant::now();
     place.json(&["query-status", "test"]);
     place.json(&["pause-task", "test"]);
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(45), "{:?}", began.elapsed());
     assert_eq!(place.stage("source-1"), "Paused");
     place.json(&["resume-task", "test"]);
     // Two at once: both are answered, and one of them holds.

@@ -142,7 +142,7 @@ fn twenty_faults_of_the_network() {
             });
         }
     }
-    assert_eq!(place.status("source-1")["stage"], "Running");
+    place.wait_stage("source-1", "Running");
     load.finish();
     place.json(&["stop-task", "test"]);
     place.dm(&["run", "task.yaml", "--until", "caught-up"]).expect_success();
@@ -303,7 +303,10 @@ fn a_purged_binlog(flavor: Flavor) {
     let status = place.wait_stage("source-1", "Paused");
     let told = error(&status);
     assert_eq!(told["ErrScope"], "upstream", "{status:#}");
-    assert!(place.log().contains("is paused"), "it does not try again by itself");
+    // Logged behind the stage.
+    wait::until("it is said that it does not try again by itself", PATIENCE, || {
+        place.log().contains("is paused")
+    });
     // The way out.
     place.json(&["stop-task", "test"]);
     to.drop_database(DB);

@@ -144,8 +144,11 @@ fn no_password_is_told_or_kept_in_clear() {
     left.retain(|f| !given.contains(f));
     assert!(left.len() > 3, "{left:?}");
     for file in left {
-        clean(&file.display().to_string(), &std::fs::read(&file).unwrap());
-        let mode = std::fs::metadata(&file).unwrap().permissions().mode() & 0o777;
+        // A process that ends at this moment takes its own files along.
+        let Ok(text) = std::fs::read(&file) else { continue };
+        clean(&file.display().to_string(), &text);
+        let Ok(about) = std::fs::metadata(&file) else { continue };
+        let mode = about.permissions().mode() & 0o777;
         if file.starts_with(place.dm.state()) {
             assert_eq!(mode, 0o600, "{}", file.display());
         }

@@ -21,12 +21,14 @@ pub fn send(place: &str, bytes: &[u8]) -> Vec<u8> {
 
 /// Where a run with `--http` says that it listens.
 pub fn place_of(run: &Process) -> String {
-    let place = wait::poll(DEADLINE, || {
-        let said = run.stderr();
-        let (before, _) = said.split_once("/ shows")?;
-        before.rsplit_once("://").map(|(_, place)| place.to_owned())
-    });
+    let place = wait::poll(DEADLINE, || told_in(&run.stderr()));
     place.unwrap_or_else(|| panic!("it does not listen:\n{}", run.stderr()))
+}
+
+/// Where somebody listens, as a command says it.
+pub fn told_in(said: &str) -> Option<String> {
+    let (before, _) = said.split_once("/ shows")?;
+    before.rsplit_once("://").map(|(_, place)| place.to_owned())
 }
 
 /// The body of the answer to a GET, which must go well.

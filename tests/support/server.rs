@@ -279,9 +279,14 @@ impl Server {
         script(&["kill", &self.name]).expect("kill");
     }
 
-    /// Starts a stopped or killed server again with its data, port and options.
+    /// Starts a stopped or killed server again with its data, port and options. Somebody's connection may
+    /// have its port for a moment.
     pub fn restart(&self) {
-        self.launch().expect("restart");
+        let mut why = String::new();
+        let started = wait::poll(Duration::from_secs(60), || {
+            self.launch().inspect_err(|e| why.clone_from(e)).ok()
+        });
+        assert!(started.is_some(), "{} does not start again: {why}", self.name);
     }
 
     /// Stops the server's threads where they are: it neither answers nor closes connections.

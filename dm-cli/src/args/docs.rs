@@ -25,6 +25,69 @@ fn docs_are_rendered_from_the_arguments() {
     assert!(stored == text, "{} is not what the program says: UPDATE_DOCS=1", path.display());
 }
 
+/// The commands of the blocks of a page: lines that begin with `dm`, up to a pipe or what follows them.
+fn commands_of(page: &str) -> Vec<String> {
+    let mut inside = false;
+    let mut found = Vec::new();
+    for line in page.replace("\\\n", " ").lines() {
+        if line.starts_with("```") {
+            inside = !inside;
+            continue;
+        }
+        let line = line.trim().trim_start_matches("$ ");
+        // An environment may stand before it.
+        let (first, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let line = if first.contains('=') { rest } else { line };
+        let ends = ["&&", "||", "|", ";", "#", ">", "<"];
+        for part in line.split("&& ") {
+            let end = ends.iter().filter_map(|end| part.find(end)).min().unwrap_or(part.len());
+            let part = part[..end].trim();
+            if inside && part.starts_with("dm ") {
+                found.push(part.to_owned());
+            }
+        }
+    }
+    found
+}
+
+/// Words as a shell splits them; quotes stand around whole words.
+fn words(command: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
+    for c in command.chars() {
+        match (quote, c) {
+            (None, '\'' | '"') => quote = Some(c),
+            (Some(open), c) if c == open => quote = None,
+            (None, ' ') => words.extend(Some(std::mem::take(&mut word)).filter(|w| !w.is_empty())),
+            (_, c) => word.push(c),
+        }
+    }
+    words.extend(Some(word).filter(|w| !w.is_empty()));
+    words
+}
+
+/// Every command that stands in a block of the documentation, the examples of the help included, is one
+/// that the program takes. (`docs/runbook` is run as a whole by another test.)
+#[test]
+fn commands_in_the_documentation_are_taken() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut pages = vec![root.join("README.md")];
+    for dir in ["docs", "docs/runbook"] {
+        let entries = std::fs::read_dir(root.join(dir)).unwrap().map(|entry| entry.unwrap().path());
+        pages.extend(entries.filter(|path| path.extension().is_some_and(|e| e == "md")));
+    }
+    let (mut count, mut wrong) = (0, Vec::new());
+    for page in pages {
+        for command in commands_of(&std::fs::read_to_string(&page).unwrap()) {
+            count += 1;
+            if let Err(error) = super::Args::command().try_get_matches_from(words(&command)) {
+                wrong.push(format!("{}: {command}\n{error}", page.display()));
+            }
+        }
+    }
+    assert!(count > 150, "{count} commands");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 fn render() -> String {
     let mut root = super::Args::command();
     root.build();

@@ -10,9 +10,13 @@ Examples:
       Only this source's part; the others begin with a start-task of their own.
   dm start-task task.yaml --remove-meta
       Forget positions and marks of the task, and begin anew. Rows at the target stay.
+  dm start-task task.yaml --http 127.0.0.1:8262
+      With metrics, status and a page, as long as the process lives.
 
 A task that was stopped goes on where it stood. The process logs to <state-dir>/<task>.log. One
-source that cannot go on pauses; the others go on. Exit status: 0 started, 1 not, 2 wrong usage.";
+source that cannot go on pauses; the others go on. An address of --http where nobody can listen, or
+that others reach without TLS or a token, is refused here, and nothing begins; without --http nothing
+is served. Exit status: 0 started, 1 not, 2 wrong usage.";
 
 pub const PAUSE: &str = "\
 Examples:
@@ -36,7 +40,9 @@ Examples:
       Exactly, also after a stop at a duplicate key.
 
 After a stop at a duplicate key everything up to where the source stands now is applied
-idempotently, and the answer says so. Exit status: 0 done, 1 not.";
+idempotently, and the answer says so. Where a process has to be started it serves the same --http as
+the one before it, or the one that is given here; where that of before cannot be served any more, the
+task goes on without and the command says so. Exit status: 0 done, 1 not.";
 
 pub const STOP: &str = "\
 Examples:

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 
-use super::{AskArgs, GivenArgs, KeyArgs, OnlyArgs, StateArgs, TableArg};
+use super::{AskArgs, GivenArgs, HttpArgs, KeyArgs, OnlyArgs, StateArgs, TableArg};
 use crate::operate::dumps::Dump;
 
 /// Arguments of `dm start-task`.
@@ -31,6 +31,10 @@ pub struct StartArgs {
     /// incremental that has no position yet.
     #[arg(long, value_name = "TIME")]
     pub start_time: Option<String>,
+
+    /// The HTTP interface of the process in the background.
+    #[command(flatten)]
+    pub http: HttpArgs,
 
     /// Sources that are not registered.
     #[command(flatten)]
@@ -77,6 +81,10 @@ pub struct ResumeArgs {
     /// Go on exactly, also after a stop at a duplicate key.
     #[arg(long)]
     pub no_safe_mode: bool,
+
+    /// The HTTP interface, where a process is started.
+    #[command(flatten)]
+    pub http: HttpArgs,
 }
 
 /// Arguments of `dm add-table`.

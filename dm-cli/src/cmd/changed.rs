@@ -14,8 +14,9 @@ use dm_core::migration::{Command, Reply, Verb};
 use dm_core::state::{Stage, StateReader, StateStore};
 
 use super::task;
-use crate::args::GivenArgs;
+use crate::args::ResumeArgs;
 use crate::files::Failure;
+use crate::http;
 use crate::operate::changes;
 use crate::operate::client;
 use crate::operate::texts::Texts;
@@ -25,15 +26,16 @@ use crate::operate::texts::Texts;
 pub fn resume(
     dir: &Path,
     file: &Path,
-    given: &GivenArgs,
+    resume: &ResumeArgs,
     task: &str,
     command: &Command,
 ) -> Result<Option<Reply>, Failure> {
     let reader = StateReader::open(dir, task)?;
     // Kept by another version, or not at all: then there is nothing to compare with.
     let Ok(old) = Texts::from_kept(&reader.task()?.config) else { return Ok(None) };
-    let key = given.key.path().or(old.key_path());
-    let mut new = Texts::gather(file, &given.source_files, key, dir)?.or_sources_of(&old);
+    let key = resume.given.key.path().or(old.key_path());
+    let new = Texts::gather(file, &resume.given.source_files, key, dir)?.or_sources_of(&old);
+    let mut new = new.with_http(&old.http).with_http(&resume.http);
     changes::keep_dumps(dir, &mut new)?;
     if meaning(&old) == meaning(&new) {
         return Ok(None);
@@ -52,6 +54,11 @@ pub fn resume(
     }
     // Whatever is wrong with the file is told before anything is ended.
     new.plan()?;
+    if resume.http.address.is_some()
+        && let Err(failure) = http::check(&resume.http, old.http.address)
+    {
+        return Ok(Some(Reply::refuse(failure.to_string())));
+    }
     changes::check(dir, task, &new)?;
     if runs {
         let ended = task::one(dir, task, &Command { verb: Verb::Stop, sources: Vec::new() })?;
@@ -60,7 +67,7 @@ pub fn resume(
             return Ok(Some(Reply::refuse(text)));
         }
     }
-    task::begin_again(dir, task, command, &rows, &new).map(Some)
+    task::begin_again(dir, task, command, &rows, &new, resume.http.address.is_some()).map(Some)
 }
 
 /// What a task file says, but for its password: that is kept in another form than it is typed.

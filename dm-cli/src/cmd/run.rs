@@ -51,7 +51,8 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     }
     let migration = builder.build();
     // Ends with the run.
-    let _http = http::serve(&args.http, &migration, &texts.task.raw().unwrap_or_default(), dir)?;
+    let http = http::serve(&args.http, &migration, &texts.task.raw().unwrap_or_default(), dir)?;
+    http.iter().for_each(|server| out::tell(&server.words()));
     let interrupts = Arc::new(AtomicUsize::new(0));
     watch_signals(&interrupts)?;
     match watched(&migration, args.json, &interrupts) {

@@ -10,6 +10,7 @@ use dm_core::state::{SourceRow, Stage, StateReader};
 
 use crate::args::StartArgs;
 use crate::files::Failure;
+use crate::http;
 use crate::operate::client::{self, Sent};
 use crate::operate::launch::Launch;
 use crate::operate::texts::Texts;
@@ -20,7 +21,7 @@ pub fn run(args: &StartArgs) -> Result<ExitCode, Failure> {
     let dir = args.ask.dir();
     let key = args.given.key.path();
     let texts = Texts::gather(&args.task, &args.given.source_files, key, dir)?;
-    let mut texts = texts.with_dumps(&args.dumps);
+    let mut texts = texts.with_dumps(&args.dumps).with_http(&args.http);
     if !args.remove_meta {
         changes::keep_dumps(dir, &mut texts)?;
     }
@@ -81,6 +82,7 @@ pub fn start_plan(
         return Ok(Reply::refuse(format!("task {task:?} has no part for the source(s) {names}")));
     }
     let start_time = wanted.start_time.map(start_time).transpose()?;
+    let http_wanted = texts.http.address.is_some();
     let exists = match StateReader::open(dir, &plan.name) {
         Ok(reader) => Some(reader),
         Err(error) if error.code() == &codes::TASK_MISSING => None,
@@ -92,6 +94,7 @@ pub fn start_plan(
             Sent::Answered(reply) if wanted.remove_meta && reply.is_ok() => {
                 return Ok(with_note(reply, "--remove-meta is ignored: other parts of it run"));
             }
+            Sent::Answered(reply) if http_wanted => return Ok(with_note(reply, HTTP_IGNORED)),
             Sent::Answered(reply) => return Ok(reply),
             Sent::NobodyRuns => {}
         }
@@ -101,6 +104,10 @@ pub fn start_plan(
         None => Vec::new(),
     };
     drop(exists);
+    // Told before anything is forgotten for a start that then fails.
+    if let Err(failure) = http::check(&texts.http, None) {
+        return Ok(Reply::refuse(failure.to_string()));
+    }
     if wanted.remove_meta {
         forget::forget(dir, &plan.name, Some(plan))?;
     } else if let Some(refused) = finished(&rows, wanted.sources) {
@@ -111,12 +118,18 @@ pub fn start_plan(
     }
     let rows = if wanted.remove_meta { Vec::new() } else { rows };
     let stages = stages(&known, &rows, wanted.sources);
-    Launch { texts, task: &plan.name, stages, resume: None, start_time }.start(dir)
+    Launch { texts, task: &plan.name, stages, resume: None, start_time, http_wanted }.start(dir)
 }
 
-fn with_note(mut reply: Reply, note: &str) -> Reply {
-    for answer in &mut reply.answers {
-        note.clone_into(&mut answer.message);
+/// A process has its HTTP interface from its start on, or none.
+pub(super) const HTTP_IGNORED: &str =
+    "--http is ignored: the task's process runs already; it counts from its next start";
+
+/// The reply with a note at those who did what was wanted.
+pub(super) fn with_note(mut reply: Reply, note: &str) -> Reply {
+    for answer in reply.answers.iter_mut().filter(|answer| answer.ok) {
+        let before = if answer.message.is_empty() { "" } else { "; " };
+        answer.message.push_str(&format!("{before}{note}"));
     }
     reply
 }

@@ -8,7 +8,8 @@ use dm_core::error::codes;
 use dm_core::migration::{Answer, Command, Reply, Safety, Verb};
 use dm_core::state::{SourceRow, Stage, StateReader, list_tasks};
 
-use crate::args::{GivenArgs, ResumeArgs, TaskArgs};
+use super::start::{HTTP_IGNORED, with_note};
+use crate::args::{HttpArgs, ResumeArgs, TaskArgs};
 use crate::files::Failure;
 use crate::operate::answers;
 use crate::operate::client::{self, Sent};
@@ -30,7 +31,10 @@ pub fn resume(args: &ResumeArgs) -> Result<ExitCode, Failure> {
         (None, true) => Safety::Off,
         (None, false) => Safety::Auto,
     };
-    run_with(&args.task, Some(&args.given), "Resume", &Verb::Resume(safety))
+    if args.task.task.is_none() && args.http.address.is_some() {
+        return Err(Failure::Usage("--http is the address of one task: name the task".to_owned()));
+    }
+    run_with(&args.task, Some(args), "Resume", &Verb::Resume(safety))
 }
 
 /// A span of time or a position.
@@ -76,7 +80,7 @@ fn run(args: &TaskArgs, op: &str, verb: &Verb) -> Result<ExitCode, Failure> {
 /// `given` is there for a command that takes a file that was changed.
 fn run_with(
     args: &TaskArgs,
-    given: Option<&GivenArgs>,
+    given: Option<&ResumeArgs>,
     op: &str,
     verb: &Verb,
 ) -> Result<ExitCode, Failure> {
@@ -113,7 +117,7 @@ fn run_with(
 fn named(
     dir: &Path,
     task: &str,
-    given: Option<&GivenArgs>,
+    given: Option<&ResumeArgs>,
     command: &Command,
 ) -> Result<Reply, Failure> {
     let name = task_name(task)?;
@@ -123,7 +127,7 @@ fn named(
     {
         return Ok(reply);
     }
-    one(dir, &name, command)
+    one_with(dir, &name, command, given.map(|given| &given.http))
 }
 
 /// The command to all tasks that have a part for one of its sources.
@@ -158,18 +162,32 @@ fn everywhere(dir: &Path, command: &Command) -> Result<Reply, Failure> {
 
 /// The command to one task, whether a process runs it or not.
 pub fn one(dir: &Path, task: &str, command: &Command) -> Result<Reply, Failure> {
+    one_with(dir, task, command, None)
+}
+
+/// The same with an HTTP interface for a process that it starts.
+fn one_with(
+    dir: &Path,
+    task: &str,
+    command: &Command,
+    http: Option<&HttpArgs>,
+) -> Result<Reply, Failure> {
+    let http = http.filter(|http| http.address.is_some());
     for _ in 0..3 {
         match client::send(dir, task, command)? {
             Sent::Answered(reply) => {
                 if command.verb == Verb::Stop && nothing_left(dir, task)? {
                     client::wait_ended(dir, task)?;
                 }
+                if http.is_some() {
+                    return Ok(with_note(reply, HTTP_IGNORED));
+                }
                 return Ok(reply);
             }
             Sent::NobodyRuns => {}
         }
         let done = match command.verb {
-            Verb::Resume(_) => restart(dir, task, command),
+            Verb::Resume(_) => restart(dir, task, command, http),
             Verb::Add(_) | Verb::CancelAdd(_) => super::add_table::note(dir, task, command),
             _ => client::note(dir, task, command),
         };
@@ -188,7 +206,12 @@ fn nothing_left(dir: &Path, task: &str) -> Result<bool, Failure> {
 }
 
 /// Goes on with a task that no process runs.
-fn restart(dir: &Path, task: &str, command: &Command) -> Result<Reply, Failure> {
+fn restart(
+    dir: &Path,
+    task: &str,
+    command: &Command,
+    http: Option<&HttpArgs>,
+) -> Result<Reply, Failure> {
     let reader = StateReader::open(dir, task)?;
     let rows = reader.sources()?;
     let kept = reader.task()?.config;
@@ -199,17 +222,22 @@ fn restart(dir: &Path, task: &str, command: &Command) -> Result<Reply, Failure> 
         ));
     }
     drop(reader);
-    begin_again(dir, task, command, &rows, &Texts::from_kept(&kept)?)
+    let mut texts = Texts::from_kept(&kept)?;
+    if let Some(http) = http {
+        texts = texts.with_http(http);
+    }
+    begin_again(dir, task, command, &rows, &texts, http.is_some())
 }
 
 /// Starts a process that goes on with those sources that a resume names, with these texts. `rows` is how
-/// the sources stand.
+/// the sources stand; `http_wanted` is what [`Launch`] says.
 pub fn begin_again(
     dir: &Path,
     task: &str,
     command: &Command,
     rows: &[SourceRow],
     texts: &Texts,
+    http_wanted: bool,
 ) -> Result<Reply, Failure> {
     let Verb::Resume(safety) = &command.verb else { return Ok(Reply::refuse("not a resume")) };
     let chosen = match client::choose(task, rows, &command.sources) {
@@ -231,7 +259,7 @@ pub fn begin_again(
     };
     let stages = rows.iter().map(|row| (row.source.as_str().to_owned(), begins(row))).collect();
     let resume = Some(safety.clone());
-    Launch { texts, task, stages, resume, start_time: None }.start(dir)
+    Launch { texts, task, stages, resume, start_time: None, http_wanted }.start(dir)
 }
 
 fn cannot_go_on(row: &SourceRow) -> Option<Answer> {

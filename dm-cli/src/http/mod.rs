@@ -30,7 +30,6 @@ use self::request::Bad;
 use self::routes::{About, Response, Site};
 use crate::args::HttpArgs;
 use crate::files::{self, Failure};
-use crate::out;
 
 /// Requests that are served at a time; more are turned away.
 const CONNECTIONS_MAX: usize = 16;
@@ -39,11 +38,12 @@ const TIME_MAX: Duration = Duration::from_secs(10);
 
 /// A listener in threads of its own; it ends when this is dropped.
 pub struct Server {
+    scheme: &'static str,
     address: SocketAddr,
     ended: Arc<AtomicBool>,
 }
 
-/// Serves a migration as the arguments say, and tells where; `None` where they want nothing.
+/// Serves a migration as the arguments say; `None` where they want nothing.
 pub fn serve(
     args: &HttpArgs,
     migration: &Migration,
@@ -51,6 +51,25 @@ pub fn serve(
     state_dir: &Path,
 ) -> Result<Option<Server>, Failure> {
     let Some(address) = args.address else { return Ok(None) };
+    let (token, tls) = guards(args)?;
+    let site =
+        Site::new(migration.control(), About::new(migration.plan(), raw, state_dir), token, tls);
+    Server::start(listen(address, site.is_guarded())?, site).map(Some)
+}
+
+/// Says what keeps the arguments from being served here and now; nothing is left listening. `held` is an
+/// address that a process listens on which is to end before.
+pub fn check(args: &HttpArgs, held: Option<SocketAddr>) -> Result<(), Failure> {
+    let Some(address) = args.address else { return Ok(()) };
+    let (token, tls) = guards(args)?;
+    if held == Some(address) {
+        return Ok(());
+    }
+    listen(address, token.is_some() || tls.is_some()).map(drop)
+}
+
+/// The token and the certificate that the arguments name.
+fn guards(args: &HttpArgs) -> Result<(Option<String>, Option<TlsServer>), Failure> {
     let token = match &args.token_file {
         Some(path) => Some(files::read(path)?.trim().to_owned()),
         None => None,
@@ -64,39 +83,41 @@ pub fn serve(
         }
         _ => None,
     };
-    let scheme = if tls.is_some() { "https" } else { "http" };
-    let site =
-        Site::new(migration.control(), About::new(migration.plan(), raw, state_dir), token, tls);
-    let server = Server::start(address, site)?;
-    out::tell(&format!("{scheme}://{}/ shows how it stands", server.address()));
-    Ok(Some(server))
+    Ok((token, tls))
+}
+
+/// Listens where everybody who is answered may ask.
+fn listen(address: SocketAddr, guarded: bool) -> Result<TcpListener, Failure> {
+    if !address.ip().is_loopback() && !guarded {
+        return Err(Failure::Usage(format!(
+            "--http {address}: an address that others reach needs TLS or a token: give a \
+             certificate with --http-cert and --http-key, or put a token into a file and give \
+             it with --http-token-file"
+        )));
+    }
+    TcpListener::bind(address)
+        .map_err(|e| Failure::Usage(format!("--http {address}: cannot listen: {e}")))
 }
 
 impl Server {
-    /// Listens.
-    fn start(address: SocketAddr, site: Site) -> Result<Self, Failure> {
-        if !address.ip().is_loopback() && !site.is_guarded() {
-            return Err(Failure::Usage(format!(
-                "--http {address}: an address that others reach needs TLS or a token: give a \
-                 certificate with --http-cert and --http-key, or put a token into a file and give \
-                 it with --http-token-file"
-            )));
-        }
-        let wrong = |e| Failure::Usage(format!("--http {address}: cannot listen: {e}"));
-        let listener = TcpListener::bind(address).map_err(wrong)?;
+    /// Answers who connects.
+    fn start(listener: TcpListener, site: Site) -> Result<Self, Failure> {
+        let wrong = |e| Failure::Usage(format!("--http: cannot listen: {e}"));
         let address = listener.local_addr().map_err(wrong)?;
+        let scheme = if site.tls().is_some() { "https" } else { "http" };
         let ended = Arc::new(AtomicBool::new(false));
         let (site, stop) = (Arc::new(site), Arc::clone(&ended));
         std::thread::Builder::new()
             .name("http".to_owned())
             .spawn(move || accept(&listener, &site, &stop))
             .map_err(wrong)?;
-        Ok(Self { address, ended })
+        Ok(Self { scheme, address, ended })
     }
 
-    /// Where it listens.
-    fn address(&self) -> SocketAddr {
-        self.address
+    /// Where it listens, as a sentence for people: in `dm run` on the terminal, in the background in the
+    /// log and in the answer of the command that started it.
+    pub fn words(&self) -> String {
+        format!("{}://{}/ shows how it stands", self.scheme, self.address)
     }
 }
 

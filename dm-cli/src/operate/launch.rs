@@ -22,7 +22,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use super::relay;
 use super::texts::Texts;
 use crate::files::Failure;
-use crate::logger;
+use crate::{http, logger, out};
 
 /// How long a task may take until its sources work or say why they do not.
 const BEGIN_PATIENCE: Duration = Duration::from_secs(60);
@@ -41,6 +41,9 @@ pub struct Launch<'a> {
     pub resume: Option<Safety>,
     /// Where following begins when there is no position yet: a second of the epoch.
     pub start_time: Option<u32>,
+    /// The command names the HTTP interface that the texts have: where it cannot be served, nothing begins.
+    /// One that was kept from an earlier start is worth less than the task, which then goes on without it.
+    pub http_wanted: bool,
 }
 
 impl Launch<'_> {
@@ -58,7 +61,7 @@ impl Launch<'_> {
             .map(|safety| dm_core::migration::Command::to_all(Verb::Resume(safety)).args());
         let letter = json!({
             "kept": self.texts.to_kept()?, "stages": stages, "resume": resume,
-            "startTime": self.start_time,
+            "startTime": self.start_time, "httpWanted": self.http_wanted,
         });
         Ok(letter.to_string())
     }
@@ -109,6 +112,9 @@ pub(super) fn first_word(dir: &Path, name: &str, child: &mut Child) -> Result<Re
         Ok(Ok(line)) if !line.is_empty() => {
             let word: Value =
                 serde_json::from_str(&line).map_err(|e| failed(dir, name, &e.to_string()))?;
+            if let Some(text) = word.get("told").and_then(Value::as_str) {
+                out::tell(text);
+            }
             Ok(Reply::from_json(&word))
         }
         Ok(_) => {
@@ -140,7 +146,7 @@ pub fn own(dir: &Path) -> Result<ExitCode, Failure> {
         return relay::own(dir, &kept);
     }
     match prepare(dir, &letter) {
-        Ok(migration) => run(&migration),
+        Ok(prepared) => run(&prepared),
         Err(failure) => {
             say(&Reply::refuse(failure.to_string()));
             Err(failure)
@@ -148,7 +154,40 @@ pub fn own(dir: &Path) -> Result<ExitCode, Failure> {
     }
 }
 
-fn prepare(dir: &Path, letter: &str) -> Result<Migration, Failure> {
+/// A migration that is about to run.
+struct Prepared {
+    migration: Migration,
+    /// Ends with the run.
+    _http: Option<http::Server>,
+    /// What the person who started it is told of the HTTP interface.
+    told: Option<String>,
+}
+
+impl Prepared {
+    fn of(
+        migration: Migration,
+        texts: &Texts,
+        dir: &Path,
+        http_wanted: bool,
+    ) -> Result<Self, Failure> {
+        let raw = texts.task.raw().unwrap_or_default();
+        match http::serve(&texts.http, &migration, &raw, dir) {
+            Ok(server) => {
+                let told = server.as_ref().map(http::Server::words);
+                told.iter().for_each(|words| log::info!("{words}"));
+                Ok(Self { migration, _http: server, told })
+            }
+            Err(failure) if http_wanted => Err(failure),
+            Err(failure) => {
+                let told = format!("the task goes on without its HTTP interface: {failure}");
+                log::warn!("{told}");
+                Ok(Self { migration, _http: None, told: Some(format!("warning: {told}")) })
+            }
+        }
+    }
+}
+
+fn prepare(dir: &Path, letter: &str) -> Result<Prepared, Failure> {
     let unreadable = || {
         Failure::Usage(
             "this command belongs to start-task and resume-task, which start it with a task on \
@@ -192,17 +231,19 @@ fn prepare(dir: &Path, letter: &str) -> Result<Migration, Failure> {
     for (source, stage) in stages {
         builder = builder.begin_as(source, stage);
     }
-    Ok(builder.build())
+    let wanted = letter.get("httpWanted").and_then(Value::as_bool).unwrap_or_default();
+    Prepared::of(builder.build(), &texts, dir, wanted)
 }
 
-fn run(migration: &Migration) -> Result<ExitCode, Failure> {
+fn run(prepared: &Prepared) -> Result<ExitCode, Failure> {
+    let Prepared { migration, told, .. } = prepared;
     let control = migration.control();
     watch_signals(&control)?;
-    let reporter = control.clone();
+    let (reporter, words) = (control.clone(), told.clone());
     std::thread::spawn(move || {
         // Of a run that ended before, its end is told.
         if let Some(reply) = reporter.wait_begun(BEGIN_PATIENCE) {
-            say(&reply);
+            say_with(&reply, words.as_deref());
         }
     });
     let ending = control.clone();
@@ -211,7 +252,7 @@ fn run(migration: &Migration) -> Result<ExitCode, Failure> {
     log::info!("task {:?} begins, process {}", migration.plan().name, std::process::id());
     match migration.run() {
         Ok(outcome) => {
-            say(&control.wait_begun(Duration::ZERO).unwrap_or_default());
+            say_with(&control.wait_begun(Duration::ZERO).unwrap_or_default(), told.as_deref());
             log::info!("task {:?} ends: {outcome:?}", migration.plan().name);
             Ok(ExitCode::SUCCESS)
         }
@@ -224,11 +265,20 @@ fn run(migration: &Migration) -> Result<ExitCode, Failure> {
 
 /// The one line to whoever started this process; only the first one counts.
 pub(super) fn say(reply: &Reply) {
+    say_with(reply, None);
+}
+
+/// The same with a sentence for the person there.
+fn say_with(reply: &Reply, told: Option<&str>) {
     static SAID: std::sync::Once = std::sync::Once::new();
     SAID.call_once(|| {
         let mut out = std::io::stdout().lock();
         // The command may have been ended meanwhile; the task goes on.
-        let _ = writeln!(out, "{}", reply.to_json()).and_then(|()| out.flush());
+        let mut word = reply.to_json();
+        if let (Some(told), Some(fields)) = (told, word.as_object_mut()) {
+            fields.insert("told".to_owned(), told.into());
+        }
+        let _ = writeln!(out, "{word}").and_then(|()| out.flush());
     });
 }
 

@@ -174,7 +174,8 @@ fn safe_mode(reader: &StateReader, source: &SourceRow) -> Result<Value, Failure>
         return Ok(json!({"on": true, "reason": reason, "until": until.to_string()}));
     }
     if let Some(second) = second {
-        let until = format!("second {} of the epoch", String::from_utf8_lossy(&second));
+        let written = String::from_utf8_lossy(&second).parse().map(crate::time::text);
+        let until = written.map(|time| format!("{time} UTC")).unwrap_or_default();
         return Ok(json!({"on": true, "reason": "asked for at a resume", "until": until}));
     }
     Ok(json!({"on": false, "reason": "", "until": ""}))

@@ -11,7 +11,7 @@ use dm_core::state::Registry;
 use serde_json::{Value, json};
 
 use super::dumps::Dump;
-use crate::args::FileArgs;
+use crate::args::{FileArgs, HttpArgs};
 use crate::files::{self, Failure};
 
 /// A file's name, as messages say it, and its text.
@@ -44,6 +44,8 @@ pub struct Texts {
     key_path: Option<PathBuf>,
     /// Dump directories that the command line named.
     pub dumps: Vec<Dump>,
+    /// Where the process in the background answers over HTTP.
+    pub http: HttpArgs,
     /// What relative paths in the files count from.
     cwd: PathBuf,
 }
@@ -72,12 +74,22 @@ impl Texts {
     pub fn of(task: Text, sources: Vec<Text>, key: Option<&Path>) -> Self {
         let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let cwd = std::env::current_dir().unwrap_or_default();
-        Self { task, sources, key_path: key.map(absolute), dumps: Vec::new(), cwd }
+        let (dumps, http) = (Vec::new(), HttpArgs::default());
+        Self { task, sources, key_path: key.map(absolute), dumps, http, cwd }
     }
 
     /// The same with dump directories that the command line named.
     pub fn with_dumps(mut self, dumps: &[Dump]) -> Self {
         self.dumps = dumps.iter().map(Dump::absolute).collect();
+        self
+    }
+
+    /// The same with an HTTP interface that the command line named; without one, it stays as it was.
+    #[must_use]
+    pub fn with_http(mut self, http: &HttpArgs) -> Self {
+        if http.address.is_some() {
+            self.http = http.absolute();
+        }
         self
     }
 
@@ -170,6 +182,7 @@ impl Texts {
             "sources": sources,
             "secretKeyPath": self.key_path,
             "dumps": self.dumps.iter().map(Dump::to_json).collect::<Vec<_>>(),
+            "http": self.http.to_json(),
             "cwd": self.cwd,
         });
         Ok(kept.to_string())
@@ -201,6 +214,7 @@ impl Texts {
                 }
                 None => Vec::new(),
             },
+            http: value.get("http").map(HttpArgs::from_json).unwrap_or_default(),
             cwd: path("cwd").ok_or_else(wrong)?,
         })
     }

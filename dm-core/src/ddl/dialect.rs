@@ -3,8 +3,8 @@
 //!
 //! From MariaDB to MySQL and TiDB: UCA 14.0.0 and NOPAD collations, COMPRESSED columns, JSON (at
 //! MariaDB a text that is checked), functions as defaults, options of its own engines, IGNORED
-//! keys. Types that only MariaDB has (INET4, INET6, UUID, XMLTYPE) are refused. From MySQL to
-//! MariaDB: collations of the 0900 family.
+//! keys. Types that only MariaDB has (INET4, INET6, UUID, XMLTYPE) are refused, and VECTOR where the
+//! target is of a version before it. From MySQL to MariaDB: collations of the 0900 family.
 //!
 //! A collation decides which keys are equal. Where there is no exact counterpart the finer one is
 //! taken: rows that the source tells apart must not collide at the target.
@@ -41,13 +41,13 @@ pub fn translate(
     let statement = parse(sql, &context)?;
     let lexed = lex(sql, mode, to.comments());
     let mut edits = Edits { sql, mode, lexed, list: Vec::new() };
+    let columns = columns(&statement);
+    refuse(&columns, to)?;
     match to.flavor {
         Flavor::MariaDb => edits.collations(|name| to_mariadb(name, to.number)),
         Flavor::MySql | Flavor::TiDb => {
             edits.collations(to_mysql);
             if from != Some(Flavor::MySql) {
-                let columns = columns(&statement);
-                refuse(&columns, to)?;
                 edits.columns(&columns, from == Some(Flavor::MariaDb));
                 edits.options();
             }
@@ -82,12 +82,18 @@ fn columns(statement: &Statement) -> Vec<&ColumnDef> {
 }
 
 fn refuse(columns: &[&ColumnDef], to: ServerVersion) -> Result {
+    let mariadb = to.flavor == Flavor::MariaDb;
     for column in columns {
         let (name, instead) = match column.ty.kind {
-            TypeKind::Inet4 => ("INET4", "VARCHAR(15)"),
-            TypeKind::Inet6 => ("INET6", "VARCHAR(39)"),
-            TypeKind::Uuid => ("UUID", "CHAR(36)"),
-            TypeKind::Xml => ("XMLTYPE", "LONGTEXT"),
+            TypeKind::Inet4 if !mariadb => ("INET4", "VARCHAR(15)"),
+            TypeKind::Inet6 if !mariadb => ("INET6", "VARCHAR(39)"),
+            TypeKind::Uuid if !mariadb => ("UUID", "CHAR(36)"),
+            TypeKind::Xml if !mariadb => ("XMLTYPE", "LONGTEXT"),
+            // Its bytes are the same in a binary column.
+            TypeKind::Vector if mariadb && to.number < 110_700 => ("VECTOR", "LONGBLOB"),
+            TypeKind::Vector if to.flavor == Flavor::MySql && to.number < 90_000 => {
+                ("VECTOR", "LONGBLOB")
+            }
             _ => continue,
         };
         return Err(Error::new(
@@ -463,6 +469,17 @@ mod tests {
             let error = translate(sql, SqlMode::default(), None, MYSQL).unwrap_err();
             assert!(error.message().contains("`x`"), "{error}");
             assert_eq!(to(sql, MARIADB, None), sql);
+        }
+        let sql = "CREATE TABLE t (a INT, x VECTOR(3))";
+        for (flavor, number, has) in [
+            (Flavor::MariaDb, (11, 8, 2), true),
+            (Flavor::MariaDb, (10, 11, 0), false),
+            (Flavor::MySql, (9, 7, 0), true),
+            (Flavor::MySql, (8, 4, 0), false),
+        ] {
+            let server = ServerVersion::new(flavor, number.0, number.1, number.2);
+            let told = translate(sql, SqlMode::default(), Some(Flavor::MySql), server);
+            assert_eq!(told.is_ok(), has, "{server}");
         }
     }
 

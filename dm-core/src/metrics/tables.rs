@@ -1,11 +1,14 @@
 //! The metrics of a source's part of a task.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use dm_filter::TableName;
 
 use super::{Samples, WORKER, file_number, metrics, progress};
 use crate::migration::{SourceStatus, Unit};
-use crate::pipeline::{EventKind, QUEUES};
+use crate::pipeline::{EventKind, QUEUES, queue_name};
 use crate::position::Position;
+use crate::sink::RowCounts;
 use crate::state::Stage;
 
 metrics! {
@@ -73,21 +76,12 @@ metrics! {
         |s, out| queues(&s.meters.handed_out, &["dml"], out);
     Counter "dm_syncer_added_jobs_total"
         ["type", "queueNo", "worker", "target_schema", "target_table"] false
-        "Row changes (dml) and statements (ddl) handed to workers; over all tables and queues together.":
-        |s, out| for (kind, n) in [("dml", &s.meters.added), ("ddl", &s.meters.added_ddls)] {
-            out.number(&[kind, "", WORKER, "", ""], n.load(Ordering::Relaxed) as f64);
-        };
+        "Row changes (dml) handed to workers, by queue (q_0 to q_7), and statements (ddl), which go through none. No tables: rows are read where they are written.":
+        |s, out| added(s, out);
     Counter "dm_syncer_finished_jobs_total"
         ["type", "queueNo", "worker", "target_schema", "target_table"] false
-        "Row changes and statements applied, by kind; over all tables and queues together.":
-        |s, out| for (kind, n) in [
-            ("insert", s.stream.inserted),
-            ("update", s.stream.updated),
-            ("delete", s.stream.deleted),
-            ("ddl", s.stream.ddls),
-        ] {
-            out.number(&[kind, "", WORKER, "", ""], n as f64);
-        };
+        "Row changes applied, by kind, queue and target table (the first 256; further ones under no name), and statements. Without a queue: statements, and transactions that are too large to be held.":
+        |s, out| finished(s, out);
     Gauge "dm_syncer_ideal_qps" ["worker"] false
         "Row changes a second that all workers could apply if they never waited for work.":
         |s, out| out.number(&[WORKER], s.meters.ideal_rows_per_second());
@@ -192,13 +186,45 @@ fn places(s: &SourceStatus, number: impl Fn(&str, u64) -> f64, out: &mut Samples
     place("master", &s.source_end);
 }
 
+/// What was handed out, by queue.
+fn added(s: &SourceStatus, out: &mut Samples) {
+    let mut one = |kind: &str, queue: Option<usize>, n: &AtomicU64| {
+        let n = n.load(Ordering::Relaxed);
+        // The first one also when nothing was done yet, as in `used`.
+        if n > 0 || queue == Some(0) || kind == "ddl" {
+            out.number(&[kind, &queue_name(queue), WORKER, "", ""], n as f64);
+        }
+    };
+    for (n, rows) in s.meters.added.iter().enumerate() {
+        one("dml", (n < QUEUES).then_some(n), rows);
+    }
+    one("ddl", None, &s.meters.added_ddls);
+}
+
+/// What is in the target, by target table and queue.
+fn finished(s: &SourceStatus, out: &mut Samples) {
+    let mut all = s.meters.finished.all();
+    if all.is_empty() {
+        all.push((TableName::new("", ""), Some(0), RowCounts::default()));
+    }
+    for (table, queue, counts) in all {
+        for (kind, n) in
+            [("insert", counts.inserted), ("update", counts.updated), ("delete", counts.deleted)]
+        {
+            let labels = [kind, &queue_name(queue), WORKER, &table.schema, &table.table];
+            out.number(&labels, n as f64);
+        }
+    }
+    out.number(&["ddl", "", WORKER, "", ""], s.stream.ddls as f64);
+}
+
 /// The queues that were used, by DM's names.
 fn used(
     all: &[crate::meter::Histogram; QUEUES],
 ) -> impl Iterator<Item = (String, crate::meter::Spread)> {
     let spreads = all.iter().map(crate::meter::Histogram::spread).enumerate();
     // The first one also when nothing was done yet: a metric that is not there looks like a mistake.
-    spreads.filter(|(n, s)| *n == 0 || s.count() > 0).map(|(n, s)| (format!("q_{n}"), s))
+    spreads.filter(|(n, s)| *n == 0 || s.count() > 0).map(|(n, s)| (queue_name(Some(n)), s))
 }
 
 fn queues(all: &[crate::meter::Histogram; QUEUES], before: &[&str], out: &mut Samples) {

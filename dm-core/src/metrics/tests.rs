@@ -11,7 +11,12 @@ fn status() -> TaskStatus {
     let mut source = SourceStatus::new("a\"b");
     source.stage = Stage::Running;
     source.unit = Unit::Sync;
-    source.stream.inserted = 7;
+    let (orders, seven) = (
+        dm_filter::TableName::new("shop", "orders"),
+        crate::sink::RowCounts { inserted: 7, ..Default::default() },
+    );
+    source.meters.finished.add(Some(10), &[(orders, seven)]);
+    source.meters.add(Some(10), 9);
     source.lag_seconds = 3;
     source.position = crate::position::Position::at("mysql-bin.000012:345".parse().unwrap());
     source.sync_errors.resumable = 2;
@@ -42,8 +47,10 @@ fn values_stand_under_dms_names() {
         "dm_worker_task_state{task=\"shop\",source_id=\"a\\\"b\",worker=\"dm\"} 2",
         "dm_syncer_binlog_file{task=\"shop\",source_id=\"a\\\"b\",node=\"syncer\"} 12",
         "dm_syncer_binlog_pos{task=\"shop\",source_id=\"a\\\"b\",node=\"syncer\"} 345",
-        "dm_syncer_finished_jobs_total{task=\"shop\",source_id=\"a\\\"b\",type=\"insert\",queueNo=\"\",\
-         worker=\"dm\",target_schema=\"\",target_table=\"\"} 7",
+        "dm_syncer_finished_jobs_total{task=\"shop\",source_id=\"a\\\"b\",type=\"insert\",queueNo=\"q_2\",\
+         worker=\"dm\",target_schema=\"shop\",target_table=\"orders\"} 7",
+        "dm_syncer_added_jobs_total{task=\"shop\",source_id=\"a\\\"b\",type=\"dml\",queueNo=\"q_2\",\
+         worker=\"dm\",target_schema=\"\",target_table=\"\"} 9",
         "dm_syncer_exit_with_error_count{task=\"shop\",source_id=\"a\\\"b\",resumable_err=\"true\"} 2",
         "dm_loader_progress{task=\"shop\",source_id=\"a\\\"b\"} 1",
         "# TYPE dm_syncer_replication_lag histogram",
@@ -126,7 +133,7 @@ fn every_metric_has_samples_with_every_label() {
 #[test]
 fn docs_are_rendered_from_the_table() {
     let mut text = String::from(
-        "# Metrics\n\n`dm run ... --http 127.0.0.1:8262` serves them at `/metrics`, for Prometheus. \
+        "# Metrics\n\n`--http 127.0.0.1:8262` of `dm run` and `dm start-task` serves them at `/metrics`, for Prometheus. \
          Names, types and labels are DM's; those marked *dm* are further ones. Every metric has the \
          labels `task` and `source_id`, those of relay logs `source_id`, also where DM has none: one process \
          may carry several sources. What happens for every event is measured for the first 512 of a stream, then \

@@ -128,7 +128,6 @@ impl Dispatcher {
     fn place(&mut self, txn: Txn, keys: &[KeyHash]) -> Result {
         let ordinal = txn.ordinal;
         let meters = Arc::clone(&self.stats.meters);
-        meters.added.fetch_add(txn.rows as u64, Ordering::Relaxed);
         let weight = self.sampler.next();
         let began = (weight > 0).then(Instant::now);
         let mut depends = self.depends(keys);
@@ -141,6 +140,7 @@ impl Dispatcher {
         };
         depends.retain(|o| o.worker != worker);
         self.spread.placed(!depends.is_empty());
+        meters.add(Some(worker), txn.rows);
         self.remember(keys, Owner { ordinal, worker });
         let known = began.map(|began| {
             meters.conflict.took(began.elapsed(), weight);

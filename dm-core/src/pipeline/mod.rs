@@ -35,7 +35,7 @@ pub use until::Until;
 pub(crate) use copy::{Copy, CopySettings, START};
 pub(crate) use copy_stats::CopyStats;
 pub(crate) use create::{Creator, LanePart, MergedTargets};
-pub(crate) use meters::{EventKind, Meters, QUEUES};
+pub(crate) use meters::{EventKind, Meters, QUEUES, queue_name};
 pub(crate) use rate::Rate;
 pub(crate) use stats::StreamStats;
 pub(crate) use stream::{Ended, StreamContext, StreamReport, StreamSettings, begin_lane, follow};

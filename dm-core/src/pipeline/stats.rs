@@ -83,7 +83,9 @@ impl StreamStats {
         self.wild.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub fn applied(&self, txns: usize, stats: &ApplyStats) {
+    /// Counts what a worker has written; `worker` is none for what the reader writes itself.
+    pub fn applied(&self, worker: Option<u32>, txns: usize, stats: &ApplyStats) {
+        self.meters.finished.add(worker, &stats.tables);
         self.txns.fetch_add(txns as u64, Ordering::Relaxed);
         self.inserted.fetch_add(stats.inserted, Ordering::Relaxed);
         self.updated.fetch_add(stats.updated, Ordering::Relaxed);

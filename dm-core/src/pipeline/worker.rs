@@ -174,7 +174,7 @@ impl Worker {
         let stats = self.stats.meters.txn.time(slow)?;
         self.stats.meters.batch(self.slot.worker, rows, txns.len());
         applied.add(mark.applied, txns);
-        self.stats.applied(txns.len(), &stats);
+        self.stats.applied(Some(self.slot.worker), txns.len(), &stats);
         Ok(())
     }
 

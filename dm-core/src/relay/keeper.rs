@@ -333,11 +333,13 @@ fn attempt(shared: &Shared) -> Result<()> {
             continue;
         }
         let came = asked.map(|asked| (asked.elapsed(), Instant::now()));
+        // Behind it what is told of the last groups would stay as it is until the next one.
+        let idle = is_heartbeat(event);
         let taken = writer.event(event)?;
         if let Some((waited, began)) = came {
             shared.meters.event(event.len(), waited, began.elapsed(), taken, weight);
         }
-        if taken == Taken::Written || shared.lock().error.is_some() {
+        if taken == Taken::Written || idle || shared.lock().error.is_some() {
             note_progress(shared, &writer);
         }
     }
@@ -367,6 +369,14 @@ fn skips(event: &[u8], from: &BinlogPos, passed: &mut u64) -> bool {
     }
     *passed = header.end_offset(*passed).unwrap_or(*passed);
     !describes && *passed <= from.offset
+}
+
+/// What a server says each second that it has nothing to say in.
+fn is_heartbeat(event: &[u8]) -> bool {
+    use crate::binlog::{EventHeader, EventType};
+    EventHeader::parse(event).is_ok_and(|header| {
+        matches!(header.event_type, EventType::HEARTBEAT | EventType::HEARTBEAT_V2)
+    })
 }
 
 fn note_progress(shared: &Shared, writer: &Writer) {

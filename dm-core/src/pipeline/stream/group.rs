@@ -474,6 +474,7 @@ impl Stream<'_> {
         self.go_alone()?;
         let blocks = std::mem::take(&mut self.group.blocks);
         self.ctx.rate.pay(self.group.rows, self.group.bytes, &self.ctx.stop);
+        self.ctx.stats.meters.add(None, self.group.rows);
         self.group.open_bytes += self.group.bytes;
         self.group.bytes = 0;
         self.group.rows = 0;
@@ -494,7 +495,7 @@ impl Stream<'_> {
         };
         let (split_up, writer) = (split.limit().is_some(), self.large_writer()?);
         let stats = writer.apply_part(&blocks).map_err(told)?;
-        self.ctx.stats.applied(0, &stats);
+        self.ctx.stats.applied(None, 0, &stats);
         if split_up {
             self.commit_begun().map_err(told)?;
         }
@@ -553,7 +554,7 @@ impl Stream<'_> {
                 self.ctx.split.refused(open);
             }
         })?;
-        self.ctx.stats.applied(1, &crate::sink::ApplyStats::default());
+        self.ctx.stats.applied(None, 1, &crate::sink::ApplyStats::default());
         self.is_over(group, position);
         Ok(())
     }

@@ -9,7 +9,7 @@ use super::table::{Image, Table, Undo, refused};
 use crate::error::Result;
 use crate::event::{ApplyMode, CopyBlock, RowBlock};
 use crate::schema::TableSchema;
-use crate::sink::{ApplyStats, LoadStats, LoadTarget, OnDuplicate};
+use crate::sink::{ApplyStats, LoadStats, LoadTarget, OnDuplicate, RowCounts};
 
 pub(super) type Tables = BTreeMap<TableName, Table>;
 
@@ -74,22 +74,25 @@ pub(super) fn apply(
     let image = |row: &Row<'_>| image(&schema, &map, &plan.columns, row);
     let mut undo = Vec::new();
     let mut missing = 0;
+    let mut counts = RowCounts::default();
     let done = block.each(&mut |op| {
         let found = match op {
-            RowOp::Insert { after } => insert(table, image(&after), block.mode, &mut undo, stats),
+            RowOp::Insert { after } => {
+                insert(table, image(&after), block.mode, &mut undo, &mut counts)
+            }
             RowOp::Update { before, after } => {
                 let (before, after) = (image(&before), image(&after));
-                update(table, &before, after, block.mode, &mut undo, stats)
+                update(table, &before, after, block.mode, &mut undo, &mut counts)
             }
-            RowOp::Delete { before } => Ok(delete(table, &image(&before), &mut undo, stats)),
+            RowOp::Delete { before } => Ok(delete(table, &image(&before), &mut undo, &mut counts)),
         }?;
         missing += u64::from(!found && block.mode == ApplyMode::Exact);
         Ok(())
     });
     journal.changes.push((plan.target.clone(), undo));
+    stats.did(&plan.target, counts);
     if missing > 0 {
-        let missing = vec![(plan.target.clone(), missing)];
-        stats.add(&ApplyStats { missing, ..ApplyStats::default() });
+        stats.add_missing(&plan.target, missing);
     }
     done
 }
@@ -100,9 +103,9 @@ fn insert(
     image: Image,
     mode: ApplyMode,
     undo: &mut Vec<Undo>,
-    stats: &mut ApplyStats,
+    counts: &mut RowCounts,
 ) -> Result<bool> {
-    stats.inserted += 1;
+    counts.inserted += 1;
     match mode {
         ApplyMode::Exact => table.insert(image, undo)?,
         ApplyMode::Idempotent => upsert(table, image, None, undo)?,
@@ -116,7 +119,7 @@ fn update(
     after: Image,
     mode: ApplyMode,
     undo: &mut Vec<Undo>,
-    stats: &mut ApplyStats,
+    counts: &mut RowCounts,
 ) -> Result<bool> {
     let found = table.find(before);
     match (found, mode) {
@@ -124,14 +127,14 @@ fn update(
         (None, ApplyMode::Exact) => return Ok(false),
         (found, ApplyMode::Idempotent) => upsert(table, after, found, undo)?,
     }
-    stats.updated += 1;
+    counts.updated += 1;
     Ok(found.is_some())
 }
 
-fn delete(table: &mut Table, before: &Image, undo: &mut Vec<Undo>, stats: &mut ApplyStats) -> bool {
+fn delete(table: &mut Table, before: &Image, undo: &mut Vec<Undo>, counts: &mut RowCounts) -> bool {
     let Some(id) = table.find(before) else { return false };
     table.remove(id, undo);
-    stats.deleted += 1;
+    counts.deleted += 1;
     true
 }
 

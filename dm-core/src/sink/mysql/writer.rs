@@ -11,7 +11,7 @@ use super::session::{LOOSE_SQL_MODE, ROW_SQL_MODE, Reported, Session};
 use super::{Shared, fence, load};
 use crate::error::{Error, Result, codes};
 use crate::event::{Batch, ChunkMark, OrdinalSet, RowBlock, StreamMark, TablePlan};
-use crate::sink::{ApplyStats, BlockStream, LoadStats, LoadTarget, Slot, Writer};
+use crate::sink::{ApplyStats, BlockStream, LoadStats, LoadTarget, RowCounts, Slot, Writer};
 
 /// Text of one packet, below every server's default `max_allowed_packet`.
 const PACKET_TEXT: usize = 2 << 20;
@@ -230,19 +230,20 @@ fn at_table(error: Error, statement: &Statement) -> Error {
 }
 
 fn count(stats: &mut ApplyStats, statement: &Statement, reported: Reported) {
-    let mut found = |expected: u64, done: &mut u64| {
-        *done += reported.rows.min(expected);
+    let mut found = |expected: u64| {
         if reported.rows < expected {
             stats.missing.push((statement.table.clone(), expected - reported.rows));
         }
+        reported.rows.min(expected)
     };
+    let mut counts = RowCounts::default();
     match statement.expect {
-        Expect::Nothing => {}
-        Expect::Inserted(n) => stats.inserted += n,
-        Expect::Upserted(n) => stats.inserted += n,
-        Expect::Updated(n) => found(n, &mut stats.updated),
-        Expect::Deleted(n) => found(n, &mut stats.deleted),
+        Expect::Nothing => return,
+        Expect::Inserted(n) | Expect::Upserted(n) => counts.inserted = n,
+        Expect::Updated(n) => counts.updated = found(n),
+        Expect::Deleted(n) => counts.deleted = found(n),
     }
+    stats.did(&statement.table, counts);
 }
 
 fn no_table(table: &TableName, source: &crate::event::SourceTable) -> Error {

@@ -10,7 +10,7 @@ use super::{Shared, State};
 use crate::error::{Error, Result, codes};
 use crate::event::{Batch, ChunkMark, OrdinalSet, RowBlock, StreamMark};
 use crate::sink::sqlite::gate::Turn;
-use crate::sink::{ApplyStats, BlockStream, LoadStats, LoadTarget, Slot, Writer};
+use crate::sink::{ApplyStats, BlockStream, LoadStats, LoadTarget, RowCounts, Slot, Writer};
 
 /// A writer of the script sink.
 pub(super) struct ScriptWriter {
@@ -87,7 +87,8 @@ fn push_rows(
     tables: &mut Tables,
     text: &mut String,
     block: &RowBlock,
-) -> Result<ApplyStats> {
+    stats: &mut ApplyStats,
+) -> Result<()> {
     use dm_filter::RowKind;
     let schema = state.journal.tracker.table(&block.plan.target);
     if tables.len() >= TABLES {
@@ -97,11 +98,11 @@ fn push_rows(
     if !table.is_of(schema) {
         *table = Table::new(&block.plan, schema);
     }
-    let mut stats = ApplyStats::default();
+    let mut counts = RowCounts::default();
     let mut count = |kind| match kind {
-        RowKind::Insert => stats.inserted += 1,
-        RowKind::Update => stats.updated += 1,
-        RowKind::Delete => stats.deleted += 1,
+        RowKind::Insert => counts.inserted += 1,
+        RowKind::Update => counts.updated += 1,
+        RowKind::Delete => counts.deleted += 1,
     };
     let raw = block.each_raw(&mut |op| {
         count(op.kind);
@@ -113,7 +114,8 @@ fn push_rows(
             table.push(text, &op, block.mode)
         })?;
     }
-    Ok(stats)
+    stats.did(&block.plan.target, counts);
+    Ok(())
 }
 
 impl Writer for ScriptWriter {
@@ -179,7 +181,7 @@ impl Writer for ScriptWriter {
             }
             text.push_str("BEGIN;\n");
             for block in &txn.blocks {
-                stats.add(&push_rows(&state, &mut self.tables, &mut text, block)?);
+                push_rows(&state, &mut self.tables, &mut text, block, &mut stats)?;
             }
             text.push_str("COMMIT;\n");
         }
@@ -201,7 +203,7 @@ impl Writer for ScriptWriter {
         let mut stats = ApplyStats::default();
         let mut write = || -> Result<()> {
             for block in blocks {
-                stats.add(&push_rows(&state, &mut self.tables, &mut text, block)?);
+                push_rows(&state, &mut self.tables, &mut text, block, &mut stats)?;
             }
             state.write(&text)
         };

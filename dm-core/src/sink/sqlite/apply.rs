@@ -17,39 +17,39 @@ use rusqlite::{Connection, params_from_iter};
 
 use crate::error::{Error, Result, codes};
 use crate::event::{ApplyMode, RowBlock};
-use crate::sink::ApplyStats;
+use crate::sink::{ApplyStats, RowCounts};
 
 use super::cell::{Cell, of_value};
 use super::compile::{Compiled, Select};
 use super::store::{failed, is_duplicate};
 
-/// Applies a block's rows.
+/// Applies a block's rows, and counts what it did.
 ///
 /// # Errors
 ///
 /// When a row does not fit the table, or the file cannot be written. The transaction must then be
 /// rolled back.
-pub fn apply_block(conn: &Connection, table: &Compiled, block: &RowBlock) -> Result<ApplyStats> {
-    let mut rows = Rows {
-        conn,
-        table,
-        columns: &block.plan.columns,
-        stats: ApplyStats::default(),
-        missing: 0,
-    };
+pub fn apply_block(
+    conn: &Connection,
+    table: &Compiled,
+    block: &RowBlock,
+    stats: &mut ApplyStats,
+) -> Result<()> {
+    let counts = RowCounts::default();
+    let mut rows = Rows { conn, table, columns: &block.plan.columns, counts, missing: 0 };
     block.each(&mut |op| rows.apply(&op, block.mode))?;
-    let Rows { mut stats, missing, .. } = rows;
-    if missing > 0 {
-        stats.missing.push((table.name.clone(), missing));
+    stats.did(&table.name, rows.counts);
+    if rows.missing > 0 {
+        stats.add_missing(&table.name, rows.missing);
     }
-    Ok(stats)
+    Ok(())
 }
 
 struct Rows<'c> {
     conn: &'c Connection,
     table: &'c Compiled,
     columns: &'c Columns,
-    stats: ApplyStats,
+    counts: RowCounts,
     missing: u64,
 }
 
@@ -58,11 +58,11 @@ impl Rows<'_> {
         match (op, mode) {
             (RowOp::Insert { after }, ApplyMode::Exact) => {
                 self.insert(after)?;
-                self.stats.inserted += 1;
+                self.counts.inserted += 1;
             }
             (RowOp::Insert { after }, ApplyMode::Idempotent) => {
                 self.upsert(after)?;
-                self.stats.inserted += 1;
+                self.counts.inserted += 1;
             }
             (RowOp::Update { before, after }, ApplyMode::Exact) => self.update(before, after)?,
             (RowOp::Update { before, after }, ApplyMode::Idempotent) => {
@@ -75,7 +75,7 @@ impl Rows<'_> {
                 let select = self.select(before)?;
                 let sql = self.table.delete(&select)?;
                 let n = self.run(&sql, self.selected(&select, before)?)?;
-                self.stats.deleted += n;
+                self.counts.deleted += n;
                 if n == 0 && mode == ApplyMode::Exact {
                     self.missing += 1;
                 }
@@ -122,7 +122,7 @@ impl Rows<'_> {
             return Ok(());
         }
         let n = self.update_set(before, after, &set)?;
-        self.stats.updated += n;
+        self.counts.updated += n;
         self.missing += u64::from(n == 0);
         Ok(())
     }
@@ -158,10 +158,10 @@ impl Rows<'_> {
                 None => 0,
             };
             self.missing += u64::from(n == 0);
-            self.stats.updated += n;
+            self.counts.updated += n;
             return Ok(());
         }
-        self.stats.updated += 1;
+        self.counts.updated += 1;
         Ok(())
     }
 

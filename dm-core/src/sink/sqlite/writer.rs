@@ -120,14 +120,14 @@ impl SqliteWriter {
         plans: &mut Plans,
         turn: &Turn,
         blocks: &[RowBlock],
-    ) -> Result<ApplyStats> {
-        let mut stats = ApplyStats::default();
+        stats: &mut ApplyStats,
+    ) -> Result<()> {
         for block in blocks {
             let table = plans.of_plan(conn, &block.plan)?;
-            stats.add(&apply_block(conn, &table, block)?);
+            apply_block(conn, &table, block, stats)?;
             turn.progress();
         }
-        Ok(stats)
+        Ok(())
     }
 }
 
@@ -171,7 +171,7 @@ impl Writer for SqliteWriter {
         self.transaction(|conn, plans, turn| {
             let mut stats = ApplyStats::default();
             for txn in &batch.txns {
-                stats.add(&Self::apply_blocks(conn, plans, turn, &txn.blocks)?);
+                Self::apply_blocks(conn, plans, turn, &txn.blocks, &mut stats)?;
             }
             mark::put_stream(conn, &task, mark)?;
             Ok(stats)
@@ -194,9 +194,11 @@ impl Writer for SqliteWriter {
             }
             false => Ok(()),
         };
-        let done = started.and_then(|()| Self::apply_blocks(&conn, &mut self.plans, &turn, blocks));
+        let mut stats = ApplyStats::default();
+        let done = started
+            .and_then(|()| Self::apply_blocks(&conn, &mut self.plans, &turn, blocks, &mut stats));
         match done {
-            Ok(stats) => {
+            Ok(()) => {
                 drop(conn);
                 self.part = Some(turn);
                 Ok(stats)
