@@ -8,6 +8,8 @@
 
 #[path = "pipeline/adding.rs"]
 mod adding;
+#[path = "pipeline/around.rs"]
+mod around;
 #[path = "pipeline/behind.rs"]
 mod behind;
 #[path = "pipeline/beside.rs"]

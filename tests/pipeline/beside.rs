@@ -15,8 +15,9 @@ use dm_core::testing::build::{delete, insert, update};
 use dm_core::testing::{Fault, FaultSink, ScriptedSource, When};
 use dm_core::{Outcome, Result, TableName, Until, Value};
 
+use crate::around::Around;
 use crate::crash::{every, keep_state};
-use crate::held::{Gate, Held};
+use crate::held::Gate;
 use crate::script::{int, migration, name, plan, text};
 
 /// Long enough for any machine; a test that waits so long has failed.
@@ -207,7 +208,7 @@ impl Stage {
     }
 
     fn sink(&self) -> Arc<dyn Sink> {
-        Arc::new(Held { tables: self.target.clone(), gate: Arc::clone(&self.gate) })
+        Arc::new(Around { tables: self.target.clone(), between: Arc::clone(&self.gate) })
     }
 
     fn rows(&self, table: &str) -> usize {

@@ -16,6 +16,7 @@ use dm_core::testing::build::insert;
 use dm_core::testing::{Fault, FaultSink, ScriptedSource, When};
 use dm_core::{Outcome, Result, TableName, Until, Value};
 
+use crate::around::Around;
 use crate::crash::{every, keep_state};
 use crate::picky::Picky;
 use crate::script::{int, migration, name, plan, text};
@@ -219,8 +220,12 @@ fn picky(old: bool) -> Story {
         },
         after: altered,
         sink: match old {
-            true => |tables| Arc::new(Picky { tables: tables.clone(), old: true }),
-            false => |tables| Arc::new(Picky { tables: tables.clone(), old: false }),
+            true => {
+                |tables| Arc::new(Around { tables: tables.clone(), between: Picky { old: true } })
+            }
+            false => {
+                |tables| Arc::new(Around { tables: tables.clone(), between: Picky { old: false } })
+            }
         },
         often: false,
         invariant: whatever,

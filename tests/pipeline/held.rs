@@ -9,10 +9,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use dm_core::error::codes;
-use dm_core::event::{ChunkMark, LaneId};
-use dm_core::schema::TableSchema;
-use dm_core::sink::{DdlOutcome, Guarantees, MemorySink, Recovered, Sink, Slot, TargetDdl, Writer};
+use dm_core::sink::{DdlOutcome, MemorySink, Sink, TargetDdl};
 use dm_core::{Error, Result, TableName};
+
+use crate::around::Between;
 
 /// What statements wait at.
 #[derive(Default)]
@@ -66,58 +66,16 @@ impl Gate {
     }
 }
 
-pub struct Held {
-    pub tables: MemorySink,
-    pub gate: Arc<Gate>,
-}
-
-impl Sink for Held {
-    fn guarantees(&self) -> Guarantees {
-        self.tables.guarantees()
-    }
-
-    fn prepare(&self, task: &str, identity: &str) -> Result<()> {
-        self.tables.prepare(task, identity)
-    }
-
-    fn describe(&self, table: &TableName) -> Result<Option<Arc<TableSchema>>> {
-        self.tables.describe(table)
-    }
-
-    fn show_create(&self, table: &TableName) -> Result<Option<String>> {
-        self.tables.show_create(table)
-    }
-
-    fn execute_ddl(&self, ddl: &TargetDdl) -> Result<DdlOutcome> {
+impl Between for Arc<Gate> {
+    fn execute(&self, tables: &MemorySink, ddl: &TargetDdl) -> Result<DdlOutcome> {
         let about = |t: &TableName| t.table == "t" || t.table.is_empty();
         match ddl.tables.iter().any(about) && ddl.lane.is_some() {
-            true => self.gate.pass(|| self.tables.execute_ddl(ddl)),
-            false => self.tables.execute_ddl(ddl),
+            true => self.pass(|| tables.execute_ddl(ddl)),
+            false => tables.execute_ddl(ddl),
         }
     }
 
-    fn runs_once(&self, ddl: &TargetDdl) -> bool {
-        self.tables.runs_once(ddl)
-    }
-
-    fn recover(&self, task: &str, lane: &LaneId, stop: &AtomicBool) -> Result<Recovered> {
-        self.gate.wait_until_empty(stop);
-        self.tables.recover(task, lane, stop)
-    }
-
-    fn loaded_chunks(&self, task: &str, lane: &LaneId) -> Result<Vec<ChunkMark>> {
-        self.tables.loaded_chunks(task, lane)
-    }
-
-    fn forget(&self, task: &str, lane: &LaneId, epoch: u64, chunks: bool) -> Result<()> {
-        self.tables.forget(task, lane, epoch, chunks)
-    }
-
-    fn empty_table(&self, task: &str, lane: &LaneId, table: &TableName) -> Result<()> {
-        self.tables.empty_table(task, lane, table)
-    }
-
-    fn writer(&self, slot: &Slot, stop: &AtomicBool) -> Result<Box<dyn Writer>> {
-        self.tables.writer(slot, stop)
+    fn wait_before_recovery(&self, stop: &AtomicBool) {
+        self.wait_until_empty(stop);
     }
 }
