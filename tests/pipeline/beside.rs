@@ -319,7 +319,7 @@ pub fn killed_after(at: u64) -> Fault {
     Fault::Die { at, when: When::After }
 }
 
-pub fn cut_off(at: u64) -> Fault {
+fn cut_off(at: u64) -> Fault {
     Fault::Cut { at, when: When::After }
 }
 
