@@ -22,6 +22,8 @@ use dm_core::schema::{
 use mysql::prelude::Queryable;
 use support::server::{Flavor as Kind, Server, parse_url};
 
+/// A setting that sessions do not have.
+const ROW_FORMAT: &str = "innodb_default_row_format";
 const SCHEMAS: [&str; 2] = ["dm_oracle", "dm_oracle2"];
 
 /// One test at a time on a server: they use the same databases.
@@ -102,6 +104,14 @@ impl Oracle {
     /// Sets a session variable on the server, and the tracker's default that goes with it. A
     /// server that does not know the variable goes without.
     fn session(&mut self, setting: &str) {
+        if let Some((ROW_FORMAT, value)) = setting.split_once('=') {
+            // The server has it for all sessions; it goes back when the file is through.
+            self.server.query_drop(format!("SET GLOBAL {setting}")).unwrap();
+            let mut defaults = self.tracker.defaults().clone();
+            value.clone_into(&mut defaults.row_format);
+            self.tracker.set_defaults(defaults);
+            return;
+        }
         if self.server.query_drop(format!("SET SESSION {setting}")).is_err() {
             return;
         }
@@ -230,6 +240,7 @@ fn sequences(kind: Kind) {
                 break;
             }
         }
+        oracle.server.query_drop(format!("SET GLOBAL {ROW_FORMAT} = DEFAULT")).unwrap();
         assert!(oracle.accepted > 0, "{}: the server took no statement", path.display());
         if std::env::var_os("DM_TEST_VERBOSE").is_some() {
             println!("{}:\n{}", path.display(), oracle.log.join("\n"));
@@ -251,6 +262,89 @@ fn sequences_on_new_mariadb() {
 #[test]
 fn sequences_on_mariadb() {
     sequences(Kind::Mariadb);
+}
+
+/// The names in an error about something that is not there: `'d.t,d.u'`.
+fn missing(error: &mysql::MySqlError) -> Vec<String> {
+    let known = matches!(error.code, 1049 | 1051 | 1109 | 1146 | 1824 | 4092);
+    let quoted = error.message.split('\'').nth(1).filter(|_| known);
+    quoted.into_iter().flat_map(|names| names.split(',')).map(str::to_lowercase).collect()
+}
+
+/// What a server misses of a statement, or has made of it, must be among the names that were found: its own
+/// reading of each statement of `fixtures/ddl/statements.sql` (or of `DM_DDL_CORPUS`) that has to do with tables.
+fn names_as_the_server_has_them(kind: Kind) {
+    use dm_core::ddl::StatementKind as K;
+    let _alone = exclusive(kind);
+    let Some(mut server) = connect(kind) else { return };
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/ddl/statements.sql");
+    let path = std::env::var("DM_DDL_CORPUS").unwrap_or_else(|_| fixture.to_owned());
+    let mut checked = 0;
+    for line in String::from_utf8_lossy(&fs::read(path).unwrap()).lines() {
+        // A corpus also has lines of several statements and of other modes.
+        let Ok(statement) = ddl::parse(line, &ParseContext::in_schema("here")) else { continue };
+        let of_tables = matches!(
+            statement.kind,
+            K::CreateTable
+                | K::AlterTable
+                | K::DropTable
+                | K::RenameTable
+                | K::TruncateTable
+                | K::CreateIndex
+                | K::DropIndex
+                | K::CreateView
+                | K::AlterView
+                | K::DropView
+                | K::CreateTrigger
+                | K::Insert
+                | K::Replace
+                | K::Update
+                | K::Delete
+        );
+        // What outlives its statement in the session.
+        let lasts = statement.is_temporary() || statement.without_start_transaction().is_some();
+        if !of_tables || lasts {
+            continue;
+        }
+        let mut found = BTreeSet::new();
+        for name in statement.names.iter().map(|n| &n.name) {
+            let (schema, table) = (name.schema.to_lowercase(), name.table.to_lowercase());
+            found.extend([format!("{schema}.{table}"), schema, table]);
+        }
+        server.query_drop("DROP DATABASE IF EXISTS here").unwrap();
+        server.query_drop("CREATE DATABASE here").unwrap();
+        server.query_drop("USE here").unwrap();
+        let told: Vec<String> = match server.query_drop(line) {
+            Ok(()) => {
+                let made = "SELECT CONCAT(table_schema, '.', table_name) FROM information_schema.tables \
+                            WHERE table_schema = 'here'";
+                let made: Vec<String> = server.query(made).unwrap();
+                made.iter().map(|name| name.to_lowercase()).collect()
+            }
+            Err(mysql::Error::MySqlError(error)) => missing(&error),
+            Err(error) => panic!("{line}: {error}"),
+        };
+        checked += usize::from(!told.is_empty());
+        for name in told {
+            assert!(
+                found.contains(&name),
+                "{kind:?}: {line}\nthe server says {name}; found {found:?}"
+            );
+        }
+    }
+    server.query_drop("DROP DATABASE here").unwrap();
+    println!("{kind:?}: {checked} statements of which the server says a name");
+    assert!(checked > 100, "{checked}");
+}
+
+#[test]
+fn names_on_mysql() {
+    names_as_the_server_has_them(Kind::Mysql);
+}
+
+#[test]
+fn names_on_new_mariadb() {
+    names_as_the_server_has_them(Kind::MariadbNew);
 }
 
 /// A small generator of random numbers, so that a failure is repeated by its seed alone.

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use mysql::prelude::Queryable;
 use support::compare::{Target, assert_databases_equal, tables};
-use support::dm::{Dm, Task, WAITS_FOR_FENCE, WAITS_FOR_TABLE};
+use support::dm::{Dm, Process, Task, WAITS_FOR_FENCE, WAITS_FOR_TABLE};
 use support::random::Random;
-use support::server::Flavor;
+use support::server::{Flavor, Server};
 use support::statements::{SHAPE, change_tables};
 use support::workload::{Load, big_transaction};
 use support::{env_number, serial, wait};
@@ -165,6 +165,23 @@ fn a_long_statement_survives_the_process_that_sent_it() {
     assert_databases_equal(from, Target::Server(to), &[DB]);
 }
 
+/// Waits until the table `n` of the target has so many rows.
+fn rows_come(process: &mut Process, to: &Server, rows: u64) {
+    wait::until("rows of another table come", support::dm::DEADLINE, || {
+        process.must_run();
+        to.value::<u64>("SELECT COUNT(*) FROM w.n") == rows
+    });
+}
+
+/// A connection that reads all rows of a table and holds it; it may look at it again, also while a statement
+/// waits for it.
+fn hold(to: &Server, table: &str) -> mysql::Conn {
+    let mut holder = to.conn();
+    holder.query_drop("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; BEGIN").unwrap();
+    holder.query_drop(format!("SELECT * FROM {table}")).unwrap();
+    holder
+}
+
 /// A statement waits for as long as somebody holds its table. Meanwhile rows of other tables go on; its own
 /// wait, and with them what shares a transaction with them.
 #[test]
@@ -180,9 +197,7 @@ fn rows_of_other_tables_go_on_while_a_statement_waits() {
         let sources = [&from.address];
         let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB]));
         dm.catch_up().expect_success();
-        let mut holder = to.conn();
-        // A connection that has the table already may look at it while the statement waits.
-        holder.query_drop("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; BEGIN").unwrap();
+        let mut holder = hold(to, "w.s");
         let mut held = || holder.query_first::<u64, _>("SELECT COUNT(*) FROM w.s").unwrap();
         assert_eq!(held(), Some(1));
         from.run(
@@ -194,15 +209,9 @@ fn rows_of_other_tables_go_on_while_a_statement_waits() {
         );
         let mut process = dm.start(&[]);
         process.until_seen_at(to, WAITS_FOR_TABLE);
-        let mut rows_come = |rows: u64| {
-            wait::until("rows of another table come", support::dm::DEADLINE, || {
-                process.must_run();
-                to.value::<u64>("SELECT COUNT(*) FROM w.n") == rows
-            });
-        };
-        rows_come(3);
+        rows_come(&mut process, to, 3);
         from.run(DB, "INSERT INTO n VALUES (3), (3)");
-        rows_come(5);
+        rows_come(&mut process, to, 5);
         assert_eq!(held(), Some(1), "rows of the table wait");
         assert_eq!(to.rows::<u64>("SELECT id FROM w.beside"), [1]);
         wait::until("the status names the statement", support::dm::DEADLINE, || {
@@ -306,8 +315,9 @@ fn a_table_made_of_a_query_survives_kills() {
     }
 }
 
-/// Tables of equal structure that change places: nothing to be seen tells whether it happened.
-/// The process dies while the statement waits; later its state is set back to before the statement.
+/// Tables of equal structure that change places: nothing to be seen tells whether it happened. Rows of other
+/// tables go on while the statement waits, and the process dies meanwhile; later its state is set back to
+/// before the statement.
 #[test]
 fn tables_that_change_places_do_so_once() {
     let _one = serial();
@@ -316,18 +326,25 @@ fn tables_that_change_places_do_so_once() {
         from.run(
             DB,
             "CREATE TABLE p (id INT PRIMARY KEY, v INT); INSERT INTO p VALUES (1, 1); \
-             CREATE TABLE q LIKE p; INSERT INTO q VALUES (2, 2)",
+             CREATE TABLE q LIKE p; INSERT INTO q VALUES (2, 2); CREATE TABLE n (a INT)",
         );
         let sources = [&from.address];
         let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB]));
         dm.catch_up().expect_success();
         let swap = "RENAME TABLE p TO x, q TO p, x TO q -- and back?";
-        from.run(DB, &format!("{swap}\n; INSERT INTO p VALUES (3, 3)"));
-        let mut holder = to.conn();
-        holder.query_drop("BEGIN").unwrap();
-        holder.query_drop("SELECT * FROM w.p").unwrap();
+        from.run(
+            DB,
+            &format!(
+                "{swap}\n; INSERT INTO n VALUES (1), (1); INSERT INTO p VALUES (3, 3); \
+                 UPDATE q SET v = 9; INSERT INTO n VALUES (2)"
+            ),
+        );
+        let mut holder = hold(to, "w.p");
         let mut process = dm.start(&[]);
         process.until_seen_at(to, WAITS_FOR_TABLE);
+        rows_come(&mut process, to, 3);
+        let held: Vec<(u32, u32)> = holder.query("SELECT id, v FROM w.p").unwrap();
+        assert_eq!(held, [(1, 1)], "rows of the tables wait");
         process.kill();
         let mut second = dm.start(&["--until", "caught-up"]);
         second.until_seen_at(to, WAITS_FOR_FENCE);
@@ -341,6 +358,40 @@ fn tables_that_change_places_do_so_once() {
         copy_files(kept.path(), &dm.state());
         dm.catch_up().expect_success();
         assert_databases_equal(from, Target::Server(to), &[DB]);
+    }
+}
+
+/// A schema is dropped of which somebody holds a table, and comes again with another one of that name.
+#[test]
+fn rows_of_other_schemas_go_on_while_one_is_dropped() {
+    let _one = serial();
+    for flavor in [Flavor::Mysql, Flavor::Mariadb] {
+        let Some((from, to, _)) = Load::stage(DB, flavor) else { return };
+        from.run(
+            DB,
+            "CREATE TABLE n (a INT); CREATE DATABASE gone; CREATE TABLE gone.s (id INT PRIMARY KEY); \
+             INSERT INTO gone.s VALUES (1)",
+        );
+        let sources = [&from.address];
+        let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB, "gone"]));
+        dm.catch_up().expect_success();
+        let mut holder = hold(to, "gone.s");
+        from.run(
+            DB,
+            "INSERT INTO gone.s VALUES (2); DROP DATABASE gone; INSERT INTO n VALUES (1), (2); \
+             CREATE DATABASE gone; CREATE TABLE gone.s (v VARCHAR(9)); INSERT INTO gone.s VALUES ('new')",
+        );
+        let mut process = dm.start(&[]);
+        process.until_seen_at(to, WAITS_FOR_TABLE);
+        rows_come(&mut process, to, 2);
+        let held: Vec<u32> = holder.query("SELECT id FROM gone.s").unwrap();
+        assert_eq!(held, [1, 2]);
+        process.kill();
+        let mut second = dm.start(&["--until", "caught-up"]);
+        second.until_seen_at(to, WAITS_FOR_FENCE);
+        holder.query_drop("COMMIT").unwrap();
+        second.wait(support::dm::DEADLINE).expect_success();
+        assert_databases_equal(from, Target::Server(to), &[DB, "gone"]);
     }
 }
 

@@ -12,6 +12,8 @@ mod adding;
 mod behind;
 #[path = "pipeline/beside.rs"]
 mod beside;
+#[path = "pipeline/beside_names.rs"]
+mod beside_names;
 #[path = "pipeline/commands.rs"]
 mod commands;
 #[path = "pipeline/crash.rs"]

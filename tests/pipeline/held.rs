@@ -1,4 +1,5 @@
-//! A target that takes its time for statements on one table: until somebody opens the gate.
+//! A target that takes its time for statements on one table, `t`, and on schemas: until somebody opens the
+//! gate.
 //!
 //! As at a server, a statement goes on when nobody listens any more, and the fence of its lane lets the next
 //! run through when it has ended.
@@ -88,7 +89,8 @@ impl Sink for Held {
     }
 
     fn execute_ddl(&self, ddl: &TargetDdl) -> Result<DdlOutcome> {
-        match ddl.tables.iter().any(|t| t.table == "t") && ddl.lane.is_some() {
+        let about = |t: &TableName| t.table == "t" || t.table.is_empty();
+        match ddl.tables.iter().any(about) && ddl.lane.is_some() {
             true => self.gate.pass(|| self.tables.execute_ddl(ddl)),
             false => self.tables.execute_ddl(ddl),
         }

@@ -4,10 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dm_core::binlog::{QueryEvent, QueryVars};
+use dm_core::event::{LaneId, SourceId};
 use dm_core::operate::{HandleError, Operation, all_went_well};
 use dm_core::position::BinlogPos;
 use dm_core::sink::{MemorySink, Sink};
 use dm_core::source::{Body, Source};
+use dm_core::state::StateReader;
 use dm_core::testing::build::insert;
 use dm_core::testing::{Fault, FaultSink, ScriptedSource, When};
 use dm_core::{Outcome, Result, TableName, Until};
@@ -153,6 +155,7 @@ fn a_statement_that_cannot_be_read_is_left_out_or_replaced() {
         let error = run(&source, &sink, dir.path(), "").unwrap_err();
         assert_eq!(error.code().number, 36_067, "{error}");
         assert_eq!(error.statement(), Some(what));
+        assert!(error.location().is_some(), "{error:?}");
         assert!(error.advice().contains("`dm handle-error t -s s skip`"), "{error}");
     };
     failed("FROBNICATE TABLE keyed");
@@ -162,6 +165,26 @@ fn a_statement_that_cannot_be_read_is_left_out_or_replaced() {
     assert_eq!(run(&source, &sink, dir.path(), "").unwrap(), Outcome::Finished);
     assert_eq!(target.dump().get(&name("keyed")), source.dump().get(&name("keyed")));
     assert!(target.dump().contains_key(&name("instead")));
+}
+
+/// The event filter is asked first, by the text alone.
+#[test]
+fn a_filter_speaks_of_statements_that_cannot_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let (source, target, sink) = copied(false, dir.path());
+    source.log(vec![query("FROBNICATE TABLE keyed")]);
+    source.commit(vec![(name("keyed"), vec![insert(vec![int(2), text("b")])])]).unwrap();
+    let more = "filters: {odd: {schema-pattern: '*', sql-pattern: ['^FROB'], action: Ignore}}\n\
+                ddl-rules:\n- {match: '^FROB', action: replace, sql: 'CREATE TABLE never (id int)'}\n";
+    let plan = plan("all", &["s"], "syncer: {worker-count: 2}\nfilter-rules: [odd]", more);
+    let migration = migration(plan, Arc::new(source.clone()), sink, dir.path());
+    assert_eq!(migration.until(Until::CaughtUp).build().run().unwrap(), Outcome::Finished);
+    assert_eq!(target.dump(), source.dump());
+    let lane = LaneId::main(&SourceId::new("s"));
+    let skipped = StateReader::open(dir.path(), "t").unwrap().skipped(&lane).unwrap();
+    let counted: Vec<_> = skipped.iter().map(|s| (s.kind.as_str(), s.count)).collect();
+    assert_eq!(counted, [("unreadable", 1)]);
+    assert!(skipped[0].last.contains(':'), "{}", skipped[0].last);
 }
 
 #[test]

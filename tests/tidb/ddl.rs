@@ -71,6 +71,35 @@ fn a_statement_that_never_became_a_job_runs() {
     assert_eq!(committed_ddl(&stage).len(), 1);
 }
 
+/// A RENAME TABLE carries a marker that tells whether it has run, but not whether its job still waits.
+#[test]
+fn a_rename_that_outlives_its_connection_is_waited_for() {
+    let stage = stage("RENAME TABLE t TO u");
+    let lost = "match: RENAME TABLE*\ntimes: 1\ndrop\n\n";
+    stage.tidb.set_rules(&(lost.to_owned() + &job("queueing")));
+    let asked = || stage.tidb.count("ADMIN SHOW DDL JOBS");
+    let given = || stage.tidb.count("RENAME TABLE `shop`.`t`");
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| stage.run());
+        wait::until("the job is asked for", DEADLINE, || run.is_finished() || asked() >= 2);
+        assert_eq!(given(), 1, "it was given again");
+        // The job has ended: the marker has the name that the statement gave it.
+        let seen = stage.tidb.seen();
+        let text = seen.iter().find(|s| s.starts_with("RENAME TABLE")).unwrap();
+        let marker = text.rsplit('`').nth(1).unwrap();
+        let shown = format!("match: SHOW TABLES FROM*dm*\ncolumns: Tables\nrow: {marker}\n\n");
+        stage.tidb.set_rules(&(job("synced") + &shown));
+        assert_eq!(run.join().unwrap().unwrap(), Outcome::Finished);
+    });
+    assert_eq!(given(), 1, "it was given again");
+    // Where nobody may ask, the marker alone tells.
+    stage.source.ddl("shop", "RENAME TABLE u TO t").unwrap();
+    let denied = "match: ADMIN*\nerror: 1227 42000 Access denied\n\n";
+    stage.tidb.set_rules(&(lost.to_owned() + denied));
+    stage.succeeds();
+    assert_eq!(stage.tidb.count("RENAME TABLE `shop`.`u`"), 2);
+}
+
 #[test]
 fn a_job_that_somebody_cancelled_stops_the_task() {
     let stage = stage("ALTER TABLE t ADD COLUMN slow INT");

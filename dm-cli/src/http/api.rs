@@ -115,8 +115,8 @@ fn source_with(about: &About, place: &Place, status: bool) -> Value {
 fn sub_task(about: &About, s: &SourceStatus) -> Value {
     let text = |p: Option<String>| p.unwrap_or_default();
     let load = json!({
-        "finished_bytes": s.copy.bytes,
-        "total_bytes": s.copy.bytes_estimated.max(s.copy.bytes),
+        "finished_bytes": s.copy.all_bytes(),
+        "total_bytes": s.copy.bytes_estimated.max(s.copy.all_bytes()),
         "progress": format!("{:.2} %", metrics::progress(s) * 100.0),
         "meta_binlog": "",
         "meta_binlog_gtid": "",

@@ -48,7 +48,7 @@ impl Bars {
             let at = match source.unit {
                 Unit::Sync => total,
                 // An estimate may be too low; the end is reached when the copy says so.
-                _ => source.copy.rows.min(total.saturating_sub(1)),
+                _ => source.copy.all_rows().min(total.saturating_sub(1)),
             };
             bar.set_length(total);
             bar.set_position(at);

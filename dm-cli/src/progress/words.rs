@@ -53,14 +53,14 @@ impl Rate {
             "copy: {}/{} tables, {} of about {} rows, {} of about {}, {:.0} rows/s, {}/s",
             c.tables_done,
             c.tables,
-            c.rows,
+            c.all_rows(),
             c.rows_estimated,
-            bytes(c.bytes as f64),
+            bytes(c.all_bytes() as f64),
             bytes(c.bytes_estimated as f64),
             self.rows,
             bytes(self.bytes),
         );
-        let left = c.rows_estimated.saturating_sub(c.rows);
+        let left = c.rows_estimated.saturating_sub(c.all_rows());
         if self.rows >= 1.0 && left > 0 {
             words.push_str(&format!(", {} left", span(left as f64 / self.rows)));
         }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::bytes::Bytes;
 use super::charset;
 use super::{Error, Result, codes, compressed, malformed};
+use crate::ddl::{Flavor, ServerVersion};
 
 /// A statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +92,17 @@ impl QueryVars {
     pub const NO_FOREIGN_KEY_CHECKS: u32 = 1 << 26;
     /// OPTION_RELAXED_UNIQUE_CHECKS in `flags2`.
     pub const RELAXED_UNIQUE_CHECKS: u32 = 1 << 27;
+
+    /// OPTION_EXPLICIT_DEF_TIMESTAMP of MariaDB in `flags2`, from 10.10 on; earlier servers leave it out.
+    pub const EXPLICIT_DEFAULTS: u32 = 1 << 24;
+
+    /// explicit_defaults_for_timestamp of the session, where a server of this version records it.
+    pub fn explicit_defaults(&self, server: ServerVersion) -> Option<bool> {
+        match server.at_least(Flavor::MariaDb, 101_000) {
+            true => self.flags2.map(|flags| flags & Self::EXPLICIT_DEFAULTS != 0),
+            false => self.explicit_defaults_for_timestamp,
+        }
+    }
 
     /// False when the statement ran with foreign_key_checks off.
     pub fn foreign_key_checks(&self) -> bool {

@@ -12,6 +12,7 @@
 mod alter;
 mod ast;
 mod class;
+mod collations;
 mod column;
 mod cursor;
 mod dialect;

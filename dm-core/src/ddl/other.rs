@@ -201,6 +201,13 @@ impl Cursor<'_> {
         }
         self.advance();
         self.name(NameRole::TriggerTable)?;
+        // A trigger lies where its table does: a table without a schema is looked for in the trigger's.
+        if let [.., trigger, table] = self.names.as_mut_slice()
+            && trigger.role == NameRole::Trigger
+            && !table.qualified
+        {
+            trigger.name.schema.clone_into(&mut table.name.schema);
+        }
         self.skip_all()?;
         Ok(K::CreateTrigger)
     }

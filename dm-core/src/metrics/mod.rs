@@ -126,8 +126,8 @@ pub fn progress(s: &SourceStatus) -> f64 {
     }
     // Estimates may be too low; only the end is 1.
     let share = |done: u64, all: u64| (all > 0).then(|| (done as f64 / all as f64).min(0.99));
-    share(s.copy.bytes, s.copy.bytes_estimated)
-        .or_else(|| share(s.copy.rows, s.copy.rows_estimated))
+    share(s.copy.all_bytes(), s.copy.bytes_estimated)
+        .or_else(|| share(s.copy.all_rows(), s.copy.rows_estimated))
         .unwrap_or(0.0)
 }
 

@@ -163,7 +163,10 @@ fn stage(stage: Stage) -> f64 {
 /// Seconds that a copy will still take.
 fn copy_remains(s: &SourceStatus) -> Option<f64> {
     let done = progress(s);
-    (done > 0.0).then(|| s.copy.seconds * (1.0 - done) / done)
+    // What earlier runs wrote took no time of this one.
+    let before = s.copy.bytes_before as f64 / (s.copy.bytes_estimated as f64).max(1.0);
+    let now = done - before;
+    (now > 0.0).then(|| s.copy.seconds * (1.0 - done) / now)
 }
 
 fn errors(s: &SourceStatus, unit: Unit, out: &mut Samples) {

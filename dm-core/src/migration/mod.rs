@@ -40,9 +40,10 @@ pub use self::import::Imported;
 pub use self::running::Running;
 use self::source::SourceRun;
 pub use self::status::{ErrorCounts, SourceStatus, TaskStatus, Unit};
-use crate::config::{SourceKind, SourcePlan, TaskPlan};
+use crate::config::{CollationMode, SourceKind, SourcePlan, TaskPlan};
 use crate::error::{Error, Result, codes};
 use crate::event::SourceId;
+use crate::pipeline::defaults::defaults_of;
 use crate::pipeline::{Creator, LanePart, MergedTargets, Rate, Until};
 use crate::sink::Sink;
 use crate::source::Source;
@@ -362,6 +363,7 @@ impl Migration {
             router: plan.router.clone(),
             select: plan.dump.select.clone(),
             merged: Arc::default(),
+            collations: None,
             online: self.parts.plan.online_ddl.clone().map(Arc::new),
             part: LanePart::All,
         }
@@ -413,6 +415,10 @@ impl Migration {
             .into_iter()
             .enumerate()
             .map(|(index, (source_plan, source, creator))| {
+                let collations = match plan.collation {
+                    CollationMode::Strict => Some(Arc::new(defaults_of(&source.info()?))),
+                    CollationMode::Loose => None,
+                };
                 Ok(SourceRun {
                     index,
                     beside: self.open_beside(source_plan, &creator)?,
@@ -423,7 +429,7 @@ impl Migration {
                     source,
                     sink: Arc::clone(sink),
                     state: Arc::clone(state),
-                    creator: Creator { merged: Arc::clone(&merged), ..creator },
+                    creator: Creator { merged: Arc::clone(&merged), collations, ..creator },
                     rate: Arc::clone(&rate),
                     control: self.control.clone(),
                     stop: Arc::clone(stop),

@@ -20,6 +20,12 @@ pub struct Change {
     pub time_zone: Option<String>,
     /// Collation numbers of client, connection and server.
     pub charset: Option<(u16, u16, u16)>,
+    /// explicit_defaults_for_timestamp, where MySQL records it.
+    #[serde(default)]
+    pub explicit_defaults: Option<bool>,
+    /// The session's flags: MariaDB records it there.
+    #[serde(default)]
+    pub flags: Option<u32>,
     /// When it ran, seconds since the epoch.
     pub at: u32,
     /// Where it stands in the binlog: what is read twice counts once.
@@ -39,6 +45,8 @@ impl Change {
             sql_mode: vars.sql_mode,
             time_zone: vars.time_zone.clone(),
             charset: vars.charset.map(|c| (c.client, c.connection, c.server)),
+            explicit_defaults: vars.explicit_defaults_for_timestamp,
+            flags: vars.flags2,
             at,
             position,
             filtered: false,
@@ -66,6 +74,8 @@ impl Change {
                 sql_mode: self.sql_mode,
                 time_zone: self.time_zone.clone(),
                 charset,
+                explicit_defaults_for_timestamp: self.explicit_defaults,
+                flags2: self.flags,
                 ..QueryVars::default()
             },
             ..QueryEvent::of(self.schema.clone(), self.sql.clone().into_bytes())

@@ -23,7 +23,9 @@ impl Copy {
         let there = There::ask(&*self.sink)?;
         let parents = parents(tables);
         self.each(tables, |table| self.make_table(table, &there, &parents))?;
-        self.stats.begin(tables.iter().map(|t| (t.copy.rows, t.copy.bytes)));
+        if let Some(copy) = self.state.reader().copy(&self.lane)? {
+            self.stats.begin(&copy.tables);
+        }
         Ok(())
     }
 

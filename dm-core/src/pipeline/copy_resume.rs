@@ -11,7 +11,6 @@
 //! and statements up to there. Tables that are not stale keep their chunks and get a window.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use dm_filter::TableName;
 
@@ -22,7 +21,7 @@ use super::windows::contains;
 use crate::ddl::{ParseContext, SqlMode, StatementKind, parse};
 use crate::error::{Error, Result, codes};
 use crate::position::{BinlogPos, Gtid, Position};
-use crate::schema::{TableCopy, TableInfo, TableSchema, differences};
+use crate::schema::{TableCopy, differences};
 use crate::sink::TargetDdl;
 use crate::source::{Body, Polled, Snapshot};
 use crate::sql::quote_table;
@@ -138,15 +137,7 @@ impl Copy {
         let (position, upto) = (snapshot.position(), snapshot.contained_upto());
         // What is gone, or never was ours, is a table without columns: nothing is copied, and the
         // stream reads over it up to the view.
-        let nothing = TableCopy {
-            info: TableInfo {
-                name: name.clone(),
-                create_sql: String::new(),
-                schema: Arc::new(TableSchema::default()),
-            },
-            rows: 0,
-            bytes: 0,
-        };
+        let nothing = TableCopy::nothing(name.clone());
         let copy = now.unwrap_or(&nothing);
         let generation = match old {
             Some(_) => self.state.restart_table(&self.lane, copy, position, upto)?,

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::meters::Meters;
+use crate::state::CopyTable;
 
 /// Counters that the copy's workers write and status reads.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub(crate) struct CopyStats {
     tables_done: AtomicU64,
     rows_estimated: AtomicU64,
     bytes_estimated: AtomicU64,
+    rows_before: AtomicU64,
+    bytes_before: AtomicU64,
     rows: AtomicU64,
     bytes: AtomicU64,
     duplicates: AtomicU64,
@@ -26,14 +29,18 @@ pub(crate) struct CopyStats {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct CopyCounts {
-    /// Tables to copy in this run.
+    /// Tables of the copy.
     pub tables: u64,
-    /// Tables finished in this run.
+    /// Tables that are finished.
     pub tables_done: u64,
     /// Rows that the source estimates.
     pub rows_estimated: u64,
     /// Bytes that the source estimates.
     pub bytes_estimated: u64,
+    /// Rows that earlier runs had written.
+    pub rows_before: u64,
+    /// Bytes of cell data that earlier runs had written.
+    pub bytes_before: u64,
     /// Rows written in this run.
     pub rows: u64,
     /// Bytes of cell data written in this run.
@@ -46,6 +53,18 @@ pub struct CopyCounts {
     pub seconds: f64,
 }
 
+impl CopyCounts {
+    /// Rows written, in this run and before.
+    pub fn all_rows(&self) -> u64 {
+        self.rows_before + self.rows
+    }
+
+    /// Bytes of cell data written, in this run and before.
+    pub fn all_bytes(&self) -> u64 {
+        self.bytes_before + self.bytes
+    }
+}
+
 impl Default for CopyStats {
     fn default() -> Self {
         Self {
@@ -53,6 +72,8 @@ impl Default for CopyStats {
             tables_done: AtomicU64::new(0),
             rows_estimated: AtomicU64::new(0),
             bytes_estimated: AtomicU64::new(0),
+            rows_before: AtomicU64::new(0),
+            bytes_before: AtomicU64::new(0),
             rows: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             duplicates: AtomicU64::new(0),
@@ -73,12 +94,18 @@ impl CopyStats {
         means.clone_into(&mut self.means.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    pub fn begin(&self, tables: impl Iterator<Item = (u64, u64)>) {
-        for (rows, bytes) in tables {
-            self.tables.fetch_add(1, Ordering::Relaxed);
-            self.rows_estimated.fetch_add(rows, Ordering::Relaxed);
-            self.bytes_estimated.fetch_add(bytes, Ordering::Relaxed);
+    /// The copy as the state file has it, when a round of it begins.
+    pub fn begin(&self, tables: &[CopyTable]) {
+        let sum = |of: fn(&CopyTable) -> u64| tables.iter().map(of).sum::<u64>();
+        let set = |counter: &AtomicU64, value| counter.store(value, Ordering::Relaxed);
+        if self.tables.load(Ordering::Relaxed) == 0 {
+            set(&self.rows_before, sum(|t| t.rows_done));
+            set(&self.bytes_before, sum(|t| t.bytes_done));
         }
+        set(&self.rows_estimated, sum(|t| t.copy.rows));
+        set(&self.bytes_estimated, sum(|t| t.copy.bytes));
+        set(&self.tables_done, sum(|t| u64::from(t.is_finished())));
+        set(&self.tables, tables.len() as u64);
     }
 
     pub fn chunk(&self, rows: u64, bytes: u64, duplicates: u64) {
@@ -98,11 +125,51 @@ impl CopyStats {
             tables_done: get(&self.tables_done),
             rows_estimated: get(&self.rows_estimated),
             bytes_estimated: get(&self.bytes_estimated),
+            rows_before: get(&self.rows_before),
+            bytes_before: get(&self.bytes_before),
             rows: get(&self.rows),
             bytes: get(&self.bytes),
             duplicates: get(&self.duplicates),
             means: self.means.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             seconds: self.began.elapsed().as_secs_f64(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dm_filter::TableName;
+
+    use crate::position::Position;
+    use crate::schema::TableCopy;
+
+    fn table(chunks_done: u64) -> CopyTable {
+        let name = TableName::new("d", "t");
+        CopyTable {
+            copy: TableCopy { rows: 100, bytes: 1_000, ..TableCopy::nothing(name) },
+            generation: 1,
+            position: Position::default(),
+            contained_upto: None,
+            planned: true,
+            chunks: 2,
+            chunks_done,
+            rows_done: 50 * chunks_done,
+            bytes_done: 500 * chunks_done,
+        }
+    }
+
+    #[test]
+    fn a_run_that_goes_on_counts_from_where_the_last_one_ended() {
+        let stats = CopyStats::default();
+        stats.begin(&[table(2), table(1), table(0)]);
+        stats.chunk(50, 500, 0);
+        let now = stats.counts();
+        assert_eq!((now.tables, now.tables_done, now.rows_estimated), (3, 1, 300));
+        assert_eq!((now.rows, now.all_rows(), now.all_bytes()), (50, 200, 2_000));
+        // A new snapshot of the same run.
+        stats.begin(&[table(2), table(2), table(0)]);
+        let now = stats.counts();
+        assert_eq!((now.tables_done, now.rows, now.all_rows()), (2, 50, 200));
     }
 }

@@ -10,7 +10,7 @@ use crate::config::{OnlineDdlRules, OnlineDdlTable, TableSelector};
 use crate::ddl::{NameRole, ParseContext, Statement, parse};
 use crate::error::{Error, Result, codes};
 use crate::event::SourceId;
-use crate::schema::{SchemaCopy, TableInfo, TableSchema};
+use crate::schema::{Defaults, SchemaCopy, TableInfo, TableSchema};
 use crate::sink::{LoadTarget, OnDuplicate, Sink, TargetDdl};
 use crate::sql::{push_ident, quote_ident};
 
@@ -30,6 +30,15 @@ impl MergedTargets {
     pub fn contains(&self, target: &TableName) -> bool {
         self.sources.get(target).is_some_and(|n| *n > 1)
     }
+
+    /// The same for a table or, without a table's name, for any table of a schema.
+    pub fn concerns(&self, target: &TableName) -> bool {
+        let merged = |t: &TableName| t.schema == target.schema && self.contains(t);
+        match target.table.is_empty() {
+            true => self.sources.keys().any(merged),
+            false => self.contains(target),
+        }
+    }
 }
 
 /// Filter, routes and what they mean for creating tables.
@@ -41,6 +50,8 @@ pub(crate) struct Creator {
     /// Tables of the copy, where the dump's arguments choose them.
     pub select: Option<TableSelector>,
     pub merged: Arc<MergedTargets>,
+    /// What the source fills in, where collations are written out (`collation_compatible: strict`).
+    pub collations: Option<Arc<Defaults>>,
     /// How online schema change tools name their tables, of which no row is carried; `None` when
     /// they are tables like any other.
     pub online: Option<Arc<OnlineDdlRules>>,
@@ -178,9 +189,13 @@ impl Creator {
                 sql.push_str(" DEFAULT CHARACTER SET ");
                 sql.push_str(&schema.charset);
             }
-            if !schema.collation.is_empty() {
+            let collation = match (&self.collations, schema.collation.as_str()) {
+                (Some(defaults), "") => defaults.collation_of(&schema.charset),
+                (_, told) => told.to_owned(),
+            };
+            if !collation.is_empty() {
                 sql.push_str(" COLLATE ");
-                sql.push_str(&schema.collation);
+                sql.push_str(&collation);
             }
             create(sink, sql, TableName::schema_only(target.schema))?;
         }
@@ -219,6 +234,13 @@ impl Creator {
         let context = ParseContext::in_schema(&info.name.schema);
         let statement = parse(&info.create_sql, &context)?;
         let statement = match statement.with_condition() {
+            Some(text) => parse(&text, &context)?,
+            None => statement,
+        };
+        let collated = self.collations.as_ref().and_then(|defaults| {
+            statement.with_collations(|charset| defaults.collation_of(charset), &defaults.collation)
+        });
+        let statement = match collated {
             Some(text) => parse(&text, &context)?,
             None => statement,
         };

@@ -9,6 +9,7 @@ mod copy_resume;
 mod copy_stats;
 mod copy_work;
 mod create;
+pub(crate) mod defaults;
 mod dispatch;
 mod meters;
 mod prepared;

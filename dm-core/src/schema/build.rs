@@ -114,7 +114,7 @@ impl<'a> Builder<'a> {
         name_foreign_keys(&mut table.foreign_keys, self.foreign_keys, self.table);
         settle_keys(table);
         if !self.shown {
-            cut_prefixes(table, self.defaults.server);
+            cut_prefixes(table, self.defaults);
             if self.defaults.server.flavor == Flavor::MariaDb {
                 settle_hashed_keys(table);
             }

@@ -48,6 +48,9 @@ pub struct Defaults {
     /// MySQL's `sql_generate_invisible_primary_key`.
     #[serde(default)]
     pub generate_invisible_primary_key: bool,
+    /// `innodb_default_row_format`; empty where it is not known. It says how long a key's part may be.
+    #[serde(default)]
+    pub row_format: String,
     /// `lower_case_table_names`: 0 compares names of schemas and tables exactly, 1 and 2 do not.
     #[serde(default)]
     pub lower_case_table_names: u8,
@@ -84,6 +87,7 @@ impl Defaults {
             explicit_defaults_for_timestamp: explicit,
             charset_collations,
             generate_invisible_primary_key: false,
+            row_format: String::new(),
             lower_case_table_names: 0,
         }
     }

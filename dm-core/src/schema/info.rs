@@ -39,6 +39,14 @@ pub struct TableCopy {
     pub bytes: u64,
 }
 
+impl TableCopy {
+    /// A table without columns, of which nothing is copied.
+    pub fn nothing(name: TableName) -> Self {
+        let (create_sql, schema) = (String::new(), Arc::new(TableSchema::default()));
+        Self { info: TableInfo { name, create_sql, schema }, rows: 0, bytes: 0 }
+    }
+}
+
 /// A part of a table that one reader reads and one target transaction writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chunk {

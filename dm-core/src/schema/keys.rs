@@ -2,10 +2,11 @@
 
 use super::build::{self, settle_default};
 use super::charset;
+use super::charset::Defaults;
 use super::table::{
     Check, Column, ColumnType, ForeignKey, Key, KeyKind, KeyPart, TableSchema, TypeKind, same_name,
 };
-use crate::ddl::{Flavor, ServerVersion};
+use crate::ddl::Flavor;
 
 /// Names what has no name, makes primary-key columns NOT NULL, drops keys that servers made for
 /// foreign keys and that another key makes superfluous, and sorts.
@@ -75,11 +76,19 @@ fn settle_prefixes(table: &mut TableSchema) {
 
 /// A part of a key that is not unique and is too long for InnoDB is cut with a warning: to 3072
 /// bytes, or 767 for the row formats that were the default before MySQL 5.7 and MariaDB 10.2.
-pub(super) fn cut_prefixes(table: &mut TableSchema, server: ServerVersion) {
-    let small = match server.flavor {
+pub(super) fn cut_prefixes(table: &mut TableSchema, defaults: &Defaults) {
+    let server = defaults.server;
+    let by_version = match server.flavor {
         Flavor::MySql => server.number < 50_700,
         Flavor::MariaDb => server.number < 100_200,
         Flavor::TiDb => return,
+    };
+    let own = table.options.iter().find(|(name, _)| name == "ROW_FORMAT").map(|(_, value)| value);
+    let own = own.filter(|format| !format.eq_ignore_ascii_case("DEFAULT"));
+    let small = match own.unwrap_or(&defaults.row_format).to_ascii_uppercase().as_str() {
+        "COMPACT" | "REDUNDANT" => true,
+        "DYNAMIC" | "COMPRESSED" => false,
+        _ => by_version,
     };
     let most = if small { 767 } else { 3072 };
     let columns = &table.columns;

@@ -10,6 +10,10 @@
 //! it was decoded with. Each has a version number, so that several of one table can be told apart.
 //! The whole tracker serialises, and is saved in the same transaction as the position that it
 //! stands for: a restart continues with exactly this state.
+//!
+//! It answers for one position, the reader's, and keeps no history: whatever is decoded later than it was read
+//! (prepared transactions, rows that wait for a statement) either holds the statement back or is decoded when
+//! the tracker stands where it belongs, and what lies before a checkpoint is not asked for again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -204,6 +204,9 @@ pub struct TargetDdl {
     pub time_zone: Option<String>,
     /// Server collation of the source's session, for CREATE DATABASE without a charset.
     pub collation_server: Option<String>,
+    /// explicit_defaults_for_timestamp of the source's session: without it TIMESTAMP columns are NOT NULL and have
+    /// defaults of their own.
+    pub explicit_defaults_for_timestamp: Option<bool>,
     /// The family of the server that wrote the statement; `None` for a structure as it was printed.
     pub from: Option<Flavor>,
 }
@@ -221,6 +224,7 @@ impl TargetDdl {
             sql_mode: None,
             time_zone: None,
             collation_server: None,
+            explicit_defaults_for_timestamp: None,
             from: None,
         }
     }
@@ -231,6 +235,7 @@ impl TargetDdl {
             && self.at == 0
             && self.time_zone.is_none()
             && self.collation_server.is_none()
+            && self.explicit_defaults_for_timestamp.is_none()
     }
 }
 

@@ -47,6 +47,13 @@ pub struct SourceInfo {
     pub charset: String,
     /// Default collation of the server.
     pub collation: String,
+    /// Global explicit_defaults_for_timestamp; `None` where it is not known.
+    pub explicit_defaults_for_timestamp: Option<bool>,
+    /// innodb_default_row_format; `None` where it is not known.
+    pub row_format: Option<String>,
+    /// Default collations that the server's settings change, as `charset=collation,...`
+    /// (MariaDB's character_set_collations, MySQL's default_collation_for_utf8mb4); `None` where that is not known.
+    pub charset_collations: Option<String>,
 }
 
 /// Which tables a snapshot is asked for: decides by name, before anything is read.

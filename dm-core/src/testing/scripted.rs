@@ -344,6 +344,9 @@ impl Source for ScriptedSource {
             sql_mode: String::new(),
             charset: "utf8mb4".to_owned(),
             collation: "utf8mb4_0900_ai_ci".to_owned(),
+            explicit_defaults_for_timestamp: None,
+            row_format: None,
+            charset_collations: None,
         })
     }
 

@@ -12,11 +12,12 @@
 //!   has not ended after [`SOON`], its group ends: the number of the group is registered as one that is not
 //!   in, so the low-water mark stays right in front of it, and every mark and checkpoint with it. What it
 //!   changes in the tracker is kept apart from what the next checkpoints save.
-//! - The tables that it names, those that foreign keys tie to them, and whatever goes to the same target
-//!   tables *wait*. A transaction with rows of a waiting table is set aside as it was read, whole, and all
-//!   its tables wait from then on. So of two transactions that share a table the later one never overtakes
-//!   the earlier one, and keys of different tables have nothing to do with each other: no key needs to be
-//!   known of what is set aside. It is planned when the statement has ended, by the structures of then.
+//! - The tables that it names (all tables of a schema, where it names that), those that foreign keys tie to
+//!   them, and whatever goes to the same target tables *wait* (`waiting`). A transaction with rows of a
+//!   waiting table is set aside as it was read, whole, and all its tables wait from then on. So of two
+//!   transactions that share a table the later one never overtakes the earlier one, and keys of different
+//!   tables have nothing to do with each other: no key needs to be known of what is set aside. It is planned
+//!   when the statement has ended, by the structures of then.
 //! - When it has ended, one commit of the state file has the position behind it, its structures, and not
 //!   its record any more. Only then its number counts as in, and the low-water mark of checkpoints and
 //!   marks may pass it. Then what was set aside is handed out, in its order, before anything else.
@@ -36,17 +37,30 @@
 //! Bounds: bytes and number of what is set aside, and how many transactions may be ahead of the low-water
 //! mark. At a bound the reader waits for the end of the statement.
 //!
-//! Everything waits, as before, for a statement whose tables are not known for sure (views, routines,
-//! schemas, CREATE ... SELECT, what an operator or a rule gave), that carries a mark of its own (RENAME), that
-//! a TiDB may take in pieces only, that is about merged targets or stands in a lane that shares its source with
-//! others, and at targets that have one writer or cannot tell what is in after a crash; and where the source's
-//! order of commits is asked for.
+//! Everything waits, as before,
+//!
+//! - for CREATE TABLE ... SELECT: its rows stand in its own group, and only the end of a group is a place to
+//!   end it at;
+//! - for what an operator or a rule gave, and for the statements at the rename of an online schema change:
+//!   several may stand at one place, and each begins when the one before it has ended;
+//! - for what a TiDB may take in pieces only: the next piece begins when the answer is there;
+//! - where several source tables are merged into the target table: whether the target is "already so" may be
+//!   the work of another lane, whose rows know nothing of what waits here;
+//! - for statements on sequences of MariaDB, of which nothing is tracked;
+//! - in a lane that shares its source with others, at targets that have one writer or cannot tell what is in
+//!   after a crash, and where the source's order of commits is asked for.
+//!
+//! A RENAME TABLE carries a mark of its own: the marker table changes its name in the same step. That is of
+//! this statement's number and text alone, and no row's mark has to do with it. So a restart asks the marker
+//! as it always does, when the fence has let it through, and what went on meanwhile changes nothing about the
+//! answer. A statement on a schema has no structures to compare and is one that may run again (IF [NOT]
+//! EXISTS, or ALTER DATABASE): a restart gives it again. That does no harm because nothing behind it in its
+//! schema, rows or statements, can be in: all wait by the schema's name, at the source and at the target.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, TryRecvError};
-use dm_filter::TableName;
 
 use super::Stream;
 use super::execute::{Number, Told, panicked};
@@ -54,13 +68,13 @@ use super::group::{Event, Group};
 use super::operator::ALONE;
 use super::outcome::short;
 use super::statement::Seen;
+use super::waiting::{Waiting, named};
 use crate::binlog::QueryEvent;
-use crate::ddl::{Body, NameRole, Statement};
+use crate::ddl::Statement;
 use crate::error::{Error, Result};
 use crate::pipeline::LanePart;
 use crate::pipeline::progress::{Low, MOST_AHEAD};
 use crate::position::{BinlogPos, GtidSet, Position};
-use crate::schema::Tracker;
 use crate::sink::{DdlOutcome, TargetDdl};
 use crate::source::RowsBody;
 use crate::state::LaneChanges;
@@ -71,48 +85,6 @@ const SOON: Duration = super::PATIENCE;
 const ASIDE_SHARE: usize = 4;
 /// Transactions that are set aside at most: each may be a hole in what the marks name.
 const MOST_ASIDE: usize = 1_000;
-
-/// The tables that wait, by their names at the source and at the target. Names that differ in case alone
-/// are taken for one: a table too many waits, never one too few.
-#[derive(Debug, Default)]
-pub(super) struct Waiting {
-    sources: HashSet<(String, String)>,
-    targets: HashSet<(String, String)>,
-}
-
-fn folded(table: &TableName) -> (String, String) {
-    (table.schema.to_lowercase(), table.table.to_lowercase())
-}
-
-impl Waiting {
-    fn has(&self, table: &TableName, target: Option<&TableName>) -> bool {
-        self.sources.contains(&folded(table))
-            || target.is_some_and(|target| self.targets.contains(&folded(target)))
-    }
-
-    fn add(&mut self, table: &TableName, target: Option<&TableName>) {
-        self.sources.insert(folded(table));
-        self.targets.extend(target.map(folded));
-    }
-
-    /// Adds the tables of which foreign keys point to `tables`, and those that keys of theirs point to.
-    fn add_tied(&mut self, tables: &[TableName], tracker: &Tracker) {
-        let about: HashSet<_> = tables.iter().map(folded).collect();
-        for (child, tracked) in tracker.tables() {
-            for key in &tracked.schema.foreign_keys {
-                let schema = match key.parent_schema.as_str() {
-                    "" => &child.schema,
-                    named => named,
-                };
-                let parent = TableName::new(schema, key.parent_table.as_str());
-                if about.contains(&folded(child)) || about.contains(&folded(&parent)) {
-                    self.sources.insert(folded(child));
-                    self.sources.insert(folded(&parent));
-                }
-            }
-        }
-    }
-}
 
 /// The statement that runs, and what waits for it.
 pub(super) struct Beside {
@@ -170,8 +142,8 @@ impl Stream<'_> {
         };
         self.settle(statement)?;
         let ddl = self.target_ddl(statement, number, seen)?;
-        let merged = ddl.tables.iter().any(|t| self.ctx.creator.merged.contains(t));
-        if merged || ddl.once.is_some() || self.pieces_at_once(statement, number, seen)?.is_some() {
+        let merged = ddl.tables.iter().any(|t| self.ctx.creator.merged.concerns(t));
+        if merged || self.pieces_at_once(statement, number, seen)?.is_some() {
             return self.run_ddl(statement, ALONE, seen).map(|()| false);
         }
         let Some(record) = self.record_to_run(&ddl, number, seen)? else {
@@ -184,7 +156,7 @@ impl Stream<'_> {
             Err(RecvTimeoutError::Disconnected) => Err(panicked()),
             Err(RecvTimeoutError::Timeout) if in_pieces => self.await_told(&told, &ddl)?,
             Err(RecvTimeoutError::Timeout) => {
-                ddl.tables.iter().for_each(|t| waiting.targets.extend([folded(t)]));
+                ddl.tables.iter().for_each(|target| waiting.add_target(target));
                 return self.go_on(statement, seen, Given { ddl, record, told, began, waiting });
             }
         };
@@ -203,26 +175,7 @@ impl Stream<'_> {
         if !told_by_marks || target.one_writer || !alone || seen.in_txn {
             return None;
         }
-        let known = match &statement.body {
-            Body::CreateTable(create) => create.select.is_none() && !create.temporary,
-            Body::DropTable { temporary, .. } => !temporary,
-            Body::AlterTable(_)
-            | Body::CreateIndex(_)
-            | Body::DropIndex(_)
-            | Body::TruncateTable(_) => true,
-            _ => false,
-        };
-        let mut names = Vec::with_capacity(statement.names.len());
-        for name in &statement.names {
-            use NameRole::{Exchange, Like, NewName, Parent, Table};
-            if !matches!(name.role, Table | NewName | Like | Parent | Exchange) {
-                return None;
-            }
-            names.push(name.name.clone());
-        }
-        if !known || names.is_empty() {
-            return None;
-        }
+        let names = named(statement)?;
         let mut waiting = Waiting::default();
         names.iter().for_each(|name| waiting.add(name, None));
         waiting.add_tied(&names, &self.tracker);
@@ -246,7 +199,7 @@ impl Stream<'_> {
         };
         self.track(&effects);
         let changes = std::mem::replace(&mut self.changes, earlier);
-        let names: Vec<TableName> = statement.names.iter().map(|n| n.name.clone()).collect();
+        let names = named(statement).unwrap_or_default();
         waiting.add_tied(&names, &self.tracker);
         self.drop_pending()?;
         let place = Place::of(seen, self.executed.as_ref());
@@ -435,53 +388,4 @@ struct Given {
     told: Told,
     began: Instant,
     waiting: Waiting,
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::ddl::{ServerVersion, SqlMode};
-    use crate::schema::{Defaults, parse_create_table};
-
-    fn tracker(tables: &[(&str, &str)]) -> Tracker {
-        let mut tracker = Tracker::new(Defaults::of(ServerVersion::parse("8.4.0")));
-        for (name, text) in tables {
-            let schema = parse_create_table(text, SqlMode::default()).unwrap();
-            tracker.set(TableName::new("d", *name), Arc::new(schema), false);
-        }
-        tracker
-    }
-
-    #[test]
-    fn tables_that_foreign_keys_tie_wait_too() {
-        let child = "CREATE TABLE c (p INT, FOREIGN KEY (p) REFERENCES p (id))";
-        let other = "CREATE TABLE o (p INT, FOREIGN KEY (p) REFERENCES e.far (id))";
-        let plain = "CREATE TABLE p (id INT PRIMARY KEY)";
-        let tracker = tracker(&[("c", child), ("o", other), ("p", plain), ("x", plain)]);
-        let waits = |about: &str| {
-            let mut waiting = Waiting::default();
-            let about = [TableName::new("d", about)];
-            waiting.add(&about[0], None);
-            waiting.add_tied(&about, &tracker);
-            let mut names: Vec<String> = waiting.sources.into_iter().map(|(_, t)| t).collect();
-            names.sort();
-            names.join(" ")
-        };
-        assert_eq!(waits("p"), "c p");
-        assert_eq!(waits("C"), "c p");
-        assert_eq!(waits("o"), "far o");
-        assert_eq!(waits("x"), "x");
-    }
-
-    #[test]
-    fn a_table_waits_by_its_name_at_either_side() {
-        let mut waiting = Waiting::default();
-        waiting.add(&TableName::new("d", "T"), Some(&TableName::new("far", "t")));
-        let name = TableName::new;
-        assert!(waiting.has(&name("D", "t"), None));
-        assert!(waiting.has(&name("d", "u"), Some(&name("far", "T"))));
-        assert!(!waiting.has(&name("far", "t"), Some(&name("d", "t"))));
-    }
 }

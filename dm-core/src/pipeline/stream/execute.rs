@@ -287,6 +287,15 @@ impl Stream<'_> {
             }
             _ => bare,
         };
+        let defaults = self.tracker.defaults();
+        let conditional = match self.ctx.creator.collations {
+            Some(_) => {
+                let text = conditional
+                    .with_collations(|charset| defaults.collation_of(charset), &defaults.collation);
+                reread_or(text, conditional)?
+            }
+            None => conditional,
+        };
         let mut tables = Vec::new();
         for name in judged(statement) {
             let t = self.ctx.creator.target(&name)?;
@@ -297,6 +306,9 @@ impl Stream<'_> {
         }
         let vars = &seen.query.vars;
         let collation = vars.charset.and_then(|c| charset::by_id(c.server));
+        // A source that tells its sessions, and a statement that may make columns.
+        let stamps =
+            vars.charset.is_some() && matches!(conditional.kind, K::CreateTable | K::AlterTable);
         self.ctx.sink.adapt(TargetDdl {
             sql: self.ctx.creator.splice(&conditional)?,
             lane: Some((self.ctx.task.clone(), self.ctx.lane.clone())),
@@ -309,6 +321,8 @@ impl Stream<'_> {
             sql_mode: Some(statement.context.sql_mode.to_string()),
             time_zone: vars.time_zone.clone(),
             collation_server: collation.map(|c| c.name(self.ctx.info.flavor).to_owned()),
+            explicit_defaults_for_timestamp: stamps
+                .then_some(defaults.explicit_defaults_for_timestamp),
             from: Some(self.ctx.info.flavor),
         })
     }
@@ -367,15 +381,16 @@ impl Stream<'_> {
 
     /// Whether a statement that was under way when the task died has run.
     fn compare(&mut self, record: &DdlRecord, ddl: &TargetDdl) -> Result<Ran> {
-        if self.ctx.sink.runs_once(ddl) {
-            return Ok(Ran::No);
-        }
         if let Err(error) = self.ctx.sink.await_ddl(ddl, &self.ctx.stop) {
             if error.code() == &codes::ASYNC_DDL_CANCELLED {
                 // It did not run. Whoever starts the task again wants it to.
                 self.ctx.state.remove_ddl(record.id)?;
             }
             return Err(error);
+        }
+        // Its mark tells, now that it does not run any more.
+        if self.ctx.sink.runs_once(ddl) {
+            return Ok(Ran::No);
         }
         let before = structures(record.ddl.before.iter().map(|(t, s)| (t, s.clone())))?;
         let mut texts = Vec::new();

@@ -27,6 +27,7 @@ mod recover;
 mod save;
 mod statement;
 mod unmarked;
+mod waiting;
 mod workers;
 mod xa;
 
@@ -62,7 +63,7 @@ use crate::event::{LaneId, OrdinalSet};
 use crate::meter::Sampler;
 use crate::online_ddl::Follower;
 use crate::position::{BinlogPos, GtidSet, Position};
-use crate::schema::Tracker;
+use crate::schema::{Defaults, Tracker};
 use crate::sink::{Sink, Writer};
 use crate::source::{EventStream, LastGroup, Polled, Source, SourceEvent, SourceInfo};
 use crate::state::{DdlRecord, LaneChanges, StateStore};
@@ -219,6 +220,8 @@ pub(super) struct Stream<'c> {
     pub dispatcher: Option<Dispatcher>,
     pub tables: Tables,
     pub tracker: Tracker,
+    /// What the source's server fills in; a session may have settings of its own.
+    pub defaults: Defaults,
     pub windows: Windows,
     pub idempotent_until: Option<Position>,
     /// Everything that the source wrote up to this second is applied idempotently.
@@ -285,6 +288,7 @@ impl<'c> Stream<'c> {
                 Arc::clone(&ctx.sink),
                 ctx.settings.workers > 1,
             ),
+            defaults: start.tracker.defaults().clone(),
             tracker: start.tracker,
             windows: start.windows,
             idempotent_until: start.idempotent_until,

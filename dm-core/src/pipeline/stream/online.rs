@@ -94,9 +94,13 @@ impl Stream<'_> {
                     log::debug!("{why}: {}", statement.sql);
                     Ok(())
                 }
-                None => self.one_of_several(*statement, slot, seen),
+                None => {
+                    self.take_session(seen.query);
+                    self.one_of_several(*statement, slot, seen)
+                }
             },
             Action::Change { statement, change } if change.filtered => {
+                self.take_session(&change.query());
                 self.track_only(&statement);
                 Ok(())
             }
@@ -105,6 +109,7 @@ impl Stream<'_> {
                     return Ok(());
                 }
                 let query = change.query();
+                self.take_session(&query);
                 self.one_of_several(
                     *statement,
                     slot,

@@ -3,9 +3,12 @@
 
 use dm_filter::TableName;
 
+use super::picture::one_line;
 use crate::ddl::{ParseContext, ServerVersion, SqlMode, parse};
 use crate::error::{Error, Result, codes};
-use crate::schema::{Defaults, TableSchema, Tracker, differences, parse_create_table};
+use crate::schema::{
+    Defaults, TableSchema, Tracker, create_table, differences, parse_create_table,
+};
 
 /// Tables with their structures; `None` for one that is not there.
 pub(super) type Structures = Vec<(TableName, Option<TableSchema>)>;
@@ -113,6 +116,7 @@ fn expected_at(defaults: Defaults, before: &Structures, sql: &str) -> Result<Str
         .collect())
 }
 
+/// The stop at a statement of which nobody knows whether it ran, with all that tells a person.
 pub(super) fn ambiguous(
     sql: &str,
     before: &Structures,
@@ -124,26 +128,25 @@ pub(super) fn ambiguous(
         short(sql)
     );
     for ((table, now), ((_, before), (_, after))) in now.iter().zip(before.iter().zip(after)) {
-        text.push_str(&format!("; {table}: "));
-        match (now, before, after) {
-            (Some(now), Some(before), Some(after)) => text.push_str(&format!(
-                "now against before [{}], now against after [{}]",
+        let shown = |structure: &Option<TableSchema>| match structure {
+            Some(schema) => one_line(&create_table(table, schema)),
+            None => "not there".to_owned(),
+        };
+        text.push_str(&format!(
+            "; {table} before: {}; after it: {}; now: {}",
+            shown(before),
+            shown(after),
+            shown(now)
+        ));
+        if let (Some(now), Some(before), Some(after)) = (now, before, after) {
+            text.push_str(&format!(
+                "; now against before [{}], now against after [{}]",
                 differences(before, now).join("; "),
                 differences(after, now).join("; ")
-            )),
-            _ => text.push_str(&format!(
-                "before {}, after {}, now {}",
-                there(before.is_some()),
-                there(after.is_some()),
-                there(now.is_some())
-            )),
+            ));
         }
     }
     Error::new(&codes::SYNC_DDL_UNKNOWN, text)
-}
-
-fn there(yes: bool) -> &'static str {
-    if yes { "there" } else { "not there" }
 }
 
 /// A statement's beginning, for messages.

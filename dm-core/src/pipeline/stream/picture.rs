@@ -52,6 +52,6 @@ impl Stream<'_> {
 }
 
 /// A structure on one line, as messages want it.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     text.split('\n').map(str::trim).collect::<Vec<_>>().join(" ")
 }

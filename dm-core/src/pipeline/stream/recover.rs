@@ -9,10 +9,11 @@ use crate::ddl::ServerVersion;
 use crate::error::{Error, Result, codes};
 use crate::online_ddl::{Follower, Names};
 use crate::pipeline::LanePart;
+use crate::pipeline::defaults::defaults_of;
 use crate::pipeline::progress::Low;
 use crate::pipeline::windows::Windows;
 use crate::position::Position;
-use crate::schema::{Defaults, SchemaCopy, SchemaInfo, Tracker};
+use crate::schema::{SchemaCopy, SchemaInfo, Tracker};
 use crate::source::LastGroup;
 use crate::state::{
     Checkpoint, Contained, IDEMPOTENT_SECOND, LANE_START, LAST_GROUP, LaneChanges, TrackedTable,
@@ -41,7 +42,7 @@ pub(super) fn recover(ctx: &StreamContext) -> Result<Start> {
     applied.forget_upto(low.ordinal);
     let reader = ctx.state.reader();
     let saved = reader.tracker(&ctx.lane)?;
-    let mut tracker = Tracker::new(defaults(ctx));
+    let mut tracker = Tracker::new(defaults_of(&ctx.info));
     for schema in &saved.schemas {
         tracker.set_schema(&schema.name, schema_defaults(schema));
     }
@@ -112,18 +113,6 @@ fn online(ctx: &StreamContext) -> Result<Option<Follower>> {
     let server = ServerVersion::parse(&ctx.info.version);
     let saved = ctx.state.reader().online_ddl(&ctx.lane)?;
     Follower::new(names, Some(server), &saved).map(Some)
-}
-
-fn defaults(ctx: &StreamContext) -> Defaults {
-    let mut defaults = Defaults::of(ServerVersion::parse(&ctx.info.version));
-    if !ctx.info.charset.is_empty() {
-        ctx.info.charset.clone_into(&mut defaults.charset);
-    }
-    if !ctx.info.collation.is_empty() {
-        ctx.info.collation.clone_into(&mut defaults.collation);
-    }
-    defaults.lower_case_table_names = ctx.info.lower_case_table_names;
-    defaults
 }
 
 fn schema_defaults(schema: &SchemaCopy) -> SchemaInfo {

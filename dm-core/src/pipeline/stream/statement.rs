@@ -16,6 +16,7 @@ use super::outcome::short;
 use crate::binlog::QueryEvent;
 use crate::ddl::{NameRole, ParseContext, SqlMode, Statement, StatementKind as K, parse};
 use crate::error::{Error, Result, codes};
+use crate::pipeline::defaults::of_session;
 use crate::position::BinlogPos;
 use crate::schema::{Effects, Tracker, event_type};
 use crate::state::{Skipped, TrackedTable};
@@ -63,7 +64,16 @@ impl Stream<'_> {
         let in_txn = self.group.in_txn;
         self.begin(None, at);
         let seen = Seen { query, text: &text, start, end, at, in_txn };
+        self.take_session(query);
         self.statement(unreadable, &seen).map_err(|e| self.with_commands(e, &seen))
+    }
+
+    /// What is tracked from here on goes by the session of this statement.
+    pub(super) fn take_session(&mut self, query: &QueryEvent<'_>) {
+        let defaults = of_session(&self.defaults, &query.vars, &self.ctx.info);
+        if defaults != *self.tracker.defaults() {
+            self.tracker.set_defaults(defaults);
+        }
     }
 
     fn statement(&mut self, unreadable: Option<Error>, seen: &Seen<'_>) -> Result {

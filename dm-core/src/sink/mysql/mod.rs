@@ -365,7 +365,15 @@ impl Sink for MysqlSink {
             // The fence of the lane is held until the statement has ended.
             return Ok(());
         }
-        tidb::await_ddl(&mut self.shared.row_session()?, ddl, stop)
+        match tidb::await_ddl(&mut self.shared.row_session()?, ddl, stop) {
+            // Its marker tells whether it has run. If it still does, it is refused when it comes again: the
+            // marker has another name by then.
+            Err(error) if self.runs_once(ddl) && tidb::may_not_ask(&error) => {
+                log::warn!("{error}");
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     fn tables(&self) -> Result<Option<HashSet<TableName>>> {
@@ -521,6 +529,23 @@ fn ddl_sql_mode(source: &str) -> String {
     modes.join(",")
 }
 
+/// Sets what TIMESTAMP columns are that say nothing. Some servers want a privilege for it, and a TiDB has one
+/// value only: where it is another one, the structures may differ.
+fn explicit_defaults(session: &mut Session, explicit: bool) {
+    let value = u8::from(explicit);
+    let Err(error) = session.exec(&format!("SET SESSION explicit_defaults_for_timestamp={value}"))
+    else {
+        return;
+    };
+    let is = session.value("SELECT @@SESSION.explicit_defaults_for_timestamp").ok().flatten();
+    if is != Some(value.to_string()) {
+        log::warn!(
+            "a statement of the source ran with explicit_defaults_for_timestamp={value}, which the target does \
+             not take: TIMESTAMP columns without a default may differ: {error}"
+        );
+    }
+}
+
 fn run_ddl(session: &mut Session, ddl: &TargetDdl, sql: &str) -> Result {
     let mut set = |name: &str, value: &str| {
         let mut sql = format!("SET SESSION {name}=");
@@ -534,6 +559,9 @@ fn run_ddl(session: &mut Session, ddl: &TargetDdl, sql: &str) -> Result {
     }
     if let Some(collation) = &ddl.collation_server {
         let _ = set("collation_server", collation);
+    }
+    if let Some(explicit) = ddl.explicit_defaults_for_timestamp {
+        explicit_defaults(session, explicit);
     }
     if ddl.at != 0 {
         session.exec(&format!("SET TIMESTAMP={}", ddl.at))?;

@@ -81,11 +81,16 @@ pub(super) fn await_ddl(session: &mut Session, ddl: &TargetDdl, stop: &AtomicBoo
     }
 }
 
+/// True when the user of the target has no privilege to ask for jobs.
+pub(super) fn may_not_ask(error: &Error) -> bool {
+    error.server_error().is_some_and(|n| DENIED.contains(&n))
+}
+
 /// The last jobs on a statement's tables, the latest first.
 fn jobs(session: &mut Session, ddl: &TargetDdl) -> Result<Vec<Job>> {
     let names = ["JOB_ID", "DB_NAME", "TABLE_NAME", "STATE"];
     let rows = session.columns(&format!("ADMIN SHOW DDL JOBS {JOBS}"), names).map_err(|e| {
-        if !e.server_error().is_some_and(|n| DENIED.contains(&n)) {
+        if !may_not_ask(&e) {
             return e;
         }
         e.context("the connection broke while the target ran a statement, and what became of it cannot be asked")
@@ -130,9 +135,11 @@ fn given_up(session: &mut Session, jobs: &[Job], ddl: &TargetDdl) -> Result {
     ))
 }
 
-fn same_text(a: &str, b: &str) -> bool {
+/// True for the text of a job that is this statement, alone or with the rename of a marker behind it
+/// ([`super::once`]).
+fn same_text(job: &str, sql: &str) -> bool {
     let plain = |text: &str| text.trim().trim_end_matches(';').trim_end().to_owned();
-    plain(a) == plain(b)
+    plain(job) == plain(sql) || job.trim_start().starts_with(&format!("{}\n, ", sql.trim_start()))
 }
 
 #[cfg(test)]
@@ -169,5 +176,8 @@ mod tests {
         let found: Vec<(u64, bool)> = jobs.iter().map(|j| (j.id, j.has_ended())).collect();
         assert_eq!(found, [(11, true), (9, false)]);
         assert!(same_text(" ALTER TABLE t ; ", "ALTER TABLE t"));
+        let marked = "RENAME TABLE a TO b\n, `dm_meta`.`m0` TO `dm_meta`.`m1`";
+        assert!(same_text(marked, "RENAME TABLE a TO b"));
+        assert!(!same_text("RENAME TABLE a TO b, c TO d", "RENAME TABLE a TO b"));
     }
 }

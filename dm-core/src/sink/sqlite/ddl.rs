@@ -92,6 +92,9 @@ fn tracker(conn: &Connection, ddl: &TargetDdl, tables: &[&TableName]) -> Result<
         defaults.charset = charset_of(collation).to_owned();
         defaults.collation = collation.to_owned();
     }
+    if let Some(explicit) = ddl.explicit_defaults_for_timestamp {
+        defaults.explicit_defaults_for_timestamp = explicit;
+    }
     let mut tracker = Tracker::new(defaults);
     for table in tables {
         if let Some((charset, collation)) = catalog::schema(conn, &table.schema)? {

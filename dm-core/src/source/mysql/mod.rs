@@ -177,7 +177,21 @@ impl Source for MySqlSource {
             "SELECT @@GLOBAL.lower_case_table_names, @@GLOBAL.sql_mode, \
              @@GLOBAL.character_set_server, @@GLOBAL.collation_server",
         )?;
+        // Not every version has all of them.
+        let rows = conn.rows(
+            "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('explicit_defaults_for_timestamp', \
+             'character_set_collations', 'default_collation_for_utf8mb4', 'innodb_default_row_format')",
+        )?;
+        let setting = |name: &str| {
+            let row = rows.iter().find(|row| cell(row, 0).eq_ignore_ascii_case(name));
+            row.map(|row| cell(row, 1))
+        };
+        let of_utf8mb4 = setting("default_collation_for_utf8mb4").map(|c| format!("utf8mb4={c}"));
         Ok(SourceInfo {
+            explicit_defaults_for_timestamp: setting("explicit_defaults_for_timestamp")
+                .map(|value| value.eq_ignore_ascii_case("ON")),
+            row_format: setting("innodb_default_row_format"),
+            charset_collations: setting("character_set_collations").or(of_utf8mb4),
             id: self.id.clone(),
             flavor: conn.version().flavor(),
             version: conn.version().text.clone(),

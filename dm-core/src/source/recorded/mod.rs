@@ -164,6 +164,9 @@ impl Source for RecordedSource {
             sql_mode: String::new(),
             charset: String::new(),
             collation: String::new(),
+            explicit_defaults_for_timestamp: None,
+            row_format: None,
+            charset_collations: None,
         })
     }
 

@@ -1,0 +1,7 @@
+CREATE TABLE shop.u (id INT PRIMARY KEY, v VARCHAR(9) CHARACTER SET utf8mb4, w TEXT) COMMENT 'CHARSET x' CHARSET=utf8mb4;
+INSERT INTO shop.u VALUES (1, 'a', 'b');
+CREATE DATABASE more CHARACTER SET utf8mb4;
+SET SESSION collation_server = 'utf8mb4_unicode_ci';
+CREATE DATABASE plain;
+CREATE TABLE plain.t (id INT PRIMARY KEY, v VARCHAR(9));
+INSERT INTO plain.t VALUES (1, 'a');

@@ -1,0 +1,4 @@
+DELETE FROM shop.t WHERE id = 1;
+INSERT INTO shop.t VALUES (2, 1);
+ALTER TABLE shop.t ADD UNIQUE KEY u (v);
+INSERT INTO shop.t VALUES (3, 3);

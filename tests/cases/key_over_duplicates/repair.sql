@@ -1,0 +1,1 @@
+DELETE FROM shop.t WHERE id = 1;
