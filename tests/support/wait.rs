@@ -31,3 +31,12 @@ pub fn until(what: &str, deadline: Duration, mut condition: impl FnMut() -> bool
 pub fn pass(time: Duration) {
     std::thread::sleep(time);
 }
+
+/// A time that is promised of a machine with nothing else to do: on a busy one as many times as long as
+/// there is more work than its processors can do, and up to five times.
+pub fn promised(limit: Duration) -> Duration {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().and_then(|n| n.parse().ok()).unwrap_or(1.0);
+    let processors = std::thread::available_parallelism().map_or(1.0, |n| n.get() as f64);
+    limit.mul_f64((load / processors).clamp(1.0, 5.0))
+}
