@@ -1,5 +1,6 @@
 //! Real servers judge the tracker: after every statement that a server accepts, the tracked
-//! structures must equal what `SHOW CREATE TABLE` prints.
+//! structures must equal what `SHOW CREATE TABLE` prints, and what `information_schema` tells of columns and
+//! keys: there, what a table hands down to its columns is spelled out.
 //!
 //! The servers are started by the harness; `DM_TEST_MYSQL` and `DM_TEST_MARIADB` name others instead
 //! (`mysql://user:password@host:port`), whose databases `dm_oracle` and `dm_oracle2` are dropped. The
@@ -10,14 +11,14 @@
 
 mod support;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dm_core::ddl::{self, Flavor, ParseContext, ServerVersion, SqlMode};
 use dm_core::filter::TableName;
 use dm_core::schema::{
-    Defaults, SchemaInfo, TableSchema, Tracker, differences, parse_create_table,
+    Column, Defaults, KeyKind, SchemaInfo, TableSchema, Tracker, differences, parse_create_table,
 };
 use mysql::prelude::Queryable;
 use support::server::{Flavor as Kind, Server, parse_url};
@@ -159,6 +160,37 @@ impl Oracle {
         rows.into_iter().map(|(schema, table)| TableName::new(schema, table)).collect()
     }
 
+    /// Columns and parts of keys as the server tells them, in order.
+    fn told(&mut self) -> BTreeMap<TableName, Vec<String>> {
+        let columns: Vec<(String, String, String, bool, String, String, bool)> = self
+            .server
+            .query(
+                "SELECT table_schema, table_name, column_name, is_nullable = 'YES', \
+                 COALESCE(character_set_name, ''), COALESCE(collation_name, ''), \
+                 extra LIKE '%auto_increment%' FROM information_schema.columns \
+                 WHERE table_schema LIKE 'dm_oracle%' ORDER BY table_schema, table_name, ordinal_position",
+            )
+            .unwrap();
+        let mut told: BTreeMap<TableName, Vec<String>> = BTreeMap::new();
+        for (schema, table, name, nullable, charset, collation, counts) in columns {
+            let line = column_line(&name, nullable, &charset, &collation, counts);
+            told.entry(TableName::new(schema, table)).or_default().push(line);
+        }
+        let parts: Vec<(String, String, String, bool, Option<String>)> = self
+            .server
+            .query(
+                "SELECT table_schema, table_name, index_name, non_unique = 0, column_name \
+                 FROM information_schema.statistics WHERE table_schema LIKE 'dm_oracle%' \
+                 ORDER BY table_schema, table_name, index_name, seq_in_index",
+            )
+            .unwrap();
+        for (schema, table, key, unique, column) in parts {
+            let line = key_line(&key, unique, column.as_deref());
+            told.entry(TableName::new(schema, table)).or_default().push(line);
+        }
+        told
+    }
+
     /// Runs a statement on both; true when the server took it. Differences are a message.
     fn step(&mut self, sql: &str) -> Result<bool, String> {
         let statement = ddl::parse(sql, &self.context);
@@ -210,6 +242,19 @@ impl Oracle {
                 ));
             }
         }
+        let told = self.told();
+        for (name, tracked) in self.tracker.tables() {
+            let (mut server, mut tracker) =
+                (told.get(name).cloned().unwrap_or_default(), lines(&tracked.schema));
+            // Index names are sorted by rules of the server's own.
+            server.sort();
+            tracker.sort();
+            if server != tracker {
+                return Err(format!(
+                    "{sql}\n{name} at the server: {server:#?}\ntracked: {tracker:#?}"
+                ));
+            }
+        }
         let schemas = self.schemas();
         for (name, info) in schemas {
             if self.tracker.schema(&name) != Some(&info) {
@@ -219,6 +264,27 @@ impl Oracle {
         }
         Ok(())
     }
+}
+
+fn column_line(name: &str, nullable: bool, charset: &str, collation: &str, counts: bool) -> String {
+    format!("column {name}, nullable {nullable}, {charset} {collation}, counts {counts}")
+}
+
+fn key_line(key: &str, unique: bool, column: Option<&str>) -> String {
+    format!("key {key}, unique {unique}, of {}", column.unwrap_or("an expression"))
+}
+
+/// A tracked structure in the words of [`Oracle::told`].
+fn lines(schema: &TableSchema) -> Vec<String> {
+    let column = |c: &Column| {
+        column_line(&c.name, c.nullable, &c.ty.charset, &c.ty.collation, c.auto_increment)
+    };
+    let mut lines: Vec<String> = schema.columns.iter().map(column).collect();
+    for key in &schema.keys {
+        let unique = matches!(key.kind, KeyKind::Primary | KeyKind::Unique);
+        lines.extend(key.parts.iter().map(|p| key_line(&key.name, unique, p.column())));
+    }
+    lines
 }
 
 /// Every file of sequences, under the usual strict mode and under none.

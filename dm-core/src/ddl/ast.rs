@@ -113,6 +113,13 @@ pub struct Generated {
     pub stored: bool,
 }
 
+impl Generated {
+    /// True for an end of MariaDB's period of system versioning, which is never NULL.
+    pub fn is_of_period(&self) -> bool {
+        self.expr.starts_with("ROW ")
+    }
+}
+
 /// The kinds of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum KeyKind {

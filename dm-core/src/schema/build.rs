@@ -12,8 +12,8 @@ use super::keys::{
 };
 use super::table::{Check, Column, ColumnType, ForeignKey, Key, KeyKind, TableSchema, TypeKind};
 use crate::ddl::{
-    CheckDef, ColumnDef, CreateTable, Flavor, ForeignKeyDef, KeyDef, SqlMode, TableElement,
-    TableOption, TypeSpec,
+    CheckDef, ColumnDef, CreateTable, Flavor, ForeignKeyDef, Generated, KeyDef, SqlMode,
+    TableElement, TableOption, TypeSpec,
 };
 use crate::sql::quote_ident;
 
@@ -132,9 +132,10 @@ impl<'a> Builder<'a> {
     /// A column with everything filled in; its keys and checks are taken in.
     pub fn column(&mut self, def: &ColumnDef) -> Column {
         let ty = self.column_type(&def.ty);
+        let of_period = def.generated.as_ref().is_some_and(Generated::is_of_period);
         let mut column = Column {
             name: def.name.clone(),
-            nullable: def.nullable.unwrap_or(!def.primary) && !def.auto_increment,
+            nullable: def.nullable.unwrap_or(!def.primary) && !def.auto_increment && !of_period,
             default: def.default.as_deref().and_then(|d| self.default(d, &ty)),
             on_update: def.on_update.as_deref().and_then(|u| self.default(u, &ty)),
             generated: def.generated.clone(),

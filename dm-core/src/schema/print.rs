@@ -146,14 +146,16 @@ impl super::ColumnType {
 
 fn column(column: &Column, table: &TableSchema) -> String {
     let mut sql = format!("{} {}", quote_ident(&column.name), column.ty.to_sql());
-    let period = column.generated.as_ref().filter(|g| g.expr.starts_with("ROW "));
+    let period = column.generated.as_ref().filter(|g| g.is_of_period());
     if let Some(period) = period {
         let _ = write!(sql, " GENERATED ALWAYS AS {}", period.expr);
     } else if let Some(generated) = &column.generated {
         let stored = if generated.stored { "STORED" } else { "VIRTUAL" };
         let _ = write!(sql, " GENERATED ALWAYS AS ({}) {stored}", generated.expr);
     }
-    if !column.nullable && period.is_none() {
+    if period.is_some() {
+        // It is NOT NULL, and says so in no server's words.
+    } else if !column.nullable {
         sql.push_str(" NOT NULL");
     } else if column.ty.kind == TypeKind::Timestamp {
         // Without explicit_defaults_for_timestamp it would be NOT NULL.
