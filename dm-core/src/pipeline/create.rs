@@ -227,9 +227,11 @@ impl Creator {
             ));
         }
         let routed_schema = self.target(&TableName::schema_only(&info.name.schema))?.schema;
-        if routed_schema != target.schema && there.is_new(&target.schema) {
-            let sql = format!("CREATE DATABASE IF NOT EXISTS {}", quote_ident(&target.schema));
-            create(sink, sql, TableName::schema_only(&target.schema))?;
+        if routed_schema != target.schema {
+            there.with_schema(&target.schema, || {
+                let sql = format!("CREATE DATABASE IF NOT EXISTS {}", quote_ident(&target.schema));
+                create(sink, sql, TableName::schema_only(&target.schema))
+            })?;
         }
         let context = ParseContext::in_schema(&info.name.schema);
         let statement = parse(&info.create_sql, &context)?;
@@ -310,10 +312,15 @@ impl There {
         }
     }
 
-    /// True for the first who asks.
-    fn is_new(&self, schema: &str) -> bool {
+    /// Makes a schema unless somebody has made it. Others who need one wait meanwhile: their tables
+    /// would not find it.
+    fn with_schema(&self, schema: &str, make: impl FnOnce() -> Result) -> Result {
         let mut schemas = self.schemas.lock().unwrap_or_else(PoisonError::into_inner);
-        schemas.insert(schema.to_owned())
+        if !schemas.contains(schema) {
+            make()?;
+            schemas.insert(schema.to_owned());
+        }
+        Ok(())
     }
 }
 
@@ -324,4 +331,40 @@ fn create(sink: &dyn Sink, sql: String, table: TableName) -> Result {
         ..TargetDdl::new(sql, vec![table])
     };
     sink.execute_ddl(&sink.adapt(ddl)?).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::sink::MemorySink;
+
+    #[test]
+    fn who_needs_a_schema_waits_until_it_is_made() {
+        let there = There::ask(&MemorySink::new()).unwrap();
+        let failed = there.with_schema("a", || Err(Error::new(&codes::DB_EXECUTE, "not now")));
+        assert!(failed.is_err());
+        let (begun, wait_begun) = std::sync::mpsc::channel();
+        let (go, wait_go) = std::sync::mpsc::channel::<()>();
+        let made = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let (there, made) = (&there, &made);
+            scope.spawn(move || {
+                there.with_schema("a", || {
+                    begun.send(()).unwrap();
+                    wait_go.recv().unwrap();
+                    made.store(true, Ordering::SeqCst);
+                    Ok(())
+                })
+            });
+            wait_begun.recv().unwrap();
+            let second = scope.spawn(move || {
+                there.with_schema("a", || panic!("it is made twice")).unwrap();
+                assert!(made.load(Ordering::SeqCst), "it is not made yet");
+            });
+            go.send(()).unwrap();
+            second.join().unwrap();
+        });
+    }
 }
