@@ -37,3 +37,5 @@ mod shapes;
 mod site;
 #[path = "operate/stages.rs"]
 mod stages;
+#[path = "operate/starts.rs"]
+mod starts;

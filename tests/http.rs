@@ -121,6 +121,13 @@ fn dms_api_is_there_to_read() {
     for key in ["name", "source_name", "worker_name", "stage", "unit", "unresolved_ddl_lock_id"] {
         assert!(status["data"][0][key].is_string(), "{key}: {status:#}");
     }
+    let one = status["data"][1]["source_name"].as_str().unwrap();
+    let told = site.get(&format!("/api/v1/tasks/{task}/status?source_name_list=nobody,{one}"));
+    assert_eq!(told.json()["data"][0]["source_name"], one);
+    assert_eq!(site.get(&format!("/api/v1/tasks/{task}/status?stage=stopped")).json()["total"], 0);
+    let with = site.get("/api/v1/tasks?with_status=true").json();
+    assert_eq!(with["data"][0]["status_list"].as_array().map(Vec::len), Some(2));
+    assert_eq!(site.get("/api/v1/tasks?source_name_list=nobody").json()["total"], 0);
     // The documents' samples; a subtask has the status of the unit that works, and not both.
     for part in status["data"].as_array().unwrap() {
         let mut one = sample("30-openapi-status.json")["data"][0].take();

@@ -342,7 +342,7 @@ pub struct ExplainArgs {
 pub enum CheckpointCommand {
     /// Show the stored positions of a task.
     Show {
-        /// The task.
+        /// The task, by its name or its file.
         task: String,
         /// State.
         #[command(flatten)]
@@ -351,7 +351,7 @@ pub enum CheckpointCommand {
     /// Move the position of a stopped task. Going back makes the task apply idempotently until
     /// the old position has passed.
     Set {
-        /// The task.
+        /// The task, by its name or its file.
         task: String,
         /// The source.
         #[arg(short, long)]

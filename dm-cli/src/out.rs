@@ -19,7 +19,12 @@ pub fn set_dmctl(dmctl: bool) {
 
 /// True when an answer is for a program: asked for, or nobody reads at a terminal.
 pub fn wants_json(asked: bool) -> bool {
-    asked || DMCTL.load(Ordering::Relaxed) || !std::io::stdout().is_terminal()
+    for_scripts(asked) || !std::io::stdout().is_terminal()
+}
+
+/// True when an answer in words is for a program all the same: asked for, or a script calls `dmctl`.
+pub fn for_scripts(asked: bool) -> bool {
+    asked || DMCTL.load(Ordering::Relaxed)
 }
 
 /// Prints an answer.

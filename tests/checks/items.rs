@@ -49,6 +49,7 @@ const ITEMS: &[(&str, &str, Never)] = &[
     ("replica source check", "a_replica_that_does_not_pass_on_what_it_receives", None),
     ("prepared XA transactions check", "prepared_transactions", None),
     ("unlogged cascades check", "cascades_that_are_not_logged", None),
+    ("sequences check", "sequences_of_the_source", Some((Mysql, "it has no sequences"))),
     ("binlog retention check", "settings_of_the_source", None),
     ("target triggers check", "triggers_and_unique_keys_of_the_target", None),
     ("target unique keys check", "triggers_and_unique_keys_of_the_target", None),

@@ -136,6 +136,31 @@ fn cascades_that_are_not_logged() {
 }
 
 #[test]
+fn sequences_of_the_source() {
+    both(|flavor, from, to| {
+        let name = "sequences check";
+        if !flavor.is_mysql() {
+            from.run("w", "CREATE SEQUENCE s");
+            ALL.check(from, to).passes().finds(name, "warn", &["`w`.`s`", "ignore-tables"]);
+            // The advice helps: values are logged, and the task goes on.
+            let more = "    ignore-tables: [{db-name: w, tbl-name: s}]\n";
+            let without = Case { more, ..ALL };
+            without.check(from, to).silent(name);
+            let dm = without.set_up(from, to);
+            dm.catch_up().expect_success();
+            from.run(
+                "w",
+                "SELECT NEXTVAL(s); ALTER SEQUENCE s RESTART 50; INSERT INTO t VALUES (2, 2)",
+            );
+            dm.catch_up().expect_success();
+            assert_eq!(to.value::<u64>("SELECT COUNT(*) FROM w.t"), 2);
+            from.run("w", "DROP SEQUENCE s");
+        }
+        ALL.check(from, to).silent(name);
+    });
+}
+
+#[test]
 fn triggers_and_unique_keys_of_the_target() {
     both(|_, from, to| {
         to.run("", "CREATE DATABASE w; CREATE TABLE w.t (id INT PRIMARY KEY, v INT UNIQUE)");

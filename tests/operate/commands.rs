@@ -415,6 +415,7 @@ fn what_only_a_cluster_has_is_told() {
         (&["shard-ddl-lock", "unlock", "test-`a`.`b`"], "no DDL lock"),
         (&["config", "master", "m1"], "no masters"),
         (&["get-config", "worker", "w1"], "no masters"),
+        (&["config", "task-template", "t"], "no task templates"),
     ] {
         let refused = place.refused(args);
         assert!(refused.contains(instead), "{args:?}: {refused}");

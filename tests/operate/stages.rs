@@ -180,6 +180,11 @@ fn a_paused_task_takes_a_structure() {
     place.json(&args);
     place.json(&["resume-task", "test"]);
     wait_rows(to, "t", 3);
+    // By the task's name alone: it knows its servers.
+    place.json(&["pause-task", "test"]);
+    for side in ["--from-source", "--from-target"] {
+        place.json(&["binlog-schema", "update", "test", DB, "t", side]);
+    }
     place.json(&["stop-task", "test"]);
 }
 

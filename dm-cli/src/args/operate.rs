@@ -270,6 +270,9 @@ pub struct ResetArgs {
     /// Do not ask.
     #[arg(short, long)]
     pub yes: bool,
+    /// Leave the marks at the target: for a target that is not there any more.
+    #[arg(long)]
+    pub keep_marks: bool,
     /// State.
     #[command(flatten)]
     pub state: StateArgs,

@@ -114,13 +114,11 @@ pub struct StructureFrom {
     #[arg(short, long = "source", value_name = "ID", value_delimiter = ',')]
     pub sources: Vec<String>,
 
-    /// Take the structure that the table has at the source now. Needs the task's file and
-    /// --source-file.
+    /// Take the structure that the table has at the source now.
     #[arg(long, conflicts_with_all = ["from_target", "file"])]
     pub from_source: bool,
 
-    /// Take the structure that the table has at the target now. Needs the task's file and
-    /// --source-file.
+    /// Take the structure that the table has at the target now.
     #[arg(long, conflicts_with = "file")]
     pub from_target: bool,
 

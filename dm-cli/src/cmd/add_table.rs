@@ -129,5 +129,5 @@ pub fn note(dir: &Path, task: &str, command: &Command) -> Result<Reply, Failure>
         ok: true,
         message: message.to_owned(),
     };
-    Ok(Reply { refused: String::new(), answers: ids.iter().map(answer).collect() })
+    Ok(Reply { answers: ids.iter().map(answer).collect(), ..Reply::default() })
 }

@@ -19,6 +19,7 @@ use crate::files::Failure;
 use crate::http;
 use crate::operate::changes;
 use crate::operate::client;
+use crate::operate::record;
 use crate::operate::texts::Texts;
 
 /// Goes on with a task whose file says something else than it was started with; `None` when it says the
@@ -67,7 +68,10 @@ pub fn resume(
             return Ok(Some(Reply::refuse(text)));
         }
     }
-    task::begin_again(dir, task, command, &rows, &new, resume.http.address.is_some()).map(Some)
+    let wanted = resume.http.address.is_some();
+    let reply = task::begin_again(dir, task, command, &rows, &new, wanted)?;
+    record::command(dir, task, command, "(with another file)", &reply);
+    Ok(Some(reply))
 }
 
 /// What a task file says, but for its password: that is kept in another form than it is typed.

@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use dm_core::Migration;
-use dm_core::check::Report;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::args::{CheckSourceArgs, CheckTaskArgs};
 use crate::files::{self, Failure};
+use crate::operate::answers;
 use crate::out;
 
 /// Exit status when something speaks against starting.
@@ -22,25 +22,15 @@ pub fn task(args: &CheckTaskArgs) -> Result<ExitCode, Failure> {
     }
     let migration = Migration::builder(plan).state_dir(&args.files.state.state_dir).build();
     let report = migration.check()?;
-    if args.json {
+    if out::for_scripts(args.json) {
         let detail = report.to_json(args.error, args.warn);
-        let msg = message(&report, &detail);
+        let msg = report.message(args.error, args.warn);
         let document = json!({ "result": report.passed(), "msg": msg, "detail": detail });
-        out::say(&format!("{document:#}"))?;
+        answers::print(&document)?;
     } else {
         out::say(&report.to_text(args.error, args.warn))?;
     }
     Ok(status(report.passed()))
-}
-
-/// DM puts the document into the message, as text.
-fn message(report: &Report, detail: &Value) -> String {
-    let clean = detail.get("results").and_then(Value::as_array).is_none_or(Vec::is_empty);
-    match report.verdict() {
-        Ok(()) if clean => "check pass!!!".to_owned(),
-        Ok(()) => format!("check pass with warnings: {detail:#}"),
-        Err(error) => format!("{error}\n detail: {detail:#}"),
-    }
 }
 
 fn status(passed: bool) -> ExitCode {
@@ -61,16 +51,16 @@ pub fn source(args: &CheckSourceArgs) -> Result<ExitCode, Failure> {
         let detail = report.to_json(MOST, MOST);
         documents.push(json!({
             "result": report.passed(),
-            "msg": message(&report, &detail),
+            "msg": report.message(MOST, MOST),
             "source": id,
             "worker": "",
             "detail": detail,
         }));
         texts.push(format!("{}: {}", path.display(), report.to_text(MOST, MOST)));
     }
-    if args.json {
+    if out::for_scripts(args.json) {
         let document = json!({ "result": all, "msg": "", "sources": documents });
-        out::say(&format!("{document:#}"))?;
+        answers::print(&document)?;
     } else {
         out::say(&texts.join("\n"))?;
     }

@@ -5,18 +5,23 @@ use std::process::ExitCode;
 
 use dm_core::error::codes;
 use dm_core::event::{LaneId, SourceId};
+use dm_core::migration::Reply;
 use dm_core::position::{Flavor, GtidSet, Position};
 use dm_core::state::{LaneState, StateReader, StateStore};
 
+use serde_json::json;
+
 use crate::args::CheckpointCommand;
 use crate::files::Failure;
+use crate::operate::record;
+use crate::operate::texts::task_name;
 use crate::out;
 
 pub fn run(command: &CheckpointCommand) -> Result<ExitCode, Failure> {
     match command {
-        CheckpointCommand::Show { task, state } => show(&state.state_dir, task),
+        CheckpointCommand::Show { task, state } => show(&state.state_dir, &task_name(task)?),
         CheckpointCommand::Set { task, source, position, flavor, state } => {
-            set(&state.state_dir, task, source, position, flavor)
+            set(&state.state_dir, &task_name(task)?, source, position, flavor)
         }
     }
 }
@@ -53,6 +58,9 @@ fn set(
     let state = StateStore::open(dir, task)?;
     let lane = LaneId::main(&SourceId::new(source));
     let moved = state.move_checkpoint(&lane, &to)?;
+    drop(state);
+    let args = json!({"sources": [source], "words": format!("set {position}")});
+    record::record(dir, task, "checkpoint", &args, &Reply::default());
     let mut lines = vec![format!("{lane}: {to}")];
     lines.extend(idempotent(&moved));
     out::say(&lines.join("\n"))

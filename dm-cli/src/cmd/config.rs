@@ -86,6 +86,20 @@ fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
         .map_err(|e| Failure::Usage(format!("cannot write {}: {e}", path.display())))
 }
 
+/// Writes a file in the place of the one that an earlier export wrote: at no moment there is half of it, or one
+/// that others can read.
+fn replace(path: &Path, text: &str) -> Result<(), Failure> {
+    let beside = path.with_extension("yaml.new");
+    let cannot =
+        |e: std::io::Error| Failure::Usage(format!("cannot write {}: {e}", path.display()));
+    match fs::remove_file(&beside) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(cannot(e)),
+        _ => {}
+    }
+    write_new(&beside, text)?;
+    fs::rename(&beside, path).map_err(cannot)
+}
+
 fn export(args: &ConfigDir) -> Result<ExitCode, Failure> {
     let state = &args.state.state_dir;
     let mut files = Vec::new();
@@ -104,7 +118,7 @@ fn export(args: &ConfigDir) -> Result<ExitCode, Failure> {
             .map_err(|e| Failure::Usage(format!("cannot create {}: {e}", dir.display())))?;
     }
     for (path, text) in &files {
-        write_new(path, text)?;
+        replace(path, text)?;
     }
     out::say(&format!("export configs to directory `{}` succeed", args.dir.display()))
 }

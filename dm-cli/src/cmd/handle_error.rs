@@ -6,8 +6,8 @@ use dm_core::operate::{HandleError, Operation, parse_place};
 
 use crate::args::{BinlogArgs, HandleErrorArgs, StatementOp, StatementPlace};
 use crate::files::Failure;
-use crate::operate::answers;
 use crate::operate::texts::task_name;
+use crate::operate::{answers, record};
 
 pub fn handle_error(args: &HandleErrorArgs) -> Result<ExitCode, Failure> {
     run(&args.task, args.operation, &args.sql, &args.place)
@@ -44,6 +44,26 @@ fn run(
             StatementOp::List => Operation::List,
         },
     };
-    let task = task_name(task)?;
-    answers::places(&command.run(&place.state.state_dir, &task)?)
+    let (dir, task) = (&place.state.state_dir, task_name(task)?);
+    let words = words(&command);
+    answers::told(command.run(dir, &task).map_err(Failure::from), |answers| {
+        if command.operation != Operation::List {
+            record::answered(dir, &task, "handle-error", &words, answers);
+        }
+    })
+}
+
+/// What was typed, for the history.
+fn words(command: &HandleError) -> String {
+    let (verb, sql) = match &command.operation {
+        Operation::Skip => ("skip", ""),
+        Operation::Replace(sql) => ("replace", sql.as_str()),
+        Operation::Inject(sql) => ("inject", sql.as_str()),
+        Operation::Revert => ("revert", ""),
+        _ => ("list", ""),
+    };
+    let place = command.position.as_ref().map(|at| format!("-b {}", at.to_colon_text()));
+    let sql = Some(sql).filter(|sql| !sql.is_empty()).map(|sql| format!("{sql:?}"));
+    let words: Vec<String> = [Some(verb.to_owned()), place, sql].into_iter().flatten().collect();
+    words.join(" ")
 }

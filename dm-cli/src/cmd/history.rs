@@ -30,15 +30,19 @@ pub fn run(args: &HistoryArgs) -> Result<ExitCode, Failure> {
         return answers::print(&json!({"task": name, "commands": all}));
     }
     if commands.is_empty() {
-        return out::say("no command was given to a process of this task");
+        return out::say("no command was given to this task");
     }
     let mut lines = Vec::new();
     for command in commands {
         let when = crate::time::text(u64::try_from(command.created).unwrap_or(0));
         let sources = command.args.get("sources").and_then(Value::as_array);
         let names: Vec<&str> = sources.into_iter().flatten().filter_map(Value::as_str).collect();
+        let words = match command.args.get("words").and_then(Value::as_str) {
+            Some(words) if !words.is_empty() => format!(" {words}"),
+            _ => String::new(),
+        };
         let of = if names.is_empty() { String::new() } else { format!(" -s {}", names.join(",")) };
-        lines.push(format!("{when}  {}{of}: {}", command.verb, command.state.as_str()));
+        lines.push(format!("{when}  {}{words}{of}: {}", command.verb, command.state.as_str()));
         let reply = command.reply.as_ref().map(Reply::from_json).unwrap_or_default();
         if !reply.refused.is_empty() {
             lines.push(format!("    {}", reply.refused));

@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use dm_core::error::codes;
 use dm_core::migration::{Command, Verb};
-use dm_core::operate::{GivenStructure, NewStructure, StructureCommand, structure_of};
+use dm_core::operate::{Answer, GivenStructure, NewStructure, StructureCommand, structure_of};
 use dm_core::schema::TableSchema;
+use dm_core::state::{StateReader, StateStore};
 use dm_core::{Error, Migration, TableName};
 
 use crate::args::{BinlogSchemaArgs, FileArgs, OperateSchemaArgs, StructureFrom, StructureOp};
 use crate::files::{self, Failure};
-use crate::operate::answers;
 use crate::operate::client::{self, Sent};
-use crate::operate::texts::task_name;
+use crate::operate::texts::{Texts, task_name};
+use crate::operate::{answers, record};
 
 pub fn operate_schema(args: &OperateSchemaArgs) -> Result<ExitCode, Failure> {
     let table = TableName::new(&*args.database, &*args.table);
@@ -48,12 +49,35 @@ fn run(
     // statements are coordinated ask for it when they go on.
     log::debug!("flush: {}, sync: {}", from.flush, from.sync);
     let (dir, name) = (&from.state.state_dir, task_name(task)?);
+    let result = carry_out(operation, task, &name, table.clone(), file, from);
+    answers::told(result, |answers| {
+        let words = match operation {
+            StructureOp::Get => return,
+            StructureOp::Set => format!("set {table}"),
+            StructureOp::Remove => format!("remove {table}"),
+        };
+        // The process of a paused task notes it itself.
+        if matches!(StateStore::owner(dir, &name), Ok(None)) {
+            record::answered(dir, &name, "operate-schema", &words, answers);
+        }
+    })
+}
+
+fn carry_out(
+    operation: StructureOp,
+    task: &str,
+    name: &str,
+    table: TableName,
+    file: Option<&Path>,
+    from: &StructureFrom,
+) -> Result<Vec<Answer>, Failure> {
+    let dir = &from.state.state_dir;
     let command = StructureCommand { sources: from.sources.clone(), table: table.clone() };
-    let deliver = |given| deliver(dir, &name, given);
-    let answers = match operation {
+    let deliver = |given| deliver(dir, name, given);
+    Ok(match operation {
         StructureOp::Get => {
             let migration = migration(task, from)?;
-            command.get(dir, &name, &|source| match &migration {
+            command.get(dir, name, &|source| match &migration {
                 Some(migration) => Ok(migration
                     .target_structure(source, &table)?
                     .map(|schema| NewStructure { schema, assumed: true })),
@@ -65,7 +89,7 @@ fn run(
                 let text = files::read(file)?;
                 command.set(
                     dir,
-                    &name,
+                    name,
                     &|_, schemas| {
                         let schema = structure_of(&text, &table, schemas)?;
                         Ok(NewStructure { schema, assumed: false })
@@ -74,22 +98,32 @@ fn run(
                 )?
             }
             None => {
-                let Some(migration) = migration(task, from)? else {
-                    let text = "--from-source and --from-target need the task's file in place of its \
-                                name, and its source files (--source-file)";
-                    return Err(Failure::Usage(text.to_owned()));
+                let migration = match migration(task, from)? {
+                    Some(migration) => migration,
+                    None => kept(dir, name)?,
                 };
                 command.set(
                     dir,
-                    &name,
+                    name,
                     &|source, _| now(&migration, source, &table, from),
                     &deliver,
                 )?
             }
         },
-        StructureOp::Remove => command.remove(dir, &name, &deliver)?,
-    };
-    answers::places(&answers)
+        StructureOp::Remove => command.remove(dir, name, &deliver)?,
+    })
+}
+
+/// The task as it was started.
+fn kept(dir: &Path, name: &str) -> Result<Migration, Failure> {
+    let kept = StateReader::open(dir, name)?.task()?.config;
+    if kept.is_empty() {
+        let text = "--from-source and --from-target need the task's file in place of its name, and its source \
+                    files (--source-file): its configuration is not kept";
+        return Err(Failure::Usage(text.to_owned()));
+    }
+    let (plan, _) = Texts::from_kept(&kept)?.plan()?;
+    Ok(Migration::builder(plan).build())
 }
 
 /// Hands structures to the process of a task, which takes them while it is paused.

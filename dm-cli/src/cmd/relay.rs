@@ -52,6 +52,7 @@ pub fn stop(args: &RelayArgs) -> Result<ExitCode, Failure> {
 pub fn purge(args: &PurgeRelayArgs) -> Result<ExitCode, Failure> {
     let state_dir = &args.state.state_dir;
     let purged = texts(state_dir, &args.source, args.key.path())
+        .and_then(|texts| known(state_dir, &args.source).map(|_| texts))
         .and_then(|texts| config(state_dir, &texts))
         .and_then(|config| {
             Ok(relay::purge_before(&config, &args.filename, args.sub_dir.as_deref())?)
@@ -92,7 +93,7 @@ fn done(trouble: Option<String>) -> Result<String, Failure> {
 fn known(state_dir: &Path, source: &str) -> Result<RelayDir, Failure> {
     relay::find(state_dir, source)?.ok_or_else(|| {
         wrong_stage(format!(
-            "source {source} has no relay log in this state directory: start-relay"
+            "source {source} has no relay log in this state directory; `dm start-relay` makes one"
         ))
     })
 }

@@ -29,7 +29,9 @@ pub fn run(args: &ResetArgs) -> Result<ExitCode, Failure> {
     }
     lines.push("  the table structures that it followed, its errors and its history".to_owned());
     let kept = reader.task()?.config;
-    if kept.is_empty() {
+    if args.keep_marks {
+        lines.push("its marks at the target stay (--keep-marks)".to_owned());
+    } else if kept.is_empty() {
         lines.push(
             "its configuration is not kept, so its marks at the target (in `meta-schema`) stay: \
              `dm start-task FILE --remove-meta` removes them"
@@ -49,8 +51,26 @@ pub fn run(args: &ResetArgs) -> Result<ExitCode, Failure> {
         out::tell("nothing was removed");
         return Ok(ExitCode::FAILURE);
     }
-    forget::forget(dir, &name, None)?;
+    match args.keep_marks {
+        true => forget::forget_here(dir, &name, |_| Ok(()))?,
+        false => forget::forget(dir, &name, None).map_err(unreachable)?,
+    }
     out::say(&format!("task {name}: removed"))
+}
+
+/// Says what there is to do about a target that is gone.
+fn unreachable(failure: Failure) -> Failure {
+    match failure {
+        Failure::Task(error) => {
+            let advice = format!(
+                "{} Nothing was removed. When the target is gone for good, `--keep-marks` forgets the task here \
+                 alone.",
+                error.advice()
+            );
+            Failure::Task(error.workaround(advice))
+        }
+        other => other,
+    }
 }
 
 fn agreed() -> Result<bool, Failure> {

@@ -60,13 +60,25 @@ fn read(args: &SourceArgs, key: &SecretKey) -> Result<BTreeMap<String, String>, 
 fn check(text: &Text, args: &SourceArgs) -> Result<String, Failure> {
     let id = source_id(text).unwrap_or_default();
     let texts = Texts::of_source(text.clone(), args.key.path());
-    let (plan, warnings) = texts.plan()?;
+    let (plan, warnings) = texts.plan().map_err(|failure| of_file(failure, &text.name))?;
     for warning in warnings.iter().filter(|w| w.to_string().contains(&text.name)) {
         out::tell(&format!("warning: {warning}"));
     }
     let source = Migration::builder(plan).build().source(&id)?;
     source.info().map_err(|e| e.context(format!("source {id}")))?;
     Ok(id)
+}
+
+/// Leaves out what is wrong with the task that the source was put into, when its own file tells more.
+fn of_file(failure: Failure, name: &str) -> Failure {
+    match failure {
+        Failure::Config(mut problems) if problems.problems.iter().any(|p| p.file == name) => {
+            problems.problems.retain(|p| p.file == name);
+            problems.warnings.retain(|w| w.file == name);
+            Failure::Config(problems)
+        }
+        other => other,
+    }
 }
 
 fn write(args: &SourceArgs, create: bool) -> Result<Vec<Value>, Failure> {

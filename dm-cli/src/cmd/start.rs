@@ -14,7 +14,7 @@ use crate::http;
 use crate::operate::client::{self, Sent};
 use crate::operate::launch::Launch;
 use crate::operate::texts::Texts;
-use crate::operate::{answers, changes, forget};
+use crate::operate::{answers, changes, forget, record};
 use crate::out;
 
 pub fn run(args: &StartArgs) -> Result<ExitCode, Failure> {
@@ -34,6 +34,9 @@ pub fn run(args: &StartArgs) -> Result<ExitCode, Failure> {
         }
         Err(failure) => return Err(failure),
     };
+    for warning in &reply.checked.warnings {
+        out::tell(&format!("warning: {warning}"));
+    }
     let document = answers::start_task(&reply);
     if json {
         return answers::print(&document);
@@ -65,6 +68,16 @@ pub struct Wanted<'a> {
     pub sources: &'a [String],
     pub remove_meta: bool,
     pub start_time: Option<&'a str>,
+}
+
+impl Wanted<'_> {
+    /// What was typed beside the sources.
+    fn words(&self) -> String {
+        let mut words = Vec::new();
+        words.extend(self.remove_meta.then(|| "--remove-meta".to_owned()));
+        words.extend(self.start_time.map(|time| format!("--start-time {time:?}")));
+        words.join(" ")
+    }
 }
 
 /// Starts a task, or the parts of it that are wanted.
@@ -118,7 +131,11 @@ pub fn start_plan(
     }
     let rows = if wanted.remove_meta { Vec::new() } else { rows };
     let stages = stages(&known, &rows, wanted.sources);
-    Launch { texts, task: &plan.name, stages, resume: None, start_time, http_wanted }.start(dir)
+    let task = &plan.name;
+    let reply = Launch { texts, task, stages, resume: None, start_time, http_wanted }.start(dir)?;
+    let command = Command { verb: Verb::Start, sources: wanted.sources.to_vec() };
+    record::command(dir, task, &command, &wanted.words(), &reply);
+    Ok(reply)
 }
 
 /// A process has its HTTP interface from its start on, or none.
@@ -161,7 +178,7 @@ fn finished(rows: &[SourceRow], sources: &[String]) -> Option<Reply> {
                 .to_owned(),
         })
         .collect();
-    Some(Reply { refused: String::new(), answers })
+    Some(Reply { answers, ..Reply::default() })
 }
 
 /// The stage that each source begins in: what is wanted runs, the rest is as it was left.

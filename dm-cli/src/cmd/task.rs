@@ -14,6 +14,7 @@ use crate::files::Failure;
 use crate::operate::answers;
 use crate::operate::client::{self, Sent};
 use crate::operate::launch::Launch;
+use crate::operate::record;
 use crate::operate::texts::{Texts, task_name};
 use crate::out;
 
@@ -194,7 +195,11 @@ fn one_with(
         match done {
             // Somebody started it in between: then it is asked.
             Err(Failure::Task(error)) if error.code() == &codes::STATE_OWNED => {}
-            other => return other,
+            Ok(reply) => {
+                record::command(dir, task, command, "", &reply);
+                return Ok(reply);
+            }
+            failed => return failed,
         }
     }
     Ok(Reply::refuse("the task is being started and ended by others; try again"))
@@ -247,7 +252,7 @@ pub fn begin_again(
     let refused: Vec<Answer> = chosen.iter().filter_map(|row| cannot_go_on(row)).collect();
     let named = !command.sources.is_empty();
     if refused.len() == chosen.len() || (named && !refused.is_empty()) {
-        return Ok(Reply { refused: String::new(), answers: refused });
+        return Ok(Reply { answers: refused, ..Reply::default() });
     }
     let begins = |row: &SourceRow| {
         let resumed = chosen.iter().any(|c| c.source == row.source) && cannot_go_on(row).is_none();

@@ -1,6 +1,7 @@
 //! The part of DM's OpenAPI that only tells: sources, tasks, and how a task stands.
 
 use dm_core::error::codes;
+use dm_core::state::Stage;
 use dm_core::{SourceStatus, TaskStatus, Unit, metrics};
 use serde_json::{Value, json};
 
@@ -16,7 +17,7 @@ pub fn answer(request: &Request, about: &About, status: &TaskStatus) -> Response
     let read = matches!(method, "GET" | "HEAD");
     match parts.as_slice() {
         ["api", "v1", "sources"] if read => {
-            let asked = request.query.split('&').any(|q| q == "with_status=true");
+            let asked = with_status(request);
             list(about.sources.iter().map(|place| source_with(about, place, asked)).collect())
         }
         ["api", "v1", "sources", id, "status"] if read => {
@@ -29,12 +30,12 @@ pub fn answer(request: &Request, about: &About, status: &TaskStatus) -> Response
             Some(place) => Response::json(200, &source(place)),
             None => missing(&format!("there is no source {id:?} in this task")),
         },
-        ["api", "v1", "tasks"] if read => list(vec![about.document.clone()]),
+        ["api", "v1", "tasks"] if read => list(tasks(request, about, status)),
         ["api", "v1", "tasks", name] if read && *name == about.task => {
-            Response::json(200, &about.document.clone())
+            Response::json(200, &task(request, about, status))
         }
         ["api", "v1", "tasks", name, "status"] if read && *name == about.task => {
-            list(status.sources.iter().map(|s| sub_task(about, s)).collect())
+            list(sub_tasks(request, about, status))
         }
         ["api", "v1", "tasks", name] | ["api", "v1", "tasks", name, "status"] if read => {
             missing(&format!("this process runs the task {:?}, not {name:?}", about.task))
@@ -47,6 +48,45 @@ pub fn answer(request: &Request, about: &About, status: &TaskStatus) -> Response
             codes::OPENAPI.number,
         ),
     }
+}
+
+/// The values of a key in the query: it may be repeated, and each may be a list with commas.
+fn values<'r>(request: &'r Request, key: &'r str) -> impl Iterator<Item = &'r str> {
+    let pairs = request.query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.filter(move |(name, _)| *name == key).flat_map(|(_, value)| value.split(','))
+}
+
+fn with_status(request: &Request) -> bool {
+    values(request, "with_status").any(|value| value == "true")
+}
+
+/// The parts of the task: those of the sources in `source_name_list`, in the stages of `stage`, where these
+/// are given.
+fn sub_tasks(request: &Request, about: &About, status: &TaskStatus) -> Vec<Value> {
+    let wanted = |key: &str, found: &str| {
+        let mut values = values(request, key).filter(|v| !v.is_empty()).peekable();
+        values.peek().is_none() || values.any(|v| v.eq_ignore_ascii_case(found))
+    };
+    let chosen = status
+        .sources
+        .iter()
+        .filter(|s| wanted("source_name_list", &s.source) && wanted("stage", s.stage.as_str()));
+    chosen.map(|s| sub_task(about, s)).collect()
+}
+
+/// The task, with how it stands where that is asked for.
+fn task(request: &Request, about: &About, status: &TaskStatus) -> Value {
+    let mut one = about.document.clone();
+    if let Some(fields) = one.as_object_mut().filter(|_| with_status(request)) {
+        fields.insert("status_list".to_owned(), sub_tasks(request, about, status).into());
+    }
+    one
+}
+
+/// The one task of this process, unless no part of it is as the query wants it.
+fn tasks(request: &Request, about: &About, status: &TaskStatus) -> Vec<Value> {
+    let any = !sub_tasks(request, about, status).is_empty();
+    any.then(|| task(request, about, status)).into_iter().collect()
 }
 
 fn list(data: Vec<Value>) -> Response {
@@ -111,6 +151,17 @@ fn source_with(about: &About, place: &Place, status: bool) -> Value {
     one
 }
 
+/// True when all that the source had when it was asked last has arrived.
+fn synced(s: &SourceStatus) -> bool {
+    let runs = matches!(s.stage, Stage::Running | Stage::Finished);
+    let arrived = match (&s.source_end.gtid, &s.source_end.binlog) {
+        (Some(end), _) => s.position.gtid.as_ref() == Some(end),
+        (None, Some(end)) => s.position.binlog.as_ref() == Some(end),
+        (None, None) => false,
+    };
+    runs && arrived
+}
+
 /// The lines of DM's `SubTaskStatus`; numbers are numbers here, as DM's document has it.
 fn sub_task(about: &About, s: &SourceStatus) -> Value {
     let text = |p: Option<String>| p.unwrap_or_default();
@@ -134,7 +185,7 @@ fn sub_task(about: &About, s: &SourceStatus) -> Value {
         "syncer_binlog_gtid": text(s.position.gtid.as_ref().map(ToString::to_string)),
         "blocking_ddls": s.waiting_for.iter().collect::<Vec<_>>(),
         "unresolved_groups": [],
-        "synced": s.lag_seconds == 0 && s.txns_under_way == 0,
+        "synced": synced(s),
         "binlog_type": reads,
         "seconds_behind_master": s.lag_seconds,
     });

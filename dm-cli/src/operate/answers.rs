@@ -59,7 +59,8 @@ fn sources(reply: &Reply) -> Vec<Value> {
 pub fn start_task(reply: &Reply) -> Value {
     // As in DM, each source has its own result; the whole is false only when it was refused.
     let good = reply.refused.is_empty() && reply.answers.iter().any(|a| a.ok);
-    answer(good, &reply.refused, json!({"sources": sources(reply)}))
+    let more = json!({"sources": sources(reply), "checkResult": reply.checked.text});
+    answer(good, &reply.refused, more)
 }
 
 /// DM's `OperateTaskResponse`; `op` is `Stop`, `Pause` or `Resume`.
@@ -71,6 +72,25 @@ pub fn operate_task(op: &str, reply: &Reply) -> Value {
         map.extend(rest);
     }
     Value::Object(map)
+}
+
+/// The same where the command as a whole may have been refused: then that is the answer, on standard error as
+/// well. `then` is done with what came of it.
+pub fn told(
+    result: Result<Vec<Answer>, Failure>,
+    then: impl FnOnce(&[Answer]),
+) -> Result<ExitCode, Failure> {
+    match result {
+        Ok(answers) => {
+            then(&answers);
+            places(&answers)
+        }
+        Err(failure @ Failure::Usage(_)) => Err(failure),
+        Err(failure) => {
+            print(&answer(false, &failure.to_string(), json!({"sources": []})))?;
+            Err(failure)
+        }
+    }
 }
 
 /// Prints what came of a command about statements or structures for each source; a refusal is told

@@ -4,10 +4,11 @@
 //! rows and marks are cannot change: they would be looked for in another place. What decides which
 //! rows are taken can: then what was migrated before follows the old rules, and that is said.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use dm_core::Error;
-use dm_core::config::{RawTarget, RawTask};
+use dm_core::config::{RawInstance, RawTarget, RawTask};
 use dm_core::error::codes;
 use dm_core::state::StateReader;
 
@@ -98,12 +99,37 @@ impl Changes {
             ("routes", old.routes == new.routes),
             ("filters", old.filters == new.filters),
             ("expression-filter", old.expression_filter == new.expression_filter),
+            ("online-ddl", online(old) == online(new)),
+            ("ddl-rules", old.ddl_rules == new.ddl_rules),
+            ("mysql-instances", instances(old) == instances(new)),
         ];
         let changed = |keys: &[(&'static str, bool)]| {
             keys.iter().filter(|(_, same)| !same).map(|(key, _)| *key).collect()
         };
         Self { refused: changed(&kept), from_now_on: changed(&rules) }
     }
+}
+
+/// How online schema changes are told.
+fn online(task: &RawTask) -> (Option<bool>, &[String], &[String], &str) {
+    (task.online_ddl, &task.shadow_table_rules, &task.trash_table_rules, &task.online_ddl_scheme)
+}
+
+/// The rules that each source names, and which sources there are; their order means nothing.
+fn instances(task: &RawTask) -> BTreeMap<&str, [Vec<&str>; 4]> {
+    task.mysql_instances.iter().flatten().map(|i| (i.source_id.as_str(), rules(i))).collect()
+}
+
+fn rules(instance: &RawInstance) -> [Vec<&str>; 4] {
+    fn names(names: &[String]) -> Vec<&str> {
+        names.iter().map(String::as_str).collect()
+    }
+    let list = match instance.block_allow_list.as_str() {
+        "" => instance.black_white_list.as_str(),
+        list => list,
+    };
+    let i = instance;
+    [names(&i.filter_rules), names(&i.route_rules), names(&i.expression_filters), vec![list]]
 }
 
 fn shard_mode(task: &RawTask) -> &str {
@@ -141,5 +167,13 @@ mod tests {
         assert_eq!(changes(here, there), Changes::default());
         let list = "block-allow-list: {a: {do-dbs: [x]}}";
         assert_eq!(changes("", list).from_now_on, ["block-allow-list"]);
+        let of = |rules: &str| format!("mysql-instances: [{{source-id: a{rules}}}]");
+        for rules in [", block-allow-list: x", ", route-rules: [x]", ", filter-rules: [x]"] {
+            assert_eq!(changes(&of(""), &of(rules)).from_now_on, ["mysql-instances"], "{rules}");
+        }
+        let (old, new) = (", black-white-list: x, syncer-thread: 4", ", block-allow-list: x");
+        assert_eq!(changes(&of(old), &of(new)), Changes::default());
+        assert_eq!(changes("", &of("")).from_now_on, ["mysql-instances"]);
+        assert_eq!(changes("", "online-ddl: false").from_now_on, ["online-ddl"]);
     }
 }

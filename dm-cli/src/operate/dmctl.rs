@@ -105,6 +105,7 @@ impl Cleaned {
         let second = self.args.get(2).and_then(|a| a.to_str()).unwrap_or_default();
         let config =
             matches!(verb, "config" | "get-config") && matches!(second, "master" | "worker");
+        let template = matches!(verb, "config" | "get-config") && second == "task-template";
         // The newer words for the same.
         let verb = match (verb, second) {
             ("shard-ddl-lock", "unlock") => "unlock-ddl-lock",
@@ -113,6 +114,7 @@ impl Cleaned {
         let why = match CLUSTER.iter().find(|(name, _)| *name == verb) {
             Some((_, why)) => *why,
             None if config => "there are no masters and workers to configure",
+            None if template => "there are no task templates: a task is its file",
             None => return None,
         };
         let helps = self.args.iter().any(|arg| arg == "--help" || arg == "-h");

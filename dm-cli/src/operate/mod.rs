@@ -8,6 +8,7 @@ pub mod dmctl;
 pub mod dumps;
 pub mod forget;
 pub mod launch;
+pub mod record;
 pub mod relay;
 pub mod status;
 pub mod texts;

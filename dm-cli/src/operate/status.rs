@@ -215,7 +215,7 @@ fn subtask(task: &str, part: &Part) -> Value {
     map.insert("unresolvedDDLLockID".to_owned(), "".into());
     match part.unit.as_str() {
         "Load" => map.insert("load".to_owned(), load(&part.status)),
-        "Sync" => map.insert("sync".to_owned(), sync(&part.status, part.reads())),
+        "Sync" => map.insert("sync".to_owned(), sync(part)),
         _ => map.insert("msg".to_owned(), "".into()),
     };
     map.insert("safeMode".to_owned(), part.safe_mode.clone());
@@ -261,15 +261,17 @@ fn percent(done: u64, all: u64, none: bool) -> String {
     format!("{share:.2} %")
 }
 
-/// DM's `SyncStatus`.
-fn sync(status: &Value, reads: &str) -> Value {
+/// DM's `SyncStatus`. What does not run is not said to have caught up: where the source is by now, nobody knows.
+fn sync(part: &Part) -> Value {
+    let (status, reads) = (&part.status, part.reads());
     let sync = status.get("sync").unwrap_or(&Value::Null);
     let rows = ["inserted", "updated", "deleted"].iter().map(|key| number(sync, key)).sum::<u64>();
     let (total, recent) = (number(status, "meanRowsPerSecond"), number(status, "rowsPerSecond"));
     let (here, end) = (text(sync, "syncerBinlog"), text(sync, "masterBinlog"));
     let (here_gtid, end_gtid) = (text(sync, "syncerBinlogGtid"), text(sync, "masterBinlogGtid"));
-    let synced = (!end_gtid.is_empty() && here_gtid == end_gtid)
-        || (end_gtid.is_empty() && !end.is_empty() && here == end);
+    let synced = matches!(part.stage, "Running" | "Finished")
+        && ((!end_gtid.is_empty() && here_gtid == end_gtid)
+            || (end_gtid.is_empty() && !end.is_empty() && here == end));
     json!({
         "totalEvents": rows.to_string(),
         "totalTps": total.to_string(),
@@ -397,16 +399,19 @@ fn unit_words(part: &Part) -> Option<String> {
             ))
         }
         "Sync" => {
-            let sync = sync(status, part.reads());
+            let sync = sync(part);
             let word = if sync.get("synced") == Some(&true.into()) { ", caught up" } else { "" };
             let mut here = text(&sync, "syncerBinlog");
             if here.is_empty() {
                 here = text(&sync, "syncerBinlogGtid");
             }
+            let rows = text(&sync, "totalRows");
+            if part.stage != "Running" {
+                return Some(format!("    stands at {here}, {rows} rows"));
+            }
             Some(format!(
-                "    at {here}, {} s behind{word}, {} rows, {} rows/s",
+                "    at {here}, {} s behind{word}, {rows} rows, {} rows/s",
                 text(&sync, "secondsBehindMaster"),
-                text(&sync, "totalRows"),
                 number(status, "rowsPerSecond"),
             ))
         }

@@ -50,6 +50,8 @@ pub(crate) struct SourceServer {
     pub prepared: Option<Vec<String>>,
     /// Why the stream cannot begin at `meta`, if it cannot.
     pub start: Option<Error>,
+    /// Sequences whose names take part.
+    pub sequences: Vec<TableName>,
 }
 
 /// What SHOW BINARY LOG STATUS answers.

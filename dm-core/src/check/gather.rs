@@ -182,8 +182,24 @@ fn server(
         prepared: part.source.prepared()?.map(|p| p.xids.into_iter().collect()),
         start: if part.fresh { start(subject, part, conn)? } else { None },
         rds_retention: rds_retention(conn)?,
+        sequences: match part.fresh && !subject.sources_alone {
+            true => sequences(conn, part)?,
+            false => Vec::new(),
+        },
         about,
     })
+}
+
+/// The sequences whose names take part; only MariaDB has such things.
+fn sequences(conn: &mut Connection, part: &SourceSubject<'_>) -> Result<Vec<TableName>> {
+    if !conn.version().is_mariadb() {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES \
+               WHERE TABLE_TYPE = 'SEQUENCE' ORDER BY 1, 2";
+    let rows = ask(conn, sql)?.unwrap_or_default();
+    let names = rows.iter().map(|row| TableName::new(cell(row, 0), cell(row, 1)));
+    Ok(names.filter(|name| part.creator.wants(name)).collect())
 }
 
 /// An answer; `None` when the user may not ask or the server does not know the question.

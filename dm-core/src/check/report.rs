@@ -172,6 +172,18 @@ impl Report {
         Err(Error::new(&codes::CHECK_FAILED, message))
     }
 
+    /// DM's `msg` of check-task and `checkResult` of start-task: a word, with the document as text behind it
+    /// where something was found.
+    pub fn message(&self, errors: usize, warnings: usize) -> String {
+        let detail = self.to_json(errors, warnings);
+        let clean = detail.get("results").and_then(Value::as_array).is_none_or(Vec::is_empty);
+        match self.verdict() {
+            Ok(()) if clean => "check pass!!!".to_owned(),
+            Ok(()) => format!("check pass with warnings: {detail:#}"),
+            Err(error) => format!("{error}\n detail: {detail:#}"),
+        }
+    }
+
     /// DM's document: `passed`, `results` of those that did not succeed, `summary`. No more than
     /// so many errors and warnings are listed, over all results.
     pub fn to_json(&self, errors: usize, warnings: usize) -> Value {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Migration, Part, build};
+use super::{Checked, Migration, Part, build};
 use crate::check::{Report, Severity, SourceSubject, Subject, run};
 use crate::config::TargetPlan;
 use crate::error::Result;
@@ -10,6 +10,9 @@ use crate::event::LaneId;
 use crate::sink::Sink;
 use crate::state::{StateReader, StateStore};
 use crate::whose;
+
+/// How many errors and warnings are told at a start, as in DM.
+const MOST: usize = 10;
 
 impl Migration {
     /// Makes the prechecks ([`crate::check`]) and changes nothing. What is to be left out
@@ -84,6 +87,7 @@ impl Migration {
         parts: &[Part<'_>],
         sink: &Arc<dyn Sink>,
     ) -> Result {
+        self.control.checked(Checked::default());
         if self.parts.plan.ignored_checks.all {
             return Ok(());
         }
@@ -95,6 +99,11 @@ impl Migration {
                 None => log::warn!("{line}"),
             }
         }
-        report.verdict()
+        report.verdict()?;
+        self.control.checked(Checked {
+            text: report.message(MOST, MOST),
+            warnings: report.lines(Severity::Warning),
+        });
+        Ok(())
     }
 }

@@ -174,6 +174,15 @@ pub struct Answer {
     pub message: String,
 }
 
+/// What the checks before a run said ([`crate::check`]); empty when none was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// DM's `checkResult`.
+    pub text: String,
+    /// The warnings, a line each.
+    pub warnings: Vec<String>,
+}
+
 /// What a migration answers to a command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reply {
@@ -181,12 +190,14 @@ pub struct Reply {
     pub refused: String,
     /// What each source says.
     pub answers: Vec<Answer>,
+    /// What the checks said, where a process was started.
+    pub checked: Checked,
 }
 
 impl Reply {
     /// A command that was refused as a whole.
     pub fn refuse(why: impl Into<String>) -> Self {
-        Self { refused: why.into(), answers: Vec::new() }
+        Self { refused: why.into(), ..Self::default() }
     }
 
     /// True when everything is as was wanted.
@@ -201,7 +212,12 @@ impl Reply {
             .iter()
             .map(|a| json!({"source": a.source, "ok": a.ok, "message": a.message}))
             .collect();
-        json!({"refused": self.refused, "answers": answers})
+        let mut json = json!({"refused": self.refused, "answers": answers});
+        if let (true, Some(fields)) = (self.checked != Checked::default(), json.as_object_mut()) {
+            let Checked { text, warnings } = &self.checked;
+            fields.insert("checked".to_owned(), json!({"text": text, "warnings": warnings}));
+        }
+        json
     }
 
     /// Reads what [`Reply::to_json`] wrote; what is missing counts as empty.
@@ -210,7 +226,11 @@ impl Reply {
             v.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
         };
         let answers = value.get("answers").and_then(Value::as_array);
+        let checked = value.get("checked").unwrap_or(&Value::Null);
+        let warnings = checked.get("warnings").and_then(Value::as_array);
+        let warnings = warnings.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
         Self {
+            checked: Checked { text: text(checked, "text"), warnings: warnings.collect() },
             refused: text(value, "refused"),
             answers: answers
                 .into_iter()
@@ -280,6 +300,7 @@ mod tests {
         let reply = Reply {
             refused: String::new(),
             answers: vec![Answer { source: "a".into(), ok: true, message: "x".into() }],
+            checked: Checked { text: "well".into(), warnings: vec!["but".into()] },
         };
         assert_eq!(Reply::from_json(&reply.to_json()), reply);
         assert!(reply.is_ok() && !Reply::refuse("no").is_ok());

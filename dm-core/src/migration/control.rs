@@ -8,12 +8,14 @@
 //! (*desired*) and what is (*actual*) are two columns of the state file; only the desired one is
 //! written here, only the actual one by the source's thread.
 
+mod starting;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::addition;
-use super::command::{Answer, Command, Reply, Safety, Verb};
+use super::command::{Answer, Checked, Command, Reply, Safety, Verb};
 use super::lot::{Doing, Lot};
 use super::status::{SourceStatus, TaskStatus, Unit};
 use crate::config::TaskPlan;
@@ -47,6 +49,8 @@ struct Inner {
     lots: Vec<Lot>,
     /// Where wishes are written down; only while it runs, as it holds the owner's lock.
     state: Option<Arc<StateStore>>,
+    /// What the checks before the present run said.
+    checked: Checked,
 }
 
 /// Where the migration is in its life.
@@ -106,6 +110,7 @@ impl Control {
             lots,
             state: None,
             stop: Arc::default(),
+            checked: Checked::default(),
         };
         Self { shared: Arc::new(Shared { inner: Mutex::new(inner), changed: Condvar::new() }) }
     }
@@ -126,8 +131,7 @@ impl Control {
 
     /// True when nothing is wanted any more: it was asked to stop, or every source was.
     pub fn is_ending(&self) -> bool {
-        let inner = self.lock();
-        inner.stopping || inner.lots.iter().all(|lot| lot.desired == Stage::Stopped)
+        self.lock().is_ending()
     }
 
     /// How every source stands.
@@ -201,7 +205,9 @@ impl Control {
             let left = deadline.map_or(patience, |d| d.saturating_duration_since(Instant::now()));
             match (inner.phase, inner.answer(&pending, left.is_zero())) {
                 (Phase::Ended, reply) => return reply,
-                (Phase::Running, Some(reply)) => return Some(reply),
+                (Phase::Running, Some(reply)) => {
+                    return Some(Reply { checked: inner.checked.clone(), ..reply });
+                }
                 (Phase::New, _) if left.is_zero() => return None,
                 _ => inner = self.wait(inner, left),
             }
@@ -245,6 +251,11 @@ impl Control {
     /// Waits until something has changed, at most so long.
     pub(super) fn wait_changed(&self, patience: Duration) {
         drop(self.wait(self.lock(), patience));
+    }
+
+    /// Keeps what the checks before the run said, for whoever started it.
+    pub(super) fn checked(&self, checked: Checked) {
+        self.lock().checked = checked;
     }
 
     /// A run begins; from now on wishes are written into the state.
@@ -433,6 +444,10 @@ impl Control {
 }
 
 impl Inner {
+    fn is_ending(&self) -> bool {
+        self.stopping || self.lots.iter().all(|lot| lot.desired == Stage::Stopped)
+    }
+
     fn stop_all(&mut self) {
         self.stopping = true;
         self.stop.store(true, Ordering::Relaxed);

@@ -33,7 +33,7 @@ use dm_filter::{Chain, Filter};
 
 pub use self::addition::{Addable, write_down};
 pub use self::build::relay_config;
-pub use self::command::{Answer, Command, Reply, Safety, Verb};
+pub use self::command::{Answer, Checked, Command, Reply, Safety, Verb};
 pub use self::control::{Control, Waited};
 pub use self::forget::{forget_marks, marks_place};
 pub use self::import::Imported;
@@ -323,18 +323,23 @@ impl Migration {
         let waits = resume.is_some_and(|r| r.enabled) && !state.reader().lanes()?.is_empty();
         let mut wait = resume.map(|r| r.backoff_min).unwrap_or_default();
         loop {
-            match self.prepare(state, stop) {
-                Err(error) if waits && error.is_transient() => {
-                    if stop.load(Ordering::Relaxed) {
-                        return Ok(None);
-                    }
-                    let this = source::this_wait(wait, &error);
-                    log::warn!("starts in {:.1} s after: {error}", this.as_secs_f64());
-                    source::pause(this, stop);
-                    wait = resume.map_or(wait, |r| (wait * 2).min(r.backoff_max));
+            let error = match self.prepare(state, stop) {
+                Ok(parts) => return Ok(Some(parts)),
+                Err(error) => error,
+            };
+            if !(waits && error.is_transient()) {
+                if !stop.load(Ordering::Relaxed) {
+                    self.control.cannot_begin(state, &error);
                 }
-                other => return other.map(Some),
+                return Err(error);
             }
+            if stop.load(Ordering::Relaxed) || self.control.is_ending() {
+                return Ok(None);
+            }
+            let this = source::this_wait(wait, &error);
+            log::warn!("starts in {:.1} s after: {error}", this.as_secs_f64());
+            self.control.wait_to_begin(state, &error, this, stop);
+            wait = resume.map_or(wait, |r| (wait * 2).min(r.backoff_max));
         }
     }
 

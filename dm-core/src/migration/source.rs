@@ -495,14 +495,6 @@ pub(super) fn this_wait(wait: Duration, error: &Error) -> Duration {
     }
 }
 
-/// Lets time pass, but ends with the run.
-pub(super) fn pause(wait: Duration, stop: &AtomicBool) {
-    let until = Instant::now() + wait;
-    while Instant::now() < until && !stop.load(Ordering::Relaxed) {
-        std::thread::sleep(Duration::from_millis(50).min(wait));
-    }
-}
-
 /// Seconds since a second of the epoch.
 fn lag(at: u32) -> u64 {
     if at == 0 {

@@ -74,13 +74,18 @@ pub fn before(config: &RelayConfig, file: &str, sub_dir: Option<&str>) -> Result
         Some(name) => subs.iter().find(|sub| sub.to_string() == name),
         None => subs.last(),
     };
-    let unknown = |what: String| Error::new(&codes::RELAY_PURGE_FORBIDDEN, what);
+    let unknown = |what: String| {
+        Error::new(&codes::RELAY_PURGE_FORBIDDEN, what).workaround(
+            "Name a file that is there; `relaySubDir` and `relayBinlog` of `dm query-status -s SOURCE` say \
+             where the newest is. Nothing was removed.",
+        )
+    };
     let Some(sub) = sub else {
-        return Err(unknown(format!(
-            "the relay log {} has no sub-directory {}",
-            dir.path().display(),
-            sub_dir.unwrap_or_default()
-        )));
+        let log = dir.path().display();
+        return Err(unknown(match sub_dir {
+            Some(name) => format!("the relay log {log} has no sub-directory {name}"),
+            None => format!("the relay log {log} has no files yet"),
+        }));
     };
     let name: BinlogFile = file.parse()?;
     if !dir.files(sub)?.iter().any(|(known, _)| *known == name) {

@@ -107,14 +107,37 @@ impl Mailbox {
                 (verb, to_json(args)?, now()),
             )?;
             let id = tx.last_insert_rowid();
-            tx.execute(
-                "DELETE FROM command WHERE id <= ?1 - ?2 AND state NOT IN ('queued', 'taken')",
-                (id, COMMANDS_KEPT),
-            )?;
+            forget_old(tx, id)?;
             Ok(id)
         })?;
         self.db.touch();
         Ok(id)
+    }
+
+    /// Puts a command that was carried out without the process of the task beside those that it answered.
+    ///
+    /// # Errors
+    ///
+    /// `STATE_MISUSE` when `state` is not a final one; else see [`Mailbox`].
+    pub fn record(
+        &self,
+        verb: &str,
+        args: &Value,
+        state: CommandState,
+        reply: &Value,
+    ) -> Result<()> {
+        self.db.write(|tx| {
+            if !state.is_final() {
+                let text = format!("a command that is over cannot be {}", state.as_str());
+                return Err(misuse(text));
+            }
+            tx.execute(
+                "INSERT INTO command (verb, args, created, state, reply, replied)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?3)",
+                (verb, to_json(args)?, now(), state.as_str(), to_json(reply)?),
+            )?;
+            forget_old(tx, tx.last_insert_rowid())
+        })
     }
 
     /// A command as it stands; `None` when it is unknown or was cleared away.
@@ -232,6 +255,15 @@ fn collect_commands(mut rows: rusqlite::Rows<'_>) -> Inner<Vec<Command>> {
         all.push(command(row)?);
     }
     Ok(all)
+}
+
+/// Forgets commands that are over and were followed by enough others.
+fn forget_old(tx: &Connection, newest: i64) -> Inner<()> {
+    tx.execute(
+        "DELETE FROM command WHERE id <= ?1 - ?2 AND state NOT IN ('queued', 'taken')",
+        (newest, COMMANDS_KEPT),
+    )?;
+    Ok(())
 }
 
 fn queued(conn: &Connection) -> Inner<Vec<Command>> {

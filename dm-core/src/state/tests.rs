@@ -483,6 +483,14 @@ fn commands_go_from_another_process_to_the_task_and_back() {
     assert_eq!((taken[0].verb.as_str(), &taken[0].args), ("pause-task", &json!({"source": "s1"})));
     assert_eq!(store.take_commands().unwrap(), []);
     assert!(!mailbox.withdraw(first).unwrap());
+    // What was carried out without the task is nothing to it, and no open command is recorded.
+    let reply = json!({"refused": ""});
+    mailbox.record("checkpoint", &json!({}), CommandState::Done, &reply).unwrap();
+    assert!(mailbox.record("checkpoint", &json!({}), CommandState::Queued, &reply).is_err());
+    assert_eq!(store.take_commands().unwrap(), []);
+    let last = store.reader().commands(1).unwrap().remove(0);
+    assert_eq!(last.reply, Some(reply));
+    let recorded = last.id;
 
     store.reply(first, CommandState::Done, &json!({"result": true})).unwrap();
     let answered = mailbox.command(first).unwrap().unwrap();
@@ -502,12 +510,13 @@ fn commands_go_from_another_process_to_the_task_and_back() {
     drop(store);
     let store = StateStore::open(dir.path(), "t").unwrap();
     let states: Vec<_> =
-        store.reader().commands(3).unwrap().iter().map(|c| (c.id, c.state)).collect();
+        store.reader().commands(4).unwrap().iter().map(|c| (c.id, c.state)).collect();
     assert_eq!(
         states,
         [
             (late, CommandState::Queued),
             (own, CommandState::Interrupted),
+            (recorded, CommandState::Done),
             (second, CommandState::Interrupted)
         ]
     );

@@ -35,6 +35,7 @@ checks!(
     replica_source,
     prepared_xa,
     cascades,
+    sequences,
     binlog_retention,
     target_triggers,
     target_unique_keys,

@@ -130,7 +130,7 @@ impl Resolver<'_> {
         if found.is_none() && self.sources.iter().all(|(_, file)| !file.unreadable) {
             let known: Vec<_> = self.sources.iter().map(|(s, _)| s.source_id.as_str()).collect();
             let expected = if known.is_empty() {
-                "a source file that defines it".to_owned()
+                "one that is registered (`dm operate-source create`), or the source's file on the command line".to_owned()
             } else {
                 format!("one of {}", known.join(", "))
             };

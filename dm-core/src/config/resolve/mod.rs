@@ -503,6 +503,7 @@ const CHECKS: &[&str] = &[
     "replica_source",
     "prepared_xa",
     "cascades",
+    "sequences",
     "binlog_retention",
     "target_triggers",
     "target_unique_keys",
