@@ -335,6 +335,28 @@ fn watch_draws_tasks() {
     assert!(shown.contains("q and Enter ends") && shown.contains("it broke"), "{shown}");
 }
 
+/// On a terminal, too, a source that is named is the only one that is shown.
+#[test]
+fn words_are_of_the_sources_that_are_named() {
+    let place = Place::new();
+    place.with_state();
+    let shown = |args: &str| {
+        let mut child = place.on_a_terminal(args)?;
+        drop(child.stdin.take());
+        let output = child.wait_with_output().unwrap();
+        Some((output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned()))
+    };
+    let Some((well, said)) = shown("query-status -s a") else { return };
+    assert!(
+        well && said.contains("task shop: Error") && said.contains("source a: Paused"),
+        "{said}"
+    );
+    let (well, said) = shown("query-status -s a,nobody").unwrap();
+    assert!(!well && said.contains("no source nobody is registered"), "{said}");
+    let (well, said) = shown("query-status shop -s nobody").unwrap();
+    assert!(!well && said.contains("has no part for the source nobody"), "{said}");
+}
+
 /// What is removed is told, and nothing is removed before somebody has said yes.
 #[test]
 fn reset_asks() {

@@ -416,6 +416,7 @@ fn what_only_a_cluster_has_is_told() {
         (&["config", "master", "m1"], "no masters"),
         (&["get-config", "worker", "w1"], "no masters"),
         (&["config", "task-template", "t"], "no task templates"),
+        (&["validation", "status", "test"], "no continuous validation"),
     ] {
         let refused = place.refused(args);
         assert!(refused.contains(instead), "{args:?}: {refused}");

@@ -18,6 +18,8 @@ const OWNED: &str = "[code=24103";
 const NOT_PAUSED: &str = "[code=40051";
 const PART_OF_IT: &str = "is part of the task already";
 const NO_STREAM: &str = "[code=40056";
+const NO_LOCK: &str = "there is no DDL lock";
+const FOREIGN: &str = "[code=66010";
 
 /// Commands that leave the stage as it is.
 const TABLE: &[Row] = &[
@@ -29,6 +31,14 @@ const TABLE: &[Row] = &[
     (&["checkpoint", "show", "test"], [UNKNOWN, "", "", "", "", "", ""]),
     (&["show-ddl-locks", "test"], ["", "", "", "", "", "", ""]),
     (&["check-task", "task.yaml"], ["", "", "", "", "", "", ""]),
+    (&["explain", "task.yaml"], ["", "", "", "", "", "", ""]),
+    (&["watch", "test"], [UNKNOWN, "", "", "", "", "", ""]),
+    (&["config", "export"], ["", "", "", "", "", "", ""]),
+    (&["unlock-ddl-lock", "x"], [NO_LOCK, NO_LOCK, NO_LOCK, NO_LOCK, NO_LOCK, NO_LOCK, NO_LOCK]),
+    (
+        &["import-dm-checkpoint", "task.yaml"],
+        [FOREIGN, FOREIGN, FOREIGN, FOREIGN, FOREIGN, FOREIGN, FOREIGN],
+    ),
     (&["validate", "task.yaml"], ["", "", "", "", "", "", ""]),
     (&["binlog", "list", "test"], [UNKNOWN, "", "", "", "", "", ""]),
     (

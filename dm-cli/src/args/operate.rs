@@ -27,8 +27,8 @@ pub struct StartArgs {
     #[arg(long)]
     pub remove_meta: bool,
 
-    /// Follow the binlog from this time on, `YYYY-MM-DD HH:MM:SS` (UTC): for a task in mode
-    /// incremental that has no position yet.
+    /// Follow the binlog from this time on, `YYYY-MM-DD HH:MM:SS` (UTC, or with a zone such as
+    /// `+02:00`): for a task in mode incremental that has no position yet.
     #[arg(long, value_name = "TIME")]
     pub start_time: Option<String>,
 

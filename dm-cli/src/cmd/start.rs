@@ -20,13 +20,16 @@ use crate::out;
 pub fn run(args: &StartArgs) -> Result<ExitCode, Failure> {
     let dir = args.ask.dir();
     let key = args.given.key.path();
-    let texts = Texts::gather(&args.task, &args.given.source_files, key, dir)?;
-    let mut texts = texts.with_dumps(&args.dumps).with_http(&args.http);
-    if !args.remove_meta {
-        changes::keep_dumps(dir, &mut texts)?;
-    }
+    let gather = || -> Result<Texts, Failure> {
+        let texts = Texts::gather(&args.task, &args.given.source_files, key, dir)?;
+        let mut texts = texts.with_dumps(&args.dumps).with_http(&args.http);
+        if !args.remove_meta {
+            changes::keep_dumps(dir, &mut texts)?;
+        }
+        Ok(texts)
+    };
     let json = out::wants_json(args.ask.json);
-    let reply = match start(args, dir, &texts) {
+    let reply = match gather().and_then(|texts| start(args, dir, &texts)) {
         Ok(reply) => reply,
         Err(failure @ (Failure::Task(_) | Failure::Input(_) | Failure::Config(_))) if json => {
             out::fail(&failure);

@@ -1,5 +1,6 @@
 //! `dm query-status`: how tasks stand, from their state files.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use dm_core::error::codes;
@@ -9,6 +10,7 @@ use serde_json::json;
 use crate::args::StatusArgs;
 use crate::files::Failure;
 use crate::operate::answers;
+use crate::operate::relay::View;
 use crate::operate::status::{Task, long, short, words};
 use crate::operate::texts::task_name;
 use crate::out;
@@ -22,7 +24,7 @@ pub fn run(args: &StatusArgs) -> Result<ExitCode, Failure> {
 }
 
 fn one(args: &StatusArgs, name: &str, json: bool) -> Result<ExitCode, Failure> {
-    let task = match Task::read(args.ask.dir(), name) {
+    let mut task = match Task::read(args.ask.dir(), name) {
         Ok(task) => task,
         Err(failure) if json => {
             let message = message(name, &failure);
@@ -42,6 +44,7 @@ fn one(args: &StatusArgs, name: &str, json: bool) -> Result<ExitCode, Failure> {
     if json {
         return answers::print(&long(args.ask.dir(), &[task], &args.only.sources, &[]));
     }
+    task.keep(&args.only.sources);
     out::say(&words(&task))
 }
 
@@ -67,7 +70,7 @@ fn all(args: &StatusArgs, json: bool) -> Result<ExitCode, Failure> {
         tasks.push((name, task));
     }
     if !json {
-        return people(&tasks);
+        return people(args, tasks);
     }
     let short_form = args.only.sources.is_empty() && !args.more;
     if short_form {
@@ -91,16 +94,43 @@ fn all(args: &StatusArgs, json: bool) -> Result<ExitCode, Failure> {
     answers::print(&long(dir, &readable, &args.only.sources, &registered))
 }
 
-fn people(tasks: &[(String, Result<Task, Failure>)]) -> Result<ExitCode, Failure> {
-    if tasks.is_empty() {
-        return out::say("no task in this state directory");
-    }
+/// The tasks in words, those of the named sources where some are named; of a source that no task follows, its
+/// relay log.
+fn people(
+    args: &StatusArgs,
+    tasks: Vec<(String, Result<Task, Failure>)>,
+) -> Result<ExitCode, Failure> {
+    let (dir, wanted) = (args.ask.dir(), &args.only.sources);
     let mut lines = Vec::new();
+    let mut followed = Vec::new();
     for (name, task) in tasks {
-        lines.push(match task {
-            Ok(task) => words(task),
-            Err(failure) => format!("task {name}: {failure}"),
-        });
+        match task {
+            Ok(mut task) => {
+                task.keep(wanted);
+                if wanted.is_empty() || !task.parts.is_empty() {
+                    lines.push(words(&task));
+                }
+                followed.extend(task.parts.into_iter().map(|part| part.source));
+            }
+            Err(failure) => lines.push(format!("task {name}: {failure}")),
+        }
+    }
+    let registered = Registry::new(dir).sources()?;
+    for id in wanted.iter().filter(|id| !followed.contains(id)) {
+        let relay = View::read(dir, id).map(|relay| format!("\n{}", relay.words()));
+        if relay.is_none() && !registered.contains_key(id.as_str()) {
+            let text = format!("no source {id} is registered, and no task has a part for it");
+            return Err(Failure::Usage(text));
+        }
+        lines.push(format!("source {id}: no task follows it{}", relay.unwrap_or_default()));
+    }
+    if lines.is_empty() {
+        return out::say(&no_task(dir));
     }
     out::say(&lines.join("\n"))
+}
+
+/// What there is to say where nothing is.
+pub fn no_task(dir: &Path) -> String {
+    format!("no task in this state directory, {}", dir.display())
 }

@@ -65,7 +65,7 @@ fn picture(args: &WatchArgs, only: Option<&str>) -> Result<String, Failure> {
         texts.push(words(&Task::read(dir, &name)?));
     }
     if texts.is_empty() {
-        texts.push("no task in this state directory".to_owned());
+        texts.push(super::status::no_task(dir));
     }
     Ok(texts.join("\n\n"))
 }

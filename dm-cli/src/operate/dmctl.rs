@@ -35,6 +35,10 @@ const CLUSTER: &[(&str, &str)] = &[
         "migrate-relay",
         "a source that moved is given with `dm operate-source update`; with GTIDs the task goes on by itself",
     ),
+    (
+        "validation",
+        "there is no continuous validation: compare both sides at the cut-over, as docs/runbook/cut-over.md shows",
+    ),
     ("unlock-ddl-lock", "there is no DDL lock: DDL of merged tables is not held back"),
 ];
 

@@ -220,7 +220,7 @@ impl View {
         let s = &self.status;
         let up = if s.relay_catch_up_master { ", caught up" } else { "" };
         let mut text =
-            format!("    relay log: {}, {}{}{up}", self.stage, s.relay_sub_dir, s.relay_binlog);
+            format!("    relay log: {}, {} {}{up}", self.stage, s.relay_sub_dir, s.relay_binlog);
         if let Some(error) = &s.error {
             text.push_str(&format!(
                 "\n    relay error {}: {} {}",

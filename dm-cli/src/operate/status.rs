@@ -64,6 +64,11 @@ impl Task {
         Ok(Self { row, owner, parts })
     }
 
+    /// Leaves only the parts of these sources; all of them when none is named.
+    pub fn keep(&mut self, sources: &[String]) {
+        self.parts.retain(|part| sources.is_empty() || sources.contains(&part.source));
+    }
+
     /// True when every part was stopped by `stop-task`: DM does not know such a task any more.
     pub fn is_removed(&self) -> bool {
         !self.parts.is_empty() && self.parts.iter().all(|p| p.removed)
