@@ -24,6 +24,7 @@ fn a_target_that_is_away_at_a_start_is_told() {
     proxy.refuse(true);
     let said = place.refused(&["start-task", "task.yaml"]);
     assert!(said.contains("[code=10001") && said.contains("scope=downstream"), "{said}");
+    assert!(said.contains("tried again by itself"), "{said}");
     let status = place.status("source-1");
     assert_eq!(status["stage"], "Paused", "{status:#}");
     assert_eq!(status["result"]["errors"][0]["ErrCode"], 10001, "{status:#}");

@@ -13,8 +13,9 @@ Examples:
   dm start-task task.yaml --http 127.0.0.1:8262
       With metrics, status and a page, as long as the process lives.
 
-A task that was stopped goes on where it stood. The process logs to <state-dir>/<task>.log. One
-source that cannot go on pauses; the others go on. An address of --http where nobody can listen, or
+A task that was stopped goes on where it stood. Where a server is away the answer says so, and a
+task that has begun before goes on by itself when it is back. The process logs to
+<state-dir>/<task>.log. One source that cannot go on pauses; the others go on. An address of --http where nobody can listen, or
 that others reach without TLS or a token, is refused here, and nothing begins; without --http nothing
 is served. Exit status: 0 started, 1 not, 2 wrong usage.";
 

@@ -128,8 +128,12 @@ impl Lot {
             (Verb::Resume(_) | Verb::Start, _) if self.desired != Stage::Running => {
                 Some((false, "another command came after this one".to_owned()))
             }
-            // It waits to get over an error, or is at one that needs a person.
-            (Verb::Resume(_) | Verb::Start, Doing::Waiting | Doing::Rest) => {
+            (Verb::Resume(_) | Verb::Start, Doing::Waiting) => {
+                let error = status.error.as_deref().unwrap_or_default().trim_end_matches('.');
+                Some((false, format!("{error}. It is tried again by itself.")))
+            }
+            // It is at an error that needs a person.
+            (Verb::Resume(_) | Verb::Start, Doing::Rest) => {
                 Some((false, status.error.clone().unwrap_or_default()))
             }
             (Verb::Resume(_) | Verb::Start, Doing::Working | Doing::Due) => None,
