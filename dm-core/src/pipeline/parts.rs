@@ -221,7 +221,7 @@ mod tests {
 
     fn mark() -> StreamMark {
         StreamMark {
-            lane: crate::event::LaneId::main(&"s".into()),
+            lane: crate::event::LaneId::main(&crate::event::SourceId::new("s")),
             epoch: 1,
             worker: 0,
             low: 0,

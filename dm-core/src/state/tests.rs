@@ -302,6 +302,7 @@ fn a_checkpoint_and_what_is_known_there_are_saved_together() {
         schema: structure(columns),
         version,
         assumed: version == 1,
+        since: (version > 1).then(|| format!("bin.000001:{version}").into()),
     };
     let schema =
         SchemaCopy { name: "db".into(), charset: "latin1".into(), collation: String::new() };
@@ -425,6 +426,7 @@ fn a_moved_checkpoint_knows_what_was_applied() {
             schema: structure(&["a"]),
             version: 3,
             assumed: false,
+            since: Some("bin.000001:3".into()),
         }],
         online_ddl: vec![OnlineDdl { table: TableName::new("db", "_t_gho"), record: "{}".into() }],
         ..LaneChanges::default()
@@ -436,7 +438,8 @@ fn a_moved_checkpoint_knows_what_was_applied() {
     assert_eq!(back.idempotent_until, Some(before.clone()));
     let moved = back.checkpoint.unwrap();
     assert_eq!((moved.position, moved.ordinal), (at(300), 10 + MOVE_GAP));
-    assert!(store.reader().tracker(&main).unwrap().tables[0].assumed);
+    let tracked = store.reader().tracker(&main).unwrap().tables.remove(0);
+    assert!(tracked.assumed && tracked.since.is_none());
     // What is read from here on does not belong to what was kept of online schema changes.
     assert_eq!(store.reader().online_ddl(&main).unwrap(), []);
     let began = store.reader().note(&main, LANE_START).unwrap();
@@ -569,7 +572,8 @@ fn a_file_of_the_second_version_is_brought_up_to_date() {
     drop(store);
     let old = rusqlite::Connection::open(&path).unwrap();
     old.execute_batch(
-        "ALTER TABLE ddl DROP COLUMN gtid; ALTER TABLE skipped DROP COLUMN last; PRAGMA user_version = 2",
+        "ALTER TABLE ddl DROP COLUMN gtid; ALTER TABLE skipped DROP COLUMN last;
+         ALTER TABLE tracked_table DROP COLUMN since; PRAGMA user_version = 2",
     )
     .unwrap();
     drop(old);

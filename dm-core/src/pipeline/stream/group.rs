@@ -12,7 +12,7 @@ use crate::pipeline::windows::{Admission, contains};
 use crate::position::{BinlogPos, Gtid, Position};
 use crate::sink::keys::KeyHash;
 use crate::source::{Body, RowsBody, SourceEvent};
-use crate::state::{Skipped, TrackedTable};
+use crate::state::Skipped;
 
 /// An event beyond this holds a large row (servers end an event after some KiB). Each connection
 /// keeps as much memory as its largest statement took: such rows all go through one of them.
@@ -56,6 +56,8 @@ pub(crate) struct Group {
     pub savepoints: Vec<(String, usize)>,
     /// It is an XA transaction: what became of it is not known yet, its rows are set aside.
     pub xa: Option<super::xa::Rows>,
+    /// Where its last statement begins.
+    pub statement: Option<BinlogPos>,
     /// Records of statements that ran inside of it; they end with the group.
     pub statements: Vec<i64>,
     /// Up to here an operator was asked for statements to be run before rows.
@@ -341,7 +343,7 @@ impl Stream<'_> {
             self.group.at = at;
         }
         let mode = self.without_marks(table, self.mode(mode, end, gtid.as_ref()))?;
-        let tracked = self.structure(table)?;
+        let tracked = self.structure(table, start)?;
         if tracked.as_ref().is_some_and(|(schema, _)| is_sequence(schema)) {
             self.changes.skipped.push(Skipped::one("row of a sequence", start));
             return Ok(());
@@ -383,13 +385,14 @@ impl Stream<'_> {
         if again || self.ctx.settings.safe_mode { ApplyMode::Idempotent } else { mode }
     }
 
-    /// The structure that a table has here. A table that is met for the first time without having
+    /// The structure that a table has in the open group. A table that is met for the first time without having
     /// been copied is taken to look like its target: that is what an incremental task says.
     fn structure(
         &mut self,
         table: &TableName,
+        start: &BinlogPos,
     ) -> Result<Option<(std::sync::Arc<crate::schema::TableSchema>, u64)>> {
-        if let Some(tracked) = self.tracker.tracked(table) {
+        if let Some(tracked) = self.tracker.schema(table, self.group.ordinal) {
             return Ok(Some((std::sync::Arc::clone(&tracked.schema), tracked.version)));
         }
         let target = self.tables.target(table);
@@ -399,14 +402,9 @@ impl Stream<'_> {
         };
         let Some(schema) = guessed else { return self.sequence(table) };
         let schema = self.ctx.creator.without_extra(table, schema)?;
-        self.tracker.set(table.clone(), std::sync::Arc::clone(&schema), true);
-        let version = self.tracker.tracked(table).map_or(0, |t| t.version);
-        self.changes.tables.push(TrackedTable {
-            name: table.clone(),
-            schema: std::sync::Arc::clone(&schema),
-            version,
-            assumed: true,
-        });
+        let since = Some(self.place_of(start));
+        self.tracker.guess(table.clone(), std::sync::Arc::clone(&schema), since);
+        let version = self.tracker.newest().tracked(table).map_or(0, |t| t.version);
         Ok(Some((schema, version)))
     }
 
@@ -421,7 +419,7 @@ impl Stream<'_> {
         }
         let info = self.ctx.source.describe(table)?;
         let Some(info) = info.filter(|info| is_sequence(&info.schema)) else { return Ok(None) };
-        self.tracker.set(table.clone(), std::sync::Arc::clone(&info.schema), true);
+        self.tracker.know(table.clone(), std::sync::Arc::clone(&info.schema));
         Ok(Some((info.schema, 0)))
     }
 }

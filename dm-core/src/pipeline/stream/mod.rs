@@ -67,7 +67,7 @@ use crate::event::{LaneId, OrdinalSet};
 use crate::meter::Sampler;
 use crate::online_ddl::Follower;
 use crate::position::{BinlogPos, GtidSet, Position};
-use crate::schema::{Defaults, Tracker};
+use crate::schema::{Defaults, Timeline, Tracker};
 use crate::sink::Sink;
 use crate::source::{EventStream, LastGroup, Polled, Source, SourceEvent, SourceInfo};
 use crate::state::{DdlRecord, LaneChanges, StateStore};
@@ -224,7 +224,8 @@ pub(super) struct Stream<'c> {
     pub progress: Arc<Progress>,
     pub dispatcher: Option<Dispatcher>,
     pub tables: Tables,
-    pub tracker: Tracker,
+    /// Structures from the last checkpoint up to the reader.
+    pub tracker: Timeline,
     /// What the source's server fills in; a session may have settings of its own.
     pub defaults: Defaults,
     pub windows: Windows,
@@ -297,7 +298,7 @@ impl<'c> Stream<'c> {
                 ctx.settings.workers > 1,
             ),
             defaults: start.tracker.defaults().clone(),
-            tracker: start.tracker,
+            tracker: Timeline::new(start.tracker),
             windows: start.windows,
             idempotent_until: start.idempotent_until,
             idempotent_second: start.idempotent_second,
