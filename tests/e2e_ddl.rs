@@ -28,6 +28,14 @@ impl Drop for StopOnDrop<'_> {
     }
 }
 
+/// A task that has copied these schemas and caught up.
+fn caught_up(from: &Server, to: &Server, schemas: &[&str]) -> Dm {
+    let sources = [&from.address];
+    let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), schemas));
+    dm.catch_up().expect_success();
+    dm
+}
+
 fn under_ddl(flavor: Flavor, copied: bool, kills: u64) {
     let _one = serial();
     let Some((from, to, seed)) = Load::stage(DB, flavor) else { return };
@@ -147,9 +155,7 @@ fn a_long_statement_survives_the_process_that_sent_it() {
     let _one = serial();
     let Some((from, to, _)) = Load::stage(DB, Flavor::Mysql) else { return };
     from.run(DB, "CREATE TABLE s (a INT PRIMARY KEY, b INT, v INT); INSERT INTO s VALUES (1, 2, 3), (4, 5, 6)");
-    let sources = [&from.address];
-    let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB]));
-    dm.catch_up().expect_success();
+    let dm = caught_up(from, to, &[DB]);
     // Columns that change places: running it twice is no error and is wrong.
     from.run(DB, "ALTER TABLE s RENAME COLUMN b TO v, RENAME COLUMN v TO b");
     let mut holder = to.conn();
@@ -157,11 +163,7 @@ fn a_long_statement_survives_the_process_that_sent_it() {
     holder.query_drop("SELECT * FROM w.s").unwrap();
     let mut process = dm.start(&[]);
     process.until_seen_at(to, WAITS_FOR_TABLE);
-    process.kill();
-    let mut second = dm.start(&["--until", "caught-up"]);
-    second.until_seen_at(to, WAITS_FOR_FENCE);
-    holder.query_drop("COMMIT").unwrap();
-    second.wait(support::dm::DEADLINE).expect_success();
+    killed_and_let_go(&dm, process, to, holder);
     assert_databases_equal(from, Target::Server(to), &[DB]);
 }
 
@@ -194,18 +196,26 @@ fn rows_of_other_tables_go_on_while_a_statement_waits() {
             "CREATE TABLE s (id INT PRIMARY KEY, v INT); INSERT INTO s VALUES (1, 1); \
              CREATE TABLE n (a INT); CREATE TABLE beside (id INT PRIMARY KEY)",
         );
-        let sources = [&from.address];
-        let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB]));
-        dm.catch_up().expect_success();
+        let dm = caught_up(from, to, &[DB]);
         let mut holder = hold(to, "w.s");
         let mut held = || holder.query_first::<u64, _>("SELECT COUNT(*) FROM w.s").unwrap();
         assert_eq!(held(), Some(1));
+        // Once as it is, once at the end of an online schema change, in the words of gh-ost.
+        let change = match flavor {
+            Flavor::Mysql => {
+                "CREATE TABLE _s_gho LIKE s; ALTER TABLE _s_gho ADD COLUMN c INT NOT NULL DEFAULT 5; \
+                 INSERT INTO _s_gho (id, v) SELECT id, v FROM s; RENAME TABLE s TO _s_del, _s_gho TO s"
+            }
+            _ => "ALTER TABLE s ADD COLUMN c INT NOT NULL DEFAULT 5",
+        };
         from.run(
             DB,
-            "ALTER TABLE s ADD COLUMN c INT NOT NULL DEFAULT 5; INSERT INTO n VALUES (1), (1); \
-             INSERT INTO beside VALUES (1); INSERT INTO s VALUES (2, 2, 2); \
-             BEGIN; INSERT INTO beside VALUES (2); UPDATE s SET c = 6 WHERE id = 1; COMMIT; \
-             UPDATE beside SET id = 3 WHERE id = 1; INSERT INTO n VALUES (2)",
+            &format!(
+                "{change}; INSERT INTO n VALUES (1), (1); \
+                 INSERT INTO beside VALUES (1); INSERT INTO s VALUES (2, 2, 2); \
+                 BEGIN; INSERT INTO beside VALUES (2); UPDATE s SET c = 6 WHERE id = 1; COMMIT; \
+                 UPDATE beside SET id = 3 WHERE id = 1; INSERT INTO n VALUES (2)"
+            ),
         );
         let mut process = dm.start(&[]);
         process.until_seen_at(to, WAITS_FOR_TABLE);
@@ -218,13 +228,19 @@ fn rows_of_other_tables_go_on_while_a_statement_waits() {
             let status = dm.other(&["query-status", "test", "--state-dir", "state"]);
             status.expect_success().stdout.contains("ADD COLUMN c")
         });
-        process.kill();
-        let mut second = dm.start(&["--until", "caught-up"]);
-        second.until_seen_at(to, WAITS_FOR_FENCE);
-        holder.query_drop("COMMIT").unwrap();
-        second.wait(support::dm::DEADLINE).expect_success();
+        from.run(DB, "DROP TABLE IF EXISTS _s_del");
+        killed_and_let_go(&dm, process, to, holder);
         assert_databases_equal(from, Target::Server(to), &[DB]);
     }
+}
+
+/// The process dies while its statement waits; the next one waits for that, which its holder lets go then.
+fn killed_and_let_go(dm: &Dm, mut process: Process, to: &Server, mut holder: mysql::Conn) {
+    process.kill();
+    let mut second = dm.start(&["--until", "caught-up"]);
+    second.until_seen_at(to, WAITS_FOR_FENCE);
+    holder.query_drop("COMMIT").unwrap();
+    second.wait(support::dm::DEADLINE).expect_success();
 }
 
 /// Statements that are wrong or refused when they run twice: killed while the target works on them.
@@ -239,9 +255,7 @@ fn statements_that_must_not_run_twice_do_not() {
          CREATE TABLE r (d INT NOT NULL PRIMARY KEY) PARTITION BY RANGE (d) (PARTITION p0 VALUES LESS THAN (10), \
          PARTITION p1 VALUES LESS THAN (20), PARTITION pm VALUES LESS THAN MAXVALUE); INSERT INTO r VALUES (5), (15), (25)",
     );
-    let sources = [&from.address];
-    let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB]));
-    dm.catch_up().expect_success();
+    let dm = caught_up(from, to, &[DB]);
     for (table, statement) in [
         ("k", "ALTER TABLE k DROP PRIMARY KEY, ADD PRIMARY KEY (id, c)"),
         ("k", "ALTER TABLE k CHANGE a b INT, CHANGE b a INT"),
@@ -270,9 +284,7 @@ fn a_table_made_of_a_query_survives_kills() {
     for flavor in [Flavor::Mysql, Flavor::Mariadb] {
         let Some((from, to, seed)) = Load::stage(DB, flavor) else { return };
         from.run(DB, &big_transaction(2_000));
-        let sources = [&from.address];
-        let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB]));
-        dm.catch_up().expect_success();
+        let dm = caught_up(from, to, &[DB]);
         let mut random = Random::new(seed);
         let make = |n: u32| {
             let select = "SELECT id, code, bal FROM acct";
@@ -328,9 +340,7 @@ fn tables_that_change_places_do_so_once() {
             "CREATE TABLE p (id INT PRIMARY KEY, v INT); INSERT INTO p VALUES (1, 1); \
              CREATE TABLE q LIKE p; INSERT INTO q VALUES (2, 2); CREATE TABLE n (a INT)",
         );
-        let sources = [&from.address];
-        let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB]));
-        dm.catch_up().expect_success();
+        let dm = caught_up(from, to, &[DB]);
         let swap = "RENAME TABLE p TO x, q TO p, x TO q -- and back?";
         from.run(
             DB,
@@ -345,11 +355,7 @@ fn tables_that_change_places_do_so_once() {
         rows_come(&mut process, to, 3);
         let held: Vec<(u32, u32)> = holder.query("SELECT id, v FROM w.p").unwrap();
         assert_eq!(held, [(1, 1)], "rows of the tables wait");
-        process.kill();
-        let mut second = dm.start(&["--until", "caught-up"]);
-        second.until_seen_at(to, WAITS_FOR_FENCE);
-        holder.query_drop("COMMIT").unwrap();
-        second.wait(support::dm::DEADLINE).expect_success();
+        killed_and_let_go(&dm, process, to, holder);
         assert_databases_equal(from, Target::Server(to), &[DB]);
         let kept = tempfile::tempdir().unwrap();
         copy_files(&dm.state(), kept.path());
@@ -372,9 +378,7 @@ fn rows_of_other_schemas_go_on_while_one_is_dropped() {
             "CREATE TABLE n (a INT); CREATE DATABASE gone; CREATE TABLE gone.s (id INT PRIMARY KEY); \
              INSERT INTO gone.s VALUES (1)",
         );
-        let sources = [&from.address];
-        let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB, "gone"]));
-        dm.catch_up().expect_success();
+        let dm = caught_up(from, to, &[DB, "gone"]);
         let mut holder = hold(to, "gone.s");
         from.run(
             DB,
@@ -386,11 +390,7 @@ fn rows_of_other_schemas_go_on_while_one_is_dropped() {
         rows_come(&mut process, to, 2);
         let held: Vec<u32> = holder.query("SELECT id FROM gone.s").unwrap();
         assert_eq!(held, [1, 2]);
-        process.kill();
-        let mut second = dm.start(&["--until", "caught-up"]);
-        second.until_seen_at(to, WAITS_FOR_FENCE);
-        holder.query_drop("COMMIT").unwrap();
-        second.wait(support::dm::DEADLINE).expect_success();
+        killed_and_let_go(&dm, process, to, holder);
         assert_databases_equal(from, Target::Server(to), &[DB, "gone"]);
     }
 }

@@ -452,7 +452,8 @@ fn more_columns_at_the_target(repair: impl Fn(&Dm, &Address)) {
     let dm = Dm::set_up(&task);
     let failed = dm.catch_up().expect_code(36_027);
     for text in [
-        "tracked, assumed to be as at the target: CREATE TABLE `op`.`t`",
+        "tracked since ",
+        ", assumed to be as at the target: CREATE TABLE `op`.`t`",
         "the target has: CREATE TABLE `t`",
         "the binlog has:",
         "`dm operate-schema set -s source-1 test -d op -t t FILE`",
@@ -462,6 +463,8 @@ fn more_columns_at_the_target(repair: impl Fn(&Dm, &Address)) {
     let get = ["operate-schema", "get", "test", "-s", "source-1", "-d", "op", "-t", "t"];
     let shown = command(&dm, &get).expect_success();
     assert_eq!(json(&shown)["sources"][0]["assumed"], true);
+    let since = json(&shown)["sources"][0]["since"].to_string();
+    assert!(since.contains(&start.file), "{since}");
     assert!(said(&shown).contains("`extra`"), "{}", said(&shown));
     // It is no statement that could be left out.
     command(&dm, &["handle-error", "test", "skip"])

@@ -14,6 +14,8 @@ mod around;
 mod behind;
 #[path = "pipeline/beside.rs"]
 mod beside;
+#[path = "pipeline/beside_given.rs"]
+mod beside_given;
 #[path = "pipeline/beside_names.rs"]
 mod beside_names;
 #[path = "pipeline/commands.rs"]

@@ -8,17 +8,17 @@ use std::time::{Duration, Instant};
 
 use dm_core::config::TaskPlan;
 use dm_core::event::{LaneId, SourceId};
-use dm_core::operate::{HandleError, Operation, all_went_well};
+use dm_core::operate::Operation;
 use dm_core::sink::{MemorySink, Sink};
 use dm_core::state::{StateReader, Tracker as Tracked};
 use dm_core::testing::build::{delete, insert, update};
 use dm_core::testing::{Fault, FaultSink, ScriptedSource, When};
-use dm_core::{Outcome, Result, TableName, Until, Value};
+use dm_core::{Control, Outcome, Result, TableName, Until, Value};
 
 use crate::around::Around;
 use crate::crash::{every, keep_state};
 use crate::held::Gate;
-use crate::script::{int, migration, name, plan, text};
+use crate::script::{int, migration, name, plan, put, say, text};
 
 /// Long enough for any machine; a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -43,19 +43,17 @@ pub struct Story {
     pub text: &'static str,
     /// Bytes under way.
     pub memory: u64,
+    /// More of the task file.
+    pub more: &'static str,
 }
 
 fn task(story: &Story) -> TaskPlan {
-    let mut plan = plan("all", &["s"], "syncer: {worker-count: 3, batch: 2}", "");
+    let mut plan = plan("all", &["s"], "syncer: {worker-count: 3, batch: 2}", story.more);
     // Every chance to save something too early is taken.
     plan.sources[0].sync.checkpoint_interval = Duration::ZERO;
     plan.sources[0].resume.backoff_min = Duration::from_millis(10);
     plan.limits.max_memory = story.memory;
     plan
-}
-
-pub fn put(source: &ScriptedSource, table: &str, row: Vec<Value<'static>>) -> Result<()> {
-    source.commit(vec![(name(table), vec![insert(row)])])
 }
 
 /// The first columns of a table's rows at the target.
@@ -80,7 +78,7 @@ fn begins(source: &ScriptedSource) -> Result<()> {
     source.ddl("db", "ALTER TABLE t ADD COLUMN w int NOT NULL DEFAULT 7")
 }
 
-fn wide(id: i64, v: &str) -> Vec<Value<'static>> {
+pub fn wide(id: i64, v: &str) -> Vec<Value<'static>> {
     vec![int(id), text(v), int(8)]
 }
 
@@ -172,6 +170,7 @@ pub const KINDS: Story = Story {
     knows: has_w,
     text: "w int NOT NULL",
     memory: 1 << 20,
+    more: "",
 };
 const WAITS: Story = Story { after: what_waits, ahead: 2, waits: only_first, ..KINDS };
 const MUCH: Story =
@@ -179,6 +178,14 @@ const MUCH: Story =
 
 fn run(story: &Story, source: &ScriptedSource, sink: Arc<dyn Sink>, dir: &Path) -> Result<Outcome> {
     migration(task(story), Arc::new(source.clone()), sink, dir).until(Until::CaughtUp).build().run()
+}
+
+fn wait_for(what: &dyn Fn() -> bool) {
+    let began = Instant::now();
+    while !what() {
+        assert!(began.elapsed() < PATIENCE);
+        std::thread::yield_now();
+    }
 }
 
 struct OpenOnDrop<'g>(&'g Gate);
@@ -189,15 +196,15 @@ impl Drop for OpenOnDrop<'_> {
     }
 }
 
-struct Stage {
-    source: ScriptedSource,
-    target: MemorySink,
+pub struct Stage {
+    pub source: ScriptedSource,
+    pub target: MemorySink,
     gate: Arc<Gate>,
 }
 
 impl Stage {
     /// Everything is copied, the rest is in the binlog, and the gate is closed.
-    fn new(story: &Story, gtids: bool, dir: &Path) -> Self {
+    pub fn new(story: &Story, gtids: bool, dir: &Path) -> Self {
         let source = if gtids { ScriptedSource::with_gtids("s") } else { ScriptedSource::new("s") };
         (story.before)(&source).unwrap();
         let stage = Self { source, target: MemorySink::new(), gate: Arc::default() };
@@ -207,7 +214,22 @@ impl Stage {
         stage
     }
 
-    fn sink(&self) -> Arc<dyn Sink> {
+    /// The same, and all that does not wait is in. A stop has left the statement to the target.
+    fn left_alone(story: &Story, dir: &Path, look: impl Fn(&Control)) -> Self {
+        let stage = Self::new(story, true, dir);
+        let source = Arc::new(stage.source.clone());
+        let running = migration(task(story), source, stage.sink(), dir).build().spawn().unwrap();
+        wait_for(&|| {
+            assert!(!running.is_finished());
+            stage.rows("n") == story.ahead
+        });
+        look(&running.control());
+        assert_eq!(running.stop().unwrap(), Outcome::Stopped);
+        assert!(stage.gate.is_held(), "it was not killed");
+        stage
+    }
+
+    pub fn sink(&self) -> Arc<dyn Sink> {
         Arc::new(Around { tables: self.target.clone(), between: Arc::clone(&self.gate) })
     }
 
@@ -217,7 +239,7 @@ impl Stage {
 
     /// Runs on a thread of its own until what does not wait is in, looks at the rest, lets the statement
     /// end.
-    fn run_through(
+    pub fn run_through(
         &self,
         story: &Story,
         sink: Arc<dyn Sink>,
@@ -345,21 +367,10 @@ fn no_more_is_set_aside_than_fits() {
 #[test]
 fn a_stop_does_not_wait_for_the_statement() {
     let dir = tempfile::tempdir().unwrap();
-    let stage = Stage::new(&KINDS, true, dir.path());
-    let running = migration(task(&KINDS), Arc::new(stage.source.clone()), stage.sink(), dir.path())
-        .build()
-        .spawn()
-        .unwrap();
-    let control = running.control();
-    let began = Instant::now();
-    while stage.rows("n") < KINDS.ahead {
-        assert!(began.elapsed() < PATIENCE && !running.is_finished());
-        std::thread::yield_now();
-    }
-    let shown = control.status().sources[0].waiting_for.clone().unwrap_or_default();
-    assert!(shown.contains("ADD COLUMN w"), "{shown:?}");
-    assert_eq!(running.stop().unwrap(), Outcome::Stopped);
-    assert!(stage.gate.is_held(), "it was not killed");
+    let stage = Stage::left_alone(&KINDS, dir.path(), |control| {
+        let shown = control.status().sources[0].waiting_for.clone().unwrap_or_default();
+        assert!(shown.contains("ADD COLUMN w"), "{shown:?}");
+    });
     assert_eq!(stage.rows("t"), 2);
     let again = stage.run_through(&KINDS, stage.sink(), dir.path(), || true);
     assert_eq!(again.unwrap(), Outcome::Finished);
@@ -371,20 +382,7 @@ fn a_stop_does_not_wait_for_the_statement() {
 #[test]
 fn an_outcome_that_nobody_can_tell_is_shown_with_three_structures() {
     let dir = tempfile::tempdir().unwrap();
-    let stage = Stage::new(&KINDS, true, dir.path());
-    let running = migration(task(&KINDS), Arc::new(stage.source.clone()), stage.sink(), dir.path())
-        .build()
-        .spawn()
-        .unwrap();
-    let wait_for = |what: &dyn Fn() -> bool| {
-        let began = Instant::now();
-        while !what() {
-            assert!(began.elapsed() < PATIENCE);
-            std::thread::yield_now();
-        }
-    };
-    wait_for(&|| stage.rows("n") == KINDS.ahead);
-    assert_eq!(running.stop().unwrap(), Outcome::Stopped);
+    let stage = Stage::left_alone(&KINDS, dir.path(), |_| ());
     stage.target.run("db", ["ALTER TABLE t ADD COLUMN mine int"]).unwrap();
     stage.gate.refuse(true);
     stage.gate.set(false);
@@ -403,8 +401,7 @@ fn an_outcome_that_nobody_can_tell_is_shown_with_three_structures() {
     // By hand it is made what it is behind the statement.
     let by_hand = "ALTER TABLE t DROP COLUMN mine, ADD COLUMN w int NOT NULL DEFAULT 7";
     stage.target.run("db", [by_hand]).unwrap();
-    let skip = HandleError { sources: Vec::new(), position: None, operation: Operation::Skip };
-    assert!(all_went_well(&skip.run(dir.path(), "t").unwrap()));
+    say(dir.path(), None, Operation::Skip);
     assert_eq!(run(&KINDS, &stage.source, stage.sink(), dir.path()).unwrap(), Outcome::Finished);
     assert_eq!(stage.target.dump(), stage.source.dump());
 }
@@ -422,9 +419,7 @@ pub fn refused_late(story: &'static Story, instead: &str) {
     (story.waits)(&stage.target);
     assert_eq!(stage.rows("n"), story.ahead);
     stage.gate.refuse(false);
-    let operation = Operation::Replace(instead.to_owned());
-    let command = HandleError { sources: Vec::new(), position: None, operation };
-    assert!(all_went_well(&command.run(dir.path(), "t").unwrap()));
+    say(dir.path(), None, Operation::Replace(instead.to_owned()));
     assert_eq!(run(story, &stage.source, stage.sink(), dir.path()).unwrap(), Outcome::Finished);
     assert_eq!(stage.target.dump(), stage.source.dump());
 }

@@ -8,10 +8,10 @@ use dm_core::testing::build::{delete, insert, update};
 use dm_core::{Result, TableName, Value};
 
 use crate::beside::{
-    KINDS, Story, before, ids, killed_after, killed_before, killed_everywhere, only_first, put,
+    KINDS, Story, before, ids, killed_after, killed_before, killed_everywhere, only_first,
     refused_late,
 };
-use crate::script::{int, name, text};
+use crate::script::{int, name, put, text};
 
 fn far(table: &str) -> TableName {
     TableName::new("far", table)

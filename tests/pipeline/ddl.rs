@@ -7,10 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dm_core::event::{LaneId, SourceId};
-use dm_core::operate::{HandleError, Operation, all_went_well};
-use dm_core::position::BinlogPos;
+use dm_core::operate::{HandleError, Operation};
 use dm_core::sink::{Cell, MemorySink, Sink};
-use dm_core::source::Source;
 use dm_core::state::StateReader;
 use dm_core::testing::build::insert;
 use dm_core::testing::{Fault, FaultSink, ScriptedSource, When};
@@ -19,7 +17,7 @@ use dm_core::{Outcome, Result, TableName, Until, Value};
 use crate::around::Around;
 use crate::crash::{every, keep_state};
 use crate::picky::Picky;
-use crate::script::{int, migration, name, plan, text};
+use crate::script::{end, int, migration, name, plan, put, say, text};
 
 /// What a test is about: the source's part, and what the target is.
 struct Story {
@@ -49,16 +47,6 @@ fn run(story: &Story, source: &ScriptedSource, sink: Arc<dyn Sink>, dir: &Path) 
     }
     plan.sources[0].resume.backoff_min = Duration::from_millis(10);
     migration(plan, Arc::new(source.clone()), sink, dir).until(Until::CaughtUp).build().run()
-}
-
-fn say(dir: &Path, position: Option<BinlogPos>, operation: Operation) {
-    let command = HandleError { sources: Vec::new(), position, operation };
-    let answers = command.run(dir, "t").unwrap();
-    assert!(all_went_well(&answers), "{answers:?}");
-}
-
-fn end(source: &ScriptedSource) -> BinlogPos {
-    source.end_position().unwrap().binlog.unwrap()
 }
 
 fn round(story: &Story, fault: Fault) -> (u64, bool) {
@@ -120,10 +108,6 @@ fn as_it_is(target: &MemorySink) -> Arc<dyn Sink> {
 }
 
 fn whatever(_: &Path, _: &MemorySink) {}
-
-fn put(source: &ScriptedSource, table: &str, row: Vec<Value<'static>>) -> Result<()> {
-    source.commit(vec![(name(table), vec![insert(row)])])
-}
 
 fn rows(target: &MemorySink, table: &str) -> Vec<String> {
     let rows = target.rows(&name(table)).unwrap_or_default();

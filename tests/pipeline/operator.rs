@@ -5,32 +5,21 @@ use std::sync::Arc;
 
 use dm_core::binlog::{QueryEvent, QueryVars};
 use dm_core::event::{LaneId, SourceId};
-use dm_core::operate::{HandleError, Operation, all_went_well};
-use dm_core::position::BinlogPos;
+use dm_core::operate::Operation;
 use dm_core::sink::{MemorySink, Sink};
-use dm_core::source::{Body, Source};
+use dm_core::source::Body;
 use dm_core::state::StateReader;
 use dm_core::testing::build::insert;
 use dm_core::testing::{Fault, FaultSink, ScriptedSource, When};
 use dm_core::{Outcome, Result, TableName, Until};
 
 use crate::crash::{every, keep_state};
-use crate::script::{int, migration, name, plan, text};
+use crate::script::{end, int, migration, name, plan, say, text};
 
 fn run(source: &ScriptedSource, sink: &Arc<dyn Sink>, dir: &Path, more: &str) -> Result<Outcome> {
     let plan = plan("all", &["s"], "syncer: {worker-count: 2}", more);
     let migration = migration(plan, Arc::new(source.clone()), Arc::clone(sink), dir);
     migration.until(Until::CaughtUp).build().run()
-}
-
-fn end(source: &ScriptedSource) -> BinlogPos {
-    source.end_position().unwrap().binlog.unwrap()
-}
-
-fn say(dir: &Path, position: Option<BinlogPos>, operation: Operation) {
-    let command = HandleError { sources: Vec::new(), position, operation };
-    let answers = command.run(dir, "t").unwrap();
-    assert!(all_went_well(&answers), "{answers:?}");
 }
 
 /// A source and a target that has caught up with it.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use dm_core::config::{SourceText, TaskPlan};
-use dm_core::position::Position;
+use dm_core::operate::{HandleError, Operation, all_went_well};
+use dm_core::position::{BinlogPos, Position};
 use dm_core::sink::Sink;
 use dm_core::source::{EventStream, Snapshot, Source, SourceInfo, TableChoice, TableInfo};
 use dm_core::testing::ScriptedSource;
@@ -56,6 +57,23 @@ pub fn int(v: i64) -> Value<'static> {
 
 pub fn text(v: impl Into<String>) -> Value<'static> {
     Value::Text(v.into().into())
+}
+
+/// One row.
+pub fn put(source: &ScriptedSource, table: &str, row: Vec<Value<'static>>) -> Result<()> {
+    source.commit(vec![(name(table), vec![insert(row)])])
+}
+
+/// An operator's word about the statement that the task has stopped at, or about a place.
+pub fn say(dir: &Path, position: Option<BinlogPos>, operation: Operation) {
+    let command = HandleError { sources: Vec::new(), position, operation };
+    let answers = command.run(dir, "t").unwrap();
+    assert!(all_went_well(&answers), "{answers:?}");
+}
+
+/// Where the source's next group begins.
+pub fn end(source: &ScriptedSource) -> BinlogPos {
+    source.end_position().unwrap().binlog.unwrap()
 }
 
 fn pair(a: i64, b: &str) -> Vec<Value<'static>> {

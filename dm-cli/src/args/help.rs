@@ -150,7 +150,7 @@ pub const OPERATE_SCHEMA: &str = "\
 Examples:
   dm operate-schema get my-task -s mysql-1 -d shop -t orders
       The structure in which rows of the table are read, on one line in `msg`. `assumed` tells that it
-      was taken from the target.
+      was taken from the target, `since` where the statement stands that made it so.
   dm operate-schema set my-task -s mysql-1 -d shop -t orders orders.sql
       Read them in the structure of this file, which holds one CREATE TABLE.
   dm operate-schema set task.yaml --source-file source.yaml -d shop -t orders --from-source

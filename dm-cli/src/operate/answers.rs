@@ -102,10 +102,14 @@ pub fn places(answers: &[Answer]) -> Result<ExitCode, Failure> {
             Err(error) => error.to_string(),
         };
         let mut one = common(a.result.is_ok(), &message, a.source.as_str());
-        if a.assumed
-            && let Some(fields) = one.as_object_mut()
-        {
-            fields.insert("assumed".to_owned(), Value::Bool(true));
+        let more = [
+            ("assumed", a.assumed.then_some(Value::Bool(true))),
+            ("since", a.since.clone().map(Value::String)),
+        ];
+        for (key, value) in more {
+            if let (Some(fields), Some(value)) = (one.as_object_mut(), value) {
+                fields.insert(key.to_owned(), value);
+            }
         }
         one
     };

@@ -27,11 +27,13 @@ pub struct Answer {
     pub result: Result<String>,
     /// A structure that was taken from the target, and has not been compared with the binlog yet.
     pub assumed: bool,
+    /// Where a structure came to be ([`crate::schema::Tracked::since`]), when that is known.
+    pub since: Option<String>,
 }
 
 impl Answer {
     fn new(source: &SourceId, result: Result<String>) -> Self {
-        Self { source: source.clone(), result, assumed: false }
+        Self { source: source.clone(), result, assumed: false, since: None }
     }
 }
 

@@ -60,6 +60,7 @@ pub fn write_structures(store: &StateStore, given: &[GivenStructure]) -> Result<
                     schema: Arc::clone(schema),
                     version: 0,
                     assumed: one.assumed,
+                    since: None,
                 },
             )),
             None => {
@@ -105,10 +106,13 @@ impl StructureCommand {
     ) -> Result<Answer> {
         let tracker = reader.tracker(&LaneId::main(&known.source))?;
         let tracked = tracker.tables.iter().find(|t| t.name == self.table);
-        let (found, assumed) = match tracked {
-            Some(t) => (Some(Arc::clone(&t.schema)), t.assumed),
+        let (found, assumed, since) = match tracked {
+            Some(t) => {
+                let since = t.since.as_ref().map(ToString::to_string);
+                (Some(Arc::clone(&t.schema)), t.assumed, since)
+            }
             None => match otherwise(known.source.as_str()) {
-                Ok(guess) => (guess.map(|g| g.schema), true),
+                Ok(guess) => (guess.map(|g| g.schema), true, None),
                 Err(e) => return Ok(Answer::new(&known.source, Err(e))),
             },
         };
@@ -119,7 +123,7 @@ impl StructureCommand {
             )
             .workaround("The task takes the target's structure when it meets the table; with the task file in place of the task's name, that is shown here. Another one is given with `dm operate-schema set`.")
         });
-        Ok(Answer { assumed: assumed && said.is_ok(), ..Answer::new(&known.source, said) })
+        Ok(Answer { assumed: assumed && said.is_ok(), since, ..Answer::new(&known.source, said) })
     }
 
     /// Gives the table a structure, for all sources or, when one of the answers is an error, for none.
@@ -320,8 +324,9 @@ mod tests {
         let early = command.set(dir, "t", &a, &runs).unwrap();
         assert_eq!(number(early[0].result.clone().unwrap_err()), 40_056);
         let store = StateStore::open(dir, "t").unwrap();
+        let place = "bin.000002:77".parse().unwrap();
         let checkpoint =
-            Checkpoint { ordinal: 1, position: Position::default(), epoch, event_at: 0 };
+            Checkpoint { ordinal: 1, position: Position::at(place), epoch, event_at: 0 };
         store.save_checkpoint(&lane, &checkpoint, &LaneChanges::default()).unwrap();
         drop(store);
         let owned = StateStore::open(dir, "t").unwrap();
@@ -341,6 +346,7 @@ mod tests {
         command.set(dir, "t", &a, &runs).unwrap();
         let set = command.get(dir, "t", &none).unwrap();
         assert!(!set[0].assumed && set[0].result.as_ref().unwrap().contains("`a` int"));
+        assert_eq!(set[0].since.as_deref(), Some("bin.000002:77"), "from where the source stands");
         let b = |_: &str, _: &[SchemaCopy]| Ok(new("CREATE TABLE t (b INT)", true));
         command.set(dir, "t", &b, &runs).unwrap();
         let tracked = StateReader::open(dir, "t").unwrap().tracker(&lane).unwrap().tables;

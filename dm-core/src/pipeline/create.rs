@@ -338,7 +338,53 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
+    use crate::ddl::{ServerVersion, SqlMode};
+    use crate::schema::parse_create_table;
     use crate::sink::MemorySink;
+
+    /// The collations of what a copy from MySQL 8 makes of a table whose collations the source does not show,
+    /// because they are its defaults: of its columns, and its options.
+    fn collations_of_copy(strict: bool) -> (String, String) {
+        let sink = MemorySink::new();
+        let source = Defaults::of(ServerVersion::parse("8.4.0"));
+        let creator = Creator {
+            source: SourceId::new("s"),
+            filter: Arc::default(),
+            router: Arc::new(dm_router::Unrouted),
+            select: None,
+            merged: Arc::default(),
+            collations: strict.then(|| Arc::new(source)),
+            online: None,
+            part: LanePart::All,
+        };
+        sink.run("", ["CREATE DATABASE d"]).unwrap();
+        let create_sql = "CREATE TABLE `t` (`a` char(1), `b` char(1) CHARACTER SET latin1, \
+                          `c` char(1) COLLATE utf8mb4_bin) DEFAULT CHARSET=utf8mb4";
+        let info = TableInfo {
+            name: TableName::new("d", "t"),
+            create_sql: create_sql.to_owned(),
+            schema: Arc::new(parse_create_table(create_sql, SqlMode::default()).unwrap()),
+        };
+        assert!(creator.table(&sink, &info, &There::ask(&sink).unwrap()).unwrap());
+        let made = sink.describe(&info.name).unwrap().unwrap();
+        let columns: Vec<&str> = made.columns.iter().map(|c| c.ty.collation.as_str()).collect();
+        let text = sink.show_create(&info.name).unwrap().unwrap();
+        let options = text.rsplit(')').next().unwrap_or_default().to_owned();
+        (columns.join(" "), options)
+    }
+
+    #[test]
+    fn a_copy_writes_out_the_collations_of_its_source() {
+        let (columns, options) = collations_of_copy(true);
+        assert_eq!(columns, "utf8mb4_0900_ai_ci latin1_swedish_ci utf8mb4_bin");
+        assert!(options.contains("utf8mb4_0900_ai_ci"), "{options}");
+        let (columns, options) = collations_of_copy(false);
+        assert_eq!(
+            columns, "utf8mb4_general_ci latin1_swedish_ci utf8mb4_bin",
+            "this target's own"
+        );
+        assert!(!options.contains("0900"), "{options}");
+    }
 
     #[test]
     fn who_needs_a_schema_waits_until_it_is_made() {

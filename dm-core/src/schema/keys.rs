@@ -8,6 +8,19 @@ use super::table::{
 };
 use crate::ddl::Flavor;
 
+impl TableSchema {
+    /// Puts keys in the server's order, names those without a name, and makes the columns of the
+    /// primary key NOT NULL: for structures that were put together by hand.
+    pub fn settle(&mut self) {
+        settle_keys(self);
+    }
+
+    /// The key of a name, without regard to case.
+    pub fn key(&self, name: &str) -> Option<&Key> {
+        self.keys.iter().find(|k| same_name(&k.name, name))
+    }
+}
+
 /// Names what has no name, makes primary-key columns NOT NULL, drops keys that servers made for
 /// foreign keys and that another key makes superfluous, and sorts.
 pub(super) fn settle_keys(table: &mut TableSchema) {

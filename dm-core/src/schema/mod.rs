@@ -31,4 +31,4 @@ pub use table::{
     Check, Column, ColumnType, ForeignKey, Generated, Key, KeyKind, KeyPart, TableSchema, TypeKind,
     same_name,
 };
-pub use tracker::{Effects, SchemaInfo, TableChange, Tracked, Tracker};
+pub use tracker::{Effects, SchemaInfo, Settled, TableChange, Timeline, Tracked, Tracker};

@@ -11,9 +11,8 @@
 //! The whole tracker serialises, and is saved in the same transaction as the position that it
 //! stands for: a restart continues with exactly this state.
 //!
-//! It answers for one position, the reader's, and keeps no history: whatever is decoded later than it was read
-//! (prepared transactions, rows that wait for a statement) either holds the statement back or is decoded when
-//! the tracker stands where it belongs, and what lies before a checkpoint is not asked for again.
+//! A tracker by itself stands at one position, the reader's. For positions between the last checkpoint and
+//! the reader a [`Timeline`] answers, which keeps what each statement has changed until a checkpoint has it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,8 +23,7 @@ use serde::{Deserialize, Serialize};
 use super::alter::{self, AlterContext};
 use super::build::Builder;
 use super::charset::Defaults;
-use super::keys::settle_keys;
-use super::table::{Key, TableSchema, same_name};
+use super::table::{TableSchema, same_name};
 use crate::ddl::{
     AlterClause, AlterSpec, AlterTable, Body, CreateTable, DatabaseDef, DropKind, Flavor,
     Statement, TableElement,
@@ -41,6 +39,10 @@ pub struct Tracked {
     pub version: u64,
     /// The structure was guessed from the target, not read from the source.
     pub assumed: bool,
+    /// Where it came to be, for people: the place of the statement that made it so, or where it was taken
+    /// from elsewhere. `None` when that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Arc<str>>,
 }
 
 /// Character set and collation of a schema.
@@ -79,7 +81,7 @@ pub struct Effects {
 
 /// The structures of a source's tables; see the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Saved", into = "Saved")]
+#[serde(from = "saved::Saved", into = "saved::Saved")]
 pub struct Tracker {
     defaults: Defaults,
     schemas: BTreeMap<String, SchemaInfo>,
@@ -87,51 +89,18 @@ pub struct Tracker {
     version: u64,
 }
 
-/// The serialised form.
-#[derive(Clone, Serialize, Deserialize)]
-struct Saved {
-    defaults: Defaults,
-    schemas: BTreeMap<String, SchemaInfo>,
-    tables: Vec<SavedTable>,
-    version: u64,
+/// What stood under a name, by the name's key, before it was changed.
+#[derive(Clone, Debug)]
+enum Was {
+    Table(TableName, Option<(TableName, Tracked)>),
+    Schema(String, Option<SchemaInfo>),
 }
 
-#[derive(Clone, Serialize, Deserialize)]
-struct SavedTable {
-    schema: String,
-    table: String,
-    tracked: Tracked,
-}
-
-impl From<Saved> for Tracker {
-    fn from(saved: Saved) -> Self {
-        let mut tracker = Self::new(saved.defaults);
-        tracker.schemas = saved.schemas;
-        tracker.version = saved.version;
-        for t in saved.tables {
-            let name = TableName::new(t.schema, t.table);
-            tracker.tables.insert(tracker.key(&name), (name, t.tracked));
-        }
-        tracker
-    }
-}
-
-impl From<Tracker> for Saved {
-    fn from(tracker: Tracker) -> Self {
-        let tables = tracker.tables.into_values();
-        Self {
-            defaults: tracker.defaults,
-            schemas: tracker.schemas,
-            version: tracker.version,
-            tables: tables
-                .map(|(name, tracked)| SavedTable {
-                    schema: name.schema,
-                    table: name.table,
-                    tracked,
-                })
-                .collect(),
-        }
-    }
+/// Where a statement stands, and what it has changed.
+#[derive(Default)]
+struct Noting {
+    since: Option<Arc<str>>,
+    was: Vec<Was>,
 }
 
 impl Tracker {
@@ -194,9 +163,46 @@ impl Tracker {
 
     /// Sets a table's structure. `assumed` marks one that was guessed from the target.
     pub fn set(&mut self, name: TableName, schema: Arc<TableSchema>, assumed: bool) {
-        self.version += 1;
-        let tracked = Tracked { schema, version: self.version, assumed };
+        self.set_since(name, schema, assumed, None);
+    }
+
+    /// The same, with where the structure came to be.
+    pub fn set_since(
+        &mut self,
+        name: TableName,
+        schema: Arc<TableSchema>,
+        assumed: bool,
+        since: Option<Arc<str>>,
+    ) {
+        let tracked = self.new_version(schema, assumed, since);
         self.tables.insert(self.key(&name), (name, tracked));
+    }
+
+    fn new_version(
+        &mut self,
+        schema: Arc<TableSchema>,
+        assumed: bool,
+        since: Option<Arc<str>>,
+    ) -> Tracked {
+        self.version += 1;
+        Tracked { schema, version: self.version, assumed, since }
+    }
+
+    fn put(&mut self, key: TableName, tracked: Option<(TableName, Tracked)>, noting: &mut Noting) {
+        let was = match tracked {
+            Some(tracked) => self.tables.insert(key.clone(), tracked),
+            None => self.tables.remove(&key),
+        };
+        noting.was.push(Was::Table(key, was));
+    }
+
+    fn put_schema(&mut self, name: &str, info: Option<SchemaInfo>, noting: &mut Noting) {
+        let key = self.schema_key(name);
+        let was = match info {
+            Some(info) => self.schemas.insert(key.clone(), info),
+            None => self.schemas.remove(&key),
+        };
+        noting.was.push(Was::Schema(key, was));
     }
 
     /// Forgets a table; its structure, if it was known.
@@ -215,6 +221,10 @@ impl Tracker {
     /// 44006 when the statement does not fit the tracked structure (a column added twice, one
     /// changed that is not there, a table made that exists). Nothing has changed then.
     pub fn apply(&mut self, statement: &Statement) -> Result<Effects> {
+        self.apply_noting(statement, &mut Noting::default())
+    }
+
+    fn apply_noting(&mut self, statement: &Statement, noting: &mut Noting) -> Result<Effects> {
         let mut work =
             Work { tracker: self, changed: BTreeMap::new(), effects: Effects::default() };
         match &statement.body {
@@ -248,26 +258,26 @@ impl Tracker {
                     work.rename(old, new)?;
                 }
             }
-            Body::CreateDatabase(def) => return Ok(self.create_schema(def)),
-            Body::AlterDatabase(def) => return Ok(self.alter_schema(def)),
-            Body::DropDatabase { name, .. } => return Ok(self.drop_schema(name)),
+            Body::CreateDatabase(def) => return Ok(self.create_schema(def, noting)),
+            Body::AlterDatabase(def) => return Ok(self.alter_schema(def, noting)),
+            Body::DropDatabase { name, .. } => return Ok(self.drop_schema(name, noting)),
             Body::DropTable { .. } | Body::TruncateTable(_) | Body::Other => {}
         }
         let Work { changed, effects, .. } = work;
-        Ok(self.commit(changed, effects))
+        Ok(self.commit(changed, effects, noting))
     }
 
-    fn commit(&mut self, changed: Changed, mut effects: Effects) -> Effects {
+    fn commit(&mut self, changed: Changed, mut effects: Effects, noting: &mut Noting) -> Effects {
         for (key, (name, after)) in changed {
-            let before = self.tables.get(&key).map(|(_, t)| t.schema.clone());
-            let assumed = after.as_ref().is_some_and(|(_, assumed)| *assumed);
-            let after = after.map(|(schema, _)| schema);
-            match &after {
-                Some(schema) => self.set(name.clone(), schema.clone(), assumed),
-                None => {
-                    self.tables.remove(&key);
-                }
-            }
+            let before = self.tables.get(&key).map(|(_, t)| (t.schema.clone(), t.since.clone()));
+            let tracked = after.map(|(schema, assumed)| {
+                let same = before.as_ref().filter(|(before, _)| *before == schema);
+                let since = same.map_or_else(|| noting.since.clone(), |(_, since)| since.clone());
+                self.new_version(schema, assumed, since)
+            });
+            let (before, after) =
+                (before.map(|(b, _)| b), tracked.as_ref().map(|t| t.schema.clone()));
+            self.put(key, tracked.map(|tracked| (name.clone(), tracked)), noting);
             if before != after {
                 effects.tables.push(TableChange { name, before, after });
             }
@@ -275,21 +285,23 @@ impl Tracker {
         effects
     }
 
-    fn create_schema(&mut self, def: &DatabaseDef) -> Effects {
+    fn create_schema(&mut self, def: &DatabaseDef, noting: &mut Noting) -> Effects {
         if def.if_not_exists && self.schema(&def.name).is_some() {
             return Effects::default();
         }
-        let mut effects =
-            if def.or_replace { self.drop_schema(&def.name) } else { Effects::default() };
+        let mut effects = match def.or_replace {
+            true => self.drop_schema(&def.name, noting),
+            false => Effects::default(),
+        };
         let inherited = (self.defaults.charset.as_str(), self.defaults.collation.as_str());
         let (charset, collation) =
             self.defaults.resolve(def.charset.as_deref(), def.collation.as_deref(), inherited);
-        self.set_schema(&def.name, SchemaInfo { charset, collation });
+        self.put_schema(&def.name, Some(SchemaInfo { charset, collation }), noting);
         effects.schemas = vec![def.name.clone()];
         effects
     }
 
-    fn alter_schema(&mut self, def: &DatabaseDef) -> Effects {
+    fn alter_schema(&mut self, def: &DatabaseDef, noting: &mut Noting) -> Effects {
         if def.charset.is_none() && def.collation.is_none() {
             return Effects::default();
         }
@@ -297,21 +309,22 @@ impl Tracker {
         let inherited = (now.charset.as_str(), now.collation.as_str());
         let (charset, collation) =
             self.defaults.resolve(def.charset.as_deref(), def.collation.as_deref(), inherited);
-        self.set_schema(&def.name, SchemaInfo { charset, collation });
+        self.put_schema(&def.name, Some(SchemaInfo { charset, collation }), noting);
         Effects { schemas: vec![def.name.clone()], ..Effects::default() }
     }
 
-    fn drop_schema(&mut self, name: &str) -> Effects {
+    fn drop_schema(&mut self, name: &str, noting: &mut Noting) -> Effects {
         let key = self.schema_key(name);
-        self.schemas.remove(&key);
+        self.put_schema(name, None, noting);
         let gone: Vec<TableName> =
             self.tables.keys().filter(|k| k.schema == key).cloned().collect();
         let mut effects = Effects { schemas: vec![name.to_owned()], ..Effects::default() };
         for key in gone {
-            if let Some((name, tracked)) = self.tables.remove(&key) {
+            if let Some((name, tracked)) = self.tables.get(&key).cloned() {
                 let before = Some(tracked.schema);
                 effects.tables.push(TableChange { name, before, after: None });
             }
+            self.put(key, None, noting);
         }
         effects
     }
@@ -566,18 +579,10 @@ fn rename_generated(name: &mut String, infix: &str, old: &TableName, new: &Table
     }
 }
 
-impl TableSchema {
-    /// Puts keys in the server's order, names those without a name, and makes the columns of the
-    /// primary key NOT NULL: for structures that were put together by hand.
-    pub fn settle(&mut self) {
-        settle_keys(self);
-    }
+mod saved;
+mod timeline;
 
-    /// The key of a name, without regard to case.
-    pub fn key(&self, name: &str) -> Option<&Key> {
-        self.keys.iter().find(|k| same_name(&k.name, name))
-    }
-}
+pub use timeline::{Settled, Timeline};
 
 #[cfg(test)]
 mod tests;

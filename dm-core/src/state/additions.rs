@@ -127,8 +127,9 @@ impl StateStore {
             let sql = "SELECT coalesce(max(version), 0) + 1 FROM tracked_table WHERE lane = ?1";
             let version: i64 = optional(tx, sql, [id])?.unwrap_or(1);
             tx.execute(
-                "INSERT OR REPLACE INTO tracked_table (lane, schema, name, structure, version, assumed)
-                 SELECT ?1, schema, name, structure, ?3, assumed FROM tracked_table
+                "INSERT OR REPLACE INTO tracked_table
+                     (lane, schema, name, structure, version, assumed, since)
+                 SELECT ?1, schema, name, structure, ?3, assumed, since FROM tracked_table
                  WHERE lane = ?2 AND schema = ?4 AND name = ?5",
                 (id, own, version, &table.schema, &table.table),
             )?;
@@ -219,6 +220,7 @@ mod tests {
             schema: Arc::new(TableSchema::default()),
             version: 4,
             assumed: false,
+            since: Some("b.000002:4".into()),
         };
         let upto = Position::at("b.000002:77".parse().unwrap());
         let checkpoint = Checkpoint { ordinal: 9, position: upto.clone(), epoch, event_at: 0 };
@@ -230,6 +232,7 @@ mod tests {
         assert_eq!(reader.lane(&lane).unwrap(), None);
         let tracked = reader.tracker(&LaneId::main(&source)).unwrap().tables;
         assert_eq!((tracked.len(), &tracked[0].name), (1, &name("x")));
+        assert_eq!(tracked[0].since.as_deref(), Some("b.000002:4"));
         let contained = reader.contained(&source).unwrap();
         assert_eq!((&contained[0].from, &contained[0].upto), (&upto, &upto));
         assert!(store.join_addition(&source, &addition, &upto).is_err(), "only once");

@@ -62,7 +62,9 @@ mod tests {
 
     fn make_older(path: &Path) {
         let old = rusqlite::Connection::open(path).unwrap();
-        old.execute_batch("ALTER TABLE ddl DROP COLUMN gtid; PRAGMA user_version = 3").unwrap();
+        let back = "ALTER TABLE ddl DROP COLUMN gtid; ALTER TABLE tracked_table DROP COLUMN since; \
+                    PRAGMA user_version = 3";
+        old.execute_batch(back).unwrap();
     }
 
     #[test]

@@ -144,7 +144,7 @@ impl StateStore {
                     now(),
                 ),
             )?;
-            tx.execute("UPDATE tracked_table SET assumed = 1 WHERE lane = ?1", [id])?;
+            tx.execute("UPDATE tracked_table SET assumed = 1, since = NULL WHERE lane = ?1", [id])?;
             tx.execute("DELETE FROM ddl WHERE lane = ?1", [id])?;
             tx.execute("DELETE FROM online_ddl WHERE lane = ?1", [id])?;
             tx.execute(
@@ -255,8 +255,9 @@ fn save_tracker(tx: &Transaction<'_>, lane: i64, changes: &LaneChanges) -> Inner
     }
     for table in &changes.tables {
         tx.prepare_cached(
-            "INSERT OR REPLACE INTO tracked_table (lane, schema, name, structure, version, assumed)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT OR REPLACE INTO tracked_table
+                 (lane, schema, name, structure, version, assumed, since)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
         .execute((
             lane,
@@ -265,6 +266,7 @@ fn save_tracker(tx: &Transaction<'_>, lane: i64, changes: &LaneChanges) -> Inner
             to_json(&*table.schema)?,
             int(table.version),
             table.assumed,
+            table.since.as_deref(),
         ))?;
     }
     Ok(())
@@ -364,7 +366,8 @@ pub(super) fn tracker(conn: &Connection, lane: &LaneId) -> Inner<Tracker> {
     })?;
     let schemas = schemas.collect::<rusqlite::Result<_>>()?;
     let mut statement = conn.prepare_cached(
-        "SELECT schema, name, structure, version, assumed FROM tracked_table WHERE lane = ?1",
+        "SELECT schema, name, structure, version, assumed, since FROM tracked_table
+         WHERE lane = ?1",
     )?;
     let mut rows = statement.query([id])?;
     let mut tables = Vec::new();
@@ -374,6 +377,7 @@ pub(super) fn tracker(conn: &Connection, lane: &LaneId) -> Inner<Tracker> {
             schema: Arc::new(from_json("table structure", &row.get::<_, String>(2)?)?),
             version: uint(row.get(3)?),
             assumed: row.get(4)?,
+            since: row.get::<_, Option<String>>(5)?.map(Into::into),
         });
     }
     Ok(Tracker { schemas, tables })

@@ -61,6 +61,8 @@ pub struct TrackedTable {
     /// The structure was not followed up to this position but taken from another time or place;
     /// it has to prove itself against the binlog.
     pub assumed: bool,
+    /// Where it came to be, for people ([`crate::schema::Tracked::since`]).
+    pub since: Option<Arc<str>>,
 }
 
 /// All that a lane's tracker knows.

@@ -5,7 +5,7 @@
 //! to date when its owner opens it, in one transaction.
 
 /// The version of the tables that this program writes.
-pub(super) const VERSION: i32 = 4;
+pub(super) const VERSION: i32 = 5;
 
 /// What leads from version N to N + 1, by N - 1.
 pub(super) const MIGRATIONS: &[&str] = &[
@@ -29,6 +29,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
     "ALTER TABLE skipped ADD COLUMN last TEXT NOT NULL DEFAULT ''",
     // Another server has a statement under another number.
     "ALTER TABLE ddl ADD COLUMN gtid TEXT",
+    // Where a structure came to be; of those that are there nobody knows.
+    "ALTER TABLE tracked_table ADD COLUMN since TEXT",
 ];
 
 /// Positions are stored in the text form of `Position`, structures as JSON, times as seconds
@@ -86,6 +88,7 @@ CREATE TABLE tracked_table (
     structure TEXT NOT NULL,
     version   INTEGER NOT NULL,
     assumed   INTEGER NOT NULL,
+    since     TEXT,
     PRIMARY KEY (lane, schema, name)
 ) WITHOUT ROWID;
 

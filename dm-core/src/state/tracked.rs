@@ -4,13 +4,14 @@ use dm_filter::TableName;
 use rusqlite::Transaction;
 
 use super::StateStore;
-use super::db::{Inner, int, lane_id, optional, to_json};
+use super::db::{Inner, int, lane_id, optional, position_or_none, to_json};
 use super::stream_model::TrackedTable;
 use crate::error::Result;
 use crate::event::LaneId;
 
 impl StateStore {
-    /// Gives tables of lanes a structure, in place of what was tracked. The version is chosen anew.
+    /// Gives tables of lanes a structure, in place of what was tracked. The version is chosen anew, and it holds
+    /// from where its lane stands.
     ///
     /// # Errors
     ///
@@ -21,9 +22,11 @@ impl StateStore {
                 let lane = lane_id(tx, lane)?;
                 let sql = "SELECT coalesce(max(version), 0) FROM tracked_table WHERE lane = ?1";
                 let version: i64 = optional(tx, sql, [lane])?.unwrap_or(0);
+                let since = stands(tx, lane)?;
                 tx.execute(
-                    "INSERT OR REPLACE INTO tracked_table (lane, schema, name, structure, version, assumed)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                    "INSERT OR REPLACE INTO tracked_table
+                         (lane, schema, name, structure, version, assumed, since)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                     (
                         lane,
                         &table.name.schema,
@@ -31,6 +34,7 @@ impl StateStore {
                         to_json(&*table.schema)?,
                         version.max(int(table.version)).saturating_add(1),
                         table.assumed,
+                        since,
                     ),
                 )?;
             }
@@ -46,6 +50,13 @@ impl StateStore {
     pub fn remove_tracked(&self, lanes: &[LaneId], table: &TableName) -> Result<Vec<bool>> {
         self.db.write(|tx| lanes.iter().map(|lane| remove(tx, lane, table)).collect())
     }
+}
+
+/// Where a lane stands, for people.
+fn stands(tx: &Transaction<'_>, lane: i64) -> Inner<Option<String>> {
+    let sql = "SELECT position FROM lane WHERE id = ?1";
+    let position = position_or_none(optional::<Option<String>>(tx, sql, [lane])?.flatten())?;
+    Ok(position.and_then(|p| p.binlog).map(|at| at.to_colon_text()))
 }
 
 fn remove(tx: &Transaction<'_>, lane: &LaneId, table: &TableName) -> Inner<bool> {

@@ -11,7 +11,8 @@
 //! - Before it runs, everything is as always: all before it is in, its record is in the state file. When it
 //!   has not ended after [`SOON`], its group ends: the number of the group is registered as one that is not
 //!   in, so the low-water mark stays right in front of it, and every mark and checkpoint with it. What it
-//!   changes in the tracker is kept apart from what the next checkpoints save.
+//!   changes in the tracker the next checkpoints do not save, as it lies behind their place
+//!   ([`crate::schema::Timeline`]). What else belongs to its group is kept for the checkpoint behind it.
 //! - The tables that it names (all tables of a schema, where it names that), those that foreign keys tie to
 //!   them, and whatever goes to the same target tables *wait* (`waiting`). A transaction with rows of a
 //!   waiting table is set aside as it was read, whole, and all its tables wait from then on. So of two
@@ -40,15 +41,21 @@
 //! Everything waits, as before,
 //!
 //! - for CREATE TABLE ... SELECT: its rows stand in its own group, and only the end of a group is a place to
-//!   end it at;
-//! - for what an operator or a rule gave, and for the statements at the rename of an online schema change:
-//!   several may stand at one place, and each begins when the one before it has ended;
+//!   end it at. At the target it makes an empty table, which takes no time;
+//! - where several statements stand at one place (an operator or a rule gave them, or they are those at the
+//!   rename of an online schema change), for all but the last: each begins when the one before it has ended;
+//!   and for those that run before rows, as these rows stand behind all before them;
 //! - for what a TiDB may take in pieces only: the next piece begins when the answer is there;
 //! - where several source tables are merged into the target table: whether the target is "already so" may be
 //!   the work of another lane, whose rows know nothing of what waits here;
 //! - for statements on sequences of MariaDB, of which nothing is tracked;
 //! - in a lane that shares its source with others, at targets that have one writer or cannot tell what is in
 //!   after a crash, and where the source's order of commits is asked for.
+//!
+//! The last of several leaves the records of those before it in the state file until it has ended, and a list
+//! that was given keeps its note: so a restart finds the group as far on as it was, and goes on in it as it
+//! would without rows beside. What was given runs in place of the source's statement: the tables of both wait,
+//! and the source's is what is tracked.
 //!
 //! A RENAME TABLE carries a mark of its own: the marker table changes its name in the same step. That is of
 //! this statement's number and text alone, and no row's mark has to do with it. So a restart asks the marker
@@ -61,11 +68,11 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, TryRecvError};
+use dm_filter::TableName;
 
 use super::Stream;
 use super::execute::{Number, Told, panicked};
 use super::group::{Event, Group};
-use super::operator::ALONE;
 use super::outcome::short;
 use super::statement::Seen;
 use super::waiting::{Waiting, named};
@@ -77,7 +84,7 @@ use crate::pipeline::progress::{Low, MOST_AHEAD};
 use crate::position::{BinlogPos, GtidSet, Position};
 use crate::sink::{DdlOutcome, TargetDdl};
 use crate::source::RowsBody;
-use crate::state::LaneChanges;
+use crate::state::{LaneChanges, Skipped};
 
 /// A statement that ends within this time is waited for.
 const SOON: Duration = super::PATIENCE;
@@ -93,12 +100,13 @@ pub(super) struct Beside {
     position: Position,
     /// When it ran at the source.
     at: u32,
-    record: i64,
+    /// Of the statements of its group, its own last.
+    records: Vec<i64>,
     ddl: TargetDdl,
     told: Told,
     began: Instant,
     place: Place,
-    /// What the checkpoint behind it saves.
+    /// What the checkpoint behind it saves, with the structures.
     changes: LaneChanges,
     waiting: Waiting,
     /// Whole transactions, each with the position behind it.
@@ -133,75 +141,90 @@ impl Beside {
 }
 
 impl Stream<'_> {
-    /// Runs a statement of the source that is all of its group. True when it goes on beside what follows:
-    /// then its group has ended.
-    pub(super) fn run_or_go_on(&mut self, statement: &Statement, seen: &Seen<'_>) -> Result<bool> {
-        let number = Number::own(ALONE);
-        let Some(mut waiting) = self.may_run_beside(statement, seen) else {
-            return self.run_ddl(statement, ALONE, seen).map(|()| false);
+    /// Runs a statement of the source, the last one of its group. When it goes on beside what follows, its
+    /// group has ended.
+    pub(super) fn run_or_go_on(
+        &mut self,
+        statement: &Statement,
+        slot: u64,
+        seen: &Seen<'_>,
+    ) -> Result {
+        let Some(going) = self.give_last(statement, Number::own(slot), &[statement], seen)? else {
+            self.track(statement)?;
+            self.ctx.stats.ddl();
+            return Ok(());
         };
-        self.settle(statement)?;
+        if let Err(error) = self.track(statement) {
+            // It cannot be followed: nothing goes on behind it.
+            let result = self.await_told(&going.told, &going.ddl)?;
+            self.answered(&going.ddl, going.record, seen.start, result, going.began)?;
+            return Err(error);
+        }
+        self.go_on(going, seen)
+    }
+
+    /// Runs the last statement of a group; the statement itself when it has not ended soon and may go on. It
+    /// may where all tables that `about` names can wait: its own, and those of the source's statement when it
+    /// runs in place of that.
+    pub(super) fn give_last(
+        &mut self,
+        statement: &Statement,
+        number: Number,
+        about: &[&Statement],
+        seen: &Seen<'_>,
+    ) -> Result<Option<Going>> {
+        let Some(names) = self.may_run_beside(about, seen) else {
+            return self.run_at_target(statement, number, seen).map(|()| None);
+        };
+        about.iter().try_for_each(|statement| self.settle(statement))?;
         let ddl = self.target_ddl(statement, number, seen)?;
         let merged = ddl.tables.iter().any(|t| self.ctx.creator.merged.concerns(t));
         if merged || self.pieces_at_once(statement, number, seen)?.is_some() {
-            return self.run_ddl(statement, ALONE, seen).map(|()| false);
+            return self.run_at_target(statement, number, seen).map(|()| None);
         }
-        let Some(record) = self.record_to_run(&ddl, number, seen)? else {
-            return self.has_run(statement).map(|()| false);
-        };
+        let Some(record) = self.record_to_run(&ddl, number, seen)? else { return Ok(None) };
         let in_pieces = self.may_need_pieces(statement)?;
+        let mut waiting = Waiting::default();
+        waiting.add_tied(&names, self.tracker.newest());
         let (began, told) = (Instant::now(), self.give(&ddl)?);
         let result = match told.recv_timeout(SOON) {
             Ok(result) => result,
             Err(RecvTimeoutError::Disconnected) => Err(panicked()),
             Err(RecvTimeoutError::Timeout) if in_pieces => self.await_told(&told, &ddl)?,
             Err(RecvTimeoutError::Timeout) => {
-                ddl.tables.iter().for_each(|target| waiting.add_target(target));
-                return self.go_on(statement, seen, Given { ddl, record, told, began, waiting });
+                return Ok(Some(Going { ddl, record, told, began, names, waiting }));
             }
         };
         match self.answered(&ddl, record, seen.start, result, began) {
             Ok(()) => self.group.statements.push(record),
             Err(error) => self.in_pieces_after(error, statement, number, seen)?,
         }
-        self.has_run(statement).map(|()| false)
+        Ok(None)
     }
 
-    /// The tables that have to wait for a statement; `None` when everything has to.
-    fn may_run_beside(&self, statement: &Statement, seen: &Seen<'_>) -> Option<Waiting> {
+    /// The tables that have to wait for statements; `None` when everything has to.
+    fn may_run_beside(&self, about: &[&Statement], seen: &Seen<'_>) -> Option<Vec<TableName>> {
         let target = self.ctx.sink.guarantees();
         let told_by_marks = target.exactly_once && target.fenced && !target.transactional_ddl;
         let alone = matches!(self.ctx.creator.part, LanePart::All) && !self.ctx.settings.in_order;
         if !told_by_marks || target.one_writer || !alone || seen.in_txn {
             return None;
         }
-        let names = named(statement)?;
-        let mut waiting = Waiting::default();
-        names.iter().for_each(|name| waiting.add(name, None));
-        waiting.add_tied(&names, &self.tracker);
-        Some(waiting)
+        let names: Option<Vec<_>> = about.iter().map(|statement| named(statement)).collect();
+        names.map(|names| names.concat())
     }
 
-    /// Ends the group of a statement that runs on.
-    fn go_on(&mut self, statement: &Statement, seen: &Seen<'_>, given: Given) -> Result<bool> {
-        let Given { ddl, record, told, began, mut waiting } = given;
-        let earlier = std::mem::take(&mut self.changes);
-        self.forget_what_cannot_be(statement);
-        let effects = match self.tracker.apply(statement) {
-            Ok(effects) => effects,
-            Err(error) => {
-                // It cannot be followed: nothing goes on behind it.
-                self.changes = earlier;
-                let result = self.await_told(&told, &ddl)?;
-                self.answered(&ddl, record, seen.start, result, began)?;
-                return Err(error);
-            }
-        };
-        self.track(&effects);
-        let changes = std::mem::replace(&mut self.changes, earlier);
-        let names = named(statement).unwrap_or_default();
-        waiting.add_tied(&names, &self.tracker);
+    /// Ends the group of a statement that runs on. What it changes is tracked already.
+    pub(super) fn go_on(&mut self, going: Going, seen: &Seen<'_>) -> Result {
+        let Going { ddl, record, told, began, names, mut waiting } = going;
+        names.iter().for_each(|name| waiting.add(name, None));
+        // Keys that it makes tie tables as well.
+        waiting.add_tied(&names, self.tracker.newest());
+        ddl.tables.iter().for_each(|target| waiting.add_target(target));
         self.drop_pending()?;
+        // A restart asks all of them how far the group has come.
+        let mut records = std::mem::take(&mut self.group.statements);
+        records.push(record);
         let place = Place::of(seen, self.executed.as_ref());
         let (group, position) = self.end_group(seen.end)?;
         self.progress.park(group.ordinal, position.clone(), group.at);
@@ -210,18 +233,37 @@ impl Stream<'_> {
             ordinal: group.ordinal,
             position,
             at: group.at,
-            record,
+            records,
             ddl,
             told,
             began,
             place,
-            changes,
+            changes: LaneChanges::default(),
             waiting,
             aside: VecDeque::new(),
             bytes: 0,
         });
         self.report(self.progress.low(), self.saved.elapsed());
-        Ok(true)
+        Ok(())
+    }
+
+    /// True while a statement goes on.
+    pub(super) fn goes_on(&self) -> bool {
+        self.beside.is_some()
+    }
+
+    /// What the next checkpoint would save belongs to the group of a statement that goes on: it is saved with
+    /// that. All of it must.
+    pub(super) fn defer_changes(&mut self) {
+        if let Some(beside) = self.beside.as_mut() {
+            beside.changes.append(std::mem::take(&mut self.changes));
+        }
+    }
+
+    /// What is counted with the group of a statement, now or when it has ended.
+    pub(super) fn count_skipped(&mut self, skipped: Skipped) {
+        let changes = self.beside.as_mut().map_or(&mut self.changes, |b| &mut b.changes);
+        changes.skipped.push(skipped);
     }
 
     /// Looks whether the statement has ended, between two events.
@@ -270,12 +312,13 @@ impl Stream<'_> {
     /// Saves that the statement has ended and lets the low-water mark pass it; what waited for it.
     fn record_beside(&mut self, result: Result<DdlOutcome>) -> Result<VecDeque<(Group, Position)>> {
         let Some(beside) = self.beside.take() else { return Ok(VecDeque::new()) };
-        let Beside { ordinal, position, at, record, ddl, began, place, changes, aside, .. } =
+        let Beside { ordinal, position, at, records, ddl, began, place, changes, aside, .. } =
             beside;
+        let record = records.last().copied().unwrap_or_default();
         self.answered(&ddl, record, &place.start, result, began)
             .map_err(|error| self.located_beside(error, &place))?;
         self.changes.append(changes);
-        self.changes.finished_ddl.push(record);
+        self.changes.finished_ddl.extend(records);
         self.save_upto(Low { ordinal, position, at })?;
         self.progress.done([ordinal]);
         self.tables.forget();
@@ -357,7 +400,7 @@ impl Stream<'_> {
             self.group = group;
             self.plan_aside()?;
             if self.group.large {
-                self.send_part()?;
+                self.send_part(None)?;
             }
             let group = std::mem::take(&mut self.group);
             self.commit_group(group, position)
@@ -381,11 +424,14 @@ impl Stream<'_> {
     }
 }
 
-/// A statement that was given to the target.
-struct Given {
+/// A statement that was given to the target and has not ended soon.
+pub(super) struct Going {
     ddl: TargetDdl,
     record: i64,
     told: Told,
     began: Instant,
+    /// What it is about.
+    names: Vec<TableName>,
+    /// What foreign keys tied to that before it.
     waiting: Waiting,
 }

@@ -71,15 +71,7 @@ impl Stream<'_> {
     /// Runs a statement of the source, in its slot of the group, and tracks what it did.
     pub(super) fn run_ddl(&mut self, statement: &Statement, slot: u64, seen: &Seen<'_>) -> Result {
         self.run_at_target(statement, Number::own(slot), seen)?;
-        self.has_run(statement)
-    }
-
-    /// Tracks what a statement of the source did.
-    pub(super) fn has_run(&mut self, statement: &Statement) -> Result {
-        self.forget_what_cannot_be(statement);
-        let effects = self.tracker.apply(statement)?;
-        self.track(&effects);
-        self.tables.forget();
+        self.track(statement)?;
         self.ctx.stats.ddl();
         Ok(())
     }
@@ -139,15 +131,15 @@ impl Stream<'_> {
         }
     }
 
-    /// The source made a table, so it was not there: what is tracked under its name is left over
-    /// from a checkpoint that was saved between a CREATE TABLE ... SELECT and its rows.
+    /// The source made a table, so it was not there: what is tracked under its name is left over from a
+    /// statement that was not tracked (one that was excluded, or could not be read).
     pub(super) fn forget_what_cannot_be(&mut self, statement: &Statement) {
         if let Body::CreateTable(create) = &statement.body
             && !create.if_not_exists
             && !create.or_replace
             && let Some(subject) = statement.subject()
         {
-            self.tracker.remove(&subject.name);
+            self.tracker.remove(&subject.name, self.group.ordinal);
         }
     }
 
@@ -287,7 +279,7 @@ impl Stream<'_> {
             }
             _ => bare,
         };
-        let defaults = self.tracker.defaults();
+        let defaults = self.tracker.newest().defaults();
         let conditional = match self.ctx.creator.collations {
             Some(_) => {
                 let text = conditional

@@ -56,6 +56,8 @@ impl Stream<'_> {
     }
 
     fn inject(&mut self, list: &[String], place: &BinlogPos, end: &BinlogPos, at: u32) -> Result {
+        // What waits for a statement that runs stands before this.
+        self.end_beside()?;
         if self.group.large {
             return Err(Error::new(
                 &codes::SYNC_UNSUPPORTED,

@@ -5,7 +5,8 @@
 //! a helper table is a barrier as every structural one, although nothing runs: all before it is in,
 //! and the record is saved with the position behind it before anything later is handed out, so that
 //! marks of the target cannot run ahead of it. The rename's statements run one after the other, each
-//! with a record of its own; a record of a later one says that the earlier ones have run. `ddl-rules`
+//! with a record of its own; a record of a later one says that the earlier ones have run. The last one may go
+//! on beside rows of other tables (`beside`): what is kept of the ghost table is saved when it has ended. `ddl-rules`
 //! are asked about each of them, by the text with the real table's name.
 
 use dm_filter::{Change as Judged, EventType, Filter, TableName, Verdict};
@@ -36,7 +37,10 @@ impl Stream<'_> {
         self.online = Some(follower);
         match done {
             Ok(false) => Ok(false),
-            Ok(true) => self.end_ddl(seen).map(|()| true),
+            Ok(true) => {
+                self.defer_changes();
+                self.end_ddl(seen).map(|()| true)
+            }
             Err(error) => {
                 self.changes = LaneChanges::default();
                 Err(error)
@@ -75,8 +79,9 @@ impl Stream<'_> {
             actions
         };
         let done = actions.is_some();
-        for (slot, action) in (ALONE..).zip(actions.into_iter().flatten()) {
-            self.act(action, slot, seen)?;
+        let mut actions = (ALONE..).zip(actions.into_iter().flatten()).peekable();
+        while let Some((slot, action)) = actions.next() {
+            self.act(action, slot, actions.peek().is_none(), seen)?;
         }
         let (gone, kept) = follower.take_changes()?;
         self.changes.removed_online_ddl.extend(gone);
@@ -87,7 +92,7 @@ impl Stream<'_> {
         Ok(done)
     }
 
-    fn act(&mut self, action: Action, slot: u64, seen: &Seen<'_>) -> Result {
+    fn act(&mut self, action: Action, slot: u64, last: bool, seen: &Seen<'_>) -> Result {
         match action {
             Action::Rest(statement) => match self.not_admitted(&statement, seen)? {
                 Some(why) => {
@@ -96,7 +101,7 @@ impl Stream<'_> {
                 }
                 None => {
                     self.take_session(seen.query);
-                    self.one_of_several(*statement, slot, seen)
+                    self.one_of_several(*statement, slot, last, seen)
                 }
             },
             Action::Change { statement, change } if change.filtered => {
@@ -113,6 +118,7 @@ impl Stream<'_> {
                 self.one_of_several(
                     *statement,
                     slot,
+                    last,
                     &Seen { query: &query, at: change.at, ..*seen },
                 )
             }
@@ -120,11 +126,18 @@ impl Stream<'_> {
     }
 
     /// Runs one of the statements of a rename, or does what a rule of the task file wants of it.
-    fn one_of_several(&mut self, statement: Statement, slot: u64, seen: &Seen<'_>) -> Result {
+    fn one_of_several(
+        &mut self,
+        statement: Statement,
+        slot: u64,
+        last: bool,
+        seen: &Seen<'_>,
+    ) -> Result {
         let text = statement.sql.clone();
         let seen = Seen { text: &text, ..*seen };
         match self.rule_about(&seen) {
-            Some(action) => self.ruled(&action, Ok(statement), slot, &seen),
+            Some(action) => self.ruled(&action, Ok(statement), slot, last, &seen),
+            None if last => self.run_or_go_on(&statement, slot, &seen),
             None => self.run_ddl(&statement, slot, &seen),
         }
     }

@@ -27,7 +27,7 @@ impl Stream<'_> {
         }
         let real = |ghost: &TableName| {
             let all = names.candidates(ghost);
-            let known = all.iter().find(|table| self.tracker.table(table).is_some());
+            let known = all.iter().find(|table| self.tracker.newest().table(table).is_some());
             known.or(all.first()).cloned()
         };
         let text = statement.splice(|name| if is_ghost(name) { real(&name.name) } else { None });
@@ -52,10 +52,12 @@ impl Stream<'_> {
         let Some(real) = names.into_iter().find(|real| judge(real) == Verdict::Keep) else {
             return Ok(());
         };
-        let Some(before) = self.tracker.table(&real).filter(|t| !t.foreign_keys.is_empty()) else {
+        let Some(before) =
+            self.tracker.newest().table(&real).filter(|t| !t.foreign_keys.is_empty())
+        else {
             return Ok(());
         };
-        let mut own = Tracker::new(self.tracker.defaults().clone());
+        let mut own = Tracker::new(self.tracker.newest().defaults().clone());
         if own.apply(statement).is_err() {
             // A structure that cannot be told: the old names stay.
             return Ok(());

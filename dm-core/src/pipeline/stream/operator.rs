@@ -19,6 +19,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Stream;
+use super::beside::Going;
 use super::execute::Number;
 use super::outcome::short;
 use super::statement::Seen;
@@ -102,7 +103,7 @@ impl Stream<'_> {
         match action {
             OverrideAction::Skip => self.leave_out("skipped by the operator", &parsed, seen)?,
             OverrideAction::Replace(list) => {
-                self.replace("replaced by the operator", list, &parsed, OPERATOR, seen)?;
+                self.replace("replaced by the operator", list, &parsed, OPERATOR, true, seen)?;
             }
             OverrideAction::Inject(list) => {
                 self.run_given(list, OPERATOR, seen)?;
@@ -118,12 +119,13 @@ impl Stream<'_> {
     }
 
     /// Carries out what a rule wants of a statement of a group, the `slot`th from 1; the group goes on
-    /// behind it.
+    /// behind it, unless it is the last.
     pub(super) fn ruled(
         &mut self,
         action: &DdlRuleAction,
         parsed: Result<Statement>,
         slot: u64,
+        last: bool,
         seen: &Seen<'_>,
     ) -> Result {
         match action {
@@ -137,14 +139,17 @@ impl Stream<'_> {
                         format!("a ddl-rule replaces the statement by nothing: {text:?}"),
                     ));
                 }
-                self.replace("replaced by a ddl-rule", &list, &parsed, slot, seen)
+                self.replace("replaced by a ddl-rule", &list, &parsed, slot, last, seen)
             }
             DdlRuleAction::Warn => {
                 log::warn!("a ddl-rule points at {}: {}", seen.start, short(seen.text));
                 let statement = parsed?;
-                self.run_ddl(&statement, slot, seen)?;
+                match last {
+                    true => self.run_or_go_on(&statement, slot, seen)?,
+                    false => self.run_ddl(&statement, slot, seen)?,
+                }
                 let kind = "run, with the warning of a ddl-rule";
-                self.changes.skipped.push(Skipped::one(kind, seen.start));
+                self.count_skipped(Skipped::one(kind, seen.start));
                 Ok(())
             }
         }
@@ -166,28 +171,44 @@ impl Stream<'_> {
         list: &[String],
         parsed: &Result<Statement>,
         slot: u64,
+        last: bool,
         seen: &Seen<'_>,
     ) -> Result {
-        self.run_given(list, slot, seen)?;
-        self.changes.skipped.push(Skipped::one(kind, seen.start));
-        let tracked = match parsed {
-            Ok(statement) => {
-                self.settle(statement)?;
-                self.track_only(statement)
-            }
-            Err(_) => false,
-        };
+        let own = parsed.as_ref().ok().filter(|_| last);
+        let going = self.run_list(list, slot, own, seen)?;
+        if going.is_none()
+            && let Ok(statement) = parsed
+        {
+            self.settle(statement)?;
+        }
+        let tracked = parsed.as_ref().is_ok_and(|statement| self.track_only(statement));
         if !tracked {
             for sql in list {
                 self.track_only(&parse(sql, &given_context(seen))?);
             }
         }
-        self.ctx.stats.ddl();
+        match going {
+            Some(going) => self.go_on(going, seen)?,
+            None => self.ctx.stats.ddl(),
+        }
+        self.count_skipped(Skipped::one(kind, seen.start));
         Ok(())
     }
 
     /// Runs statements at the target at this place, those that have not run yet.
     pub(super) fn run_given(&mut self, list: &[String], slot: u64, seen: &Seen<'_>) -> Result {
+        self.run_list(list, slot, None, seen).map(drop)
+    }
+
+    /// The same. Where they stand in place of a statement of the source that is the last of its group, the last
+    /// of them may go on beside what follows: then that one.
+    fn run_list(
+        &mut self,
+        list: &[String],
+        slot: u64,
+        own: Option<&Statement>,
+        seen: &Seen<'_>,
+    ) -> Result<Option<Going>> {
         let mut given = self.given()?;
         let ran = given.with(slot, list);
         for (at, sql) in list.iter().enumerate().skip(ran) {
@@ -200,13 +221,19 @@ impl Stream<'_> {
                 ))
             };
             let statement = parse(sql, &given_context(seen)).map_err(which)?;
-            self.run_at_target(&statement, Number::given(slot, given.count + 1), seen)
-                .map_err(which)?;
+            let number = Number::given(slot, given.count + 1);
+            let going = match own.filter(|_| at + 1 == list.len()) {
+                Some(own) => self.give_last(&statement, number, &[&statement, own], seen),
+                None => self.run_at_target(&statement, number, seen).map(|()| None),
+            };
+            if let Some(going) = going.map_err(which)? {
+                return Ok(Some(going));
+            }
             given.add(slot, sql);
             self.note(&given)?;
         }
         self.tables.forget();
-        Ok(())
+        Ok(None)
     }
 
     /// True when statements were given behind a slot of this group, and one of them has run.

@@ -14,14 +14,12 @@ impl Stream<'_> {
         if error.code() != &codes::SYNC_COLUMN_COUNT {
             return error;
         }
-        let tracked = match self.tracker.tracked(table) {
-            Some(t) if t.assumed => {
-                format!(
-                    "tracked, assumed to be as at the target: {}",
-                    create_table(table, &t.schema)
-                )
+        let tracked = match self.tracker.schema(table, self.group.ordinal) {
+            Some(t) => {
+                let since = t.since.as_ref().map_or(String::new(), |s| format!(" since {s}"));
+                let assumed = if t.assumed { ", assumed to be as at the target" } else { "" };
+                format!("tracked{since}{assumed}: {}", create_table(table, &t.schema))
             }
-            Some(t) => format!("tracked: {}", create_table(table, &t.schema)),
             None => "tracked: nothing".to_owned(),
         };
         let target =

@@ -110,7 +110,7 @@ impl Stream<'_> {
     /// The pieces, where they come to the same as the whole.
     fn equal_pieces(&self, statement: &Statement) -> Option<Vec<Statement>> {
         let pieces = statement.pieces()?;
-        self.tracker.comes_to_the_same(statement, &pieces).then_some(pieces)
+        self.tracker.newest().comes_to_the_same(statement, &pieces).then_some(pieces)
     }
 
     /// DROP COLUMN of a column that the target has keys of, which a TiDB refuses: the keys first, as MySQL

@@ -47,7 +47,7 @@ pub(super) fn recover(ctx: &StreamContext) -> Result<Start> {
         tracker.set_schema(&schema.name, schema_defaults(schema));
     }
     for table in saved.tables {
-        tracker.set(table.name, table.schema, table.assumed);
+        tracker.set_since(table.name, table.schema, table.assumed, table.since);
     }
     let pending = reader
         .pending_ddl(&ctx.lane)?
@@ -133,6 +133,7 @@ pub(crate) fn begin_lane(
     tables: &[(TableName, Arc<crate::schema::TableSchema>)],
 ) -> Result {
     let epoch = ctx.state.begin_run(&ctx.lane, 0)?.epoch;
+    let since = position.binlog.as_ref().map(|start| Arc::from(start.to_colon_text()));
     let changes = LaneChanges {
         schemas: schemas.to_vec(),
         tables: tables
@@ -143,6 +144,7 @@ pub(crate) fn begin_lane(
                 schema: Arc::clone(schema),
                 version: i as u64 + 1,
                 assumed: false,
+                since: since.clone(),
             })
             .collect(),
         notes: [(LANE_START, Some(position)), (super::COPIED, copied)]

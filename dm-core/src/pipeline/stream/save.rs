@@ -3,12 +3,15 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use dm_filter::TableName;
+
 use super::{Stream, StreamReport, beside};
 use crate::error::Result;
 use crate::event::is_passed;
 use crate::pipeline::progress::Low;
 use crate::pipeline::stages::Queues;
-use crate::state::{Checkpoint, IDEMPOTENT_SECOND, LAST_GROUP};
+use crate::schema::{SchemaCopy, SchemaInfo, Settled, Tracked};
+use crate::state::{Checkpoint, IDEMPOTENT_SECOND, LAST_GROUP, TrackedTable};
 
 impl Stream<'_> {
     /// Saves where everything stands, in one commit of the state file.
@@ -53,6 +56,7 @@ impl Stream<'_> {
         };
         // Behind the look at the low-water mark: what it passed is in by now.
         self.ctx.sink.make_durable()?;
+        self.settle_structures(low.ordinal);
         let changes = std::mem::take(&mut self.changes);
         self.ctx.state.save_checkpoint(&self.ctx.lane, &checkpoint, &changes)?;
         self.unsaved = false;
@@ -63,6 +67,28 @@ impl Stream<'_> {
         self.forget_old_marks(&low)?;
         self.report(low, span);
         Ok(())
+    }
+
+    /// The structures at a place, where they are other ones than at the last checkpoint, go with the next.
+    fn settle_structures(&mut self, place: u64) {
+        let Settled { removed_tables, tables, removed_schemas, schemas } =
+            self.tracker.take_upto(place);
+        let table = |(name, tracked): (TableName, Tracked)| TrackedTable {
+            name,
+            schema: tracked.schema,
+            version: tracked.version,
+            assumed: tracked.assumed,
+            since: tracked.since,
+        };
+        let schema = |(name, info): (String, SchemaInfo)| SchemaCopy {
+            name,
+            charset: info.charset,
+            collation: info.collation,
+        };
+        self.changes.removed_tables.extend(removed_tables);
+        self.changes.tables.extend(tables.into_iter().map(table));
+        self.changes.removed_schemas.extend(removed_schemas);
+        self.changes.schemas.extend(schemas.into_iter().map(schema));
     }
 
     /// Marks of earlier runs are needed until the low-water mark has passed them.

@@ -7,6 +7,8 @@
 //! before means that it did not run, as after means that it did, anything else stops with the
 //! three structures, because only a person can tell.
 
+use std::sync::Arc;
+
 use dm_filter::{Change, EventType, Filter, TableName, Verdict};
 
 use super::Stream;
@@ -18,8 +20,8 @@ use crate::ddl::{NameRole, ParseContext, SqlMode, Statement, StatementKind as K,
 use crate::error::{Error, Result, codes};
 use crate::pipeline::defaults::of_session;
 use crate::position::BinlogPos;
-use crate::schema::{Effects, Tracker, event_type};
-use crate::state::{Skipped, TrackedTable};
+use crate::schema::{Tracker, event_type};
+use crate::state::Skipped;
 
 /// Why a statement does not run that an event filter drops.
 const FILTERED: &str = "filtered";
@@ -63,6 +65,7 @@ impl Stream<'_> {
         };
         let in_txn = self.group.in_txn;
         self.begin(None, at);
+        self.group.statement = Some(start.clone());
         let seen = Seen { query, text: &text, start, end, at, in_txn };
         self.take_session(query);
         self.statement(unreadable, &seen).map_err(|e| self.with_commands(e, &seen))
@@ -71,7 +74,7 @@ impl Stream<'_> {
     /// What is tracked from here on goes by the session of this statement.
     pub(super) fn take_session(&mut self, query: &QueryEvent<'_>) {
         let defaults = of_session(&self.defaults, &query.vars, &self.ctx.info);
-        if defaults != *self.tracker.defaults() {
+        if defaults != *self.tracker.newest().defaults() {
             self.tracker.set_defaults(defaults);
         }
     }
@@ -114,7 +117,7 @@ impl Stream<'_> {
                     Verdict::Drop | Verdict::Exclude => self.skip("unreadable", seen),
                     Verdict::Keep | Verdict::Refuse(_) => match self.rule_about(seen) {
                         Some(action) => {
-                            self.ruled(&action, Err(error), ALONE, seen)?;
+                            self.ruled(&action, Err(error), ALONE, true, seen)?;
                             self.end_ddl(seen)
                         }
                         None => Err(error),
@@ -213,9 +216,8 @@ impl Stream<'_> {
             Some(FILTERED) => self.changes.skipped.push(Skipped::one(FILTERED, seen.start)),
             Some(why) => return self.skip(why, seen),
             None => match self.rule_about(seen) {
-                Some(action) => self.ruled(&action, Ok(statement), ALONE, seen)?,
-                None if self.run_or_go_on(&statement, seen)? => return Ok(()),
-                None => {}
+                Some(action) => self.ruled(&action, Ok(statement), ALONE, true, seen)?,
+                None => self.run_or_go_on(&statement, ALONE, seen)?,
             },
         }
         self.end_ddl(seen)
@@ -262,10 +264,14 @@ impl Stream<'_> {
         Ok(contained.then_some("contained in the copy"))
     }
 
-    /// Ends the group of a statement that was a barrier, unless it goes on: its position is saved
+    /// Ends the group of a statement that was a barrier, unless one of it goes on beside rows, which has ended
+    /// it: its position is saved
     /// before anything later is handed out, because marks of the target may run ahead of what is
     /// saved, and structures must not stay behind them.
     pub(super) fn end_ddl(&mut self, seen: &Seen<'_>) -> Result {
+        if self.goes_on() {
+            return Ok(());
+        }
         // All that was to happen here has happened: what is still noted is of an earlier word.
         self.drop_pending()?;
         if seen.in_txn {
@@ -284,12 +290,8 @@ impl Stream<'_> {
 
     /// Tracks a statement that does not run at the target; true when it could be tracked.
     pub(super) fn track_only(&mut self, statement: &Statement) -> bool {
-        self.forget_what_cannot_be(statement);
-        match self.tracker.apply(statement) {
-            Ok(effects) => {
-                self.track(&effects);
-                true
-            }
+        match self.track(statement) {
+            Ok(()) => true,
             Err(error) => {
                 log::warn!("a statement that is left out is not tracked: {error}");
                 false
@@ -301,14 +303,14 @@ impl Stream<'_> {
     /// depends on how the column was.
     pub(super) fn kind_of(&self, statement: &Statement) -> Option<EventType> {
         let table = statement.subject().map(|subject| &subject.name);
-        let before = table.and_then(|t| self.tracker.table(t)).map(std::sync::Arc::clone);
+        let before = table.and_then(|t| self.tracker.newest().table(t)).map(Arc::clone);
         let after = match (&before, table) {
             (Some(before), Some(table)) if statement.kind == K::AlterTable => {
-                let mut one = Tracker::new(self.tracker.defaults().clone());
-                one.set(table.clone(), std::sync::Arc::clone(before), false);
+                let mut one = Tracker::new(self.tracker.newest().defaults().clone());
+                one.set(table.clone(), Arc::clone(before), false);
                 // One that does not fit is judged by its text alone, and told when it is applied.
                 let applied = one.apply(statement).is_ok();
-                applied.then(|| one.table(table).map(std::sync::Arc::clone)).flatten()
+                applied.then(|| one.table(table).map(Arc::clone)).flatten()
             }
             _ => None,
         };
@@ -343,31 +345,24 @@ impl Stream<'_> {
         Ok(contained > 0)
     }
 
-    /// Notes changed structures for the next checkpoint.
-    pub(super) fn track(&mut self, effects: &Effects) {
-        for change in &effects.tables {
-            match &change.after {
-                Some(schema) => self.changes.tables.push(TrackedTable {
-                    name: change.name.clone(),
-                    schema: std::sync::Arc::clone(schema),
-                    version: self.tracker.tracked(&change.name).map_or(0, |t| t.version),
-                    assumed: false,
-                }),
-                None => self.changes.removed_tables.push(change.name.clone()),
-            }
-        }
-        for schema in &effects.schemas {
-            match self.tracker.schema(schema) {
-                Some(info) => self.changes.schemas.push(crate::schema::SchemaCopy {
-                    name: schema.clone(),
-                    charset: info.charset.clone(),
-                    collation: info.collation.clone(),
-                }),
-                None => self.changes.removed_schemas.push(schema.clone()),
-            }
-        }
+    /// Tracks what a statement of the open group did.
+    pub(super) fn track(&mut self, statement: &Statement) -> Result {
+        self.forget_what_cannot_be(statement);
+        let since = self.group.statement.as_ref().map(|start| self.place_of(start));
+        let effects = self.tracker.apply(statement, self.group.ordinal, since)?;
         for note in &effects.notes {
             log::debug!("{note}");
+        }
+        self.tables.forget();
+        Ok(())
+    }
+
+    /// A place in the open group, for people: as commands take it, and the GTID, by which another server has it.
+    pub(super) fn place_of(&self, start: &BinlogPos) -> Arc<str> {
+        let place = start.to_colon_text();
+        match &self.group.gtid {
+            Some(gtid) => format!("{place} (GTID {gtid})").into(),
+            None => place.into(),
         }
     }
 }
