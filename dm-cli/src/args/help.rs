@@ -157,7 +157,7 @@ Examples:
       In the structure that the source's table has now; with --from-target, that the target's has.
   dm operate-schema remove my-task -s mysql-1 -d shop -t orders
 
-`get` works while the task runs; the others need it stopped. `dm binlog-schema` is the same in the
+`get` works while the task runs; the others need it paused or stopped. `dm binlog-schema` is the same in the
 words of newer releases of DM.
 
 Exit status: 0 done; 1 refused; 2 wrong usage.";
