@@ -182,8 +182,8 @@ fn a_paused_task_takes_a_structure() {
     place.dm.write("t.sql", "CREATE TABLE t (id INT PRIMARY KEY)");
     place.json(&args);
     from.run(DB, "INSERT INTO t VALUES (3, 'three')");
-    place.json(&["resume-task", "test"]);
-    // The row has a column that the given structure lacks.
+    // The row has a column that the given structure lacks, which is met before or behind the answer.
+    place.answer(&["resume-task", "test"]);
     let status = place.wait_stage("source-1", "Paused");
     assert_eq!(status["result"]["errors"][0]["ErrCode"], 36027, "{status:#}");
     place.dm.write("t.sql", "CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20))");

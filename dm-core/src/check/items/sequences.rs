@@ -1,13 +1,10 @@
 //! Sequences of a MariaDB source.
 //!
-//! A sequence is no table: its values are not copied. Yet the server logs each batch of values as a row of it, which
-//! stops a stream that carries its name, because the target has no such table.
+//! A sequence is no table: the copy does not make it. Statements on sequences that follow are carried, and the rows by
+//! which the server logs what they have counted are passed over: the target's sequence counts for itself.
 
 use crate::check::facts::{Facts, SourceFacts};
 use crate::check::{Check, Finding, Look, Severity, When};
-
-const REPAIR: &str = "Leave it out (`ignore-tables` of the block-allow-list), create it at the target by hand, and \
-                      set its value there at the cut-over";
 
 pub(super) const CHECK: Check = Check {
     name: "sequences",
@@ -16,23 +13,23 @@ pub(super) const CHECK: Check = Check {
     again: false,
     alone: false,
     worst: Severity::Warning,
-    looks_at: "sequences of a MariaDB source that the lists let in: their values are not migrated, and the stream stops at the first one that is logged",
-    repair: "leave them out with the block-allow-list, and set their values at the target at the cut-over",
+    looks_at: "sequences of a MariaDB source: they are not copied, and how far they have counted is not migrated",
+    repair: "create them at the target by hand, and set their values there at the cut-over",
     ours: true,
     look: Look::Source(look),
 };
 
-fn look(facts: &Facts<'_>, source: &SourceFacts<'_>) -> Vec<Finding> {
+fn look(_: &Facts<'_>, source: &SourceFacts<'_>) -> Vec<Finding> {
     let Some(server) = &source.server else { return Vec::new() };
-    let stops = match facts.plan.mode.syncs() {
-        true => ", and the task stops when the source writes of it",
-        false => "",
-    };
     let finding = |name: &dm_filter::TableName| {
         Finding::warning(
-            format!("{}: {name} is a sequence: its values are not migrated{stops}", server.about.address),
-            "no sequence in the task",
-            REPAIR,
+            format!(
+                "{}: {name} is a sequence: it is not copied, and its values are not migrated",
+                server.about.address
+            ),
+            "no sequence in the task, or one at the target, too",
+            "Create it at the target by hand, and at the cut-over set it there behind the source's last \
+             value; `ignore-tables` of the block-allow-list leaves it out, with the statements on it",
         )
     };
     server.sequences.iter().map(finding).collect()
