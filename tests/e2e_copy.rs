@@ -133,6 +133,33 @@ fn a_task_that_is_forgotten_leaves_whole_tables() {
     assert_databases_equal(from, Target::Server(to), &[DB]);
 }
 
+/// Statistics that say that a table is empty: the server must not read all of it for each chunk.
+#[test]
+fn old_statistics_do_not_make_a_copy_slow() {
+    let _one = serial();
+    let Some((from, to)) = stage(Flavor::Mysql) else { return };
+    from.run("", MANY);
+    from.run(
+        DB,
+        "CREATE TABLE outdated (id INT PRIMARY KEY, k INT NOT NULL, t VARCHAR(20)) STATS_PERSISTENT=1 \
+         STATS_AUTO_RECALC=0; ANALYZE TABLE outdated; INSERT INTO outdated SELECT id, id, 'x' FROM big; \
+         FLUSH TABLES outdated",
+    );
+    let known: u64 = from.value(
+        "SELECT n_rows FROM mysql.innodb_table_stats WHERE database_name = 'c' AND table_name = 'outdated'",
+    );
+    assert_eq!(known, 0, "the statistics are old");
+    from.run("", "TRUNCATE performance_schema.events_statements_summary_by_digest");
+    set_up(from, to).catch_up().expect_success();
+    assert_databases_equal(from, Target::Server(to), &[DB]);
+    let examined: u64 = from.value(
+        "SELECT CAST(SUM(SUM_ROWS_EXAMINED) AS UNSIGNED) FROM performance_schema.events_statements_summary_by_digest \
+         WHERE DIGEST_TEXT LIKE 'SELECT %`outdated`%'",
+    );
+    // Once for the borders and once for the rows, and some at the beginning for the size of a chunk.
+    assert!((30_000..90_000).contains(&examined), "{examined} rows were read for 30,000");
+}
+
 fn files_loaded(to: &Server) -> u64 {
     let (_, count): (String, u64) =
         to.rows("SHOW GLOBAL STATUS LIKE 'Com_load'").into_iter().next().expect("a counter");

@@ -205,9 +205,9 @@ fn probe(
     offset: u64,
 ) -> Result<Option<Border>> {
     let filter = if condition.is_empty() { String::new() } else { format!("WHERE {condition} ") };
+    let fetched = if condition.is_empty() { key.fetch() } else { key.fetch_within() };
     let sql = format!(
-        "SELECT {} FROM {} {} {filter}ORDER BY {} LIMIT 1 OFFSET {offset}",
-        key.fetch(),
+        "SELECT {fetched} FROM {} {} {filter}ORDER BY {} LIMIT 1 OFFSET {offset}",
         quote_table(&table.info.name),
         key.hint(),
         key.order(),

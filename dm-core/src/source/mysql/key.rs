@@ -37,6 +37,8 @@ struct KeyColumn {
 pub(super) struct ChunkKey {
     index: String,
     columns: Vec<KeyColumn>,
+    /// A short column that the index does not hold, where there is one.
+    outside: Option<String>,
     nullable: bool,
     integer: bool,
 }
@@ -76,8 +78,8 @@ impl ChunkKey {
         }
         // Part of a key has more rows than values, so a span of numbers says nothing of it.
         let integer = integer && columns.len() == 1 && key.parts.len() == 1;
-        let index = key.name.clone();
-        (!columns.is_empty()).then_some(Self { index, columns, nullable, integer })
+        let (index, outside) = (key.name.clone(), outside(schema, key));
+        (!columns.is_empty()).then_some(Self { index, columns, outside, nullable, integer })
     }
 
     /// True when the key is one integer column.
@@ -103,6 +105,17 @@ impl ChunkKey {
     /// What to select so that [`ChunkKey::border`] can write it as literals.
     pub(super) fn fetch(&self) -> String {
         self.columns.iter().map(KeyColumn::fetched).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The same for a search that begins within the table. Where an index holds all that is selected and
+    /// the statistics say that the table is small, MySQL reads that index from its beginning, whatever the
+    /// hint and the condition say: with old statistics each border would cost the whole table before it.
+    /// A table whose short columns are all in the key is left with that.
+    pub(super) fn fetch_within(&self) -> String {
+        match &self.outside {
+            Some(outside) => format!("{}, {}", self.fetch(), quote_ident(outside)),
+            None => self.fetch(),
+        }
     }
 
     /// The literals of fetched values; `None` when one is NULL.
@@ -180,6 +193,38 @@ impl ChunkKey {
         }
         ranges
     }
+}
+
+/// A column that an index does not hold, neither by itself nor as the place of its rows: one of those
+/// whose values are short, as each row that is passed is read with it.
+fn outside(schema: &TableSchema, key: &Key) -> Option<String> {
+    let held: Vec<&str> = std::iter::once(key)
+        .chain(schema.keys.iter().filter(|k| k.kind == KeyKind::Primary))
+        .flat_map(|k| &k.parts)
+        .filter_map(|part| match part {
+            KeyPart::Column { name, .. } => Some(name.as_str()),
+            KeyPart::Expression { .. } => None,
+        })
+        .collect();
+    let is_held = |c: &&Column| held.iter().any(|name| name.eq_ignore_ascii_case(&c.name));
+    let mut rest: Vec<&Column> = schema
+        .columns
+        .iter()
+        .filter(|c| !is_held(c) && c.generated.is_none() && !is_long(c.ty.kind))
+        .collect();
+    let may_be_wide =
+        |kind: TypeKind| kind.is_text() || matches!(kind, TypeKind::Binary | TypeKind::VarBinary);
+    rest.sort_by_key(|c| may_be_wide(c.ty.kind));
+    rest.first().map(|c| c.name.clone())
+}
+
+/// Types whose values may stand outside of their row's page.
+fn is_long(kind: TypeKind) -> bool {
+    use TypeKind as T;
+    kind.is_text_or_blob()
+        || matches!(kind, T::Json | T::Geometry | T::Point | T::LineString | T::Polygon)
+        || matches!(kind, T::MultiPoint | T::MultiLineString | T::MultiPolygon)
+        || matches!(kind, T::GeometryCollection | T::Vector | T::Xml)
 }
 
 impl KeyColumn {
@@ -282,6 +327,28 @@ mod tests {
                 .collect(),
             ..TableSchema::default()
         }
+    }
+
+    #[test]
+    fn a_search_within_the_table_asks_for_more_than_the_index_holds() {
+        let columns = [
+            ("id", TypeKind::Int, false),
+            ("doc", TypeKind::Json, true),
+            ("name", TypeKind::VarChar, true),
+            ("n", TypeKind::BigInt, false),
+        ];
+        let primary: (&str, KeyKind, &[&str]) = ("PRIMARY", KeyKind::Primary, &["id"]);
+        let asked = |columns: &[(&str, TypeKind, bool)], keys: &[(&str, KeyKind, &[&str])]| {
+            ChunkKey::choose(&schema(columns, keys)).unwrap().fetch_within()
+        };
+        assert_eq!(asked(&columns, &[primary]), "`id`, `n`");
+        assert_eq!(asked(&columns[..3], &[primary]), "`id`, `name`");
+        assert_eq!(asked(&columns[..2], &[primary]), "`id`", "a long value is not read for that");
+        // A secondary key holds the primary one as well, here one of a text that does not cut.
+        let text: (&str, KeyKind, &[&str]) = ("PRIMARY", KeyKind::Primary, &["name"]);
+        let unique: (&str, KeyKind, &[&str]) = ("n", KeyKind::Unique, &["n"]);
+        let both = asked(&columns, &[text, unique]);
+        assert!(both == "`name`, `id`" || both == "`n`, `id`", "{both}");
     }
 
     #[test]
