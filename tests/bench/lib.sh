@@ -19,7 +19,7 @@ durability() {
   fi
 }
 
-# start NAME FLAVOR: its port is a function of its name.
+# start NAME FLAVOR
 start() {
   local -a more=(--innodb-buffer-pool-size=512M)
   read -r -d '' -a durable < <(durability "$2" | tr '\n' ' '; printf '\0') || true
@@ -32,7 +32,16 @@ start() {
     die "server $1 does not start: see $WORK/servers.log"
 }
 
-port() { echo $((PORT + $(cksum <<< "$1" | cut -d' ' -f1) % 900)); }
+# Each name's line in a file: two names never share a port.
+port() {
+  local line
+  line=$(grep -nx -- "$1" "$WORK/ports" 2> /dev/null | cut -d: -f1) || true
+  if [ -z "$line" ]; then
+    echo "$1" >> "$WORK/ports"
+    line=$(wc -l < "$WORK/ports")
+  fi
+  echo $((PORT + line))
+}
 stop() { "$SERVERS" stop "$1" 2>> "$WORK/servers.log"; }
 wipe() { "$SERVERS" wipe "$1" 2>> "$WORK/servers.log"; }
 freeze() { "$SERVERS" freeze "$1" 2>> "$WORK/servers.log"; }

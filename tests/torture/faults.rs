@@ -146,6 +146,11 @@ impl Tally {
         *self.faults.entry(fault.name()).or_default() += 1;
     }
 
+    /// A fault that did not happen.
+    pub fn undone(&mut self, fault: Fault) {
+        self.faults.entry(fault.name()).and_modify(|n| *n -= 1);
+    }
+
     /// Adds another one.
     pub fn add(&mut self, other: &Self) {
         for (name, count) in &other.faults {

@@ -320,7 +320,10 @@ impl<'w> Keeper<'w> {
             }
             Fault::Rotate => self.at_source(random, |s, db| try_run(s, db, "FLUSH BINARY LOGS")),
             Fault::FailOver(at) => {
-                self.world.sources[at].fail_over();
+                if !self.world.sources[at].fail_over() {
+                    self.say("no failover: the replica does not get on");
+                    self.tally.undone(fault);
+                }
             }
             network => self.network(network, random),
         }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::replication::wait_for_writers;
 use crate::support::proxy::Proxy;
-use crate::support::replica::{begin_replication, end_replication, follows};
+use crate::support::replica::{begin_replication, catches_up, end_replication};
 use crate::support::server::{Address, Flavor, Server};
 use crate::xa::settle;
 
@@ -122,7 +122,7 @@ impl Place {
 
     /// The server in charge dies and its replica, which has everything, takes over: what is written
     /// before it has would be lost, and `dm` would rightly say so. The dead one comes back as a
-    /// replica. False where there is none.
+    /// replica. False where there is none, or it does not get on: then all stays as it was.
     pub fn fail_over(&self) -> bool {
         let next = 1 - self.now.load(Ordering::SeqCst);
         let Some(replica) = self.servers.get(next).filter(|_| self.servers.len() == 2) else {
@@ -132,7 +132,10 @@ impl Place {
         self.front.cut();
         let old = self.server();
         wait_for_writers(old);
-        follows(old, replica);
+        if catches_up(old, replica).is_err() {
+            self.front.refuse(false);
+            return false;
+        }
         end_replication(replica);
         old.kill();
         self.put_in_charge(next);

@@ -12,6 +12,7 @@ mod create;
 pub(crate) mod defaults;
 mod dispatch;
 mod meters;
+mod parts;
 mod prepared;
 mod progress;
 mod rate;

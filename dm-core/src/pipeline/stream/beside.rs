@@ -405,7 +405,7 @@ impl Stream<'_> {
             self.group = group;
             self.plan_aside()?;
             if self.group.large {
-                self.send_part()?;
+                self.send_part(None)?;
             }
             let group = std::mem::take(&mut self.group);
             self.commit_group(group, position)

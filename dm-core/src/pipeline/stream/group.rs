@@ -1,15 +1,14 @@
 //! Groups of events: from the first event of a transaction to its end.
 
 use dm_filter::TableName;
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::Stream;
+use super::large::Sent;
 use super::unmarked::is_before;
 use crate::error::{Error, Result, codes};
-use crate::event::{ApplyMode, Part, RowBlock, StreamMark, Txn};
+use crate::event::{ApplyMode, RowBlock, Txn};
 use crate::pipeline::tables::Arrived;
 use crate::pipeline::windows::{Admission, contains};
-use crate::pipeline::worker::gtids;
 use crate::position::{BinlogPos, Gtid, Position};
 use crate::sink::keys::KeyHash;
 use crate::source::{Body, RowsBody, SourceEvent};
@@ -17,7 +16,7 @@ use crate::state::Skipped;
 
 /// An event beyond this holds a large row (servers end an event after some KiB). Each connection
 /// keeps as much memory as its largest statement took: such rows all go through one of them.
-const LARGE_ROW: usize = 1 << 20;
+pub(super) const LARGE_ROW: usize = 1 << 20;
 
 /// A group that is being read.
 #[derive(Default)]
@@ -40,17 +39,19 @@ pub(crate) struct Group {
     pub blocks: Vec<RowBlock>,
     pub keys: Vec<KeyHash>,
     /// How many keys there were after repeated ones were last removed.
-    distinct: usize,
+    pub distinct: usize,
     pub rows: usize,
     pub bytes: usize,
     /// Parts of it have been sent.
     pub large: bool,
     /// Events of rows that have been read, whatever became of them.
-    events: u64,
+    pub events: u64,
     /// So many of them are in the target, in transactions of their own.
-    events_in: u64,
+    pub events_in: u64,
     /// Bytes in the target's open transaction.
-    open_bytes: usize,
+    pub open_bytes: usize,
+    /// The part that was sent last.
+    pub sent: Sent,
     /// Names of savepoints, and the number of blocks before each.
     pub savepoints: Vec<(String, usize)>,
     /// It is an XA transaction: what became of it is not known yet, its rows are set aside.
@@ -205,7 +206,7 @@ impl Stream<'_> {
             return self.keep_aside(end);
         }
         if self.group.large {
-            self.send_part()?;
+            self.send_part(None)?;
         }
         let (group, position) = self.end_group(end)?;
         self.commit_group(group, position)
@@ -238,7 +239,7 @@ impl Stream<'_> {
     }
 
     /// Registers a transaction as one that is in.
-    fn is_over(&self, group: &Group, position: Position) {
+    pub(super) fn is_over(&self, group: &Group, position: Position) {
         match group.parked {
             true => self.progress.done([group.ordinal]),
             false => self.progress.pass(group.ordinal, position, group.at),
@@ -278,11 +279,7 @@ impl Stream<'_> {
                 "a transaction that was applied in parts is rolled back",
             ));
         }
-        if self.group.large
-            && let Some(writer) = self.large.as_mut()
-        {
-            writer.rollback()?;
-        }
+        self.take_back_parts()?;
         let (group, position) = self.end_group(end)?;
         self.progress.pass(group.ordinal, position, group.at);
         Ok(())
@@ -368,43 +365,13 @@ impl Stream<'_> {
         let alone = bytes > LARGE_ROW && self.group.savepoints.is_empty();
         let most = self.ctx.split.limit().unwrap_or(usize::MAX);
         if alone || self.group.bytes > self.ctx.settings.large_bytes.min(most) {
-            self.send_part()?;
+            self.send_part(Some((start, end)))?;
+        }
+        if alone {
+            // Two of them are not held at a time.
+            self.settle_parts()?;
         }
         Ok(())
-    }
-
-    /// True for rows of a transaction in parts that came in with an earlier part.
-    fn is_in(&mut self, start: &BinlogPos) -> Result<bool> {
-        let Some(part) = self.applied.part().filter(|p| p.ordinal == self.group.ordinal) else {
-            return Ok(false);
-        };
-        if self.group.events > part.events {
-            return Ok(false);
-        }
-        if part.server != self.server_word() {
-            return Err(Error::new(
-                &codes::SYNC_UNSUPPORTED,
-                format!(
-                    "the transaction at {start} was larger than the target takes, and the first {} of \
-                     its events were applied from the binlog of another server, or without a table that is \
-                     part of the task now",
-                    part.events
-                ),
-            )
-            .workaround(
-                "Go on from the server that the task followed before until this transaction is over, then \
-                 change over; where a table was being added, take that back and add it later.",
-            ));
-        }
-        self.go_alone()?;
-        self.group.events_in = self.group.events;
-        Ok(true)
-    }
-
-    /// Which server's binlog this is, and which tables the lane is about, for a mark.
-    fn server_word(&self) -> u64 {
-        let tables = self.ctx.creator.part.name();
-        xxh3_64(format!("{}/{tables}", self.ctx.info.server).as_bytes())
     }
 
     fn mode(&self, mode: ApplyMode, end: &BinlogPos, gtid: Option<&Gtid>) -> ApplyMode {
@@ -454,107 +421,6 @@ impl Stream<'_> {
         let Some(info) = info.filter(|info| is_sequence(&info.schema)) else { return Ok(None) };
         self.tracker.know(table.clone(), std::sync::Arc::clone(&info.schema));
         Ok(Some((info.schema, 0)))
-    }
-
-    /// The open transaction is not held: everything before it is in, nothing behind it is handed out
-    /// before its end.
-    fn go_alone(&mut self) -> Result {
-        if !self.group.large {
-            self.end_beside()?;
-            self.progress.wait_settled(self.group.ordinal - 1, None)?;
-            self.group.large = true;
-        }
-        Ok(())
-    }
-
-    /// Sends what has been read of a transaction that is too large to be held.
-    pub(super) fn send_part(&mut self) -> Result {
-        self.go_alone()?;
-        let blocks = std::mem::take(&mut self.group.blocks);
-        self.ctx.rate.pay(self.group.rows, self.group.bytes, &self.ctx.stop);
-        self.ctx.stats.meters.add(None, self.group.rows);
-        self.group.open_bytes += self.group.bytes;
-        self.group.bytes = 0;
-        self.group.rows = 0;
-        (self.group.keys, self.group.distinct) = (Vec::new(), 0);
-        if blocks.is_empty() {
-            return Ok(());
-        }
-        let open = self.group.open_bytes;
-        // A single event that is too large for the target stays so.
-        let refused = |e: &Error| e.is_too_large() && (blocks.len() > 1 || open > LARGE_ROW);
-        let ctx = self.ctx;
-        let split = &ctx.split;
-        let told = |e: Error| {
-            if refused(&e) {
-                split.refused(open);
-            }
-            e
-        };
-        let (split_up, writer) = (split.limit().is_some(), self.large_writer()?);
-        let stats = writer.apply_part(&blocks).map_err(told)?;
-        self.ctx.stats.applied(None, 0, &stats);
-        if split_up {
-            self.commit_begun().map_err(told)?;
-        }
-        Ok(())
-    }
-
-    /// Commits what has been sent of a transaction that the target does not take as a whole.
-    fn commit_begun(&mut self) -> Result {
-        let mut begun = crate::event::OrdinalSet::new();
-        begun.set_part(Part {
-            ordinal: self.group.ordinal,
-            events: self.group.events,
-            server: self.server_word(),
-        });
-        let mark = self.large_mark(begun);
-        self.large_writer()?.commit_part(&mark)?;
-        self.group.events_in = self.group.events;
-        self.group.open_bytes = 0;
-        Ok(())
-    }
-
-    /// The mark of the writer of large transactions.
-    fn large_mark(&self, applied: crate::event::OrdinalSet) -> StreamMark {
-        let low = self.progress.low();
-        StreamMark {
-            lane: self.ctx.lane.clone(),
-            epoch: self.epoch,
-            worker: self.ctx.settings.workers.max(1) as u32,
-            low: low.ordinal,
-            low_position: low.position.to_text(),
-            applied,
-        }
-    }
-
-    fn large_writer(&mut self) -> Result<&mut Box<dyn crate::sink::Writer>> {
-        self.save_structures()?;
-        if self.large.is_none() {
-            let worker = self.ctx.settings.workers.max(1) as u32;
-            let slot = super::slot(self.ctx, self.epoch, worker);
-            self.large = Some(self.ctx.sink.writer(&slot, &self.ctx.stop)?);
-        }
-        self.large.as_mut().ok_or_else(|| Error::new(&codes::STOPPED, "the stream has been closed"))
-    }
-
-    fn commit_large(&mut self, group: &Group, position: Position) -> Result {
-        let mut applied = crate::event::OrdinalSet::new();
-        applied.insert(group.ordinal);
-        applied.set_gtids(gtids(group.gtid.iter()));
-        let mark = self.large_mark(applied);
-        // An error leaves the outcome to the mark: the stream is opened anew and finds out.
-        let open = group.open_bytes;
-        let committed = self.large_writer()?.commit_part(&mark);
-        committed.inspect_err(|e| {
-            // A target may find out only now.
-            if e.is_too_large() && open > 0 {
-                self.ctx.split.refused(open);
-            }
-        })?;
-        self.ctx.stats.applied(None, 1, &crate::sink::ApplyStats::default());
-        self.is_over(group, position);
-        Ok(())
     }
 }
 

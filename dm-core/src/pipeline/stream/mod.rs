@@ -16,6 +16,7 @@ mod execute;
 mod group;
 mod history;
 mod inject;
+mod large;
 mod lookback;
 mod online;
 mod online_keys;
@@ -37,6 +38,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::Sender;
+
 use self::group::Group;
 use self::history::History;
 pub(crate) use self::recover::begin_lane;
@@ -47,6 +50,7 @@ use self::xa::Held;
 use super::create::Creator;
 use super::dispatch::{Dispatcher, Queue};
 use super::meters::{EventKind, SeenEvent};
+use super::parts::Parts;
 use super::progress::{Low, Progress};
 use super::rate::Rate;
 use super::split::Split;
@@ -64,7 +68,7 @@ use crate::meter::Sampler;
 use crate::online_ddl::Follower;
 use crate::position::{BinlogPos, GtidSet, Position};
 use crate::schema::{Defaults, Timeline, Tracker};
-use crate::sink::{Sink, Writer};
+use crate::sink::Sink;
 use crate::source::{EventStream, LastGroup, Polled, Source, SourceEvent, SourceInfo};
 use crate::state::{DdlRecord, LaneChanges, StateStore};
 
@@ -167,8 +171,9 @@ fn follow_once(ctx: &StreamContext) -> Result<Ended> {
     let start = recover::recover(ctx)?;
     let progress =
         Arc::new(Progress::new(start.low.clone(), ctx.settings.max_bytes, Arc::clone(&ctx.stop)));
-    let (queues, workers) = start_workers(ctx, start.epoch, &progress)?;
-    let mut stream = Stream::new(ctx, start, Arc::clone(&progress), queues);
+    let (alive, workers) = crossbeam_channel::bounded(0);
+    let queues = start_workers(ctx, start.epoch, &progress, &alive)?;
+    let mut stream = Stream::new(ctx, start, Arc::clone(&progress), queues, alive);
     let ended = catch_unwind(AssertUnwindSafe(|| stream.run())).unwrap_or_else(|_| {
         let error = Error::new(&codes::SYNC_PANIC, "the reader of a stream panicked");
         progress.fail(error.clone());
@@ -250,7 +255,9 @@ pub(super) struct Stream<'c> {
     pub copied: Option<Position>,
     pub unmarked: Option<unmarked::Unmarked>,
     /// The connection for transactions that are too large to be held.
-    pub large: Option<Box<dyn Writer>>,
+    large: Option<Parts>,
+    /// Whoever writes for this run holds one: it has ended when none is left.
+    alive: Sender<()>,
     /// A statement that runs while rows of other tables go on.
     beside: Option<beside::Beside>,
     pub server: ServerVersion,
@@ -274,6 +281,7 @@ impl<'c> Stream<'c> {
         start: Start,
         progress: Arc<Progress>,
         queues: Vec<Queue>,
+        alive: Sender<()>,
     ) -> Self {
         Self {
             ctx,
@@ -310,6 +318,7 @@ impl<'c> Stream<'c> {
             copied: start.copied,
             unmarked: start.unmarked,
             large: None,
+            alive,
             beside: None,
             server: ServerVersion::parse(&ctx.info.version),
             injected: inject::Injected::default(),
@@ -440,12 +449,8 @@ impl<'c> Stream<'c> {
     /// Ends the run: what was handed out gets a moment to finish, then the workers end. A statement
     /// gets one, too, in a run that has not failed.
     fn close(&mut self, in_peace: bool) -> Result {
-        if let Some(mut writer) = self.large.take()
-            && self.group.large
-        {
-            // A part that is open is rolled back by the server when the connection is gone.
-            let _ = writer.rollback();
-        }
+        // What is open of a large transaction is rolled back by its writer.
+        self.large = None;
         let deadline = Instant::now() + STOP_PATIENCE;
         let statement = self.close_beside(if in_peace { deadline } else { Instant::now() });
         // A group whose end was not read is not handed out; it is read again.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::StreamContext;
 use crate::error::{Error, Result, codes};
@@ -20,14 +20,13 @@ const END_PATIENCE: Duration = Duration::from_secs(1);
 const KILL_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Starts the workers. They are threads of their own and not of a scope: one that hangs in a
-/// connection that nobody answers must not keep a stop waiting. The receiver hears nothing and is
-/// closed when the last of them has ended.
+/// connection that nobody answers must not keep a stop waiting. Each holds an `alive` until it has ended.
 pub(super) fn start_workers(
     ctx: &StreamContext,
     epoch: u64,
     progress: &Arc<Progress>,
-) -> Result<(Vec<Queue>, Receiver<()>)> {
-    let (alive, ended) = bounded(0);
+    alive: &Sender<()>,
+) -> Result<Vec<Queue>> {
     let mut queues = Vec::new();
     ctx.stats.meters.workers.store(ctx.settings.workers.max(1) as u64, Ordering::Relaxed);
     for worker in 0..ctx.settings.workers.max(1) {
@@ -64,7 +63,7 @@ pub(super) fn start_workers(
             }))
             .map_err(|e| Error::new(&codes::SYNC_PANIC, "a worker could not start").cause(e))?;
     }
-    Ok((queues, ended))
+    Ok(queues)
 }
 
 /// Waits until all workers have ended. When a batch of theirs does not end (it waits for a lock,

@@ -49,7 +49,7 @@ const HEAD: &str = "SET NAMES utf8mb4;\nSET time_zone='+00:00';\nSET foreign_key
     SET sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,STRICT_ALL_TABLES';\n";
 
 enum Output {
-    File(File),
+    File(Arc<File>),
     Stream(Box<dyn Write + Send>),
 }
 
@@ -61,13 +61,15 @@ struct State {
     opened: u64,
     /// An earlier write failed half way: what follows would stand behind rubbish.
     broken: bool,
-    /// There is text that has not been synced.
+    /// There is text that no sync has been begun for.
     unsynced: bool,
 }
 
 struct Shared {
     gate: Arc<Gate>,
     state: Mutex<State>,
+    /// Held by who syncs while others write: that text is on the disk holds when it is free.
+    syncing: Mutex<()>,
     is_file: bool,
 }
 
@@ -75,25 +77,48 @@ impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Sees to it that everything written before is on the disk; nobody who writes meanwhile waits.
+    fn sync(&self) -> Result<()> {
+        let _alone = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
+        let Output::File(file) = &state.out else { return Ok(()) };
+        let file = Arc::clone(file);
+        if !std::mem::take(&mut state.unsynced) {
+            return state.whole();
+        }
+        drop(state);
+        file.sync_data().map_err(|e| self.state().fails(e))
+    }
 }
 
 impl State {
     /// Writes text as it is.
     fn write(&mut self, text: &str) -> Result<()> {
-        if self.broken {
-            return Err(Error::new(&codes::DB_EXECUTE, "the script ended in an earlier failure"));
-        }
+        self.whole()?;
         self.unsynced = true;
         let done = match &mut self.out {
-            Output::File(file) => file.write_all(text.as_bytes()),
+            Output::File(file) => (&**file).write_all(text.as_bytes()),
             Output::Stream(stream) => {
                 stream.write_all(text.as_bytes()).and_then(|()| stream.flush())
             }
         };
-        done.map_err(|e| {
-            self.broken = true;
-            Error::new(&codes::DB_EXECUTE, "the script could not be written").cause(e)
-        })
+        done.map_err(|e| self.fails(e))
+    }
+
+    /// # Errors
+    ///
+    /// When an earlier write or sync failed.
+    fn whole(&self) -> Result<()> {
+        match self.broken {
+            true => Err(Error::new(&codes::DB_EXECUTE, "the script ended in an earlier failure")),
+            false => Ok(()),
+        }
+    }
+
+    fn fails(&mut self, e: std::io::Error) -> Error {
+        self.broken = true;
+        Error::new(&codes::DB_EXECUTE, "the script could not be written").cause(e)
     }
 
     /// Ends a unit: what the line says holds from here on, if this process dies as well.
@@ -105,17 +130,9 @@ impl State {
     /// Ends a unit, and everything up to here: it holds if the machine dies as well.
     fn end_durable(&mut self, line: &Line) -> Result<()> {
         self.end(line)?;
-        self.sync()
-    }
-
-    fn sync(&mut self) -> Result<()> {
-        if let Output::File(file) = &self.out
-            && self.unsynced
-        {
-            file.sync_data().map_err(|e| {
-                self.broken = true;
-                Error::new(&codes::DB_EXECUTE, "the script could not be written").cause(e)
-            })?;
+        if let Output::File(file) = &self.out {
+            let done = file.sync_data();
+            done.map_err(|e| self.fails(e))?;
         }
         self.unsynced = false;
         Ok(())
@@ -166,7 +183,7 @@ impl ScriptSink {
         }
         file.set_len(whole).map_err(fail)?;
         file.seek(SeekFrom::Start(whole)).map_err(fail)?;
-        Self::new(Output::File(file), journal, whole == 0)
+        Self::new(Output::File(Arc::new(file)), journal, whole == 0)
     }
 
     /// Writes to a pipe, a terminal or memory.
@@ -192,7 +209,8 @@ impl ScriptSink {
             state.write(HEAD)?;
             state.end_durable(&Line::Done)?;
         }
-        let shared = Shared { gate: Gate::new(PATIENCE), state: Mutex::new(state), is_file };
+        let (state, syncing) = (Mutex::new(state), Mutex::default());
+        let shared = Shared { gate: Gate::new(PATIENCE), state, syncing, is_file };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -286,7 +304,7 @@ impl Sink for ScriptSink {
 
     fn make_durable(&self) -> Result<()> {
         // Not behind the gate: a transaction in parts would hold a checkpoint up.
-        self.shared.state().sync()
+        self.shared.sync()
     }
 
     fn forget(&self, task: &str, lane: &LaneId, epoch: u64, chunks: bool) -> Result<()> {
