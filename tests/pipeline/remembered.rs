@@ -4,15 +4,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use dm_core::Outcome;
-use dm_core::Result;
+use dm_core::event::{LaneId, SourceId};
 use dm_core::sink::script::ScriptSink;
 use dm_core::sink::{MemorySink, Sink};
+use dm_core::state::StateReader;
 use dm_core::testing::build::{insert, update};
 use dm_core::testing::{Fault, FaultSink, ScriptedSource, When};
+use dm_core::{Outcome, Result, Until};
 
 use crate::crash::every;
-use crate::script::{int, migration, name, plan, text};
+use crate::script::{int, migration, name, plan, put, text};
 
 const INSTANCE: &str =
     "meta: {binlog-name: scripted-bin.000001, binlog-pos: 4}\nsyncer: {batch: 1}";
@@ -110,4 +111,34 @@ fn a_script_is_the_same_whatever_call_is_the_last() {
         assert_eq!(as_script(fault(at)).1, want, "{:?}", fault(at));
         true
     });
+}
+
+/// Statements whose checkpoint is one: a table that came and went before it is not tracked behind it, and its
+/// name is free.
+#[test]
+fn a_table_that_came_and_went_between_two_checkpoints_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (source, target) = (ScriptedSource::new("s"), MemorySink::remembering());
+    let follow = || {
+        let plan = plan("incremental", &["s"], INSTANCE, "");
+        let (source, sink) = (Arc::new(source.clone()), Arc::new(target.clone()));
+        let run = migration(plan, source, sink, dir.path()).until(Until::CaughtUp).build().run();
+        assert_eq!(run.unwrap(), Outcome::Finished);
+    };
+    for sql in [
+        "CREATE DATABASE db",
+        "CREATE TABLE db.a (id int primary key)",
+        "CREATE TABLE db.b (v text)",
+        "DROP TABLE db.b",
+    ] {
+        source.ddl("", sql).unwrap();
+    }
+    follow();
+    let reader = StateReader::open(dir.path(), "t").unwrap();
+    let tracked = reader.tracker(&LaneId::main(&SourceId::new("s"))).unwrap().tables;
+    assert_eq!(tracked.iter().map(|t| &t.name).collect::<Vec<_>>(), [&name("a")]);
+    source.ddl("db", "RENAME TABLE a TO b").unwrap();
+    put(&source, "b", vec![int(1)]).unwrap();
+    follow();
+    assert_eq!(target.dump(), source.dump());
 }

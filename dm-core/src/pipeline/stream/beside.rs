@@ -252,6 +252,13 @@ impl Stream<'_> {
         self.beside.is_some()
     }
 
+    /// Leaves a statement that goes on to the next run.
+    pub(super) fn abandon_beside(&mut self) {
+        if let Some(beside) = self.beside.take() {
+            log::warn!("stopped while the target runs {:?}: it runs on", beside.text());
+        }
+    }
+
     /// What the next checkpoint would save belongs to the group of a statement that goes on: it is saved with
     /// that. All of it must.
     pub(super) fn defer_changes(&mut self) {
@@ -303,9 +310,7 @@ impl Stream<'_> {
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
-        if let Some(beside) = self.beside.take() {
-            log::warn!("stopped while the target runs {:?}: it runs on", beside.text());
-        }
+        self.abandon_beside();
         Ok(())
     }
 

@@ -43,6 +43,8 @@ impl Stream<'_> {
             }
             Err(error) => {
                 self.changes = LaneChanges::default();
+                // Its end would be saved without what is kept of the ghost table.
+                self.abandon_beside();
                 Err(error)
             }
         }

@@ -10,7 +10,9 @@
 //! begin with: what has run stays, and is not run again. A group may have several lists (a rule speaks
 //! of each statement of an online schema change, an operator of the whole): each has its slot, in their
 //! order, and a note about a later slot says that the plain statements before it have run.
-//! Such a commit in the middle of a group saves the note alone: structures go with the group's end.
+//! Such a commit in the middle of a group saves the note alone: structures go with the group's end. The last
+//! statement of a list may go on beside rows of other tables (`beside`): then the note says that those before it
+//! have run, its own record says the rest, and both hold until the position behind it is saved.
 //!
 //! The tracker follows the source, so it is given the source's own statement, whatever ran at the target.
 //! Only when that cannot be read, or does not fit what is tracked, the statements that ran in its place
