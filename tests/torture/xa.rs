@@ -87,8 +87,11 @@ fn wait_for_end(source: &Address, id: u32) {
         let version: String = conn.query_first("SELECT VERSION()").ok()??;
         let asked = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE id = {id}");
         // MySQL's list cannot be read while a statement in it has characters of four bytes.
-        let is_there = version.contains("MariaDB") && conn.query_first(asked).ok()?? != 0;
-        (!is_there).then_some(())
+        if !version.contains("MariaDB") {
+            return Some(());
+        }
+        let there: u64 = conn.query_first(asked).ok()??;
+        (there == 0).then_some(())
     };
     // A server that is away has ended it, too.
     let _ = wait::poll(Duration::from_secs(5), ended);
