@@ -49,13 +49,7 @@ impl Copy {
             false => HashSet::new(),
         };
         let stale = self.stale(copy, &fresh, moved, snapshot.position())?;
-        let mut tables = Vec::new();
-        for name in &stale {
-            let old = copy.tables.iter().find(|t| t.copy.info.name == *name);
-            if let Some(table) = self.anew(name, old, fresh.get(name).copied(), snapshot)? {
-                tables.push(table);
-            }
-        }
+        let mut tables = self.anew(copy, &stale, &fresh, snapshot)?;
         let mut widened = Vec::new();
         let unmarked = self.was_unmarked()?;
         let open = copy.tables.iter().filter(|t| !t.is_finished());
@@ -119,35 +113,37 @@ impl Copy {
         Ok(stale)
     }
 
-    /// Starts a stale table anew; `None` when there is nothing to be copied.
+    /// Starts the stale tables anew; gives back those of which something is to be copied. All of them are
+    /// noted at once: a statement that one of them is known to lie behind tells of the others no more.
     fn anew(
         &self,
-        name: &TableName,
-        old: Option<&CopyTable>,
-        now: Option<&TableCopy>,
+        copy: &CopyState,
+        stale: &[TableName],
+        fresh: &HashMap<&TableName, &TableCopy>,
         snapshot: &dyn Snapshot,
-    ) -> Result<Option<Table>> {
-        if !name.table.is_empty() && (old.is_some() || now.is_some()) {
-            log::warn!(
-                "table {name} was changed by a statement while it was copied: it is copied anew"
-            );
-            self.refuse_merged(name)?;
-            self.drop_target(name)?;
+    ) -> Result<Vec<Table>> {
+        let mut anew = Vec::with_capacity(stale.len());
+        for name in stale {
+            let now = fresh.get(name).copied();
+            let is_known = copy.tables.iter().any(|t| t.copy.info.name == *name);
+            if !name.table.is_empty() && (is_known || now.is_some()) {
+                log::warn!(
+                    "table {name} was changed by a statement while it was copied: it is copied anew"
+                );
+                self.refuse_merged(name)?;
+                self.drop_target(name)?;
+            }
+            // What is gone, or never was ours, is a table without columns: nothing is copied, and the
+            // stream reads over it up to the view.
+            anew.push(now.cloned().unwrap_or_else(|| TableCopy::nothing(name.clone())));
         }
         let (position, upto) = (snapshot.position(), snapshot.contained_upto());
-        // What is gone, or never was ours, is a table without columns: nothing is copied, and the
-        // stream reads over it up to the view.
-        let nothing = TableCopy::nothing(name.clone());
-        let copy = now.unwrap_or(&nothing);
-        let generation = match old {
-            Some(_) => self.state.restart_table(&self.lane, copy, position, upto)?,
-            None => self.state.add_table(&self.lane, copy, position, upto)?,
-        };
-        if now.is_none() {
-            self.state.plan_chunks(&self.lane, &[(name.clone(), Vec::new())])?;
-            return Ok(None);
-        }
-        self.table(copy, generation, false).map(Some)
+        let generations = self.state.restart_tables(&self.lane, &anew, position, upto)?;
+        anew.iter()
+            .zip(generations)
+            .filter(|(table, _)| fresh.contains_key(&table.info.name))
+            .map(|(table, generation)| self.table(table, generation, false))
+            .collect()
     }
 
     fn drop_target(&self, name: &TableName) -> Result {

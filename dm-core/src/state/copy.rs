@@ -188,55 +188,39 @@ impl StateStore {
     ) -> Result<u32> {
         self.db.write(|tx| {
             let lane = lane_id(tx, lane)?;
-            let (id, _) = table_id(tx, lane, &table.info.name, "generation")?;
-            tx.execute("DELETE FROM chunk WHERE copy_table = ?1", [id])?;
-            let generation = tx.query_row(
-                "UPDATE copy_table SET create_sql = ?2, structure = ?3, rows = ?4, bytes = ?5,
-                     position = ?6, contained_upto = ?7, generation = generation + 1, planned = 0,
-                     chunks = 0, chunks_done = 0, rows_done = 0, bytes_done = 0
-                 WHERE id = ?1 RETURNING generation",
-                (
-                    id,
-                    &table.info.create_sql,
-                    to_json(&*table.info.schema)?,
-                    int(table.rows),
-                    int(table.bytes),
-                    position.to_text(),
-                    contained_upto.map(Position::to_text),
-                ),
-                |row| row.get(0),
-            )?;
-            // A copy that is open again has no end yet.
-            tx.execute("UPDATE copy SET finished = NULL WHERE lane = ?1", [lane])?;
-            Ok(generation)
+            restart(tx, lane, table, &position.to_text(), contained_upto)
         })
     }
 
-    /// Adds a table that the copy did not have when it began. Returns its generation.
+    /// The same for tables that belong together: all of them, or none. Tables that the copy did not have
+    /// when it began are added; of a table without columns nothing is to be copied. Returns their
+    /// generations.
     ///
     /// # Errors
     ///
-    /// `STATE_MISUSE` when the lane has no copy; a table that it has already.
-    pub fn add_table(
+    /// `STATE_MISUSE` when the lane has no copy.
+    pub fn restart_tables(
         &self,
         lane: &LaneId,
-        table: &TableCopy,
+        tables: &[TableCopy],
         position: &Position,
         contained_upto: Option<&Position>,
-    ) -> Result<u32> {
+    ) -> Result<Vec<u32>> {
         self.db.write(|tx| {
-            let id = lane_id(tx, lane)?;
-            if optional::<i64>(tx, "SELECT 1 FROM copy WHERE lane = ?1", [id])?.is_none() {
-                return Err(misuse(format!("there is no copy {lane}")));
-            }
-            let ord: i64 = tx.query_row(
-                "SELECT coalesce(max(ord), -1) + 1 FROM copy_table WHERE lane = ?1",
-                [id],
-                |row| row.get(0),
-            )?;
-            let upto = contained_upto.map(Position::to_text);
-            insert_table(tx, id, uint(ord), table, &position.to_text(), upto.as_deref())?;
-            Ok(1)
+            let lane = copy_id(tx, lane)?;
+            let place = position.to_text();
+            let again = |table: &TableCopy| {
+                let generation = match is_in_copy(tx, lane, &table.info.name)? {
+                    true => restart(tx, lane, table, &place, contained_upto)?,
+                    false => add(tx, lane, table, &place, contained_upto)?,
+                };
+                if table.info.schema.columns.is_empty() {
+                    let (id, _) = table_id(tx, lane, &table.info.name, "generation")?;
+                    tx.execute("UPDATE copy_table SET planned = 1 WHERE id = ?1", [id])?;
+                }
+                Ok(generation)
+            };
+            tables.iter().map(again).collect()
         })
     }
 
@@ -307,6 +291,69 @@ impl StateStore {
             Ok(())
         })
     }
+}
+
+/// The lane's number, where it has a copy.
+fn copy_id(conn: &Transaction<'_>, lane: &LaneId) -> Inner<i64> {
+    let id = lane_id(conn, lane)?;
+    match optional::<i64>(conn, "SELECT 1 FROM copy WHERE lane = ?1", [id])? {
+        Some(_) => Ok(id),
+        None => Err(misuse(format!("there is no copy {lane}"))),
+    }
+}
+
+fn is_in_copy(conn: &Connection, lane: i64, name: &TableName) -> Inner<bool> {
+    let found = conn
+        .prepare_cached("SELECT 1 FROM copy_table WHERE lane = ?1 AND schema = ?2 AND name = ?3")?
+        .exists((lane, &name.schema, &name.table))?;
+    Ok(found)
+}
+
+fn restart(
+    tx: &Transaction<'_>,
+    lane: i64,
+    table: &TableCopy,
+    position: &str,
+    contained_upto: Option<&Position>,
+) -> Inner<u32> {
+    let (id, _) = table_id(tx, lane, &table.info.name, "generation")?;
+    tx.execute("DELETE FROM chunk WHERE copy_table = ?1", [id])?;
+    let generation = tx.query_row(
+        "UPDATE copy_table SET create_sql = ?2, structure = ?3, rows = ?4, bytes = ?5,
+             position = ?6, contained_upto = ?7, generation = generation + 1, planned = 0,
+             chunks = 0, chunks_done = 0, rows_done = 0, bytes_done = 0
+         WHERE id = ?1 RETURNING generation",
+        (
+            id,
+            &table.info.create_sql,
+            to_json(&*table.info.schema)?,
+            int(table.rows),
+            int(table.bytes),
+            position,
+            contained_upto.map(Position::to_text),
+        ),
+        |row| row.get(0),
+    )?;
+    // A copy that is open again has no end yet.
+    tx.execute("UPDATE copy SET finished = NULL WHERE lane = ?1", [lane])?;
+    Ok(generation)
+}
+
+fn add(
+    tx: &Transaction<'_>,
+    lane: i64,
+    table: &TableCopy,
+    position: &str,
+    contained_upto: Option<&Position>,
+) -> Inner<u32> {
+    let ord: i64 = tx.query_row(
+        "SELECT coalesce(max(ord), -1) + 1 FROM copy_table WHERE lane = ?1",
+        [lane],
+        |row| row.get(0),
+    )?;
+    let upto = contained_upto.map(Position::to_text);
+    insert_table(tx, lane, uint(ord), table, position, upto.as_deref())?;
+    Ok(1)
 }
 
 fn insert_table(
@@ -438,4 +485,53 @@ pub(super) fn contained(conn: &Connection, source: &SourceId) -> Inner<Vec<Conta
         });
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A table of the copy without columns, or with one.
+    fn table(name: &str, columns: bool) -> TableCopy {
+        let mut table = TableCopy::nothing(TableName::new("db", name));
+        if columns {
+            let int = crate::schema::ColumnType::new(crate::ddl::TypeKind::Int);
+            let columns = vec![crate::schema::Column::new("a", int)];
+            table.info.schema =
+                Arc::new(crate::schema::TableSchema { columns, ..Default::default() });
+        }
+        table
+    }
+
+    fn at(offset: u64) -> Position {
+        Position::at(crate::position::BinlogPos::new("b.000001".parse().unwrap(), offset))
+    }
+
+    #[test]
+    fn tables_that_belong_together_are_begun_anew_together() {
+        let store = StateStore::in_memory("t").unwrap();
+        let lane = LaneId::copy(&SourceId::new("s"));
+        let gone = [table("old", false), table("new", true)];
+        let refused = store.restart_tables(&lane, &gone, &at(9), None);
+        assert!(refused.is_err(), "there is no copy yet");
+
+        let begin = CopyBegin {
+            position: &at(4),
+            contained_upto: Some(&at(4)),
+            means: "test",
+            schemas: &[],
+            tables: &[table("old", true), table("other", true)],
+        };
+        store.begin_copy(&lane, &begin).unwrap();
+        let generations = store.restart_tables(&lane, &gone, &at(9), Some(&at(9))).unwrap();
+        assert_eq!(generations, [2, 1], "one that is known, and one that is new");
+        let copy = store.reader().copy(&lane).unwrap().unwrap();
+        let told = |name: &str| {
+            let table = copy.tables.iter().find(|t| t.copy.info.name.table == name).unwrap();
+            (table.position.clone(), table.is_finished())
+        };
+        assert_eq!(told("old"), (at(9), true), "of nothing nothing is to be copied");
+        assert_eq!(told("new"), (at(9), false));
+        assert_eq!(told("other"), (at(4), false));
+    }
 }

@@ -348,7 +348,7 @@ mod tests {
         let text: (&str, KeyKind, &[&str]) = ("PRIMARY", KeyKind::Primary, &["name"]);
         let unique: (&str, KeyKind, &[&str]) = ("n", KeyKind::Unique, &["n"]);
         let both = asked(&columns, &[text, unique]);
-        assert!(both == "`name`, `id`" || both == "`n`, `id`", "{both}");
+        assert!(both.ends_with(", `id`"), "{both}");
     }
 
     #[test]
