@@ -306,13 +306,15 @@ fn unknown(xid: &str) -> Error {
     Error::new(
         &codes::SYNC_UNSUPPORTED,
         format!(
-            "XA transaction {xid} is committed, but was prepared before the position where the \
-             task started"
+            "XA transaction {xid} is committed, but nothing is prepared under this name: it was \
+             prepared before the position where the task started, or has been committed before"
         ),
     )
     .workaround(
-        "Its rows are neither in the copy nor in the binlog that was read: copy the tables it \
-         changed again, then go on behind this position with `dm checkpoint set`.",
+        "A MariaDB that was killed may write a commit twice: when the binlog has an XA COMMIT of it \
+         further in front, its rows are here, and this one can be skipped. Else they are neither in the copy nor in \
+         the binlog that was read: copy the tables it changed again, then go on behind this position \
+         with `dm checkpoint set`.",
     )
 }
 

@@ -16,6 +16,7 @@ mod many;
 mod marks;
 mod once;
 mod plan;
+mod plans;
 mod session;
 mod tidb;
 mod unmarked;
@@ -69,6 +70,8 @@ struct Shared {
     making: Mutex<Vec<Session>>,
     structures: Mutex<HashMap<TableName, Option<Arc<TableSchema>>>>,
     structure: AtomicU64,
+    /// How rows are written, for all writers.
+    plans: Mutex<plans::Plans>,
     /// The writers that are open: task, lane, connection.
     writers: Mutex<Vec<(String, LaneId, u64)>>,
     /// What the server is, as of the first connection.
@@ -111,6 +114,7 @@ impl MysqlSink {
                 making: Mutex::default(),
                 structures: Mutex::new(HashMap::new()),
                 structure: AtomicU64::new(1),
+                plans: Mutex::default(),
                 writers: Mutex::default(),
                 version: OnceLock::new(),
                 no_files: AtomicBool::new(false),

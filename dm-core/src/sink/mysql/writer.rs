@@ -1,16 +1,15 @@
 //! One worker's connection: batches, chunks and parts, each with its mark in one transaction.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use dm_filter::TableName;
 
 use super::group::{Expect, Grouper, Statement};
-use super::plan::WritePlan;
+use super::plans::Plans;
 use super::session::{LOOSE_SQL_MODE, ROW_SQL_MODE, Reported, Session};
 use super::{Shared, fence, load};
 use crate::error::{Error, Result, codes};
-use crate::event::{Batch, ChunkMark, OrdinalSet, RowBlock, StreamMark, TablePlan};
+use crate::event::{Batch, ChunkMark, OrdinalSet, RowBlock, StreamMark};
 use crate::sink::{ApplyStats, BlockStream, LoadStats, LoadTarget, RowCounts, Slot, Writer};
 
 /// Text of one packet, below every server's default `max_allowed_packet`.
@@ -24,10 +23,8 @@ pub(super) struct MysqlWriter {
     /// The number by which the mark names this writer as the slot's owner, where nothing else shuts
     /// others out.
     owner: Option<u64>,
-    /// By the address of the table plan, which the entry keeps alive.
-    plans: HashMap<usize, (Arc<TablePlan>, Arc<WritePlan>)>,
-    /// The state of the target's structures that `plans` were compiled for.
-    structure: u64,
+    /// Those that were used last.
+    plans: Plans,
     open: bool,
     /// The session begins a transaction with the first change: no statement and no answer for BEGIN.
     implicit: bool,
@@ -35,27 +32,8 @@ pub(super) struct MysqlWriter {
 
 impl MysqlWriter {
     pub fn new(session: Session, shared: Arc<Shared>, slot: Slot, owner: Option<u64>) -> Self {
-        let (plans, structure) = (HashMap::new(), 0);
-        Self { session, shared, slot, owner, plans, structure, open: false, implicit: false }
-    }
-
-    fn plan(&mut self, block: &RowBlock) -> Result<Arc<WritePlan>> {
-        let structure = self.shared.structure();
-        if structure != self.structure {
-            self.plans.clear();
-            self.structure = structure;
-        }
-        let key = Arc::as_ptr(&block.plan).addr();
-        if let Some((_, plan)) = self.plans.get(&key) {
-            return Ok(Arc::clone(plan));
-        }
-        let target = self
-            .shared
-            .describe(&block.plan.target)?
-            .ok_or_else(|| no_table(&block.plan.target, &block.plan.source))?;
-        let plan = Arc::new(WritePlan::compile(&block.plan, &target)?);
-        self.plans.insert(key, (Arc::clone(&block.plan), Arc::clone(&plan)));
-        Ok(plan)
+        let plans = Plans::default();
+        Self { session, shared, slot, owner, plans, open: false, implicit: false }
     }
 
     fn statements<'b>(
@@ -64,7 +42,7 @@ impl MysqlWriter {
     ) -> Result<Vec<Statement>> {
         let mut grouper = Grouper::new(self.shared.statement_bytes);
         for block in blocks {
-            let plan = self.plan(block)?;
+            let plan = self.plans.of(&self.shared, &block.plan)?;
             block.each(&mut |op| grouper.push(&plan, &op, block.mode))?;
         }
         Ok(grouper.finish())
@@ -244,13 +222,6 @@ fn count(stats: &mut ApplyStats, statement: &Statement, reported: Reported) {
         Expect::Deleted(n) => counts.deleted = found(n),
     }
     stats.did(&statement.table, counts);
-}
-
-fn no_table(table: &TableName, source: &crate::event::SourceTable) -> Error {
-    Error::new(
-        &codes::SYNC_NO_TARGET_TABLE,
-        format!("source table {source} goes to target table {table}, which does not exist"),
-    )
 }
 
 impl Drop for MysqlWriter {
