@@ -8,6 +8,7 @@
 //! behind a network that swallows packets, and is then ended like a worker.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -31,6 +32,8 @@ enum Order {
 pub(crate) struct Parts {
     orders: Sender<Order>,
     answers: Receiver<Result<ApplyStats>>,
+    /// Says when all is over.
+    progress: Arc<Progress>,
     under_way: bool,
     failed: Option<Error>,
 }
@@ -41,7 +44,11 @@ impl Parts {
     /// # Errors
     ///
     /// When no thread can be started.
-    pub fn start(writer: Box<dyn Writer>, alive: Sender<()>) -> Result<Self> {
+    pub fn start(
+        writer: Box<dyn Writer>,
+        progress: Arc<Progress>,
+        alive: Sender<()>,
+    ) -> Result<Self> {
         let (orders, given) = bounded(1);
         let (tell, answers) = bounded(1);
         std::thread::Builder::new()
@@ -51,7 +58,7 @@ impl Parts {
                 work(writer, &given, &tell);
             }))
             .map_err(|e| Error::new(&codes::SYNC_PANIC, "a writer could not start").cause(e))?;
-        Ok(Self { orders, answers, under_way: false, failed: None })
+        Ok(Self { orders, answers, progress, under_way: false, failed: None })
     }
 
     /// Sends a part, behind the one that is under way.
@@ -59,8 +66,8 @@ impl Parts {
     /// # Errors
     ///
     /// What an earlier part failed with: then this one is not sent. The failure of a worker, or a stop.
-    pub fn send(&mut self, blocks: Vec<RowBlock>, progress: &Progress) -> Result {
-        self.settle(progress)?;
+    pub fn send(&mut self, blocks: Vec<RowBlock>) -> Result {
+        self.settle()?;
         self.order(Order::Part(blocks))
     }
 
@@ -69,7 +76,7 @@ impl Parts {
     /// # Errors
     ///
     /// What it, or an earlier one, failed with. The failure of a worker, or a stop.
-    pub fn settle(&mut self, progress: &Progress) -> Result<ApplyStats> {
+    pub fn settle(&mut self) -> Result<ApplyStats> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
@@ -79,7 +86,7 @@ impl Parts {
                     self.under_way = false;
                     return answer.inspect_err(|e| self.failed = Some(e.clone()));
                 }
-                Err(RecvTimeoutError::Timeout) => progress.check_running()?,
+                Err(RecvTimeoutError::Timeout) => self.progress.check_running()?,
                 Err(RecvTimeoutError::Disconnected) => return Err(gone()),
             }
         }
@@ -91,10 +98,10 @@ impl Parts {
     /// # Errors
     ///
     /// As [`Parts::settle`], and as [`Writer::commit_part`].
-    pub fn commit(&mut self, mark: StreamMark, progress: &Progress) -> Result {
-        self.settle(progress)?;
+    pub fn commit(&mut self, mark: StreamMark) -> Result {
+        self.settle()?;
         self.order(Order::Commit(Box::new(mark)))?;
-        self.settle(progress).map(|_| ())
+        self.settle().map(|_| ())
     }
 
     /// Undoes what was sent.
@@ -102,10 +109,10 @@ impl Parts {
     /// # Errors
     ///
     /// As [`Parts::settle`], and as [`Writer::rollback`].
-    pub fn roll_back(&mut self, progress: &Progress) -> Result {
-        self.settle(progress)?;
+    pub fn roll_back(&mut self) -> Result {
+        self.settle()?;
         self.order(Order::RollBack)?;
-        self.settle(progress).map(|_| ())
+        self.settle().map(|_| ())
     }
 
     fn order(&mut self, order: Order) -> Result {
@@ -144,7 +151,6 @@ fn gone() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
 
     use super::super::progress::Low;
@@ -206,9 +212,9 @@ mod tests {
         }
     }
 
-    fn progress(stop: bool) -> Progress {
+    fn progress() -> Arc<Progress> {
         let low = Low { ordinal: 0, position: Position::default(), at: 0 };
-        Progress::new(low, usize::MAX, Arc::new(AtomicBool::new(stop)))
+        Arc::new(Progress::new(low, usize::MAX, Arc::new(AtomicBool::new(false))))
     }
 
     /// Parts with such a writer; what it was told, once its thread has ended.
@@ -216,7 +222,7 @@ mod tests {
         let (told, notes) = bounded(100);
         let (alive, ended) = bounded(0);
         let writer = Box::new(Notes { told, fails_at, parts: 0 });
-        (Parts::start(writer, alive).unwrap(), notes, ended)
+        (Parts::start(writer, progress(), alive).unwrap(), notes, ended)
     }
 
     fn mark() -> StreamMark {
@@ -238,11 +244,10 @@ mod tests {
     #[test]
     fn parts_come_in_order_and_the_commit_behind_them() {
         let (mut parts, notes, ended) = parts(0);
-        let running = progress(false);
-        parts.send(Vec::new(), &running).unwrap();
-        parts.send(Vec::new(), &running).unwrap();
-        assert_eq!(parts.settle(&running).unwrap().inserted, 1);
-        parts.commit(mark(), &running).unwrap();
+        parts.send(Vec::new()).unwrap();
+        parts.send(Vec::new()).unwrap();
+        assert_eq!(parts.settle().unwrap().inserted, 1);
+        parts.commit(mark()).unwrap();
         drop(parts);
         assert_eq!(all(&notes, &ended), ["part", "part", "commit"]);
     }
@@ -250,13 +255,12 @@ mod tests {
     #[test]
     fn nothing_is_sent_behind_a_part_that_failed() {
         let (mut parts, notes, ended) = parts(2);
-        let running = progress(false);
-        parts.send(Vec::new(), &running).unwrap();
-        parts.send(Vec::new(), &running).unwrap();
+        parts.send(Vec::new()).unwrap();
+        parts.send(Vec::new()).unwrap();
         let refused = |done: Result| assert_eq!(done.unwrap_err().code(), &codes::DB_EXECUTE);
-        refused(parts.send(Vec::new(), &running));
-        refused(parts.commit(mark(), &running));
-        refused(parts.roll_back(&running));
+        refused(parts.send(Vec::new()));
+        refused(parts.commit(mark()));
+        refused(parts.roll_back());
         drop(parts);
         assert_eq!(all(&notes, &ended), ["part"]);
     }
@@ -264,8 +268,7 @@ mod tests {
     #[test]
     fn what_is_open_at_the_end_is_taken_back() {
         let (mut parts, notes, ended) = parts(0);
-        let stopped = progress(true);
-        parts.send(Vec::new(), &stopped).unwrap();
+        parts.send(Vec::new()).unwrap();
         drop(parts);
         assert_eq!(all(&notes, &ended), ["part", "rollback"]);
     }

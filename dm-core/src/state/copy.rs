@@ -188,7 +188,8 @@ impl StateStore {
     ) -> Result<u32> {
         self.db.write(|tx| {
             let lane = lane_id(tx, lane)?;
-            restart(tx, lane, table, &position.to_text(), contained_upto)
+            let upto = contained_upto.map(Position::to_text);
+            restart(tx, lane, table, &position.to_text(), upto.as_deref())
         })
     }
 
@@ -208,11 +209,13 @@ impl StateStore {
     ) -> Result<Vec<u32>> {
         self.db.write(|tx| {
             let lane = copy_id(tx, lane)?;
-            let place = position.to_text();
+            let (from, upto) = (position.to_text(), contained_upto.map(Position::to_text));
             let again = |table: &TableCopy| {
-                let generation = match is_in_copy(tx, lane, &table.info.name)? {
-                    true => restart(tx, lane, table, &place, contained_upto)?,
-                    false => add(tx, lane, table, &place, contained_upto)?,
+                let generation = if is_in_copy(tx, lane, &table.info.name)? {
+                    restart(tx, lane, table, &from, upto.as_deref())?
+                } else {
+                    insert_table(tx, lane, next_place(tx, lane)?, table, &from, upto.as_deref())?;
+                    1
                 };
                 if table.info.schema.columns.is_empty() {
                     let (id, _) = table_id(tx, lane, &table.info.name, "generation")?;
@@ -313,8 +316,8 @@ fn restart(
     tx: &Transaction<'_>,
     lane: i64,
     table: &TableCopy,
-    position: &str,
-    contained_upto: Option<&Position>,
+    from: &str,
+    upto: Option<&str>,
 ) -> Inner<u32> {
     let (id, _) = table_id(tx, lane, &table.info.name, "generation")?;
     tx.execute("DELETE FROM chunk WHERE copy_table = ?1", [id])?;
@@ -329,8 +332,8 @@ fn restart(
             to_json(&*table.info.schema)?,
             int(table.rows),
             int(table.bytes),
-            position,
-            contained_upto.map(Position::to_text),
+            from,
+            upto,
         ),
         |row| row.get(0),
     )?;
@@ -339,21 +342,14 @@ fn restart(
     Ok(generation)
 }
 
-fn add(
-    tx: &Transaction<'_>,
-    lane: i64,
-    table: &TableCopy,
-    position: &str,
-    contained_upto: Option<&Position>,
-) -> Inner<u32> {
-    let ord: i64 = tx.query_row(
+/// The place behind all tables of a copy.
+fn next_place(tx: &Transaction<'_>, lane: i64) -> Inner<u64> {
+    let next: i64 = tx.query_row(
         "SELECT coalesce(max(ord), -1) + 1 FROM copy_table WHERE lane = ?1",
         [lane],
         |row| row.get(0),
     )?;
-    let upto = contained_upto.map(Position::to_text);
-    insert_table(tx, lane, uint(ord), table, position, upto.as_deref())?;
-    Ok(1)
+    Ok(uint(next))
 }
 
 fn insert_table(

@@ -105,8 +105,7 @@ impl Stream<'_> {
             blocks: blocks.len(),
             at: at.map(|(start, end)| (start.clone(), end.clone())),
         };
-        let progress = std::sync::Arc::clone(&self.progress);
-        self.parts()?.send(blocks, &progress)?;
+        self.parts()?.send(blocks)?;
         match self.ctx.split.limit() {
             Some(_) => self.commit_begun(),
             None => Ok(()),
@@ -121,8 +120,7 @@ impl Stream<'_> {
 
     fn settle_sent(&mut self, sent: &Sent) -> Result {
         let Some(parts) = self.large.as_mut() else { return Ok(()) };
-        let (stages, progress) = (&self.ctx.stats.stages, &self.progress);
-        let settled = stages.time(Spent::WaitingForRoom, || parts.settle(progress));
+        let settled = self.ctx.stats.stages.time(Spent::WaitingForRoom, || parts.settle());
         let stats = settled.map_err(|error| {
             if sent.is_refused(&error) {
                 self.ctx.split.refused(sent.open);
@@ -158,8 +156,7 @@ impl Stream<'_> {
     }
 
     fn commit_parts(&mut self, mark: StreamMark) -> Result {
-        let progress = std::sync::Arc::clone(&self.progress);
-        self.parts()?.commit(mark, &progress)
+        self.parts()?.commit(mark)
     }
 
     /// The mark of the writer of large transactions.
@@ -182,7 +179,8 @@ impl Stream<'_> {
             let worker = self.ctx.settings.workers.max(1) as u32;
             let slot = super::slot(self.ctx, self.epoch, worker);
             let writer = self.ctx.sink.writer(&slot, &self.ctx.stop)?;
-            self.large = Some(Parts::start(writer, self.alive.clone())?);
+            let progress = std::sync::Arc::clone(&self.progress);
+            self.large = Some(Parts::start(writer, progress, self.alive.clone())?);
         }
         self.large.as_mut().ok_or_else(|| Error::new(&codes::STOPPED, "the stream has been closed"))
     }
@@ -190,7 +188,7 @@ impl Stream<'_> {
     /// Undoes what has been sent of the open transaction.
     pub(super) fn take_back_parts(&mut self) -> Result {
         match self.large.as_mut() {
-            Some(parts) if self.group.large => parts.roll_back(&self.progress),
+            Some(parts) if self.group.large => parts.roll_back(),
             _ => Ok(()),
         }
     }
