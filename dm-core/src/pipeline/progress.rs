@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use super::stages::{Spent, Stages};
 use crate::error::{Error, Result, codes};
 use crate::event::OrdinalSet;
-use crate::position::Position;
+use crate::position::{BinlogPos, GtidSet, Position};
 
 /// Everything up to a place is in the target.
 #[derive(Clone, Debug, PartialEq)]
@@ -179,6 +179,25 @@ impl Progress {
         let low = inner.low.ordinal;
         inner.done.forget_upto(low);
         self.low.store(low, Ordering::Release);
+    }
+
+    /// Positions at this place and behind it contain this set.
+    ///
+    /// # Errors
+    ///
+    /// When the set is of another flavor.
+    pub fn has_executed(&self, place: &BinlogPos, set: &GtidSet) -> Result {
+        let mut inner = self.lock();
+        let Inner { low, pending, .. } = &mut *inner;
+        let ends = pending.iter_mut().map(|p| &mut p.end);
+        for position in ends.chain([&mut low.position]) {
+            if let Position { binlog: Some(pos), gtid: Some(executed) } = position
+                && *pos >= *place
+            {
+                executed.union(set)?;
+            }
+        }
+        Ok(())
     }
 
     /// The low-water ordinal, without waiting.

@@ -79,6 +79,11 @@ impl Goal {
 
 /// True when the stream has read everything in `target`. Asked at the end of every group.
 fn has_passed(stream: &Stream<'_>, target: &Position) -> bool {
+    if stream.ends.is_by_file()
+        && let (Some(have), Some(want)) = (&stream.seen, &target.binlog)
+    {
+        return have >= want;
+    }
     contains(stream.seen.as_ref(), stream.executed.as_ref(), target)
 }
 

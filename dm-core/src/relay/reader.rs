@@ -191,7 +191,7 @@ impl Source for RelaySource {
         let server = place.sub.server.clone();
         let mut stream = Follower::open(shared, place, self.wanted.clone())?;
         let queued = QueuedStream::spawn(&source, move |out| stream.step(out).map(|()| true))?;
-        Ok(Box::new(queued.of(server)))
+        Ok(Box::new(queued.of(server, !self.config.use_gtid)))
     }
 }
 

@@ -256,6 +256,12 @@ pub trait EventStream: Send {
     fn server(&self) -> Option<&str> {
         None
     }
+
+    /// True when it was opened by file and offset: who has read it up to a place has everything that
+    /// this server wrote in front of that place, whatever GTIDs it counted.
+    fn is_by_file(&self) -> bool {
+        false
+    }
 }
 
 /// One event of the stream, already freed from compression and packaging.

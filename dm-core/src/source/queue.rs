@@ -151,6 +151,7 @@ pub(crate) struct QueuedStream {
     ended: bool,
     spent: bool,
     server: Option<String>,
+    by_file: bool,
 }
 
 impl QueuedStream {
@@ -171,12 +172,19 @@ impl QueuedStream {
             .map_err(|e| {
                 Error::new(&codes::SYNC_PANIC, "the thread of a stream could not start").cause(e)
             })?;
-        Ok(Self { taken: VecDeque::new(), shared, ended: false, spent: false, server: None })
+        Ok(Self {
+            taken: VecDeque::new(),
+            shared,
+            ended: false,
+            spent: false,
+            server: None,
+            by_file: false,
+        })
     }
 
-    /// The same, of this server.
-    pub(crate) fn of(mut self, server: String) -> Self {
-        self.server = Some(server);
+    /// The same, of this server, by file and offset or by GTID.
+    pub(crate) fn of(mut self, server: String, by_file: bool) -> Self {
+        (self.server, self.by_file) = (Some(server), by_file);
         self
     }
 }
@@ -238,6 +246,10 @@ fn cost(event: &SourceEvent) -> usize {
 impl EventStream for QueuedStream {
     fn server(&self) -> Option<&str> {
         self.server.as_deref()
+    }
+
+    fn is_by_file(&self) -> bool {
+        self.by_file
     }
 
     fn waiting(&self) -> usize {

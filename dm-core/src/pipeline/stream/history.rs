@@ -36,6 +36,11 @@ impl History {
         server.clone_into(&mut self.server);
     }
 
+    /// True when it is this server's.
+    pub fn is_of(&self, server: &str) -> bool {
+        self.server == server
+    }
+
     /// What the run before read last.
     pub fn before(&self) -> Option<&LastGroup> {
         self.before.as_ref()

@@ -12,6 +12,7 @@
 mod behind;
 mod beside;
 mod elsewhere;
+mod ends;
 mod execute;
 mod group;
 mod history;
@@ -40,6 +41,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
+use self::ends::Ends;
 use self::group::Group;
 use self::history::History;
 pub(crate) use self::recover::begin_lane;
@@ -243,6 +245,7 @@ pub(super) struct Stream<'c> {
     pub executed: Option<GtidSet>,
     /// End of the last event of any kind.
     pub seen: Option<BinlogPos>,
+    pub ends: Ends,
     /// When the last group that was read was written.
     pub read_at: u32,
     pub group: Group,
@@ -310,6 +313,7 @@ impl<'c> Stream<'c> {
             ordinal: start.low.ordinal,
             executed: start.low.position.gtid.clone(),
             seen: start.low.position.binlog.clone(),
+            ends: Ends::default(),
             read_at: start.low.at,
             group: Group::default(),
             history: History::new(&ctx.info.server, start.last_group),
@@ -344,6 +348,7 @@ impl<'c> Stream<'c> {
         if let Some(server) = stream.server() {
             self.history.set_server(server);
         }
+        self.ends = Ends::new(stream.is_by_file());
         loop {
             if self.progress.is_over()
                 && let Some(failure) = self.progress.failure()
@@ -365,7 +370,11 @@ impl<'c> Stream<'c> {
             if looks && self.saved.elapsed() >= self.ctx.settings.checkpoint_interval {
                 self.save()?;
             }
-            if self.group.is_open() || !goal.may_be_reached(self) {
+            let near = !self.group.is_open() && goal.may_be_reached(self);
+            if looks || near {
+                self.look_at_end()?;
+            }
+            if !near {
                 continue;
             }
             // Everything read must be in before the goal counts as reached.

@@ -290,6 +290,6 @@ impl Source for MySqlSource {
             dump.shrink();
             held.map_or(Ok(()), out).map(|()| true)
         })?;
-        Ok(Box::new(stream.of(server)))
+        Ok(Box::new(stream.of(server, !start.is_gtid())))
     }
 }

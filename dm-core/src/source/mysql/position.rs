@@ -1,5 +1,7 @@
 //! Where a server's binlog stands.
 
+use std::time::{Duration, Instant};
+
 use crate::error::{Error, Result, codes};
 use crate::mysql::{Connection, ServerKind, cell, is_access_denied, named_cell};
 use crate::position::{BinlogPos, Flavor, GtidSet, Position};
@@ -15,6 +17,49 @@ pub(super) fn end(conn: &mut Connection) -> Result<Position> {
     let set = named_cell(row, "Executed_Gtid_Set").unwrap_or_default();
     let pos = binlog_pos(&file, &offset)?;
     at(conn, pos, &set)
+}
+
+/// The end of the binlog with a set that has everything that any session could see when this was
+/// called. MySQL shows a transaction's rows before it counts it as executed: what is owned by a
+/// session now is waited for, for a moment, and taken in when it takes longer.
+pub(super) fn end_of_visible(conn: &mut Connection) -> Result<Position> {
+    const PATIENCE: Duration = Duration::from_secs(3);
+    let until = Instant::now() + PATIENCE;
+    let mut owned = owned(conn)?;
+    loop {
+        let mut end = end(conn)?;
+        let Some(executed) = &mut end.gtid else { return Ok(end) };
+        owned = owned.minus(executed)?;
+        if owned.is_empty() || Instant::now() >= until {
+            executed.union(&owned)?;
+            return Ok(end);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        // Of those that are not owned any more, the next answer has what was committed.
+        let gone = owned.minus(&self::owned(conn)?)?;
+        owned = owned.minus(&gone)?;
+    }
+}
+
+/// The transactions that sessions are about to commit. MariaDB counts by what is in its binlog.
+fn owned(conn: &mut Connection) -> Result<GtidSet> {
+    let flavor = conn.version().flavor();
+    let text = match flavor {
+        Flavor::MySql => conn.global("gtid_owned")?.unwrap_or_default(),
+        Flavor::MariaDb => String::new(),
+    };
+    Ok(GtidSet::parse(flavor, &without_owners(&text))?)
+}
+
+/// `uuid:7#12:9#14#15`: each number is followed by the threads that own it.
+fn without_owners(text: &str) -> String {
+    let mut owner = false;
+    text.chars()
+        .filter(|c| {
+            owner = *c == '#' || owner && c.is_ascii_digit();
+            !owner
+        })
+        .collect()
 }
 
 /// True when the server writes no binlog, or does not tell this user about it.
@@ -146,4 +191,18 @@ pub(super) fn log_status(conn: &mut Connection) -> Result<Option<Position>> {
     let (Some(file), Some(offset)) = (field("binary_log_file"), offset) else { return Ok(None) };
     let pos = binlog_pos(file, &offset.to_string())?;
     at(conn, pos, field("gtid_executed").unwrap_or_default()).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owners_are_left_out() {
+        let uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+        let text = format!("{uuid}:7#12:9#14#15,\n{uuid}:tag:1#3");
+        assert_eq!(without_owners(&text), format!("{uuid}:7:9,\n{uuid}:tag:1"));
+        assert!(GtidSet::parse(Flavor::MySql, &without_owners(&text)).is_ok());
+        assert!(GtidSet::parse(Flavor::MySql, &without_owners("")).unwrap().is_empty());
+    }
 }

@@ -18,7 +18,8 @@
 //! 6. The end of the binlog, and then waiting longer than any commit may hang in between.
 //!
 //! 4 to 6 are taken before the connections, so rows may hold more than the position says; the end
-//! of the binlog is asked afterwards for `contained_upto`.
+//! of the binlog is asked afterwards for `contained_upto`, with what is visible and does not count
+//! as executed yet.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -236,7 +237,7 @@ impl<'a> Opening<'a> {
             self.start_all()?;
             let last = match position::log_status(&mut self.control)? {
                 Some(last) => last,
-                None => self.end()?,
+                None => self.upto()?,
             };
             // Both wait for commits, so equal ends mean that nothing came between: then rows without
             // a key can be followed, too.
@@ -258,7 +259,7 @@ impl<'a> Opening<'a> {
         }
         let executed: GtidSet = position::executed(&mut self.control)?;
         self.start_all()?;
-        let upto = Some(self.end()?);
+        let upto = Some(self.upto()?);
         Ok(Tied { position: Position::of_gtid(executed), upto, means: "gtid_executed" })
     }
 
@@ -273,7 +274,7 @@ impl<'a> Opening<'a> {
             std::thread::sleep(Duration::from_millis(50));
         }
         self.start_all()?;
-        let upto = Some(self.end()?);
+        let upto = Some(self.upto()?);
         Ok(Tied { position, upto, means: "none (waited for commits)" })
     }
 
@@ -294,7 +295,18 @@ impl<'a> Opening<'a> {
 
     /// The end of the binlog.
     fn end(&mut self) -> Result<Position> {
-        match position::end(&mut self.control) {
+        let end = position::end(&mut self.control);
+        self.if_needed(end)
+    }
+
+    /// What no row of the views lies behind, asked when all of them are open.
+    fn upto(&mut self) -> Result<Position> {
+        let end = position::end_of_visible(&mut self.control);
+        self.if_needed(end)
+    }
+
+    fn if_needed(&self, position: Result<Position>) -> Result<Position> {
+        match position {
             Err(e) if !self.options.position_needed && position::is_untold(&e) => {
                 Ok(Position::default())
             }
