@@ -127,9 +127,9 @@ fn under_load<'w>(
             let (stop, statements, xa, other) = (&stop, &statements, &xa, db.clone());
             let kept = |statement: &str| survives_kills(source.flavor, statement);
             scope.spawn(move || change_tables(address, &db, seed, kept, stop, statements));
-            let replicated = source.is_replicated();
+            let (replicated, gate) = (source.is_replicated(), &source.gate);
             scope.spawn(move || {
-                prepare_and_decide(address, (&other, replicated), seed, stop, xa);
+                prepare_and_decide(address, (&other, replicated), gate, seed, (stop, xa));
             });
         }
         // The threads end also when a fault finds something and panics.
@@ -272,6 +272,11 @@ impl<'w> Keeper<'w> {
         assert!(ended.is_some() && took <= STOP_LIMIT, "a stop took {:.1} s", took.as_secs_f64());
     }
 
+    fn kill_server(&self, side: Side) {
+        let place = self.place(side);
+        place.gate.kill(place.server());
+    }
+
     fn place(&self, side: Side) -> &'w Place {
         match side {
             Side::Target => &self.world.target,
@@ -296,12 +301,12 @@ impl<'w> Keeper<'w> {
                 self.process.signal("CONT");
             }
             Fault::Kill(side) => {
-                self.place(side).server().kill();
+                self.kill_server(side);
                 self.place(side).server().restart();
             }
             Fault::KillBoth(side) => {
                 self.process.kill();
-                self.place(side).server().kill();
+                self.kill_server(side);
                 self.place(side).server().restart();
                 self.start();
             }

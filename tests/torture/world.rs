@@ -6,7 +6,7 @@ use crate::replication::wait_for_writers;
 use crate::support::proxy::Proxy;
 use crate::support::replica::{begin_replication, catches_up, end_replication};
 use crate::support::server::{Address, Flavor, Server};
-use crate::xa::settle;
+use crate::xa::{Gate, settle};
 
 /// Which servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +70,8 @@ pub struct Place {
     /// Where the load writes: nothing is broken on this way, it only ends at another server after a
     /// failover.
     pub load: Address,
+    /// What a kill of it waits for.
+    pub gate: Gate,
 }
 
 impl Place {
@@ -84,7 +86,8 @@ impl Place {
         let (proxy, front) = (Proxy::start(&host, port), Proxy::start(&host, port));
         let address = Address { port: proxy.port, ..servers[0].address.clone() };
         let load = Address { port: front.port, ..address.clone() };
-        Some(Self { flavor, servers, now: AtomicUsize::new(0), proxy, address, front, load })
+        let (now, gate) = (AtomicUsize::new(0), Gate::default());
+        Some(Self { flavor, servers, now, proxy, address, front, load, gate })
     }
 
     /// True when it has a replica.
@@ -137,7 +140,7 @@ impl Place {
             return false;
         }
         end_replication(replica);
-        old.kill();
+        self.gate.kill(old);
         self.put_in_charge(next);
         self.front.refuse(false);
         old.restart();
@@ -179,6 +182,12 @@ impl World {
             .collect::<Option<Vec<_>>>()?;
         let target = Place::start(&format!("tt-{}", layout.word()), layout.target(), false)?;
         Some(Self { layout, sources, target })
+    }
+
+    /// Ends all servers, and removes what they have.
+    pub fn wipe(self) {
+        let places = self.sources.iter().chain([&self.target]);
+        places.flat_map(|place| &place.servers).for_each(Server::wipe);
     }
 
     /// True when each source has a replica.

@@ -2,14 +2,43 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mysql::prelude::Queryable;
 
 use crate::support::random::Random;
-use crate::support::server::Address;
+use crate::support::server::{Address, Server};
 use crate::support::wait;
 use crate::support::workload::connect;
+
+/// Keeps the moment of a server's death away from prepared transactions that are just being made or
+/// decided. A MariaDB that is killed there may have the decision in its binlog and not in its tables:
+/// it is prepared again after the restart, is decided again, and stands in the binlog twice. What is
+/// merely prepared is not kept away.
+#[derive(Debug, Default)]
+pub struct Gate(Mutex<()>);
+
+impl Gate {
+    /// Held while a prepared transaction is made or decided, or a server dies.
+    fn pass(&self) -> MutexGuard<'_, ()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Kills a server, a MariaDB as the gate demands.
+    pub fn kill(&self, server: &Server) {
+        let _shut = (!server.flavor.is_mysql()).then(|| {
+            let shut = self.pass();
+            // What is decided is not on disk before a second has passed: it counts on the binlog for
+            // that, and does not look there for prepared transactions.
+            if let Ok(mut conn) = server.try_conn() {
+                let _ = conn.query_drop("FLUSH NO_WRITE_TO_BINLOG ENGINE LOGS");
+            }
+            shut
+        });
+        server.kill();
+    }
+}
 
 /// How many are left prepared at a time.
 const OPEN: usize = 6;
@@ -20,9 +49,9 @@ const OPEN: usize = 6;
 pub fn prepare_and_decide(
     source: &Address,
     (db, replicated): (&str, bool),
+    gate: &Gate,
     seed: u64,
-    stop: &AtomicBool,
-    done: &AtomicU64,
+    (stop, done): (&AtomicBool, &AtomicU64),
 ) {
     let mut random = Random::new(seed ^ 0xA5);
     let mut open: VecDeque<String> = VecDeque::new();
@@ -31,12 +60,12 @@ pub fn prepare_and_decide(
             return;
         }
         let xid = format!("x{seed}-{serial}");
-        if let Some(xid) = prepare(source, (db, replicated), &mut random, &xid) {
+        if let Some(xid) = prepare(source, (db, replicated), gate, &mut random, &xid) {
             open.push_back(xid);
         }
         while open.len() > OPEN || (!open.is_empty() && random.one_in(2)) {
             let Some(xid) = open.pop_front() else { break };
-            if decide(source, &xid, !random.one_in(3)) {
+            if decide(source, gate, &xid, !random.one_in(3)) {
                 done.fetch_add(1, Ordering::SeqCst);
             }
         }
@@ -48,6 +77,7 @@ pub fn prepare_and_decide(
 fn prepare(
     source: &Address,
     (db, replicated): (&str, bool),
+    gate: &Gate,
     random: &mut Random,
     xid: &str,
 ) -> Option<String> {
@@ -67,11 +97,13 @@ fn prepare(
     for statement in &list {
         conn.query_drop(statement).ok()?;
     }
+    let open = gate.pass();
     if one_phase {
         let _ = conn.query_drop(format!("XA COMMIT '{xid}' ONE PHASE"));
         return None;
     }
     conn.query_drop(format!("XA PREPARE '{xid}'")).ok()?;
+    drop(open);
     let id = conn.connection_id();
     drop(conn);
     wait_for_end(source, id);
@@ -98,9 +130,10 @@ fn wait_for_end(source: &Address, id: u32) {
 }
 
 /// Commits or rolls back; false when it could not be reached (it is then decided at the end).
-fn decide(source: &Address, xid: &str, commit: bool) -> bool {
+fn decide(source: &Address, gate: &Gate, xid: &str, commit: bool) -> bool {
     let word = if commit { "COMMIT" } else { "ROLLBACK" };
     let Some(mut conn) = connect(source, "mysql") else { return false };
+    let _open = gate.pass();
     conn.query_drop(format!("XA {word} '{xid}'")).is_ok()
 }
 
