@@ -59,13 +59,14 @@ impl Plan {
         // Files and offsets mean nothing on a replica.
         let gtid = random.one_in(2) || world.has_replicas();
         let consistency = *random.pick(&["auto", "none", "flush", "lock"]);
+        // Small batches go to the target several at a time.
+        let batch = if random.one_in(3) { 1 + random.below(4) } else { 1 + random.below(300) };
         let more = format!(
             "mydumpers:\n  any: {{rows: {}, threads: {}, extra-args: \"--consistency {consistency}\"}}\n\
-             syncers:\n  any: {{worker-count: {}, batch: {}, queue-size: {}}}\n",
+             syncers:\n  any: {{worker-count: {}, batch: {batch}, queue-size: {}}}\n",
             100 + random.below(2_000),
             1 + random.below(4),
             1 + random.below(12),
-            1 + random.below(300),
             16 + random.below(1_000),
         );
         Self { gtid, more }

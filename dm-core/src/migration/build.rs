@@ -167,6 +167,7 @@ pub(super) fn settings(plan: &TaskPlan, source: &SourcePlan, sink: &Guarantees) 
     // What is printed is no table that could get a row twice.
     let printed = matches!(plan.target, TargetPlan::Script(ScriptTarget::Stdout));
     let may_repeat = source.sync.allow_at_least_once || printed;
+    let limit = BatchLimit { rows: source.sync.batch, bytes: BATCH_BYTES };
     Settings {
         copy: CopySettings {
             threads: source.dump.threads,
@@ -183,10 +184,8 @@ pub(super) fn settings(plan: &TaskPlan, source: &SourcePlan, sink: &Guarantees) 
                 CommitOrder::Key if sink.one_writer => 1,
                 CommitOrder::Key => source.sync.workers,
             },
-            limit: BatchLimit { rows: source.sync.batch, bytes: BATCH_BYTES },
-            // A worker that runs ahead of the slowest names in its mark all that it has done since:
-            // some batches in store keep it busy, more only make the marks longer.
-            queue: source.sync.queue_size.min(source.sync.batch.saturating_mul(8)).max(1),
+            limit,
+            queue: source.sync.queue_size.min(limit.store()).max(1),
             max_bytes: share,
             large_bytes: LARGE_BYTES.min(share / 2),
             checkpoint_interval: source.sync.checkpoint_interval.min(CHECKPOINT_INTERVAL),

@@ -25,9 +25,9 @@ use crate::state::StateStore;
 /// How often it is looked whether a stop was asked for.
 const LOOK: Duration = Duration::from_millis(100);
 /// After so long the connections of a copy are killed at the target.
-const KILL_AFTER: Duration = Duration::from_secs(4);
+const KILL_AFTER: Duration = Duration::from_secs(3);
 /// After so long what still runs is left behind.
-const LEAVE_AFTER: Duration = Duration::from_millis(8_500);
+const LEAVE_AFTER: Duration = Duration::from_secs(7);
 
 /// Runs a migration on a thread that may be left behind when it is asked to stop.
 pub(super) fn bounded_run(

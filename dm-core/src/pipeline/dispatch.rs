@@ -26,6 +26,7 @@ use super::progress::Progress;
 use super::spread::Spread;
 use super::stages::Spent;
 use super::stats::StreamStats;
+use super::worker::TOGETHER;
 use crate::error::{Error, Result, codes};
 use crate::event::Txn;
 use crate::meter::Sampler;
@@ -93,7 +94,7 @@ impl Dispatcher {
     ) -> Self {
         Self {
             stats,
-            spread: Spread::new(queues.len(), batch),
+            spread: Spread::new(queues.len(), batch.max(TOGETHER)),
             queues,
             progress,
             keys: KeyMap::default(),

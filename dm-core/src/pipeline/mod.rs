@@ -1,6 +1,7 @@
 //! The loops: full copy, stream, and what they share.
 
 mod busy;
+mod climb;
 mod copy;
 mod copy_cut;
 mod copy_make;

@@ -1,7 +1,7 @@
 //! Which worker a transaction goes to that depends on nothing under way.
 //!
 //! The order of changes is kept by whoever depends on whom (`dispatch`); this is about speed alone.
-//! Four rules:
+//! Five rules:
 //!
 //! - The present worker gets transactions until a batch of them waits for it, then the next one
 //!   does. At a low load that is one worker, whose target transaction takes in what came while
@@ -10,6 +10,9 @@
 //! - Where transactions have to wait for several workers (a few rows are changed again and again),
 //!   fewer workers are used: each such wait cuts a batch short and costs a commit.
 //! - More are tried again after a while, and after a longer one each time it did not help.
+//! - No more are used than the target gets more done with (`climb`).
+
+use super::climb::Climb;
 
 /// Transactions after which the number of workers is looked at.
 const WINDOW: u32 = 256;
@@ -26,6 +29,7 @@ pub(super) struct Spread {
     /// Workers that get transactions without dependencies.
     active: usize,
     current: usize,
+    climb: Climb,
     batch: usize,
     placed: u32,
     crossing: u32,
@@ -43,6 +47,7 @@ impl Spread {
             workers,
             active: workers,
             current: 0,
+            climb: Climb::new(workers),
             batch: batch.max(1),
             placed: 0,
             crossing: 0,
@@ -58,13 +63,16 @@ impl Spread {
         waiting: impl Fn(usize) -> usize,
         slow: impl Fn(usize) -> bool,
     ) -> usize {
-        if waiting(self.current) >= self.batch || (self.active > 1 && slow(self.current)) {
-            let next = |i: usize| (self.current + i) % self.active;
-            self.current = (1..=self.active)
-                .map(next)
-                .min_by_key(|&i| (slow(i), waiting(i)))
-                .unwrap_or_default();
+        let workers = self.active.min(self.climb.workers());
+        let enough = |i: usize| waiting(i) >= self.batch;
+        let mut full = enough(self.current);
+        if full || self.current >= workers || (workers > 1 && slow(self.current)) {
+            let next = |i: usize| (self.current + i) % workers;
+            self.current =
+                (1..=workers).map(next).min_by_key(|&i| (slow(i), waiting(i))).unwrap_or_default();
+            full = enough(self.current);
         }
+        self.climb.placed(full);
         self.current
     }
 

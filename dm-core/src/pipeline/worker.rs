@@ -5,6 +5,8 @@
 //! the worker opens a new connection, which waits until the old one can write no more, and reads
 //! its own mark: the batch is in, or it is sent again. A restart does the same with all marks.
 
+mod together;
+
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -13,6 +15,7 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 
+pub(crate) use self::together::TOGETHER;
 use super::busy::Busy;
 use super::dispatch::Job;
 use super::progress::Progress;
@@ -36,6 +39,14 @@ pub(crate) struct BatchLimit {
     pub rows: usize,
     /// Bytes.
     pub bytes: usize,
+}
+
+impl BatchLimit {
+    /// How many transactions a worker has in store. One that runs ahead of the slowest names in its
+    /// mark all that it has done since: some batches keep it busy, more only make the marks longer.
+    pub fn store(self) -> usize {
+        self.rows.saturating_mul(8).max(4 * TOGETHER)
+    }
 }
 
 /// What a worker works with.
@@ -92,16 +103,16 @@ impl Worker {
                 })?;
             }
             self.taken(&first);
-            let mut batch = vec![first.txn];
-            next = self.gather(&mut batch);
+            let batches;
+            (batches, next) = self.gather_all(first.txn);
             self.busy.begin();
             self.stats
                 .stages
-                .time(Spent::Writing, || self.apply_split(&mut writer, &mut applied, &batch))
-                .map_err(|e| located(e, &batch))?;
+                .time(Spent::Writing, || self.apply_all(&mut writer, &mut applied, &batches))?;
             self.busy.end();
-            self.length.fetch_sub(batch.len(), Ordering::Relaxed);
-            self.progress.done(batch.iter().map(|t| t.ordinal));
+            let txns = || batches.iter().flatten();
+            self.length.fetch_sub(txns().count(), Ordering::Relaxed);
+            self.progress.done(txns().map(|t| t.ordinal));
         }
         Ok(())
     }
@@ -216,19 +227,44 @@ impl Worker {
         }
     }
 
+    /// A new connection, and what the mark says that it finds.
+    fn asked(&self, writer: &mut Option<Box<dyn Writer>>) -> Result<OrdinalSet> {
+        let mut attempt = 0;
+        loop {
+            let asked = self.fresh(writer).and_then(|fresh| fresh.applied());
+            match asked {
+                Err(error)
+                    if error.is_transient() && attempt < ATTEMPTS && !self.progress.is_over() =>
+                {
+                    attempt += 1;
+                    *writer = None;
+                    self.pause(attempt);
+                }
+                asked => return asked,
+            }
+        }
+    }
+
     fn open(&self, writer: &mut Option<Box<dyn Writer>>, last: u64, attempt: u32) -> Result<Found> {
+        let fresh = self.fresh(writer)?;
+        // The first connection of a run has no predecessor whose outcome is open.
+        if attempt > 0 && self.sink.guarantees().exactly_once && fresh.applied()?.contains(last) {
+            return Ok(Found::Applied);
+        }
+        Ok(Found::Ready)
+    }
+
+    fn fresh<'w>(
+        &self,
+        writer: &'w mut Option<Box<dyn Writer>>,
+    ) -> Result<&'w mut Box<dyn Writer>> {
         let fresh = self.sink.writer(&self.slot, self.progress.over())?;
         // The next run may have asked the marks while this connection was made: it then counts
         // on this worker writing no more. Behind the fence the order of the two is certain.
         if self.progress.is_over() {
             return Err(Error::new(&codes::STOPPED, "the run of this worker is over"));
         }
-        let fresh = writer.insert(fresh);
-        // The first connection of a run has no predecessor whose outcome is open.
-        if attempt > 0 && self.sink.guarantees().exactly_once && fresh.applied()?.contains(last) {
-            return Ok(Found::Applied);
-        }
-        Ok(Found::Ready)
+        Ok(writer.insert(fresh))
     }
 
     fn pause(&self, attempt: u32) {
@@ -251,7 +287,7 @@ fn is_undone(error: &Error) -> bool {
 }
 
 /// What a worker has committed beyond the low-water mark.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Applied {
     ordinals: OrdinalSet,
     named: VecDeque<(u64, Option<Gtid>)>,

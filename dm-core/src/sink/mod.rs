@@ -485,6 +485,17 @@ pub trait Writer: Send {
     /// Nothing of the batch is in the target, or (transient errors) the outcome is unknown.
     fn apply(&mut self, batch: &Batch, mark: &StreamMark) -> Result<ApplyStats>;
 
+    /// Applies batches one after the other, each with its mark in a target transaction of its own. A sink
+    /// that is far away sends them together.
+    ///
+    /// # Errors
+    ///
+    /// That of the first batch that could not be applied. Those in front of it may be in the target
+    /// (their marks tell), those behind it are not.
+    fn apply_each(&mut self, batches: &[(Batch, StreamMark)]) -> Result<Vec<ApplyStats>> {
+        batches.iter().map(|(batch, mark)| self.apply(batch, mark)).collect()
+    }
+
     /// Applies a part of a transaction that is too large to be held; the target transaction stays
     /// open until [`Writer::commit_part`].
     ///

@@ -15,6 +15,7 @@ pub(super) const ALL: &[Named] = &[
     ("a chunk that fails leaves neither rows nor mark", failed_chunk),
     ("stream marks of all workers tell what is applied", stream_marks),
     ("a batch that fails leaves no mark", failed_batch),
+    ("batches that go together are applied up to the one that fails", together),
     ("a writer tells what its slot has applied", applied),
     ("marks of parts come with their commit", part_marks),
     ("old marks are forgotten, others stay", forgotten),
@@ -124,6 +125,31 @@ fn failed_batch(b: &Bench) -> Check {
         let told = b.sink().recover(TASK, &b.lane, &running())?;
         ensure!(told.applied.contains(1), "the mark before the failed batch is lost");
         ensure!(!told.applied.contains(2), "a failed batch has a mark");
+    }
+    Ok(())
+}
+
+fn together(b: &Bench) -> Check {
+    let mut writer = b.writer()?;
+    let batch = |ordinal: u64, id: i64, v: &str| {
+        let block = b.exact(vec![insert(keyed(id, "-", v))]);
+        let applied: Vec<u64> = (1..=ordinal).collect();
+        let batch = build::batch(&b.lane, vec![build::txn(ordinal, vec![block])]);
+        (batch, mark(&b.lane, 1, 0, 0, &applied))
+    };
+    writer.apply_each(&[batch(1, 1, "x")])?;
+    let stats = writer.apply_each(&[batch(2, 2, "x"), batch(3, 3, "x")])?;
+    ensure_eq!(stats.len(), 2, "batches that were told of");
+    ensure!(stats.iter().all(|s| s.inserted == 1), "what they did: {stats:?}");
+    let third_fails = [batch(4, 4, "x"), batch(5, 5, "x"), batch(6, 1, "y"), batch(7, 7, "x")];
+    ensure!(writer.apply_each(&third_fails).is_err(), "a duplicate key was taken");
+    drop(writer);
+    b.expect(&b.keyed, &["1|-|x", "2|-|x", "3|-|x", "4|-|x", "5|-|x"])?;
+    if b.sink().guarantees().exactly_once {
+        let mut next = b.writer()?;
+        let set = next.applied()?;
+        ensure!(set.contains(5) && set.len() == 5, "the slot tells {set:?}");
+        next.apply_each(&[batch(6, 6, "x"), batch(7, 7, "x")])?;
     }
     Ok(())
 }

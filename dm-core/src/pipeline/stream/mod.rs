@@ -79,7 +79,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// Events after which it is looked whether a checkpoint is due.
 const LOOK_EVERY: u32 = 32;
 /// How long a stop waits for what was handed out.
-const STOP_PATIENCE: Duration = Duration::from_secs(4);
+const STOP_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How the stream works.
 #[derive(Clone, Debug)]

@@ -109,23 +109,49 @@ impl MysqlWriter {
 
     fn send(&mut self, packet: &mut Packet<'_>, stats: &mut ApplyStats) -> Result {
         let sent = std::mem::take(packet);
-        match self.session.run(&sent.text) {
-            Ok(reported) => {
-                for (s, r) in sent.statements.iter().zip(reported) {
-                    if let Some(s) = s {
-                        count(stats, s, r);
-                    }
-                }
-                Ok(())
-            }
-            Err((at, error)) => {
-                let table = sent.statements.get(at).and_then(|s| s.as_ref()).map(|s| &s.table);
-                Err(match table {
-                    Some(table) => error.context(format!("writing {table} at the target")),
-                    None => error.context("writing at the target"),
-                })
+        for (s, r) in sent.statements.iter().zip(self.answers(&sent)?) {
+            if let Some(s) = s {
+                count(stats, s, r);
             }
         }
+        Ok(())
+    }
+
+    fn answers(&mut self, packet: &Packet<'_>) -> Result<Vec<Reported>> {
+        self.session.run(&packet.text).map_err(|(at, error)| {
+            let table = packet.statements.get(at).and_then(|s| s.as_ref()).map(|s| &s.table);
+            match table {
+                Some(table) => error.context(format!("writing {table} at the target")),
+                None => error.context("writing at the target"),
+            }
+        })
+    }
+
+    /// Sends several batches, each with its mark and commit, in as few packets as their size allows.
+    fn send_each(&mut self, batches: &[(Batch, StreamMark)]) -> Result<Vec<ApplyStats>> {
+        let mut parts = Vec::with_capacity(batches.len());
+        for (batch, mark) in batches {
+            let statements = self.statements(batch.txns.iter().flat_map(|t| &t.blocks))?;
+            parts.push((statements, self.mark(mark)));
+        }
+        let plain = |s: &Statement| s.params.is_empty() && !s.loose;
+        let text: usize = parts.iter().flat_map(|(all, _)| all).map(|s| s.sql.len()).sum();
+        if text > PACKET_TEXT || !parts.iter().flat_map(|(all, _)| all).all(plain) {
+            return parts.into_iter().map(|(all, tail)| self.run(None, all, &tail)).collect();
+        }
+        let mut packet = Packet::default();
+        for (statements, tail) in &parts {
+            statements.iter().for_each(|s| packet.push(&s.sql, Some(s)));
+            tail.iter().for_each(|sql| packet.push(sql, None));
+        }
+        let mut reported = self.answers(&packet)?.into_iter();
+        let counted = parts.iter().map(|(statements, tail)| {
+            let mut stats = ApplyStats::default();
+            statements.iter().zip(&mut reported).for_each(|(s, r)| count(&mut stats, s, r));
+            tail.iter().zip(&mut reported).for_each(drop);
+            stats
+        });
+        Ok(counted.collect())
     }
 
     /// Leaves the connection without an open transaction; what it held is undone.
@@ -261,6 +287,14 @@ impl Writer for MysqlWriter {
         }
         self.commit(None, mark).map_err(|e| self.undo(e))?;
         Ok(stats)
+    }
+
+    fn apply_each(&mut self, batches: &[(Batch, StreamMark)]) -> Result<Vec<ApplyStats>> {
+        let counted_first = self.shared.stop_on_missing || self.owner.is_some();
+        match counted_first || !self.shared.marked() || !self.implicit {
+            true => batches.iter().map(|(batch, mark)| self.apply(batch, mark)).collect(),
+            false => self.send_each(batches).map_err(|e| self.undo(e)),
+        }
     }
 
     fn apply_part(&mut self, blocks: &[RowBlock]) -> Result<ApplyStats> {
