@@ -60,6 +60,12 @@ impl Climb {
         }
     }
 
+    /// Where so many have turned out to be worth it.
+    #[cfg(test)]
+    pub fn at(now: usize, most: usize) -> Self {
+        Self { now, ..Self::new(most) }
+    }
+
     /// So many are worth it.
     pub fn workers(&self) -> usize {
         self.now

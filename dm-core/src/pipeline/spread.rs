@@ -66,10 +66,13 @@ impl Spread {
         let workers = self.active.min(self.climb.workers());
         let enough = |i: usize| waiting(i) >= self.batch;
         let mut full = enough(self.current);
-        if full || self.current >= workers || (workers > 1 && slow(self.current)) {
-            let next = |i: usize| (self.current + i) % workers;
-            self.current =
-                (1..=workers).map(next).min_by_key(|&i| (slow(i), waiting(i))).unwrap_or_default();
+        if full || self.current >= workers || (self.active > 1 && slow(self.current)) {
+            let behind = |i: usize| (i + self.active - self.current - 1) % self.active;
+            let least = |i: &usize| (waiting(*i), behind(*i));
+            // One that is slow does not count: what it waits for may be a lock.
+            let quick = (0..self.active).filter(|&i| !slow(i)).take(workers).min_by_key(least);
+            let any = || (0..self.active).min_by_key(least);
+            self.current = quick.or_else(any).unwrap_or_default();
             full = enough(self.current);
         }
         self.climb.placed(full);
@@ -118,6 +121,17 @@ mod tests {
             order.push(worker);
         }
         assert_eq!(order[..6], [0, 0, 1, 1, 2, 2]);
+    }
+
+    #[test]
+    fn one_that_hangs_is_passed_by_also_where_one_is_enough() {
+        let mut spread = Spread::new(4, 2);
+        spread.climb = Climb::at(1, 4);
+        assert_eq!(spread.choose(|_| 5, |_| false), 0);
+        assert_eq!(spread.choose(|_| 5, |i| i == 0), 1);
+        assert_eq!(spread.choose(|_| 5, |i| i < 2), 2);
+        assert_eq!(spread.choose(|i| 5 - i, |_| true), 3);
+        assert_eq!(spread.choose(|_| 5, |_| false), 0);
     }
 
     #[test]

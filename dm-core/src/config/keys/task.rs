@@ -284,7 +284,13 @@ static SYNCER: Group = Group {
     intro: "",
     keys: &[
         key("meta-file", Text, "", "5.3", "").ignored("positions are kept in the state directory"),
-        key("worker-count", UInt, "16", "5.3", "Connections that write at a time."),
+        key(
+            "worker-count",
+            UInt,
+            "16",
+            "5.3",
+            "Connections that write at a time, at most: where the target gets as much done with fewer, fewer are used.",
+        ),
         key("batch", UInt, "1000", "5.3", "The most rows that a target transaction is meant to have (DM: 100). Only what waits already is taken into one; source transactions are not split for it. `1` keeps them apart."),
         key("queue-size", UInt, "1024", "5.3", "Changes that may wait for a worker."),
         key("checkpoint-flush-interval", UInt, "30", "5.3", "Seconds between two checkpoints."),
