@@ -140,3 +140,90 @@ impl Worker {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crossbeam_channel::bounded;
+    use dm_filter::{TableName, Value};
+
+    use super::*;
+    use crate::config::Limits;
+    use crate::ddl::SqlMode;
+    use crate::event::{ApplyMode, LaneId, SourceId};
+    use crate::pipeline::BatchLimit;
+    use crate::pipeline::StreamStats;
+    use crate::pipeline::progress::{Low, Progress};
+    use crate::pipeline::rate::Rate;
+    use crate::position::Position;
+    use crate::schema::parse_create_table;
+    use crate::sink::{MemorySink, Sink, Slot};
+    use crate::testing::build::{block, insert, plan, txn};
+    use crate::testing::{Fault, FaultSink, When};
+
+    const TXNS: u64 = 20;
+    const LIMITS: Limits = Limits {
+        max_rows_per_second: None,
+        max_bytes_per_second: None,
+        max_memory: 1 << 20,
+        slow_ms: None,
+    };
+
+    fn target() -> (Arc<MemorySink>, TableName) {
+        let (sink, table) = (MemorySink::new(), TableName::new("d", "t"));
+        let create = "CREATE TABLE `t` (`a` bigint)";
+        let schema = parse_create_table(create, SqlMode::default()).unwrap();
+        (Arc::new(sink.with_table(table.clone(), schema)), table)
+    }
+
+    /// A worker to which all transactions are handed before it begins: they go together.
+    fn work(sink: Arc<dyn Sink>, table: &TableName) -> Result {
+        let source = SourceId::new("s");
+        let rows = plan(&source, table, table, &["a"]);
+        let low = Low { ordinal: 0, position: Position::default(), at: 0 };
+        let progress = Arc::new(Progress::new(low, usize::MAX / 2, Arc::default()));
+        let stats: Arc<StreamStats> = Arc::default();
+        let (jobs, queue) = bounded(TXNS as usize);
+        for ordinal in 1..=TXNS {
+            let row = insert([Value::Int(ordinal as i64)]);
+            let txn = txn(ordinal, vec![block(&rows, ApplyMode::Exact, vec![row])]);
+            progress.hand_out(ordinal, Position::default(), 0, 1, &stats.stages).unwrap();
+            jobs.send(Job { txn, wait_for: Vec::new() }).unwrap();
+        }
+        drop(jobs);
+        let slot = Slot { task: "t".into(), lane: LaneId::main(&source), worker: 0, epoch: 1 };
+        let worker = Worker {
+            sink,
+            slot,
+            jobs: queue,
+            length: Arc::new((TXNS as usize).into()),
+            waiting: Arc::new((TXNS as usize).into()),
+            busy: Arc::default(),
+            progress: Arc::clone(&progress),
+            stats,
+            limit: BatchLimit { rows: 1, bytes: 1 << 20 },
+            rate: Arc::new(Rate::new(&LIMITS)),
+            split: Arc::default(),
+        };
+        worker.run();
+        progress.failure().map_or(Ok(()), Err)
+    }
+
+    /// Whichever call a connection breaks at, before it or behind it: every row is there once.
+    #[test]
+    fn a_connection_that_breaks_among_them_loses_and_doubles_nothing() {
+        let mut broken = 0;
+        for at in 1.. {
+            for when in [When::Before, When::After] {
+                let (inner, table) = target();
+                let sink = Arc::new(FaultSink::new(inner.clone(), Fault::Cut { at, when }));
+                work(sink.clone(), &table).unwrap();
+                assert_eq!(inner.count(&table) as u64, TXNS, "cut {when:?} call {at}");
+                if !sink.has_failed() {
+                    assert!(broken > 2 * TXNS, "{broken} cuts");
+                    return;
+                }
+                broken += 1;
+            }
+        }
+    }
+}
