@@ -285,10 +285,12 @@ impl Progress {
         Ok(true)
     }
 
-    /// Reports a failure: everybody who waits here, now or later, gets it.
+    /// Reports a failure: everybody who waits here, now or later, gets it. Who hears that the run is over
+    /// and says so has not failed: the cause is somewhere else, and may be one that passes.
     pub fn fail(&self, error: Error) {
         let mut inner = self.lock();
-        if inner.failure.is_none() {
+        let echo = inner.stopped && error.code() == &codes::STOPPED;
+        if inner.failure.is_none() && !echo {
             inner.failure = Some(error);
         }
         self.over.store(true, Ordering::SeqCst);
@@ -371,6 +373,16 @@ mod tests {
             100,
             Arc::default(),
         )
+    }
+
+    #[test]
+    fn who_hears_of_the_end_has_not_failed() {
+        let p = start();
+        p.stop();
+        p.fail(stopped());
+        assert!(p.failure().is_none());
+        p.fail(Error::new(&codes::DB_DRIVER, "the cause"));
+        assert_eq!(p.failure().unwrap().code(), &codes::DB_DRIVER);
     }
 
     #[test]
