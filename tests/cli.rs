@@ -335,17 +335,20 @@ fn watch_draws_tasks() {
     assert!(shown.contains("q and Enter ends") && shown.contains("it broke"), "{shown}");
 }
 
+/// What a command that ends by itself shows on a terminal, and whether it went well.
+fn shown(place: &Place, args: &str) -> Option<(bool, String)> {
+    let mut child = place.on_a_terminal(args)?;
+    drop(child.stdin.take());
+    let output = child.wait_with_output().unwrap();
+    Some((output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned()))
+}
+
 /// On a terminal, too, a source that is named is the only one that is shown.
 #[test]
 fn words_are_of_the_sources_that_are_named() {
     let place = Place::new();
     place.with_state();
-    let shown = |args: &str| {
-        let mut child = place.on_a_terminal(args)?;
-        drop(child.stdin.take());
-        let output = child.wait_with_output().unwrap();
-        Some((output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned()))
-    };
+    let shown = |args: &str| shown(&place, args);
     let Some((well, said)) = shown("query-status -s a") else { return };
     assert!(
         well && said.contains("task shop: Error") && said.contains("source a: Paused"),
@@ -354,7 +357,42 @@ fn words_are_of_the_sources_that_are_named() {
     let (well, said) = shown("query-status -s a,nobody").unwrap();
     assert!(!well && said.contains("no source nobody is registered"), "{said}");
     let (well, said) = shown("query-status shop -s nobody").unwrap();
-    assert!(!well && said.contains("has no part for the source nobody"), "{said}");
+    assert!(!well && said.contains("[code=46034"), "{said}");
+}
+
+/// Every answer is in words for a person at a terminal, and DM's JSON when that is asked for.
+#[test]
+fn answers_on_a_terminal_are_words() {
+    let place = Place::new();
+    place.with_state();
+    let source = "source-id: a\nfrom: {host: db, port: 3307, user: me, password: x}\n";
+    let registry = dm_core::state::Registry::new(&place.path().join("dm-state"));
+    registry.create(&[("a".to_owned(), source.to_owned())].into()).unwrap();
+    for (args, well, words) in [
+        ("operate-source show", true, "source a: me@db:3307, task shop"),
+        ("operate-source show nobody", false, "[code=46008"),
+        ("get-config source a", true, "source-id: a"),
+        ("handle-error shop list", true, "source a: ok: nothing is noted"),
+        ("handle-error shop skip -b mysql-bin.000009:4", true, "source a: ok: skip at mysql-bin."),
+        ("binlog list shop", true, "skip at mysql-bin.000009:4, not used yet"),
+        (
+            "operate-schema get shop -d d -t t",
+            false,
+            "operate-schema get, source a: not done: [code=44005",
+        ),
+        ("stop-relay -s a", false, "stop-relay, source a: not done: [code=40039"),
+        ("purge-relay -s a -f b.000001", false, "purge-relay, source a: not done: [code=40039"),
+        ("show-ddl-locks", true, "no DDL lock exists"),
+        ("list-member", false, "there are no masters"),
+    ] {
+        let Some((ok, said)) = shown(&place, args) else { return };
+        assert!(
+            ok == well && said.contains(words) && !said.contains("\"result\""),
+            "{args}: {said}"
+        );
+        let (ok, said) = shown(&place, &format!("{args} --json")).unwrap();
+        assert!(ok == well && said.contains("\"result\": "), "{args}: {said}");
+    }
 }
 
 /// What is removed is told, and nothing is removed before somebody has said yes.

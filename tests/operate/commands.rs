@@ -34,7 +34,7 @@ fn the_life_of_a_task() {
     wait_rows(to, "t", 2);
     place.wait_sync("source-1");
     // Running.
-    assert!(place.refused(&["start-task", "task.yaml"]).contains("started already"));
+    assert!(place.refused(&["start-task", "task.yaml"]).contains("[code=46014"));
     assert_eq!(place.json(&["resume-task", "test"])["op"], "Resume");
     place.dm(&["reset", "test", "--yes"]).expect_code(24103);
     place.dm(&["checkpoint", "set", "test", "-s", "source-1", "x.000001:4"]).expect_code(24103);
@@ -50,7 +50,7 @@ fn the_life_of_a_task() {
     );
     place.json(&["pause-task", "test"]);
     from.run(DB, "INSERT INTO t VALUES (3, 'three')");
-    assert!(place.refused(&["start-task", "task.yaml"]).contains("started already"));
+    assert!(place.refused(&["start-task", "task.yaml"]).contains("[code=46014"));
     let short = place.json(&["query-status"]);
     assert_eq!(short["tasks"][0]["taskStatus"], "Paused");
     // And on.
@@ -417,10 +417,22 @@ fn what_only_a_cluster_has_is_told() {
         (&["get-config", "worker", "w1"], "no masters"),
         (&["config", "task-template", "t"], "no task templates"),
         (&["validation", "status", "test"], "no continuous validation"),
+        (&["update-task", "task.yaml"], "dm resume-task task.yaml"),
+        (&["query-error", "test"], "dm query-status"),
+        (&["sql-skip", "--worker=127.0.0.1:8262", "test"], "dm binlog skip"),
+        (&["break-ddl-lock", "--worker=127.0.0.1:8262", "test"], "no DDL lock"),
     ] {
         let refused = place.refused(args);
         assert!(refused.contains(instead), "{args:?}: {refused}");
         let told = place.dm(args).expect_failure(&[instead]);
         assert!(told.stderr.starts_with(args[0]) || args[1] == "unlock", "{}", told.stderr);
+        assert!(refused.contains("[code="), "{args:?}: {refused}");
     }
+    // The keys are those of DM's answer to the same command.
+    let members: serde_json::Value =
+        serde_json::from_str(&place.dm(&["list-member"]).stdout).unwrap();
+    assert_eq!(members["members"], serde_json::json!([]));
+    let lock = place.dm(&["unlock-ddl-lock", "x"]).stdout;
+    let lock: serde_json::Value = serde_json::from_str(&lock).unwrap();
+    assert_eq!(lock.as_object().map(serde_json::Map::len), Some(2), "{lock:#}");
 }

@@ -2,11 +2,11 @@
 
 use std::process::Command;
 
-use crate::place::{DB, Place, fill, servers, wait_rows};
+use crate::place::{DB, PATIENCE, Place, fill, servers, wait_rows};
 use crate::support::compare::{Target, assert_databases_equal};
 use crate::support::dm::Process;
 use crate::support::server::{Flavor, Server};
-use crate::support::{serial, workspace};
+use crate::support::{serial, wait, workspace};
 
 /// A password that is found wherever it is written.
 const PASSWORD: &str = "s3cr3t-in-no-file";
@@ -181,8 +181,10 @@ fn a_start_by_time() {
     to.run("", &format!("CREATE DATABASE {DB}"));
     to.run(DB, "CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20))");
     // The clock has to move on between what is left out and what is taken in.
-    from.run(DB, "SELECT SLEEP(2)");
-    let now: String = from.value("SELECT CAST(UTC_TIMESTAMP() AS CHAR)");
+    let clock = || from.value::<String>("SELECT CAST(UTC_TIMESTAMP() AS CHAR)");
+    let before = clock();
+    let now = wait::poll(PATIENCE, || Some(clock()).filter(|now| *now > before));
+    let now = now.expect("the clock of the source goes on");
     from.run(DB, "INSERT INTO t VALUES (3, 'three')");
     assert!(place.dm(&["start-task", "task.yaml", "--start-time", "now"]).stderr.contains("now"));
     place.json(&["start-task", "task.yaml", "--start-time", &now]);

@@ -22,6 +22,13 @@ fn the_answers_have_the_documents_form() {
     });
     let status = place.json(&["query-status", "test"]);
     assert_like("02-query-status.json", &status);
+    // Later releases of DM have these as well; 64-bit numbers are texts.
+    let subtask = &status["sources"][0]["subTaskStatus"][0];
+    assert_eq!(subtask.get("validation"), Some(&serde_json::Value::Null));
+    for key in ["ioTotalBytes", "dumpIOTotalBytes", "totalRows", "totalRps", "recentRps"] {
+        let number = subtask["sync"][key].as_str().map(str::parse::<u64>);
+        assert!(matches!(number, Some(Ok(_))), "{key}: {status:#}");
+    }
     // While all is well the manual's other samples have the same keys.
     assert_like("27-query-status-after-skip.json", &status);
     assert_like_value(
@@ -41,6 +48,9 @@ fn the_answers_have_the_documents_form() {
     let status = place.json(&["query-status", "test"]);
     let result = &status["sources"][0]["subTaskStatus"][0]["result"];
     assert_eq!(result["isCanceled"], false);
+    let message = result["errors"][0]["Message"].as_str().unwrap();
+    let places = ["startLocation: [position: (", "], endLocation: [position: ("];
+    assert!(places.iter().all(|place| message.contains(place)), "{message}");
     assert_like("29-error-36027.json", result);
     assert_like("34-pause-task.json", &place.json(&["stop-task", "test"]));
     assert_like("28-show-ddl-locks.json", &place.json(&["show-ddl-locks", "test"]));
@@ -60,5 +70,8 @@ fn a_copy_has_the_documents_form() {
     // The sample is of a copy that goes on, this one is finished: it has a result.
     load["subTaskStatus"][0]["result"] = serde_json::json!({"isCanceled": false, "errors": []});
     assert_like_value("26-query-status-long.json", &load, &status["sources"][0]);
+    // The place of the copy, from which a stream would go on.
+    let copy = &status["sources"][0]["subTaskStatus"][0]["load"];
+    assert!(copy["metaBinlog"].as_str().is_some_and(|at| at.starts_with('(')), "{copy:#}");
     place.json(&["stop-task", "test"]);
 }

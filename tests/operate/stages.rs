@@ -18,6 +18,7 @@ const OWNED: &str = "[code=24103";
 const NOT_PAUSED: &str = "[code=40051";
 const PART_OF_IT: &str = "is part of the task already";
 const NO_STREAM: &str = "[code=40056";
+const NO_PART: &str = "[code=46034";
 const NO_LOCK: &str = "there is no DDL lock";
 const FOREIGN: &str = "[code=66010";
 
@@ -83,19 +84,19 @@ const TABLE: &[Row] = &[
     ),
     (
         &["pause-task", "test", "-s", "nobody"],
-        ["does not exist", "no part", "no part", "no part", "no part", "no part", "no part"],
+        ["does not exist", NO_PART, NO_PART, NO_PART, NO_PART, NO_PART, NO_PART],
     ),
     (
         &["resume-task", "test", "-s", "nobody"],
-        ["does not exist", "no part", "no part", "no part", "no part", "no part", "no part"],
+        ["does not exist", NO_PART, NO_PART, NO_PART, NO_PART, NO_PART, NO_PART],
     ),
     (
         &["stop-task", "test", "-s", "nobody"],
-        ["does not exist", "no part", "no part", "no part", "no part", "no part", "no part"],
+        ["does not exist", NO_PART, NO_PART, NO_PART, NO_PART, NO_PART, NO_PART],
     ),
     (
         &["start-task", "task.yaml", "-s", "nobody"],
-        ["no part", "no part", "no part", "no part", "no part", "no part", "no part"],
+        [NO_PART, NO_PART, NO_PART, NO_PART, NO_PART, NO_PART, NO_PART],
     ),
     (&["operate-source", "show"], ["", "", "", "", "", "", ""]),
     (

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dm_core::event::SourceId;
-use dm_core::migration::{Command, Reply, Verb};
+use dm_core::migration::{Command, Reply, Verb, refusal};
 use dm_core::sink::{MemorySink, Sink};
 use dm_core::source::Source;
 use dm_core::state::{CommandState, Mailbox, SourceRow, Stage, StateReader};
@@ -118,7 +118,8 @@ fn the_run_ends_when_the_last_source_is_stopped() {
     assert!(control.wait_begun(PATIENCE).unwrap().is_ok());
     assert!(control.command(&to(Verb::Stop, &["a"]), PATIENCE).is_ok());
     let resume = control.command(&to(Verb::Resume(Default::default()), &["a"]), PATIENCE);
-    assert_eq!(messages(&resume), [("a", false, "it is stopped: start-task starts it")]);
+    let why = refusal::stopped(&Verb::Resume(Default::default())).to_string();
+    assert_eq!(messages(&resume), [("a", false, why.as_str())]);
     // A command to all means those that it can mean.
     let pause = control.command(&Command::to_all(Verb::Pause), PATIENCE);
     assert_eq!(messages(&pause), [("b", true, "")]);
@@ -126,7 +127,7 @@ fn the_run_ends_when_the_last_source_is_stopped() {
     assert!(control.command(&to(Verb::Start, &["a"]), PATIENCE).is_ok());
     assert!(two.arrives(&control, "a", &two.a));
     let again = control.command(&to(Verb::Start, &["a"]), PATIENCE);
-    assert!(!again.is_ok() && again.answers[0].message.contains("started already"));
+    assert!(!again.is_ok() && again.answers[0].message.contains("[code=46014"));
     assert!(control.command(&Command::to_all(Verb::Stop), PATIENCE).is_ok());
     assert_eq!(running.join().unwrap(), Outcome::Stopped);
     assert_eq!(two.row("b").actual, Some(Stage::Stopped));

@@ -172,9 +172,9 @@ pub struct SourceArgs {
     #[command(flatten)]
     pub key: KeyArgs,
 
-    /// State.
+    /// State and answer.
     #[command(flatten)]
-    pub state: StateArgs,
+    pub ask: AskArgs,
 }
 
 /// The configurations that can be shown.
@@ -217,9 +217,9 @@ pub struct NamedConfig {
     /// Write it to this file; it must not exist.
     #[arg(short, long, visible_short_alias = 'p', alias = "path", value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// State.
+    /// State and answer.
     #[command(flatten)]
-    pub state: StateArgs,
+    pub ask: AskArgs,
 }
 
 /// A directory of configurations, in DM's layout.
@@ -244,6 +244,9 @@ pub struct LocksArgs {
     /// Its part.
     #[command(flatten)]
     pub only: OnlyArgs,
+    /// State and answer.
+    #[command(flatten)]
+    pub ask: AskArgs,
 }
 
 /// Arguments of `dm history`.

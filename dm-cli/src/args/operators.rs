@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
 
-use super::{KeyArgs, StateArgs};
+use super::{AskArgs, KeyArgs};
 
 /// What becomes of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -34,9 +34,9 @@ pub struct StatementPlace {
     #[arg(short, long, value_name = "FILE:POS")]
     pub binlog_pos: Option<String>,
 
-    /// State.
+    /// State and answer.
     #[command(flatten)]
-    pub state: StateArgs,
+    pub ask: AskArgs,
 }
 
 /// Arguments of `dm handle-error`.
@@ -138,9 +138,9 @@ pub struct StructureFrom {
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true")]
     pub sync: bool,
 
-    /// State.
+    /// State and answer.
     #[command(flatten)]
-    pub state: StateArgs,
+    pub ask: AskArgs,
 }
 
 /// Arguments of `dm operate-schema`.

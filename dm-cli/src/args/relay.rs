@@ -2,7 +2,7 @@
 
 use clap::Args as ClapArgs;
 
-use super::{KeyArgs, StateArgs};
+use super::{AskArgs, KeyArgs};
 
 /// Arguments of `dm start-relay`, `stop-relay`, `pause-relay` and `resume-relay`.
 #[derive(Debug, ClapArgs)]
@@ -19,9 +19,9 @@ pub struct RelayArgs {
     #[command(flatten)]
     pub key: KeyArgs,
 
-    /// State.
+    /// State and answer.
     #[command(flatten)]
-    pub state: StateArgs,
+    pub ask: AskArgs,
 }
 
 /// Arguments of `dm purge-relay`.
@@ -43,7 +43,7 @@ pub struct PurgeRelayArgs {
     #[command(flatten)]
     pub key: KeyArgs,
 
-    /// State.
+    /// State and answer.
     #[command(flatten)]
-    pub state: StateArgs,
+    pub ask: AskArgs,
 }

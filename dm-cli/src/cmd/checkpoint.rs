@@ -3,9 +3,8 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use dm_core::error::codes;
 use dm_core::event::{LaneId, SourceId};
-use dm_core::migration::Reply;
+use dm_core::migration::{Reply, refusal};
 use dm_core::position::{Flavor, GtidSet, Position};
 use dm_core::state::{LaneState, StateReader, StateStore};
 
@@ -51,8 +50,7 @@ fn set(
     let to = parse(position, flavor)?;
     let known = StateReader::open(dir, task)?.sources()?;
     if !known.iter().any(|row| row.source.as_str() == source) {
-        let text = format!("task {task:?} has no part for the source {source}");
-        return Err(dm_core::Error::new(&codes::SUBTASK_MISSING_SOURCES, text).into());
+        return Err(refusal::no_part(task, &[source]).into());
     }
     // Opening for writing takes the owner's lock: a running task refuses.
     let state = StateStore::open(dir, task)?;

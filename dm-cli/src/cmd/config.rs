@@ -33,13 +33,15 @@ pub fn run(command: &ConfigCommand) -> Result<ExitCode, Failure> {
 }
 
 fn show(kind: ConfigKind, args: &NamedConfig) -> Result<ExitCode, Failure> {
-    let (name, dir) = (args.name.as_str(), args.state.state_dir.as_path());
+    let (name, dir) = (args.name.as_str(), args.ask.dir());
     let found = match kind {
         ConfigKind::Task => task_text(dir, name),
         ConfigKind::Source => source_text(dir, name),
     };
+    let json = out::wants_json(args.ask.json);
     let text = match found {
         Ok(text) => text,
+        Err(failure) if !json => return Err(failure),
         Err(failure) => {
             out::fail(&failure);
             let document = answers::answer(false, &failure.to_string(), json!({"cfg": ""}));
@@ -49,7 +51,11 @@ fn show(kind: ConfigKind, args: &NamedConfig) -> Result<ExitCode, Failure> {
     if let Some(file) = &args.file {
         write_new(file, &text)?;
         let message = format!("write config to file {} succeed", file.display());
-        return answers::print(&answers::answer(true, &message, json!({"cfg": ""})));
+        let document = answers::answer(true, &message, json!({"cfg": ""}));
+        return answers::show("get-config", &document, args.ask.json);
+    }
+    if !json {
+        return out::raw(text.as_bytes());
     }
     answers::print(&answers::answer(true, "", json!({"cfg": text})))
 }

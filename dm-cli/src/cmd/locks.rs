@@ -17,7 +17,7 @@ pub fn run(args: &LocksArgs) -> Result<ExitCode, Failure> {
         format!(" of {}", args.only.sources.join(", "))
     };
     let message = format!("no DDL lock exists{of}{from}");
-    if !out::wants_json(false) {
+    if !out::wants_json(args.ask.json) {
         return out::say(&message);
     }
     answers::print(&answers::answer(true, &message, json!({"locks": []})))

@@ -13,9 +13,10 @@ use dm_core::{Error, Migration, TableName};
 
 use crate::args::{BinlogSchemaArgs, FileArgs, OperateSchemaArgs, StructureFrom, StructureOp};
 use crate::files::{self, Failure};
+use crate::operate::answers::{self, Asked};
 use crate::operate::client::{self, Sent};
+use crate::operate::record;
 use crate::operate::texts::{Texts, task_name};
-use crate::operate::{answers, record};
 
 pub fn operate_schema(args: &OperateSchemaArgs) -> Result<ExitCode, Failure> {
     let table = TableName::new(&*args.database, &*args.table);
@@ -48,9 +49,15 @@ fn run(
     // Both are DM's: a structure always goes to the state file at once, and merged tables whose
     // statements are coordinated ask for it when they go on.
     log::debug!("flush: {}, sync: {}", from.flush, from.sync);
-    let (dir, name) = (&from.state.state_dir, task_name(task)?);
+    let (dir, name) = (from.ask.dir(), task_name(task)?);
     let result = carry_out(operation, task, &name, table.clone(), file, from);
-    answers::told(result, |answers| {
+    let what = match operation {
+        StructureOp::Get => "operate-schema get",
+        StructureOp::Set => "operate-schema set",
+        StructureOp::Remove => "operate-schema remove",
+    };
+    let asked = Asked { what, json: from.ask.json, words: in_words };
+    answers::told(&asked, result, |answers| {
         let words = match operation {
             StructureOp::Get => return,
             StructureOp::Set => format!("set {table}"),
@@ -63,6 +70,13 @@ fn run(
     })
 }
 
+/// A structure for people: where it comes from stands in front of it.
+fn in_words(answer: &Answer, message: &str) -> String {
+    let since = answer.since.as_ref().map(|at| format!("(since {at}) ")).unwrap_or_default();
+    let assumed = if answer.assumed { "(assumed: the target's) " } else { "" };
+    format!("{since}{assumed}{message}")
+}
+
 fn carry_out(
     operation: StructureOp,
     task: &str,
@@ -71,7 +85,7 @@ fn carry_out(
     file: Option<&Path>,
     from: &StructureFrom,
 ) -> Result<Vec<Answer>, Failure> {
-    let dir = &from.state.state_dir;
+    let dir = from.ask.dir();
     let command = StructureCommand { sources: from.sources.clone(), table: table.clone() };
     let deliver = |given| deliver(dir, name, given);
     Ok(match operation {
@@ -168,7 +182,7 @@ fn migration(task: &str, from: &StructureFrom) -> Result<Option<Migration>, Fail
         task: path,
         sources: from.source_files.clone(),
         dumps: Vec::new(),
-        state: from.state.clone(),
+        state: from.ask.state.clone(),
         key: from.key.clone(),
     };
     let (plan, _) = files::plan(&files)?;

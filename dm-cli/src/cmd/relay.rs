@@ -12,15 +12,14 @@ use crate::args::{PurgeRelayArgs, RelayArgs};
 use crate::files::Failure;
 use crate::operate::answers;
 use crate::operate::relay::{config, launch, texts, wait_for};
-use crate::out;
 
 pub fn start(args: &RelayArgs) -> Result<ExitCode, Failure> {
-    each(args, "StartRelayV2", &|source| start_one(args, source))
+    each(args, ("start-relay", "StartRelayV2"), &|source| start_one(args, source))
 }
 
 pub fn resume(args: &RelayArgs) -> Result<ExitCode, Failure> {
-    each(args, "ResumeRelay", &|source| {
-        let dir = known(&args.state.state_dir, source)?;
+    each(args, ("resume-relay", "ResumeRelay"), &|source| {
+        let dir = known(&args.ask.state.state_dir, source)?;
         if dir.wanted()?.is_some_and(|wanted| wanted.stage == Stage::Stopped) {
             return Err(wrong_stage(format!(
                 "the relay of source {source} is stopped: start-relay"
@@ -31,8 +30,8 @@ pub fn resume(args: &RelayArgs) -> Result<ExitCode, Failure> {
 }
 
 pub fn pause(args: &RelayArgs) -> Result<ExitCode, Failure> {
-    each(args, "PauseRelay", &|source| {
-        let dir = known(&args.state.state_dir, source)?;
+    each(args, ("pause-relay", "PauseRelay"), &|source| {
+        let dir = known(&args.ask.state.state_dir, source)?;
         if dir.puller()?.is_none() {
             return Err(wrong_stage(format!("the relay of source {source} does not run")));
         }
@@ -42,15 +41,15 @@ pub fn pause(args: &RelayArgs) -> Result<ExitCode, Failure> {
 }
 
 pub fn stop(args: &RelayArgs) -> Result<ExitCode, Failure> {
-    each(args, "StopRelayV2", &|source| {
-        let dir = known(&args.state.state_dir, source)?;
+    each(args, ("stop-relay", "StopRelayV2"), &|source| {
+        let dir = known(&args.ask.state.state_dir, source)?;
         dir.want(Stage::Stopped)?;
         done(wait_for(&dir, Stage::Stopped)?)
     })
 }
 
 pub fn purge(args: &PurgeRelayArgs) -> Result<ExitCode, Failure> {
-    let state_dir = &args.state.state_dir;
+    let state_dir = &args.ask.state.state_dir;
     let purged = texts(state_dir, &args.source, args.key.path())
         .and_then(|texts| known(state_dir, &args.source).map(|_| texts))
         .and_then(|texts| config(state_dir, &texts))
@@ -61,18 +60,19 @@ pub fn purge(args: &PurgeRelayArgs) -> Result<ExitCode, Failure> {
         Ok(said) => (true, said),
         Err(failure @ Failure::Usage(_)) => return Err(failure),
         Err(failure) => {
-            out::fail(&failure);
+            answers::also_told(&failure, args.ask.json);
             (false, failure.to_string())
         }
     };
     let sources = json!({"sources": [answers::common(good, &message, &args.source)]});
     let refused = if good { "" } else { &message };
-    answers::print(&answers::answer(good, refused, sources))
+    let document = answers::answer(good, refused, sources);
+    answers::show("purge-relay", &document, args.ask.json)
 }
 
 /// Starts it, or tries again at once when a process keeps it already.
 fn start_one(args: &RelayArgs, source: &str) -> Result<String, Failure> {
-    let state_dir = &args.state.state_dir;
+    let state_dir = &args.ask.state.state_dir;
     let texts = texts(state_dir, source, args.key.path())?;
     let dir = config(state_dir, &texts)?.directory();
     dir.want(Stage::Running)?;
@@ -105,7 +105,7 @@ fn wrong_stage(text: String) -> Failure {
 /// Does the same for each source, and answers in DM's form.
 fn each(
     args: &RelayArgs,
-    op: &str,
+    (what, op): (&str, &str),
     one: &dyn Fn(&str) -> Result<String, Failure>,
 ) -> Result<ExitCode, Failure> {
     let mut good = true;
@@ -115,7 +115,7 @@ fn each(
             Ok(said) => (true, said),
             Err(failure @ Failure::Usage(_)) => return Err(failure),
             Err(failure) => {
-                out::fail(&failure);
+                answers::also_told(&failure, args.ask.json);
                 (false, failure.to_string())
             }
         };
@@ -127,5 +127,5 @@ fn each(
     if let Value::Object(rest) = answers::answer(good, "", json!({"sources": sources})) {
         document.extend(rest);
     }
-    answers::print(&Value::Object(document))
+    answers::show(what, &Value::Object(document), args.ask.json)
 }

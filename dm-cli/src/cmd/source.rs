@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use dm_core::Migration;
-use dm_core::config::{SecretKey, conceal};
+use dm_core::config::{RawSource, SecretKey, SourceText, conceal};
 use dm_core::error::codes;
 use dm_core::state::{Registry, Stage, StateReader, StateStore, list_tasks};
 use serde_json::{Value, json};
@@ -20,6 +20,12 @@ pub fn run(args: &SourceArgs) -> Result<ExitCode, Failure> {
     if args.print_sample_config {
         return out::raw(dm_core::config::sample_source().as_bytes());
     }
+    let what = match args.operation {
+        Some(SourceOperation::Show) if !out::wants_json(args.ask.json) => return people(args),
+        Some(SourceOperation::Update) => "operate-source update",
+        Some(SourceOperation::Stop) => "operate-source stop",
+        _ => "operate-source create",
+    };
     let result = match args.operation {
         None => return Err(Failure::Usage("create, update, stop or show?".to_owned())),
         Some(SourceOperation::Show) => show(args),
@@ -28,7 +34,11 @@ pub fn run(args: &SourceArgs) -> Result<ExitCode, Failure> {
         Some(SourceOperation::Update) => write(args, false),
     };
     match result {
-        Ok(sources) => answers::print(&answers::answer(true, "", json!({"sources": sources}))),
+        Ok(sources) => {
+            let document = answers::answer(true, "", json!({"sources": sources}));
+            answers::show(what, &document, args.ask.json)
+        }
+        Err(failure) if !out::wants_json(args.ask.json) => Err(failure),
         Err(failure @ (Failure::Task(_) | Failure::Config(_) | Failure::Input(_))) => {
             out::fail(&failure);
             let document = answers::answer(false, &failure.to_string(), json!({"sources": []}));
@@ -83,13 +93,13 @@ fn of_file(failure: Failure, name: &str) -> Failure {
 
 fn write(args: &SourceArgs, create: bool) -> Result<Vec<Value>, Failure> {
     let key = files::key(args.key.path())?;
-    let registry = Registry::new(&args.state.state_dir);
+    let registry = Registry::new(&args.ask.state.state_dir);
     let sources = read(args, &key)?;
     if create {
         registry.create(&sources)?;
     } else {
         let ids: Vec<String> = sources.keys().cloned().collect();
-        unused(&args.state.state_dir, &ids, true)?;
+        unused(&args.ask.state.state_dir, &ids, true)?;
         registry.update(&sources)?;
     }
     Ok(sources.keys().map(|id| answers::common(true, "", id)).collect())
@@ -111,13 +121,13 @@ fn stop(args: &SourceArgs) -> Result<Vec<Value>, Failure> {
     if ids.is_empty() {
         return Err(Failure::Usage("give source files or ids".to_owned()));
     }
-    unused(&args.state.state_dir, &ids, false)?;
-    Registry::new(&args.state.state_dir).remove(&ids)?;
+    unused(&args.ask.state.state_dir, &ids, false)?;
+    Registry::new(&args.ask.state.state_dir).remove(&ids)?;
     Ok(ids.iter().map(|id| answers::common(true, "", id)).collect())
 }
 
-/// Refuses while tasks use one of the sources; for a change only tasks that run count.
-fn unused(dir: &Path, ids: &[String], running_only: bool) -> Result<(), Failure> {
+/// The tasks that use one of the sources, of which no part was stopped by `stop-task`.
+fn tasks_of(dir: &Path, ids: &[String], running_only: bool) -> Result<Vec<String>, Failure> {
     let mut used = Vec::new();
     for task in list_tasks(dir)? {
         let Ok(rows) = StateReader::open(dir, &task).and_then(|reader| reader.sources()) else {
@@ -130,13 +140,19 @@ fn unused(dir: &Path, ids: &[String], running_only: bool) -> Result<(), Failure>
             row.desired != Some(Stage::Stopped) && ids.iter().any(|id| id == row.source.as_str())
         });
         if uses {
-            used.push(task);
+            used.push(format!("task {task}"));
         }
     }
+    Ok(used)
+}
+
+/// Refuses while tasks use one of the sources; for a change only tasks that run count.
+fn unused(dir: &Path, ids: &[String], running_only: bool) -> Result<(), Failure> {
+    let mut used = tasks_of(dir, ids, running_only)?;
     for id in ids {
         let relay = dm_core::relay::find(dir, id)?;
         if relay.is_some_and(|relay| matches!(relay.puller(), Ok(Some(_)))) {
-            used.push(format!("(its relay log, see `dm stop-relay -s {id}`)"));
+            used.push(format!("its relay log (see `dm stop-relay -s {id}`)"));
         }
     }
     if used.is_empty() {
@@ -144,11 +160,37 @@ fn unused(dir: &Path, ids: &[String], running_only: bool) -> Result<(), Failure>
     }
     let code = if running_only { &codes::SOURCE_UPDATE } else { &codes::SOURCE_IN_USE };
     let (ids, used) = (ids.join(", "), used.join(", "));
-    Err(dm_core::Error::new(code, format!("source(s) {ids}: used by the task(s) {used}")).into())
+    Err(dm_core::Error::new(code, format!("source(s) {ids}: used by {used}")).into())
+}
+
+/// The sources for people: each with its server, and the tasks that have a part for it.
+fn people(args: &SourceArgs) -> Result<ExitCode, Failure> {
+    let dir = &args.ask.state.state_dir;
+    let (shown, registered) = (show(args)?, Registry::new(dir).sources()?);
+    let mut lines = Vec::new();
+    for id in shown.iter().filter_map(|one| one.get("source")?.as_str()) {
+        let text = registered.get(id).map(|kept| kept.text.as_str()).unwrap_or_default();
+        let at = server(text).map(|server| format!(": {server}")).unwrap_or_default();
+        let tasks = tasks_of(dir, &[id.to_owned()], false)?;
+        let tasks = if tasks.is_empty() { "no task".to_owned() } else { tasks.join(", ") };
+        lines.push(format!("source {id}{at}, {tasks}"));
+    }
+    if lines.is_empty() {
+        lines.push(format!("no source is registered in this state directory, {}", dir.display()));
+    }
+    out::say(&lines.join("\n"))
+}
+
+/// `user@host:port` of a source file, as it is written there.
+fn server(text: &str) -> Option<String> {
+    let source = RawSource::from_yaml(&SourceText { name: "", text }).ok()?;
+    let from = source.from?;
+    let port = from.port.map(|port| format!(":{port}")).unwrap_or_default();
+    Some(format!("{}@{}{port}", from.user, from.host))
 }
 
 fn show(args: &SourceArgs) -> Result<Vec<Value>, Failure> {
-    let sources = Registry::new(&args.state.state_dir).sources()?;
+    let sources = Registry::new(&args.ask.state.state_dir).sources()?;
     let wanted: Vec<&String> = args.ids.iter().chain(&args.sources).collect();
     if let Some(unknown) = wanted.iter().find(|id| !sources.contains_key(id.as_str())) {
         let text = format!("registered not: {unknown}");

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use dm_core::config::TaskPlan;
 use dm_core::error::codes;
-use dm_core::migration::{Answer, Command, Reply, Verb};
+use dm_core::migration::{Answer, Command, Reply, Verb, refusal};
 use dm_core::state::{SourceRow, Stage, StateReader};
 
 use crate::args::StartArgs;
@@ -94,8 +94,7 @@ pub fn start_plan(
     let unknown: Vec<&str> =
         wanted.sources.iter().map(String::as_str).filter(|s| !known.contains(s)).collect();
     if !unknown.is_empty() {
-        let (task, names) = (&plan.name, unknown.join(", "));
-        return Ok(Reply::refuse(format!("task {task:?} has no part for the source(s) {names}")));
+        return Ok(Reply::refuse(refusal::no_part(&plan.name, &unknown).to_string()));
     }
     let start_time = wanted.start_time.map(start_time).transpose()?;
     let http_wanted = texts.http.address.is_some();
@@ -176,9 +175,7 @@ fn finished(rows: &[SourceRow], sources: &[String]) -> Option<Reply> {
         .map(|row| Answer {
             source: row.source.as_str().to_owned(),
             ok: false,
-            message: "it is finished: stop-task removes it from the list, then it can be started \
-                      again"
-                .to_owned(),
+            message: refusal::finished(&Verb::Start).to_string(),
         })
         .collect();
     Some(Reply { answers, ..Reply::default() })

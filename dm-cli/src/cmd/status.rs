@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use dm_core::error::codes;
+use dm_core::migration::refusal;
 use dm_core::state::{Registry, list_tasks};
 use serde_json::json;
 
@@ -37,9 +38,9 @@ fn one(args: &StatusArgs, name: &str, json: bool) -> Result<ExitCode, Failure> {
     if let Some(unknown) =
         args.only.sources.iter().find(|s| task.parts.iter().all(|p| p.source != **s))
     {
-        let message = format!("task {name:?} has no part for the source {unknown}");
-        let document = answers::answer(false, &message, json!({"sources": []}));
-        return if json { answers::print(&document) } else { Err(Failure::Usage(message)) };
+        let failure = Failure::from(refusal::no_part(name, &[unknown.as_str()]));
+        let document = answers::answer(false, &failure.to_string(), json!({"sources": []}));
+        return if json { answers::print(&document) } else { Err(failure) };
     }
     if json {
         return answers::print(&long(args.ask.dir(), &[task], &args.only.sources, &[]));
@@ -88,10 +89,15 @@ fn all(args: &StatusArgs, json: bool) -> Result<ExitCode, Failure> {
         registered.contains(id) || readable.iter().any(|t| t.parts.iter().any(|p| p.source == *id))
     };
     if let Some(unknown) = args.only.sources.iter().find(|id| !known(id)) {
-        let message = format!("no source {unknown} is registered, and no task has a part for it");
+        let message = unknown_source(unknown).to_string();
         return answers::print(&answers::answer(false, &message, json!({"sources": []})));
     }
     answers::print(&long(dir, &readable, &args.only.sources, &registered))
+}
+
+fn unknown_source(id: &str) -> Failure {
+    let text = format!("no source {id} is registered, and no task has a part for it");
+    dm_core::Error::new(&codes::SOURCE_MISSING, text).into()
 }
 
 /// The tasks in words, those of the named sources where some are named; of a source that no task follows, its
@@ -119,8 +125,7 @@ fn people(
     for id in wanted.iter().filter(|id| !followed.contains(id)) {
         let relay = View::read(dir, id).map(|relay| format!("\n{}", relay.words()));
         if relay.is_none() && !registered.contains_key(id.as_str()) {
-            let text = format!("no source {id} is registered, and no task has a part for it");
-            return Err(Failure::Usage(text));
+            return Err(unknown_source(id));
         }
         lines.push(format!("source {id}: no task follows it{}", relay.unwrap_or_default()));
     }

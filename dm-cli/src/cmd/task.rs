@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use dm_core::error::codes;
-use dm_core::migration::{Answer, Command, Reply, Safety, Verb};
+use dm_core::migration::{Answer, Command, Reply, Safety, Verb, refusal};
 use dm_core::state::{SourceRow, Stage, StateReader, list_tasks};
 
 use super::start::{HTTP_IGNORED, with_note};
@@ -156,7 +156,9 @@ fn everywhere(dir: &Path, command: &Command) -> Result<Reply, Failure> {
     }
     if all.answers.is_empty() {
         let names = command.sources.join(", ");
-        return Ok(Reply::refuse(format!("no task has a part for the source(s) {names}")));
+        let text = format!("no task has a part for the source(s) {names}");
+        let error = dm_core::Error::new(&codes::SUBTASK_MISSING_SOURCES, text);
+        return Ok(Reply::refuse(error.to_string()));
     }
     Ok(all)
 }
@@ -249,13 +251,15 @@ pub fn begin_again(
         Ok(chosen) => chosen,
         Err(why) => return Ok(Reply::refuse(why)),
     };
-    let refused: Vec<Answer> = chosen.iter().filter_map(|row| cannot_go_on(row)).collect();
+    let refused: Vec<Answer> =
+        chosen.iter().filter_map(|row| cannot_go_on(row, &command.verb)).collect();
     let named = !command.sources.is_empty();
     if refused.len() == chosen.len() || (named && !refused.is_empty()) {
         return Ok(Reply { answers: refused, ..Reply::default() });
     }
     let begins = |row: &SourceRow| {
-        let resumed = chosen.iter().any(|c| c.source == row.source) && cannot_go_on(row).is_none();
+        let resumed = chosen.iter().any(|c| c.source == row.source)
+            && cannot_go_on(row, &command.verb).is_none();
         match row.desired {
             _ if resumed => Stage::Running,
             Some(stage @ (Stage::Paused | Stage::Stopped)) => stage,
@@ -267,16 +271,16 @@ pub fn begin_again(
     Launch { texts, task, stages, resume, start_time: None, http_wanted }.start(dir)
 }
 
-fn cannot_go_on(row: &SourceRow) -> Option<Answer> {
-    let message = if row.desired == Some(Stage::Stopped) {
-        "it is stopped: start-task starts it"
+fn cannot_go_on(row: &SourceRow, verb: &Verb) -> Option<Answer> {
+    let why = if row.desired == Some(Stage::Stopped) {
+        refusal::stopped(verb)
     } else if row.actual == Some(Stage::Finished) {
-        "it is finished"
+        refusal::finished(verb)
     } else {
         return None;
     };
     let source = row.source.as_str().to_owned();
-    Some(Answer { source, ok: false, message: message.to_owned() })
+    Some(Answer { source, ok: false, message: why.to_string() })
 }
 
 #[cfg(test)]

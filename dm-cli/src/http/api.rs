@@ -115,7 +115,7 @@ fn source(place: &Place) -> Value {
         "password": HIDDEN,
         "enable": place.enabled,
         "enable_gtid": place.gtid,
-        "security": null,
+        "security": place.allowed_cn.as_ref().map(|names| security(names)),
         "purge": place.relay.as_ref().map(|relay| json!({
             "interval": relay.purge.interval.as_secs(),
             "expires": relay.purge.expires.map_or(0, |span| span.as_secs() / 3_600),
@@ -127,6 +127,16 @@ fn source(place: &Place) -> Value {
             "relay_binlog_gtid": relay.binlog_gtid.clone().unwrap_or_default(),
             "relay_dir": relay.dir.as_ref().map(|d| d.display().to_string()).unwrap_or_default(),
         })),
+    })
+}
+
+/// DM's `Security` of an encrypted connection. Certificates and keys are not told.
+pub fn security(allowed_cn: &[String]) -> Value {
+    json!({
+        "ssl_ca_content": "",
+        "ssl_cert_content": "",
+        "ssl_key_content": "",
+        "cert_allowed_cn": allowed_cn,
     })
 }
 
@@ -169,8 +179,8 @@ fn sub_task(about: &About, s: &SourceStatus) -> Value {
         "finished_bytes": s.copy.all_bytes(),
         "total_bytes": s.copy.bytes_estimated.max(s.copy.all_bytes()),
         "progress": format!("{:.2} %", metrics::progress(s) * 100.0),
-        "meta_binlog": "",
-        "meta_binlog_gtid": "",
+        "meta_binlog": text(s.copy.position.binlog.as_ref().map(ToString::to_string)),
+        "meta_binlog_gtid": text(s.copy.position.gtid.as_ref().map(ToString::to_string)),
     });
     let jobs = s.stream.inserted + s.stream.updated + s.stream.deleted;
     let place = s.position.binlog.as_ref().map(ToString::to_string);
@@ -206,4 +216,38 @@ fn sub_task(about: &About, s: &SourceStatus) -> Value {
         fields.insert(unit.0.to_owned(), unit.1);
     }
     status
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use dm_core::config::{RawTask, SourceText, TaskPlan};
+
+    use super::*;
+
+    /// Where a connection is encrypted DM's document says so, without certificates and keys.
+    #[test]
+    fn encrypted_connections_are_told() {
+        let task = "
+name: t
+task-mode: all
+target-database:
+  {host: h, user: u, security: {ssl-ca: /ca.pem, cert-allowed-cn: [db]}}
+mysql-instances: [{source-id: a}, {source-id: b}]";
+        let a = "{source-id: a, from: {host: h, user: u, security: {ssl-ca: /ca.pem}}}";
+        let b = "{source-id: b, from: {host: h, user: u}}";
+        let text = |name, text| SourceText { name, text };
+        let task = text("task.yaml", task);
+        let sources = [text("a.yaml", a), text("b.yaml", b)];
+        let (plan, _) = TaskPlan::from_yaml(&task, &sources, &|_| None).unwrap();
+        let about = About::new(&plan, &RawTask::from_yaml(&task).unwrap(), Path::new("none"));
+        let told: Vec<Value> =
+            about.sources.iter().map(|p| source(p)["security"].clone()).collect();
+        let empty = security(&[]);
+        assert_eq!(told, [empty, Value::Null]);
+        let target = &about.document["target_config"]["security"];
+        assert_eq!(target, &security(&["db".to_owned()]));
+        assert_eq!(target["ssl_ca_content"], "");
+    }
 }

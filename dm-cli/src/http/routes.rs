@@ -26,6 +26,8 @@ pub struct Place {
     pub gtid: bool,
     /// `enable`.
     pub enabled: bool,
+    /// `cert-allowed-cn` of an encrypted connection; `None` where it is not encrypted.
+    pub allowed_cn: Option<Vec<String>>,
     /// What its file says of a relay log; `None` for recorded files.
     pub relay: Option<RelayPlan>,
 }
@@ -49,24 +51,26 @@ impl About {
     /// Takes from a plan what may be told.
     pub fn new(plan: &TaskPlan, raw: &RawTask, state_dir: &Path) -> Self {
         let sources = plan.sources.iter().map(|s| {
-            let (server, gtid, relay) = match &s.kind {
+            let (server, gtid, relay, allowed_cn) = match &s.kind {
                 SourceKind::Mysql(m) => {
                     let conn = &m.conn;
                     let place = (conn.host.clone(), conn.port, conn.user.clone());
-                    (Some(place), m.enable_gtid, Some(m.relay.clone()))
+                    let allowed_cn = conn.tls.as_ref().map(|tls| tls.allowed_cn.clone());
+                    (Some(place), m.enable_gtid, Some(m.relay.clone()), allowed_cn)
                 }
-                _ => (None, false, None),
+                _ => (None, false, None, None),
             };
-            Place { id: s.source_id.clone(), server, gtid, enabled: s.enabled, relay }
+            let (id, enabled) = (s.source_id.clone(), s.enabled);
+            Place { id, server, gtid, enabled, allowed_cn, relay }
         });
         let target = match &plan.target {
-            TargetPlan::Mysql(conn) => Some((conn.host.clone(), conn.port, conn.user.clone())),
+            TargetPlan::Mysql(conn) => Some(&**conn),
             _ => None,
         };
         Self {
             task: plan.name.clone(),
             mode: plan.mode.to_string(),
-            document: super::task::document(raw, plan, target.as_ref()),
+            document: super::task::document(raw, plan, target),
             sources: sources.collect(),
             state_dir: state_dir.to_owned(),
         }

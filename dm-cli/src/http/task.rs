@@ -1,13 +1,17 @@
 //! A task in the words of DM's OpenAPI: what its file says, with the defaults.
 
-use dm_core::config::{OnDuplicate, RawInstance, RawTask, ShardMode, SourcePlan, TaskPlan};
+use dm_core::config::{
+    ConnPlan, OnDuplicate, RawInstance, RawTask, ShardMode, SourcePlan, TaskPlan,
+};
 use serde_json::{Map, Value, json};
 
-use super::api::HIDDEN;
+use super::api::{HIDDEN, security};
 
 /// DM's `Task`. Holds no password.
-pub fn document(raw: &RawTask, plan: &TaskPlan, target: Option<&(String, u16, String)>) -> Value {
-    let (host, port, user) = target.cloned().unwrap_or_default();
+pub fn document(raw: &RawTask, plan: &TaskPlan, target: Option<&ConnPlan>) -> Value {
+    let server = target.map(|to| (to.host.as_str(), to.port, to.user.as_str()));
+    let (host, port, user) = server.unwrap_or_default();
+    let tls = target.and_then(|to| to.tls.as_ref());
     let first = plan.sources.first();
     json!({
         "name": plan.name,
@@ -17,7 +21,8 @@ pub fn document(raw: &RawTask, plan: &TaskPlan, target: Option<&(String, u16, St
         "enhance_online_schema_change": plan.online_ddl.is_some(),
         "on_duplicate": first.map_or("", |s| on_duplicate(s.load.on_duplicate)),
         "target_config": {
-            "host": host, "port": port, "user": user, "password": HIDDEN, "security": null,
+            "host": host, "port": port, "user": user, "password": HIDDEN,
+            "security": tls.map(|tls| security(&tls.allowed_cn)),
         },
         "binlog_filter_rule": filter_rules(raw),
         "table_migrate_rule": migrate_rules(raw),

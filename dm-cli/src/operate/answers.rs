@@ -74,34 +74,55 @@ pub fn operate_task(op: &str, reply: &Reply) -> Value {
     Value::Object(map)
 }
 
-/// The same where the command as a whole may have been refused: then that is the answer, on standard error as
-/// well. `then` is done with what came of it.
+/// Who asked for an answer about statements or structures, and how it is told.
+pub struct Asked<'a> {
+    /// The command, for people.
+    pub what: &'a str,
+    /// JSON is wanted, also on a terminal.
+    pub json: bool,
+    /// What a source said, in words.
+    pub words: fn(&Answer, &str) -> String,
+}
+
+/// Tells what came of a command about statements or structures; the command as a whole may have been
+/// refused, then that is the answer. `then` is done with what came of it.
 pub fn told(
+    asked: &Asked<'_>,
     result: Result<Vec<Answer>, Failure>,
     then: impl FnOnce(&[Answer]),
 ) -> Result<ExitCode, Failure> {
     match result {
         Ok(answers) => {
             then(&answers);
-            places(&answers)
+            places(asked, &answers)
         }
         Err(failure @ Failure::Usage(_)) => Err(failure),
         Err(failure) => {
-            print(&answer(false, &failure.to_string(), json!({"sources": []})))?;
+            if out::wants_json(asked.json) {
+                print(&answer(false, &failure.to_string(), json!({"sources": []})))?;
+            }
             Err(failure)
         }
     }
 }
 
-/// Prints what came of a command about statements or structures for each source; a refusal is told
-/// on standard error as well.
-pub fn places(answers: &[Answer]) -> Result<ExitCode, Failure> {
-    let one = |a: &Answer| {
-        let message = match &a.result {
-            Ok(said) => said.clone(),
-            Err(error) => error.to_string(),
+/// What came of it for each source; for scripts a refusal is told on standard error as well.
+fn places(asked: &Asked<'_>, answers: &[Answer]) -> Result<ExitCode, Failure> {
+    let message = |a: &Answer| match &a.result {
+        Ok(said) => said.clone(),
+        Err(error) => error.to_string(),
+    };
+    let well = all_went_well(answers);
+    if !out::wants_json(asked.json) {
+        let one = |a: &Answer| {
+            let said = (asked.words)(a, &message(a));
+            line(&format!("{}, source {}", asked.what, a.source), a.result.is_ok(), &said)
         };
-        let mut one = common(a.result.is_ok(), &message, a.source.as_str());
+        out::say(&answers.iter().map(one).collect::<Vec<_>>().join("\n"))?;
+        return Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    let one = |a: &Answer| {
+        let mut one = common(a.result.is_ok(), &message(a), a.source.as_str());
         let more = [
             ("assumed", a.assumed.then_some(Value::Bool(true))),
             ("since", a.since.clone().map(Value::String)),
@@ -119,8 +140,50 @@ pub fn places(answers: &[Answer]) -> Result<ExitCode, Failure> {
     for line in &refusals {
         out::tell(line);
     }
-    let well = all_went_well(answers);
     print(&answer(well, &refusals.join("\n"), json!({"sources": sources})))
+}
+
+/// A refusal is on standard error beside a script's JSON; for people it stands in the answer itself.
+pub fn also_told(failure: &Failure, json: bool) {
+    if out::wants_json(json) {
+        out::fail(failure);
+    }
+}
+
+/// Tells an answer of which each source has a part: for scripts as dmctl does, for people a line each.
+pub fn show(what: &str, document: &Value, json: bool) -> Result<ExitCode, Failure> {
+    if out::wants_json(json) {
+        return print(document);
+    }
+    out::say(&in_words(what, document))?;
+    Ok(status(document))
+}
+
+fn in_words(what: &str, document: &Value) -> String {
+    let one = |what: &str, of: &Value| {
+        let text = of.get("msg").and_then(Value::as_str).unwrap_or_default();
+        line(what, of.get("result") != Some(&Value::Bool(false)), text)
+    };
+    let sources = document.get("sources").and_then(Value::as_array);
+    let lines: Vec<String> = sources
+        .into_iter()
+        .flatten()
+        .map(|of| {
+            let id = of.get("source").and_then(Value::as_str).unwrap_or_default();
+            one(&format!("{what}, source {id}"), of)
+        })
+        .collect();
+    if lines.is_empty() { one(what, document) } else { lines.join("\n") }
+}
+
+fn line(what: &str, ok: bool, message: &str) -> String {
+    let word = if ok { "ok" } else { "not done" };
+    let more = match message.chars().next() {
+        None => "",
+        Some('\n') => ":",
+        Some(_) => ": ",
+    };
+    format!("{what}: {word}{more}{message}")
 }
 
 /// One line for people.
@@ -128,11 +191,23 @@ pub fn words(what: &str, reply: &Reply) -> String {
     if !reply.refused.is_empty() {
         return format!("{what}: {}", reply.refused);
     }
-    let mut lines = Vec::new();
-    for answer in &reply.answers {
-        let word = if answer.ok { "ok" } else { "not done" };
-        let more = if answer.message.is_empty() { "" } else { ": " };
-        lines.push(format!("{what}, source {}: {word}{more}{}", answer.source, answer.message));
+    let one = |a: &dm_core::migration::Answer| {
+        line(&format!("{what}, source {}", a.source), a.ok, &a.message)
+    };
+    reply.answers.iter().map(one).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_lines_for_people() {
+        let two = [common(true, "", "a"), common(false, "it broke", "b")];
+        let document = answer(false, "", json!({"sources": two}));
+        let words = in_words("pause-relay", &document);
+        assert_eq!(words, "pause-relay, source a: ok\npause-relay, source b: not done: it broke");
+        let whole = answer(false, "no source", json!({"sources": []}));
+        assert_eq!(in_words("operate-source", &whole), "operate-source: not done: no source");
     }
-    lines.join("\n")
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use dm_core::error::codes;
 use dm_core::event::SourceId;
-use dm_core::migration::{Answer, Command, Reply, Verb};
+use dm_core::migration::{Answer, Command, Reply, Verb, refusal};
 use dm_core::state::{CommandState, Mailbox, SourceRow, Stage, StateReader, StateStore};
 
 use crate::files::Failure;
@@ -98,9 +98,9 @@ pub fn note(dir: &Path, task: &str, command: &Command) -> Result<Reply, Failure>
         let (ok, message) = if stage == Stage::Stopped {
             (true, String::new())
         } else if row.actual == Some(Stage::Finished) {
-            (false, "it is finished".to_owned())
+            (false, refusal::finished(&command.verb).to_string())
         } else if row.desired == Some(Stage::Stopped) {
-            (false, "it is stopped: start-task starts it".to_owned())
+            (false, refusal::stopped(&command.verb).to_string())
         } else {
             (true, "no process ran it; it is noted as paused".to_owned())
         };
@@ -131,7 +131,7 @@ pub fn choose<'r>(
         .filter(|name| !rows.iter().any(|row| row.source == SourceId::new(*name)))
         .collect();
     if !unknown.is_empty() {
-        return Err(format!("task {task:?} has no part for the source(s) {}", unknown.join(", ")));
+        return Err(refusal::no_part(task, &unknown).to_string());
     }
     let wanted =
         |row: &&SourceRow| names.is_empty() || names.iter().any(|name| name == row.source.as_str());

@@ -3,7 +3,9 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use serde_json::json;
+use dm_core::Error;
+use dm_core::error::codes;
+use serde_json::{Value, json};
 
 use super::answers;
 use crate::files::Failure;
@@ -39,6 +41,22 @@ const CLUSTER: &[(&str, &str)] = &[
         "validation",
         "there is no continuous validation: compare both sides at the cut-over, as docs/runbook/cut-over.md shows",
     ),
+    (
+        "update-task",
+        "a task takes another file while it is paused: `dm pause-task`, edit the file, `dm resume-task task.yaml`",
+    ),
+    ("query-error", "`dm query-status TASK` shows the errors, with what to do"),
+    ("sql-skip", "`dm binlog skip TASK -b FILE:POS` leaves a statement out"),
+    ("sql-replace", "`dm binlog replace TASK -b FILE:POS SQL` runs others instead of a statement"),
+    ("sql-inject", "`dm binlog inject TASK -b FILE:POS SQL` runs others before a statement"),
+    ("update-relay", "the source file says how its relay log is kept: `dm operate-source update`"),
+    (
+        "switch-relay-master",
+        "a source that moved is given with `dm operate-source update`; with GTIDs the relay log goes on by itself",
+    ),
+    ("update-master-config", "there are no masters and workers to configure"),
+    ("update-worker-config", "there are no masters and workers to configure"),
+    ("break-ddl-lock", "there is no DDL lock: DDL of merged tables is not held back"),
     ("unlock-ddl-lock", "there is no DDL lock: DDL of merged tables is not held back"),
 ];
 
@@ -126,7 +144,25 @@ impl Cleaned {
             return Some(out::say(&format!("dm {verb}: {why}.")));
         }
         out::tell(&format!("{verb}: {why}"));
-        Some(answers::print(&answers::answer(false, why, json!({"sources": []}))))
+        // Nobody reads JSON at a terminal, unless it is asked for.
+        let asked = self.dmctl || self.args.iter().any(|arg| arg == "--json");
+        if !out::wants_json(asked) {
+            return Some(Ok(std::process::ExitCode::FAILURE));
+        }
+        let no_lock = matches!(verb, "unlock-ddl-lock" | "break-ddl-lock");
+        let code = if no_lock { &codes::LOCK_MISSING } else { &codes::ONE_HOST };
+        let message = Error::new(code, why).to_string();
+        Some(answers::print(&answers::answer(false, &message, keys(verb))))
+    }
+}
+
+/// What else DM's answer to a command has, beside `result` and `msg`.
+fn keys(verb: &str) -> Value {
+    match verb {
+        "list-member" => json!({"members": []}),
+        "config" | "get-config" => json!({"cfg": ""}),
+        "transfer-source" | "operate-leader" | "offline-member" | "unlock-ddl-lock" => json!({}),
+        _ => json!({"sources": []}),
     }
 }
 

@@ -223,6 +223,8 @@ fn subtask(task: &str, part: &Part) -> Value {
         "Sync" => map.insert("sync".to_owned(), sync(part)),
         _ => map.insert("msg".to_owned(), "".into()),
     };
+    // There is no continuous validation.
+    map.insert("validation".to_owned(), Value::Null);
     map.insert("safeMode".to_owned(), part.safe_mode.clone());
     let one = |s: &Skipped| json!({"kind": s.kind, "count": s.count, "last": s.last});
     map.insert("skipped".to_owned(), part.skipped.iter().map(one).collect());
@@ -251,8 +253,8 @@ fn load(status: &Value) -> Value {
         // An estimate may be too low.
         "totalBytes": total.max(done).to_string(),
         "progress": percent(rows.max(1), all.max(rows).max(1), rows == 0),
-        "metaBinlog": "",
-        "metaBinlogGTID": "",
+        "metaBinlog": text(load, "metaBinlog"),
+        "metaBinlogGTID": text(load, "metaBinlogGtid"),
         "bps": number(status, "bytesPerSecond").to_string(),
         "finishedRows": rows.to_string(),
         "estimateTotalRows": all.to_string(),
@@ -269,7 +271,8 @@ fn percent(done: u64, all: u64, none: bool) -> String {
 /// DM's `SyncStatus`. What does not run is not said to have caught up: where the source is by now, nobody knows.
 fn sync(part: &Part) -> Value {
     let (status, reads) = (&part.status, part.reads());
-    let sync = status.get("sync").unwrap_or(&Value::Null);
+    let part_of = |unit: &str| status.get(unit).unwrap_or(&Value::Null);
+    let (sync, load) = (part_of("sync"), part_of("load"));
     let rows = ["inserted", "updated", "deleted"].iter().map(|key| number(sync, key)).sum::<u64>();
     let (total, recent) = (number(status, "meanRowsPerSecond"), number(status, "rowsPerSecond"));
     let (here, end) = (text(sync, "syncerBinlog"), text(sync, "masterBinlog"));
@@ -295,6 +298,8 @@ fn sync(part: &Part) -> Value {
         "totalRows": rows.to_string(),
         "totalRps": total.to_string(),
         "recentRps": recent.to_string(),
+        "ioTotalBytes": number(sync, "readBytes").to_string(),
+        "dumpIOTotalBytes": number(load, "finishedBytes").to_string(),
     })
 }
 

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use super::addition;
 use super::command::{Answer, Checked, Command, Reply, Safety, Verb};
 use super::lot::{Doing, Lot};
+use super::refusal;
 use super::status::{SourceStatus, TaskStatus, Unit};
 use crate::config::TaskPlan;
 use crate::event::SourceId;
@@ -465,8 +466,7 @@ impl Inner {
         if unknown.is_empty() {
             return Ok(names.iter().filter_map(find).collect());
         }
-        let task = &self.status.task;
-        Err(format!("task {task:?} has no part for the source(s) {}", unknown.join(", ")))
+        Err(refusal::no_part(&self.status.task, &unknown).to_string())
     }
 
     fn take_in(&mut self, command: &Command) -> Pending {
@@ -476,7 +476,7 @@ impl Inner {
             Err(why) => return Pending { verb, waits: Vec::new(), reply: Reply::refuse(why) },
         };
         if self.stopping && matches!(verb, Verb::Resume(_) | Verb::Start) {
-            let why = "the process that runs the task is ending; try again in a moment";
+            let why = refusal::ending().to_string();
             return Pending { verb, waits: Vec::new(), reply: Reply::refuse(why) };
         }
         // A source that a command to all cannot mean is no reason to refuse the command.
@@ -500,7 +500,7 @@ impl Inner {
                 }
                 Err(why) => {
                     let source = status.source.clone();
-                    passed_over.push(Answer { source, ok: false, message: why.to_owned() });
+                    passed_over.push(Answer { source, ok: false, message: why.to_string() });
                 }
             }
         }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::command::{Safety, Verb};
+use super::refusal;
 use super::status::SourceStatus;
+use crate::error::Result;
 use crate::state::Stage;
 
 /// What one source is wanted to do, and what it does.
@@ -64,7 +66,7 @@ impl Lot {
 
 impl Lot {
     /// Notes what a command wants, or says why it cannot be had.
-    pub fn wish(&mut self, verb: &Verb) -> Result<(), &'static str> {
+    pub fn wish(&mut self, verb: &Verb) -> Result {
         match (verb, self.doing, self.desired) {
             // Written down already; it holds from the next attempt on.
             (Verb::CancelAdd(_) | Verb::Structures(_), ..) => {}
@@ -74,16 +76,14 @@ impl Lot {
             }
             (Verb::Add(_), Doing::Rest | Doing::Due | Doing::Waiting | Doing::Working, _) => {}
             (_, Doing::Over, _) => {
-                return Err("it is finished: stop-task removes it from the list, start-task \
-                            after that begins where it ended");
+                return Err(refusal::finished(verb));
             }
             (Verb::Start, Doing::Rest, Stage::Stopped) => self.go(None),
             (Verb::Start, ..) => {
-                return Err("it is started already: resume-task goes on after a pause, stop-task \
-                            ends it");
+                return Err(refusal::started());
             }
             (_, Doing::Rest | Doing::Due | Doing::Waiting, Stage::Stopped) => {
-                return Err("it is stopped: start-task starts it");
+                return Err(refusal::stopped(verb));
             }
             (Verb::Pause, ..) => {
                 self.desired = Stage::Paused;

@@ -17,6 +17,7 @@ mod import;
 mod leave;
 mod lot;
 mod online;
+pub mod refusal;
 mod running;
 mod source;
 mod status;

@@ -142,6 +142,12 @@ impl SourceStatus {
         }
     }
 
+    /// Bytes of binlog events read, as far as they are measured: the first ones each, then one of some,
+    /// which counts for all of these.
+    pub fn read_bytes(&self) -> u64 {
+        self.meters.event_bytes.spread().sum as u64
+    }
+
     /// How often a change arrives: `exactly once` or `at least once`.
     pub fn guarantee(&self) -> &'static str {
         if self.at_least_once { "at least once" } else { "exactly once" }
@@ -157,6 +163,7 @@ impl SourceStatus {
         };
         let (binlog, gtid) = place(&self.position);
         let (end_binlog, end_gtid) = place(&self.source_end);
+        let (begin_binlog, begin_gtid) = place(&self.copy.position);
         let missing: Vec<Value> = self
             .stream
             .missing
@@ -175,10 +182,13 @@ impl SourceStatus {
                 "finishedRows": self.copy.all_rows(),
                 "finishedBytes": self.copy.all_bytes(),
                 "means": self.copy.means,
+                "metaBinlog": begin_binlog,
+                "metaBinlogGtid": begin_gtid,
                 "seconds": self.copy.seconds,
             },
             "sync": {
                 "totalEvents": self.stream.events,
+                "readBytes": self.read_bytes(),
                 "transactions": self.stream.txns,
                 "inserted": self.stream.inserted,
                 "updated": self.stream.updated,

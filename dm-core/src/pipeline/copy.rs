@@ -185,7 +185,8 @@ impl Copy {
         if let Some(start) = before.map(|b| b.start(&*self.source)).transpose()?.flatten() {
             self.state.set_note(&self.lane, START, start.to_text().as_bytes())?;
         }
-        self.stats.means(snapshot.means());
+        let first = begun.as_ref().map_or(snapshot.position(), |copy| &copy.position);
+        self.stats.snapshot(snapshot.means(), first);
         let tables = match &begun {
             None => self.begin(&*snapshot)?,
             Some(copy) => self.resume(copy, &*snapshot)?,

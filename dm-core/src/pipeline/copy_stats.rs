@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::meters::Meters;
+use crate::position::Position;
 use crate::state::CopyTable;
 
 /// Counters that the copy's workers write and status reads.
@@ -20,6 +21,7 @@ pub(crate) struct CopyStats {
     bytes: AtomicU64,
     duplicates: AtomicU64,
     means: Mutex<String>,
+    position: Mutex<Position>,
     began: Instant,
     /// What is measured; it outlives the copy.
     pub meters: Arc<Meters>,
@@ -49,6 +51,8 @@ pub struct CopyCounts {
     pub duplicates: u64,
     /// How position and rows were tied together.
     pub means: String,
+    /// Where the stream begins after the copy; empty before it is known.
+    pub position: Position,
     /// Seconds since the copy began in this run.
     pub seconds: f64,
 }
@@ -78,6 +82,7 @@ impl Default for CopyStats {
             bytes: AtomicU64::new(0),
             duplicates: AtomicU64::new(0),
             means: Mutex::default(),
+            position: Mutex::default(),
             began: Instant::now(),
             meters: Arc::default(),
         }
@@ -90,8 +95,10 @@ impl CopyStats {
         Self { meters, ..Self::default() }
     }
 
-    pub fn means(&self, means: &str) {
+    /// A snapshot is there; the stream begins at `first`, where the first one of the copy stood.
+    pub fn snapshot(&self, means: &str, first: &Position) {
         means.clone_into(&mut self.means.lock().unwrap_or_else(PoisonError::into_inner));
+        first.clone_into(&mut self.position.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// The copy as the state file has it, when a round of it begins.
@@ -131,6 +138,7 @@ impl CopyStats {
             bytes: get(&self.bytes),
             duplicates: get(&self.duplicates),
             means: self.means.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            position: self.position.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             seconds: self.began.elapsed().as_secs_f64(),
         }
     }

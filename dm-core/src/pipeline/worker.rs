@@ -72,8 +72,19 @@ fn located(error: Error, batch: &[Arc<Txn>]) -> Error {
     if error.location().is_some() || error.is_transient() || error.code() == &codes::STOPPED {
         return error;
     }
-    let start = Position { binlog: Some(start.clone()), gtid: None };
+    let start = Position { binlog: Some(start.clone()), gtid: before(first) };
     error.at(start, &last.end)
+}
+
+/// What the source had executed before a transaction. Of a MariaDB's set nobody can tell which server
+/// wrote the one before the last.
+fn before(txn: &Txn) -> Option<GtidSet> {
+    let (Some(executed), Some(own @ Gtid::MySql { .. })) = (&txn.end.gtid, &txn.gtid) else {
+        return None;
+    };
+    let mut one = GtidSet::empty(own.flavor());
+    one.add(own).ok()?;
+    executed.minus(&one).ok()
 }
 
 impl Worker {
@@ -438,5 +449,22 @@ mod tests {
                 applied.add(set, &batch);
             }
         }
+    }
+
+    /// The place of a failure tells what was executed before it, which the source's own transaction is not
+    /// part of.
+    #[test]
+    fn a_failure_tells_where_it_began() {
+        let (sid, mut executed) = (Sid::untagged([7; 16]), GtidSet::empty(Flavor::MySql));
+        for gno in 1..=4 {
+            executed.add(&Gtid::MySql { sid: sid.clone(), gno }).unwrap();
+        }
+        let mut one = Txn::clone(&txn(1, Some(4)));
+        one.start = Some("b.000001:900".parse().unwrap());
+        one.end = Position { binlog: Some("b.000001:999".parse().unwrap()), gtid: Some(executed) };
+        let error = located(Error::new(&codes::DB_DRIVER, "no"), &[Arc::new(one)]);
+        let (start, end) = error.location().unwrap();
+        assert!(start.contains("(b.000001, 900)") && start.ends_with(":1-3"), "{start}");
+        assert!(end.contains("(b.000001, 999)") && end.ends_with(":1-4"), "{end}");
     }
 }
