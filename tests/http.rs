@@ -130,6 +130,7 @@ fn dms_api_is_there_to_read() {
     assert_eq!(site.get("/api/v1/tasks?source_name_list=nobody").json()["total"], 0);
     // The documents' samples; a subtask has the status of the unit that works, and not both.
     for part in status["data"].as_array().unwrap() {
+        assert!(part["error_msg"].is_string(), "{part:#}");
         let mut one = sample("30-openapi-status.json")["data"][0].take();
         let unit = if part["load_status"].is_null() { "load" } else { "sync" };
         one.as_object_mut().unwrap().remove(&format!("{unit}_status"));

@@ -206,7 +206,7 @@ fn sub_task(about: &About, s: &SourceStatus) -> Value {
         "stage": s.stage.as_str(),
         "unit": s.unit.as_str(),
         "unresolved_ddl_lock_id": "",
-        "error_msg": s.error,
+        "error_msg": s.error.clone().unwrap_or_default(),
     });
     let unit = match s.unit {
         Unit::Sync => ("sync_status", sync),
