@@ -286,9 +286,9 @@ fn is_undone(error: &Error) -> bool {
     matches!(error.server_error(), Some(1205 | 1213))
 }
 
-/// What a worker has committed beyond the low-water mark.
+/// What one writer has committed beyond the low-water mark.
 #[derive(Clone, Default)]
-struct Applied {
+pub(super) struct Applied {
     ordinals: OrdinalSet,
     named: VecDeque<(u64, Option<Gtid>)>,
     /// How the GTIDs of `named` are counted.
@@ -333,7 +333,7 @@ impl Count {
 
 impl Applied {
     /// The set that a batch's mark tells; what is up to `low` is forgotten.
-    fn with(&mut self, low: u64, txns: &[Arc<Txn>]) -> OrdinalSet {
+    pub fn with(&mut self, low: u64, txns: &[Arc<Txn>]) -> OrdinalSet {
         self.ordinals.forget_upto(low);
         while self.named.front().is_some_and(|(ordinal, _)| *ordinal <= low) {
             self.named.pop_front();
@@ -356,7 +356,7 @@ impl Applied {
     }
 
     /// Notes that the batch with this mark is in.
-    fn add(&mut self, set: OrdinalSet, txns: &[Arc<Txn>]) {
+    pub fn add(&mut self, set: OrdinalSet, txns: &[Arc<Txn>]) {
         self.ordinals = set;
         for txn in txns {
             self.count.add(txn.ordinal, txn.gtid.as_ref());
@@ -366,7 +366,7 @@ impl Applied {
 }
 
 /// GTIDs as an exact set, for a mark; `None` for no GTIDs.
-pub(super) fn gtids<'g>(gtids: impl Iterator<Item = &'g Gtid>) -> Option<GtidSet> {
+fn gtids<'g>(gtids: impl Iterator<Item = &'g Gtid>) -> Option<GtidSet> {
     let mut set = GtidSet::empty(Flavor::MySql);
     for gtid in gtids {
         set.add(&exact(gtid)).ok()?;

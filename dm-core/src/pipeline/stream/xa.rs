@@ -15,6 +15,11 @@
 //! before anything behind it is handed out (XA COMMIT), or before the mark may pass it (XA
 //! ROLLBACK). So no mark at the target is ever ahead of what the state file knows of prepared ones.
 //!
+//! A restart that came to lie between the two would read an XA COMMIT about nothing. It knows that
+//! commit as one that is in by the mark of its rows, and may begin there. Where there is no such mark
+//! (none of its rows is carried, or the copy contains them all; targets that take no marks), the
+//! transaction lets go only when everything between the two is in as well, so nobody begins there.
+//!
 //! While it is prepared its tables keep their structure: MySQL holds its metadata locks, also
 //! through a restart of the server; MariaDB has let go of those after a restart, but InnoDB's
 //! locks on the tables remain, for which a statement on them waits. One that comes all the same
@@ -92,6 +97,15 @@ impl Held {
         let rows = Rows { parts: prepared.parts, tables: prepared.tables, ..Rows::default() };
         (prepared.xid, Self { ordinal: prepared.ordinal, rows, kept: true })
     }
+}
+
+/// A commit that was handed out, of a transaction that holds the low-water mark.
+#[derive(Clone, Copy)]
+pub(crate) struct Decided {
+    decision: u64,
+    prepared: u64,
+    /// A mark at the target names the commit.
+    marked: bool,
 }
 
 impl Stream<'_> {
@@ -174,30 +188,30 @@ impl Stream<'_> {
             }
             return Ok(());
         }
-        let ordinal = self.group.ordinal;
+        let decision = self.group.ordinal;
         // The parts are kept by the number of the group that prepared it.
-        self.xa_apply_as(held.ordinal, held.rows, end)?;
+        let marked = self.xa_apply_as(held.ordinal, held.rows, end)?;
         if held.kept {
-            self.progress.wait_settled(ordinal, None)?;
-            if !self.ctx.sink.guarantees().exactly_once {
+            self.progress.wait_settled(decision, None)?;
+            if !marked {
                 // Others that are prepared before the decision hold back the checkpoint; no more then.
                 self.save()?;
             }
             self.changes.removed_xa.push(xid);
-            self.release_decided();
             return self.save();
         }
-        self.decided.push((ordinal, held.ordinal));
+        self.decided.push(Decided { decision, prepared: held.ordinal, marked });
         Ok(())
     }
 
     /// `XA COMMIT ... ONE PHASE`: prepared and committed in the open group.
     pub(super) fn xa_apply(&mut self, rows: Rows, end: &BinlogPos) -> Result {
-        self.xa_apply_as(self.group.ordinal, rows, end)
+        self.xa_apply_as(self.group.ordinal, rows, end).map(|_marked| ())
     }
 
-    /// Applies rows that were set aside as those of the open group, which ends here.
-    fn xa_apply_as(&mut self, ordinal: u64, rows: Rows, end: &BinlogPos) -> Result {
+    /// Applies rows that were set aside as those of the open group, which ends here; true when a mark at
+    /// the target will name it.
+    fn xa_apply_as(&mut self, ordinal: u64, rows: Rows, end: &BinlogPos) -> Result<bool> {
         let at = self.group.at;
         for number in 0..rows.parts {
             let stored = self.ctx.state.reader().xa_part(&self.ctx.lane, ordinal, number)?;
@@ -211,16 +225,16 @@ impl Stream<'_> {
         for event in rows.events {
             self.rows(event, end, end, at)?;
         }
-        self.commit(end)
+        let written = self.group.large || !self.group.blocks.is_empty();
+        self.commit(end)?;
+        Ok(written && self.ctx.sink.guarantees().exactly_once)
     }
 
-    /// Lets go of prepared groups whose decision has been applied. Where no mark says so, a restart must
-    /// not come to lie between the two: it would read a decision about nothing. So there everything
-    /// between them must be in as well.
+    /// Lets go of prepared groups whose decision has been applied.
     pub(super) fn release_decided(&mut self) {
-        let (progress, marked) = (&self.progress, self.ctx.sink.guarantees().exactly_once);
+        let progress = &self.progress;
         let mut released = Vec::new();
-        self.decided.retain(|&(decision, prepared)| {
+        self.decided.retain(|&Decided { decision, prepared, marked }| {
             let applied = progress.is_done(decision)
                 && (marked || progress.is_done_between(prepared, decision));
             if applied {
