@@ -351,7 +351,9 @@ impl<'c> Stream<'c> {
         if let Some(server) = stream.server() {
             self.history.set_server(server);
         }
-        self.ends = Ends::new(stream.is_by_file());
+        // Places in another server's files tell nothing about this one's end.
+        let own = self.history.is_of(&self.ctx.info.server);
+        self.ends = Ends::new(stream.is_by_file() && own);
         loop {
             if self.progress.is_over()
                 && let Some(failure) = self.progress.failure()
