@@ -7,9 +7,9 @@
 //! does not see its rows again. Method: its rows are kept as they came. The group that prepares
 //! holds the low-water mark until the next checkpoint, which writes the rows into the state file
 //! in the same commit; then the mark moves on. One that is decided before that (nearly all are)
-//! never gets there. Its rows are planned where it is decided: whether a copied table contains
-//! them, which filter and which structure holds, is a matter of the XA COMMIT, because that is when
-//! the rows appear.
+//! never gets there, and a run that begins in front of it reads it again, kept or not. Its rows are
+//! planned where it is decided: whether a copied table contains them, which filter and which structure
+//! holds, is a matter of the XA COMMIT, because that is when the rows appear.
 //!
 //! A decision of a kept transaction is settled by itself: the removal from the state file is saved
 //! before anything behind it is handed out (XA COMMIT), or before the mark may pass it (XA
@@ -143,12 +143,6 @@ impl Stream<'_> {
         }
         let (group, position) = self.end_group(end)?;
         let xid = normal(xid);
-        let known = |held: &Held| held.kept && held.ordinal == group.ordinal;
-        if self.xa.get(&xid).is_some_and(known) {
-            // Read again from before it; it is in the state file.
-            self.progress.pass(group.ordinal, position, group.at);
-            return Ok(());
-        }
         // Handed out to nobody: it is done when it is kept, or decided.
         self.progress.park(group.ordinal, position, group.at);
         self.xa.insert(xid, Held { ordinal: group.ordinal, rows, kept: false });
