@@ -366,7 +366,7 @@ fn answers_on_a_terminal_are_words() {
     let place = Place::new();
     place.with_state();
     let source = "source-id: a\nfrom: {host: db, port: 3307, user: me, password: x}\n";
-    let registry = dm_core::state::Registry::new(&place.path().join("dm-state"));
+    let registry = dm_core::state::Registry::new(place.path().join("dm-state"));
     registry.create(&[("a".to_owned(), source.to_owned())].into()).unwrap();
     for (args, well, words) in [
         ("operate-source show", true, "source a: me@db:3307, task shop"),
