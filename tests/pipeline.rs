@@ -34,6 +34,8 @@ mod operator;
 mod panics;
 #[path = "pipeline/picky.rs"]
 mod picky;
+#[path = "pipeline/prepared.rs"]
+mod prepared;
 #[path = "pipeline/remembered.rs"]
 mod remembered;
 #[path = "pipeline/rules.rs"]

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Applied, Job, Worker, located};
+use super::{Applied, Job, Next, Worker, located};
 use crate::error::Result;
 use crate::event::{Batch, StreamMark, Txn};
 use crate::pipeline::slow;
@@ -37,15 +37,10 @@ impl Worker {
             if full || self.limit.rows >= TOGETHER || !self.sink.guarantees().exactly_once {
                 return (batches, None);
             }
-            match self.jobs.try_recv() {
-                Err(_) => return (batches, None),
-                Ok(job) if !job.wait_for.iter().all(|&o| self.progress.is_done(o)) => {
-                    return (batches, Some(job));
-                }
-                Ok(job) => {
-                    self.taken(&job);
-                    batches.push(vec![job.txn]);
-                }
+            match self.next_job() {
+                None => return (batches, None),
+                Some(Next::Waits(job)) => return (batches, Some(job)),
+                Some(Next::Txn(txn)) => batches.push(vec![txn]),
             }
         }
     }
@@ -81,19 +76,12 @@ impl Worker {
     ) -> bool {
         let before = applied.clone();
         let low = self.progress.low();
-        let low_position = low.position.to_text();
+        let mark = self.mark(&low);
         let mut marked = Vec::with_capacity(batches.len());
         for txns in batches {
             let set = applied.with(low.ordinal, txns);
             applied.add(set.clone(), txns);
-            let mark = StreamMark {
-                lane: self.slot.lane.clone(),
-                epoch: self.slot.epoch,
-                worker: self.slot.worker,
-                low: low.ordinal,
-                low_position: low_position.clone(),
-                applied: set,
-            };
+            let mark = StreamMark { applied: set, ..mark.clone() };
             marked.push((Batch { lane: self.slot.lane.clone(), txns: txns.clone() }, mark));
         }
         let rows = |txns: &[Arc<Txn>]| txns.iter().map(|t| t.rows).sum::<usize>();
