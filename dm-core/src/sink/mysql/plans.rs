@@ -2,7 +2,8 @@
 //!
 //! Each writer meets every table sooner or later. With plans of its own, sixteen writers would hold sixteen
 //! times what one needs, for every table of a task: a plan is kept here once, with the state of the target's
-//! structures that it was compiled for, and a writer has those at hand that it used last.
+//! structures that it was compiled for, and a writer has those at hand that it used last. What the plans of tables with
+//! the same columns and keys have in common is there once for all of them ([`super::plan::WritePlan::shared`]).
 
 use std::collections::HashMap;
 use std::sync::Arc;
