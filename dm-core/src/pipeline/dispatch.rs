@@ -81,7 +81,7 @@ pub(crate) struct Dispatcher {
 
 const PURGE_STEP: usize = 65_536;
 /// Each has a number for every worker, and there may be 100,000 of them.
-const PURGE_INDEXES_STEP: usize = 1_024;
+const PURGE_INDEXES_STEP: usize = if cfg!(test) { 64 } else { 1_024 };
 /// A batch that takes longer is not waited for while another worker is idle.
 const SLOW: Duration = Duration::from_millis(20);
 /// How often who waits for room in a queue looks whether all is over.
