@@ -110,9 +110,6 @@ impl Worker {
                 .stages
                 .time(Spent::Writing, || self.apply_all(&mut writer, &mut applied, &batches))?;
             self.busy.end();
-            let txns = || batches.iter().flatten();
-            self.length.fetch_sub(txns().count(), Ordering::Relaxed);
-            self.progress.done(txns().map(|t| t.ordinal));
         }
         Ok(())
     }
