@@ -56,7 +56,7 @@ impl fmt::Display for TableName {
 }
 
 /// What a filter may need to know of a column: its name and how its values compare.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ColumnInfo {
     /// Column name as written at the source.
     pub name: String,
@@ -77,7 +77,7 @@ impl ColumnInfo {
 
 /// The header that all rows of one table version share. A copy is cheap, and so is comparing a
 /// header with its copy.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Columns(Arc<[ColumnInfo]>);
 
 impl Columns {

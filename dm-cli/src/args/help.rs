@@ -120,7 +120,7 @@ Examples:
 pub const HANDLE_ERROR: &str = "\
 Examples:
   dm handle-error my-task skip
-      Leave out the statement that the task has stopped at; then start the task again.
+      Leave out the statement that the task has stopped at; then `dm resume-task` goes on.
   dm handle-error my-task -s mysql-1 replace \"ALTER TABLE shop.t ADD c INT; ALTER TABLE shop.t ADD UNIQUE (c)\"
       Run these instead of it.
   dm handle-error my-task -s mysql-1 -b mysql-bin.000012:4711 inject \"CREATE TABLE shop.u (id INT PRIMARY KEY)\"

@@ -115,7 +115,7 @@ pub fn canonical(name: &str) -> Option<&'static str> {
 }
 
 /// How the bytes of a character set are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Text {
     /// No text at all.
     Binary,

@@ -10,7 +10,7 @@ use crate::position::Flavor;
 use crate::schema::{Key, KeyKind, KeyPart, TableSchema, TypeKind};
 
 /// A column that rows carry and the tracked structure does not have.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HiddenColumn {
     /// Its place in the rows of the binlog.
     pub index: usize,
@@ -19,7 +19,7 @@ pub struct HiddenColumn {
 }
 
 /// Columns that a server adds to a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HiddenKind {
     /// MySQL's generated invisible primary key `my_row_id`, the first column of a table without a

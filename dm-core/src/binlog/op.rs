@@ -11,7 +11,7 @@ use super::value::{decimal, network, temporal};
 use super::{Result, json};
 
 /// How a column's cells are read.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Op {
     /// An integer of this many bytes.
     Int(u8),
@@ -68,7 +68,7 @@ pub(crate) enum Op {
 }
 
 /// What the bytes behind a length are.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum How {
     Text(Text),
     /// BINARY(n): the server leaves zero bytes at the end out.

@@ -20,7 +20,7 @@ use super::{Error, Result, codes};
 use crate::schema::{Column, ColumnType, TableSchema, TypeKind};
 
 /// How the rows of one version of a table are decoded.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DecodePlan {
     columns: Arc<Columns>,
     ops: Vec<Op>,

@@ -12,7 +12,7 @@ use crate::position::Flavor;
 const MAX_COLUMNS: u64 = 4096;
 
 /// How a column's values are written in rows, with what the type needs to know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Wire {
     /// TINYINT.

@@ -105,7 +105,7 @@ impl TypeKind {
 }
 
 /// How a generated column gets its value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Generated {
     /// The expression as written.
     pub expr: String,
@@ -138,7 +138,7 @@ pub enum KeyKind {
 }
 
 /// One part of a key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum KeyPart {
     /// A column, or the first `prefix` characters (bytes for binary types) of it.
     Column {

@@ -147,7 +147,7 @@ impl SourceRun {
     ) -> Result<crate::position::Position> {
         let (id, task) = (&self.creator.source, &self.plan.name);
         let (copy_lane, lane) = (addition.copy_lane(id), addition.stream_lane(id));
-        if self.state.reader().copy(&copy_lane)?.is_none() {
+        if self.state.reader().copy_totals(&copy_lane)?.is_none() {
             self.check_online(info, &addition.table)?;
             log::info!("source {id}: {} is copied, to join the task", addition.table);
             // A state that was reset counts its additions anew: what those of before left behind

@@ -27,7 +27,7 @@ pub(super) fn tell(
     let Some(rules) = creator.online.as_ref().filter(|_| plan.mode.dumps()) else { return Ok(()) };
     let reader = state.reader();
     let begun = reader.lane(&LaneId::main(&creator.source))?.is_some()
-        || reader.copy(&LaneId::copy(&creator.source))?.is_some();
+        || reader.copy_totals(&LaneId::copy(&creator.source))?.is_some();
     if begun {
         return Ok(());
     }

@@ -23,8 +23,8 @@ impl Copy {
         let there = There::ask(&*self.sink)?;
         let parents = parents(tables);
         self.each(tables, |table| self.make_table(table, &there, &parents))?;
-        if let Some(copy) = self.state.reader().copy(&self.lane)? {
-            self.stats.begin(&copy.tables);
+        if let Some(all) = self.state.reader().copy_totals(&self.lane)? {
+            self.stats.begin(&all);
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::meters::Meters;
 use crate::position::Position;
-use crate::state::CopyTable;
+use crate::state::CopyTotals;
 
 /// Counters that the copy's workers write and status reads.
 #[derive(Debug)]
@@ -102,17 +102,16 @@ impl CopyStats {
     }
 
     /// The copy as the state file has it, when a round of it begins.
-    pub fn begin(&self, tables: &[CopyTable]) {
-        let sum = |of: fn(&CopyTable) -> u64| tables.iter().map(of).sum::<u64>();
+    pub fn begin(&self, all: &CopyTotals) {
         let set = |counter: &AtomicU64, value| counter.store(value, Ordering::Relaxed);
         if self.tables.load(Ordering::Relaxed) == 0 {
-            set(&self.rows_before, sum(|t| t.rows_done));
-            set(&self.bytes_before, sum(|t| t.bytes_done));
+            set(&self.rows_before, all.rows_done);
+            set(&self.bytes_before, all.bytes_done);
         }
-        set(&self.rows_estimated, sum(|t| t.copy.rows));
-        set(&self.bytes_estimated, sum(|t| t.copy.bytes));
-        set(&self.tables_done, sum(|t| u64::from(t.is_finished())));
-        set(&self.tables, tables.len() as u64);
+        set(&self.rows_estimated, all.rows);
+        set(&self.bytes_estimated, all.bytes);
+        set(&self.tables_done, all.tables_done);
+        set(&self.tables, all.tables);
     }
 
     pub fn chunk(&self, rows: u64, bytes: u64, duplicates: u64) {
@@ -147,36 +146,22 @@ impl CopyStats {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dm_filter::TableName;
 
-    use crate::position::Position;
-    use crate::schema::TableCopy;
-
-    fn table(chunks_done: u64) -> CopyTable {
-        let name = TableName::new("d", "t");
-        CopyTable {
-            copy: TableCopy { rows: 100, bytes: 1_000, ..TableCopy::nothing(name) },
-            generation: 1,
-            position: Position::default(),
-            contained_upto: None,
-            planned: true,
-            chunks: 2,
-            chunks_done,
-            rows_done: 50 * chunks_done,
-            bytes_done: 500 * chunks_done,
-        }
+    fn done(tables_done: u64, rows_done: u64) -> CopyTotals {
+        let bytes_done = 10 * rows_done;
+        CopyTotals { tables: 3, tables_done, rows: 300, bytes: 3_000, rows_done, bytes_done }
     }
 
     #[test]
     fn a_run_that_goes_on_counts_from_where_the_last_one_ended() {
         let stats = CopyStats::default();
-        stats.begin(&[table(2), table(1), table(0)]);
+        stats.begin(&done(1, 150));
         stats.chunk(50, 500, 0);
         let now = stats.counts();
         assert_eq!((now.tables, now.tables_done, now.rows_estimated), (3, 1, 300));
         assert_eq!((now.rows, now.all_rows(), now.all_bytes()), (50, 200, 2_000));
         // A new snapshot of the same run.
-        stats.begin(&[table(2), table(2), table(0)]);
+        stats.begin(&done(2, 200));
         let now = stats.counts();
         assert_eq!((now.tables_done, now.rows, now.all_rows()), (2, 50, 200));
     }

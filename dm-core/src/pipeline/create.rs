@@ -362,7 +362,7 @@ mod tests {
                           `c` char(1) COLLATE utf8mb4_bin) DEFAULT CHARSET=utf8mb4";
         let info = TableInfo {
             name: TableName::new("d", "t"),
-            create_sql: create_sql.to_owned(),
+            create_sql: create_sql.into(),
             schema: Arc::new(parse_create_table(create_sql, SqlMode::default()).unwrap()),
         };
         assert!(creator.table(&sink, &info, &There::ask(&sink).unwrap()).unwrap());

@@ -76,9 +76,12 @@ pub(crate) struct Dispatcher {
     stats: Arc<StreamStats>,
     sampler: Sampler,
     purge_at: usize,
+    purge_indexes_at: usize,
 }
 
 const PURGE_STEP: usize = 65_536;
+/// Each has a number for every worker, and there may be 100,000 of them.
+const PURGE_INDEXES_STEP: usize = if cfg!(test) { 64 } else { 1_024 };
 /// A batch that takes longer is not waited for while another worker is idle.
 const SLOW: Duration = Duration::from_millis(20);
 /// How often who waits for room in a queue looks whether all is over.
@@ -101,6 +104,7 @@ impl Dispatcher {
             indexes: HashMap::default(),
             sampler: Sampler::default(),
             purge_at: PURGE_STEP,
+            purge_indexes_at: PURGE_INDEXES_STEP,
         }
     }
 
@@ -234,6 +238,13 @@ impl Dispatcher {
             self.keys.retain(|_, o| o.ordinal > low && !done.contains(o.ordinal));
             self.purge_at = self.keys.len() + PURGE_STEP;
         }
+        if self.indexes.len() >= self.purge_indexes_at {
+            let low = self.progress.low_ordinal();
+            let under_way =
+                |index: &IndexState| index.any.iter().chain(&index.wild).any(|o| *o > low);
+            self.indexes.retain(|_, index| under_way(index));
+            self.purge_indexes_at = self.indexes.len() * 2 + PURGE_INDEXES_STEP;
+        }
     }
 }
 
@@ -324,6 +335,31 @@ mod tests {
         d.dispatch(txn(3), &[plain(7)]).unwrap();
         let all: usize = rx.iter().flat_map(|r| r.try_iter()).map(|j| j.wait_for.len()).sum();
         assert_eq!(all, 0);
+    }
+
+    #[test]
+    fn an_index_is_kept_while_somebody_may_wait_for_it() {
+        let (mut d, rx, progress) = setup(2);
+        let of = |index: u64| KeyHash::Plain { index, hash: 7 };
+        let many = 4 * PURGE_INDEXES_STEP as u64;
+        d.dispatch(txn(1), &[of(0)]).unwrap();
+        progress.done([1]);
+        d.dispatch(txn(2), &[KeyHash::Wild { index: 1 }]).unwrap();
+        for ordinal in 3..=many {
+            d.dispatch(txn(ordinal), &[of(ordinal)]).unwrap();
+            progress.done([ordinal]);
+        }
+        assert!(!d.indexes.contains_key(&0) && d.indexes.contains_key(&1), "2 is under way");
+        d.dispatch(txn(many + 1), &[of(1)]).unwrap();
+        let jobs: Vec<Vec<Job>> = rx.iter().map(|r| r.try_iter().collect()).collect();
+        let of_two = jobs.iter().find(|jobs| jobs.iter().any(|job| job.txn.ordinal == 2)).unwrap();
+        assert_eq!(of_two.last().unwrap().txn.ordinal, many + 1, "behind what may be equal");
+        progress.done([2, many + 1]);
+        for ordinal in many + 2..3 * many {
+            d.dispatch(txn(ordinal), &[of(ordinal)]).unwrap();
+            progress.done([ordinal]);
+        }
+        assert!(d.indexes.len() <= 2 * PURGE_INDEXES_STEP, "{}", d.indexes.len());
     }
 
     proptest! {

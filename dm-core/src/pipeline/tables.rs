@@ -12,9 +12,9 @@ use super::create::Creator;
 use crate::binlog::{DecodePlan, RowsEvent, SystemVersioning, TableMap};
 use crate::error::{Error, Result, codes};
 use crate::event::{ApplyMode, EncodedRows, RawOp, RowBlock, RowData, SourceTable, TablePlan};
-use crate::schema::TableSchema;
+use crate::schema::{Pool, TableSchema};
 use crate::sink::Sink;
-use crate::sink::keys::{Hashed, KeyHash, KeyPlan};
+use crate::sink::keys::{Hashed, KeyHash, KeyPlan, KeyShape};
 
 /// Distinguishes all table versions of all sources in this process.
 static VERSION: AtomicU64 = AtomicU64::new(1);
@@ -70,23 +70,38 @@ impl BinlogRows {
     }
 }
 
-/// One version of a table.
+/// One version of a table. There may be 20,000 tables: what tables with the same columns have in common is in
+/// their [`Shape`].
 struct Version {
     /// Version of the tracked structure that it was made for.
     tracked: u64,
-    decode: Option<Arc<DecodePlan>>,
-    columns: Arc<Columns>,
+    shape: Arc<Shape>,
     plan: Arc<TablePlan>,
     /// `None` where nobody asks which keys are touched.
     keys: Option<KeyPlan>,
+}
+
+/// How rows are read, whatever table they are of.
+#[derive(PartialEq, Eq, Hash)]
+struct Shape {
+    decode: Option<Arc<DecodePlan>>,
+    columns: Arc<Columns>,
+    /// The columns as the target is told them.
+    carried: Columns,
     /// Columns that no key is made of, where rows come out as they stand in the binlog: what they
     /// hold is decoded by the worker alone.
     passed: Option<Vec<bool>>,
 }
 
+/// What versions share.
+#[derive(Default)]
+struct Parts {
+    shapes: Pool<Shape>,
+    keys: Pool<KeyShape>,
+}
+
 struct Entry {
     interest: Interest,
-    target: Target,
     version: Option<Version>,
 }
 
@@ -104,6 +119,7 @@ pub(crate) struct Tables {
     sink: Arc<dyn Sink>,
     keyed: bool,
     entries: HashMap<TableName, Entry, BuildHasherDefault<Hashed>>,
+    parts: Parts,
 }
 
 /// Rows as they arrive, before planning.
@@ -116,7 +132,7 @@ impl Tables {
     /// The tables of a stream. `keyed`: the keys that rows touch are wanted, which one worker alone
     /// does not need.
     pub fn new(creator: Creator, sink: Arc<dyn Sink>, keyed: bool) -> Self {
-        Self { creator, sink, keyed, entries: HashMap::default() }
+        Self { creator, sink, keyed, entries: HashMap::default(), parts: Parts::default() }
     }
 
     /// Forgets everything about all tables: some structure has changed.
@@ -134,19 +150,23 @@ impl Tables {
             return Ok(entry.interest != Interest::Skip);
         }
         let interest = self.creator.interest(table);
-        let target = match interest {
-            Interest::Skip => Target::new("", ""),
-            _ => self.creator.target(table)?,
-        };
         let carried = interest != Interest::Skip;
-        self.entries.insert(table.clone(), Entry { interest, target, version: None });
+        if carried {
+            self.creator.target(table)?;
+        }
+        self.entries.insert(table.clone(), Entry { interest, version: None });
         Ok(carried)
     }
 
     /// Where a carried table goes.
     pub fn target(&self, table: &TableName) -> Option<TableName> {
-        let entry = self.entries.get(table)?;
-        Some(TableName::new(&entry.target.schema, &entry.target.table))
+        let entry = self.entries.get(table).filter(|entry| entry.interest != Interest::Skip)?;
+        if let Some(version) = &entry.version {
+            return Some(version.plan.target.clone());
+        }
+        // One claim alone was made when it was asked whether the table is carried.
+        let target = self.creator.target(table).ok()?;
+        Some(TableName::new(target.schema, target.table))
     }
 
     /// Plans rows of a carried table, appends the keys they touch. `schema` is the structure that
@@ -172,18 +192,15 @@ impl Tables {
         let tracked = schema.map_or(0, |(_, v)| v);
         let fits = entry.version.as_ref().is_some_and(|v| {
             v.tracked == tracked
-                && match (&arrived, &v.decode) {
+                && match (&arrived, &v.shape.decode) {
                     (Arrived::Binlog(e), Some(decode)) => decode.fits(&e.table),
-                    (Arrived::Owned { columns, .. }, None) => *columns == *v.columns,
+                    (Arrived::Owned { columns, .. }, None) => *columns == *v.shape.columns,
                     _ => false,
                 }
         });
         if !fits {
-            let mut version =
-                Version::new(&self.creator, &*self.sink, table, &entry.target, &arrived, schema)?;
-            if !self.keyed {
-                version.without_keys();
-            }
+            let place = Place { creator: &self.creator, sink: &*self.sink, keyed: self.keyed };
+            let version = Version::new(&place, &mut self.parts, table, &arrived, schema)?;
             entry.version = Some(version);
         }
         let Some(version) = &entry.version else {
@@ -194,17 +211,24 @@ impl Tables {
     }
 }
 
+/// Where versions are made.
+struct Place<'a> {
+    creator: &'a Creator,
+    sink: &'a dyn Sink,
+    keyed: bool,
+}
+
 impl Version {
     fn new(
-        creator: &Creator,
-        sink: &dyn Sink,
+        place: &Place<'_>,
+        parts: &mut Parts,
         table: &TableName,
-        target: &Target,
         arrived: &Arrived,
         schema: Option<(&TableSchema, u64)>,
     ) -> Result<Self> {
-        let name = TableName::new(&target.schema, &target.table);
-        let at_target = sink.describe(&name)?.ok_or_else(|| {
+        let target = place.creator.target(table)?;
+        let name = TableName::new(target.schema.as_str(), target.table.as_str());
+        let at_target = place.sink.describe(&name)?.ok_or_else(|| {
             Error::new(
                 &codes::SYNC_NO_TARGET_TABLE,
                 format!("source table {table} goes to target table {name}, which does not exist"),
@@ -220,40 +244,23 @@ impl Version {
             Arrived::Owned { columns, .. } => (None, Arc::new(columns.clone())),
         };
         let pick = pick(&columns, &target.columns);
-        let mut carried: Vec<_> = match &pick {
-            Some(pick) => pick.iter().filter_map(|&i| columns.get(i)).cloned().collect(),
-            None => columns.iter().cloned().collect(),
-        };
-        for extra in &target.extra {
-            carried.push(dm_filter::ColumnInfo::named(&extra.name));
-        }
-        let carried = Columns::new(carried);
+        let carried = carried(&columns, pick.as_deref(), &target);
         let keys = KeyPlan::new(&name.to_string(), &at_target, structure, &carried);
+        let plain = decode.as_ref().is_some_and(|d| pick.is_none() && d.is_plain());
+        let passed = plain.then(|| passed(&columns, &keys));
+        let shape = parts.shapes.share(Arc::new(Shape { decode, columns, carried, passed }));
         let plan = TablePlan {
-            source: SourceTable { source: creator.source.clone(), table: table.clone() },
+            source: SourceTable { source: place.creator.source.clone(), table: table.clone() },
             target: name,
-            columns: carried,
+            columns: shape.carried.clone(),
             pick,
             extra: target.extra.iter().map(|e| Value::Text(e.value.clone().into())).collect(),
             version: VERSION.fetch_add(1, Ordering::Relaxed),
         };
+        // Without keys rows are counted, and nothing of them is decoded for that where it can be left out.
+        let keys = place.keyed.then(|| keys.shared(&mut parts.keys));
         let tracked = schema.map_or(0, |(_, v)| v);
-        let passed = decode.as_ref().filter(|d| plan.pick.is_none() && d.is_plain()).map(|_| {
-            let mut passed = vec![true; columns.len()];
-            keys.columns().for_each(|i| {
-                // Beyond them are the added columns.
-                if let Some(passed) = passed.get_mut(i) {
-                    *passed = false;
-                }
-            });
-            passed
-        });
-        Ok(Self { tracked, decode, columns, plan: Arc::new(plan), keys: Some(keys), passed })
-    }
-
-    /// Rows are counted, and nothing of them is decoded for that where it can be left out.
-    fn without_keys(&mut self) {
-        self.keys = None;
+        Ok(Self { tracked, shape, plan: Arc::new(plan), keys })
     }
 
     fn block(
@@ -266,7 +273,7 @@ impl Version {
         keys: &mut Vec<KeyHash>,
     ) -> Result<Planned> {
         let mut encoded = None;
-        let mut data = match (arrived, &self.decode) {
+        let mut data = match (arrived, &self.shape.decode) {
             (Arrived::Binlog(event), Some(decode)) => {
                 let rows = Arc::new(BinlogRows { event, decode: Arc::clone(decode) });
                 RowData::Encoded(Arc::clone(encoded.insert(rows)) as Arc<dyn EncodedRows>)
@@ -308,7 +315,7 @@ impl Version {
             plan.hashes(&op, keys);
             Ok(())
         };
-        match (encoded, &self.passed) {
+        match (encoded, &self.shape.passed) {
             (Some(rows), Some(passed)) => {
                 rows.each_key(passed, &mut |op| note(self.plan.carry_op(op)))?;
             }
@@ -327,7 +334,7 @@ impl Version {
         let mut kept = Vec::new();
         let mut dropped = 0;
         let mut one = |op: RowOp<'_>| {
-            let change = Change::row(table, &self.columns, op);
+            let change = Change::row(table, &self.shape.columns, op);
             match creator.filter.decide(&change) {
                 Verdict::Keep => {
                     if let Change::Row(row) = change {
@@ -360,6 +367,31 @@ fn compile(map: &TableMap, structure: Option<&TableSchema>) -> Result<DecodePlan
         None => SystemVersioning::Hidden,
     };
     DecodePlan::compile_versioned(map, schema, period)
+}
+
+/// The columns that the target is told: the carried ones, then those that the route adds.
+fn carried(columns: &Columns, pick: Option<&[usize]>, target: &Target) -> Columns {
+    if pick.is_none() && target.extra.is_empty() {
+        return columns.clone();
+    }
+    let mut carried: Vec<_> = match pick {
+        Some(pick) => pick.iter().filter_map(|&i| columns.get(i)).cloned().collect(),
+        None => columns.iter().cloned().collect(),
+    };
+    carried.extend(target.extra.iter().map(|e| dm_filter::ColumnInfo::named(&e.name)));
+    Columns::new(carried)
+}
+
+/// Which columns no key is made of.
+fn passed(columns: &Columns, keys: &KeyPlan) -> Vec<bool> {
+    let mut passed = vec![true; columns.len()];
+    keys.columns().for_each(|i| {
+        // Beyond them are the added columns.
+        if let Some(passed) = passed.get_mut(i) {
+            *passed = false;
+        }
+    });
+    passed
 }
 
 fn pick(columns: &Columns, choice: &ColumnChoice) -> Option<Vec<usize>> {

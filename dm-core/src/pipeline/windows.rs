@@ -5,6 +5,7 @@
 //! be in the rows, so they are applied idempotently; what follows is applied exactly.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use dm_filter::TableName;
 
@@ -24,7 +25,7 @@ pub(crate) enum Admission {
 /// The windows of all tables that still have one.
 #[derive(Debug, Default)]
 pub(crate) struct Windows {
-    tables: HashMap<TableName, (Position, Position)>,
+    tables: HashMap<TableName, (Arc<Position>, Arc<Position>)>,
     passed: Vec<TableName>,
 }
 
@@ -110,8 +111,8 @@ mod tests {
         let t = TableName::new("s", "t");
         let contained = Contained {
             table: t.clone(),
-            from: Position::at(pos(100)),
-            upto: Position::at(pos(200)),
+            from: Arc::new(Position::at(pos(100))),
+            upto: Arc::new(Position::at(pos(200))),
         };
         let mut w = Windows::new(vec![contained]);
         assert_eq!(w.admit(&t, &pos(100), None), Admission::Contained);
@@ -137,8 +138,8 @@ mod tests {
         let t = TableName::new("s", "t");
         let contained = Contained {
             table: t.clone(),
-            from: Position::of_gtid(set("1-5:8")),
-            upto: Position::of_gtid(set("1-10")),
+            from: Arc::new(Position::of_gtid(set("1-5:8"))),
+            upto: Arc::new(Position::of_gtid(set("1-10"))),
         };
         let mut w = Windows::new(vec![contained]);
         assert_eq!(w.admit(&t, &pos(1), Some(&gtid(11))), Admission::Apply(ApplyMode::Exact));

@@ -12,7 +12,7 @@ pub struct TableInfo {
     /// The table.
     pub name: TableName,
     /// The server's CREATE TABLE text.
-    pub create_sql: String,
+    pub create_sql: Arc<str>,
     /// The same, parsed.
     pub schema: Arc<TableSchema>,
 }
@@ -42,7 +42,7 @@ pub struct TableCopy {
 impl TableCopy {
     /// A table without columns, of which nothing is copied.
     pub fn nothing(name: TableName) -> Self {
-        let (create_sql, schema) = (String::new(), Arc::new(TableSchema::default()));
+        let (create_sql, schema) = ("".into(), Arc::new(TableSchema::default()));
         Self { info: TableInfo { name, create_sql, schema }, rows: 0, bytes: 0 }
     }
 }

@@ -9,6 +9,7 @@ mod default;
 mod event;
 mod info;
 mod keys;
+mod list;
 mod pieces;
 mod print;
 mod rename;
@@ -25,6 +26,8 @@ pub use create::parse_create_table;
 pub use event::event_type;
 pub(crate) use event::integer_range;
 pub use info::{Chunk, SchemaCopy, TableCopy, TableInfo};
+pub use list::List;
+pub(crate) use list::Pool;
 pub use print::create_table;
 pub(crate) use print::{foreign_key_clause, key_clause};
 pub use table::{

@@ -2,15 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::list::List;
 pub use crate::ddl::{Generated, KeyKind, KeyPart, TypeKind};
 
 /// A table's columns and keys.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TableSchema {
     /// Columns in table order, invisible ones included.
-    pub columns: Vec<Column>,
+    pub columns: List<Column>,
     /// Keys in the order that the server shows them, the primary key first.
-    pub keys: Vec<Key>,
+    pub keys: List<Key>,
     /// Foreign keys that this table declares.
     pub foreign_keys: Vec<ForeignKey>,
     /// Default character set (`utf8mb4`); empty when not known.
@@ -43,7 +44,7 @@ pub struct TableSchema {
 }
 
 /// A CHECK constraint.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Check {
     /// Name; empty for one that belongs to a column (MariaDB).
     pub name: String,
@@ -56,7 +57,7 @@ pub struct Check {
 }
 
 /// A column.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Column {
     /// Name as written.
     pub name: String,
@@ -100,7 +101,7 @@ impl Column {
 }
 
 /// A column's type.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ColumnType {
     /// The type itself.
     pub kind: TypeKind,
@@ -144,7 +145,7 @@ impl ColumnType {
 }
 
 /// A key (index).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Key {
     /// Name; `PRIMARY` for the primary key.
     pub name: String,
@@ -201,7 +202,7 @@ pub fn same_name(a: &str, b: &str) -> bool {
 }
 
 /// A foreign key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ForeignKey {
     /// Constraint name; empty when not given.
     pub name: String,

@@ -406,7 +406,7 @@ impl Work<'_> {
         let builder = Builder::new(&self.tracker.defaults, mode, &create.name.table, inherited);
         let mut table = builder.table(create);
         leave_out_own_schema(&mut table, &create.name.schema);
-        self.put(&create.name, Some((Arc::new(table), false)));
+        self.put(&create.name, Some((table.shared(), false)));
         Ok(())
     }
 
@@ -430,7 +430,7 @@ impl Work<'_> {
                 check.name = format!("{}_chk_{}", name.table, n + 1);
             }
         }
-        self.put(name, Some((Arc::new(table), assumed)));
+        self.put(name, Some((table.shared(), assumed)));
         Ok(())
     }
 
@@ -460,7 +460,7 @@ impl Work<'_> {
         let (mut table, altered) = alter::alter(&old, &alter.clauses, &context)?;
         leave_out_own_schema(&mut table, &alter.name.schema);
         self.effects.notes.extend(altered.notes);
-        self.put(&alter.name, Some((Arc::new(table), assumed)));
+        self.put(&alter.name, Some((table.shared(), assumed)));
         if !altered.renamed.is_empty() {
             self.rename_parent_columns(&alter.name, &altered.renamed);
         }
@@ -501,7 +501,7 @@ impl Work<'_> {
         for check in &mut table.checks {
             rename_generated(&mut check.name, "_chk_", old, new);
         }
-        self.put(new, Some((Arc::new(table), assumed)));
+        self.put(new, Some((table.shared(), assumed)));
         self.rename_parent(old, new);
         Ok(())
     }
@@ -535,7 +535,7 @@ impl Work<'_> {
                     }
                 }
             }
-            self.put(&name, Some((Arc::new(table), assumed)));
+            self.put(&name, Some((table.shared(), assumed)));
         }
     }
 
@@ -551,7 +551,7 @@ impl Work<'_> {
                     }
                 }
             }
-            self.put(&name, Some((Arc::new(table), assumed)));
+            self.put(&name, Some((table.shared(), assumed)));
         }
     }
 }

@@ -13,11 +13,12 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::sync::Arc;
 
 use dm_filter::{Columns, Row, RowOp, Value};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::schema::{Column, Key, KeyPart, TableSchema, TypeKind};
+use crate::schema::{Column, Key, KeyPart, Pool, TableSchema, TypeKind};
 
 /// One key of a changed row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +78,7 @@ impl KeyHash {
 }
 
 /// How a column's values are brought into a form in which equal values are equal bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Canon {
     /// Numbers, dates, ENUM, SET, BIT, binary strings: by value.
     Plain,
@@ -89,27 +90,34 @@ enum Canon {
     Wild,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Part {
     column: usize,
     prefix: Option<usize>,
     canon: Canon,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Index {
-    id: u64,
     parts: Vec<Part>,
     /// A functional or multi-valued key: its values are not in the row.
     opaque: bool,
 }
 
+/// What the keys of tables with the same columns and keys have in common.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct KeyShape {
+    indexes: Vec<Index>,
+    /// No usable key: all changes of the table share one thing.
+    serial: bool,
+}
+
 /// The keys of one table version, compiled for hashing rows.
 #[derive(Clone, Debug)]
 pub struct KeyPlan {
-    indexes: Vec<Index>,
-    /// For a table without any usable key: the one thing that all its changes share.
-    whole: Option<u64>,
+    /// Stands for the target table; its indexes are the numbers behind it.
+    seed: u64,
+    shape: Arc<KeyShape>,
 }
 
 impl KeyPlan {
@@ -135,30 +143,40 @@ impl KeyPlan {
                     continue;
                 }
                 has_not_null_key |= usable(key, schema, columns);
-                let id = seed.wrapping_add(seen.len() as u64 + 1);
-                indexes.push(compile(id, key, schema, other, columns));
+                indexes.push(compile(key, schema, other, columns));
                 seen.push(names);
             }
         }
         // Rows that no key tells apart are matched by all their columns: one at a time.
-        let whole = (!has_not_null_key).then_some(seed);
-        Self { indexes, whole }
+        let shape = KeyShape { indexes, serial: !has_not_null_key };
+        Self { seed, shape: Arc::new(shape) }
+    }
+
+    /// The same, with what other tables have in common with it held once.
+    pub(crate) fn shared(mut self, pool: &mut Pool<KeyShape>) -> Self {
+        self.shape = pool.share(self.shape);
+        self
+    }
+
+    /// The indexes with their numbers.
+    fn indexes(&self) -> impl Iterator<Item = (u64, &Index)> {
+        (1..).map(|n| self.seed.wrapping_add(n)).zip(&self.shape.indexes)
     }
 
     /// True when no key tells the rows apart, so that all changes of the table follow each other.
     pub fn is_serial(&self) -> bool {
-        self.whole.is_some()
+        self.shape.serial
     }
 
     /// The columns that hashes are made of, as indexes of the rows' columns.
     pub(crate) fn columns(&self) -> impl Iterator<Item = usize> + '_ {
-        self.indexes.iter().flat_map(|index| &index.parts).map(|part| part.column)
+        self.shape.indexes.iter().flat_map(|index| &index.parts).map(|part| part.column)
     }
 
     /// Appends the keys that a change touches, before and after.
     pub fn hashes(&self, op: &RowOp<'_>, out: &mut Vec<KeyHash>) {
-        if let Some(index) = self.whole {
-            out.push(KeyHash::Plain { index, hash: 0 });
+        if self.is_serial() {
+            out.push(KeyHash::Plain { index: self.seed, hash: 0 });
         }
         // Repetitions are looked for among the keys of this row alone: `out` may hold those of a
         // whole transaction.
@@ -175,7 +193,7 @@ impl KeyPlan {
 
     /// True when an update changes the value of some unique key, or may do so.
     pub fn changes_key(&self, before: &Row<'_>, after: &Row<'_>) -> bool {
-        self.indexes.iter().any(|index| {
+        self.shape.indexes.iter().any(|index| {
             index.opaque
                 || index.parts.iter().any(|p| match (before.get(p.column), after.get(p.column)) {
                     (Some(a), Some(b)) => a != b,
@@ -187,13 +205,13 @@ impl KeyPlan {
 
     fn row(&self, row: &Row<'_>, fallback: Option<&Row<'_>>, own: usize, out: &mut Vec<KeyHash>) {
         let mut buffer = Vec::with_capacity(64);
-        for index in &self.indexes {
+        for (id, index) in self.indexes() {
             buffer.clear();
             let key = match index.encode(row, fallback, &mut buffer) {
                 Encoded::Null => continue,
-                Encoded::Wild => KeyHash::Wild { index: index.id },
+                Encoded::Wild => KeyHash::Wild { index: id },
                 Encoded::Plain => {
-                    KeyHash::Plain { index: index.id, hash: xxh3_64_with_seed(&buffer, index.id) }
+                    KeyHash::Plain { index: id, hash: xxh3_64_with_seed(&buffer, id) }
                 }
             };
             if !out.iter().skip(own).any(|k| *k == key) {
@@ -227,7 +245,6 @@ fn usable(key: &Key, schema: &TableSchema, columns: &Columns) -> bool {
 }
 
 fn compile(
-    id: u64,
     key: &Key,
     schema: &TableSchema,
     other: Option<&TableSchema>,
@@ -251,7 +268,7 @@ fn compile(
         let theirs = other.and_then(|o| o.column(name)).map(|(_, c)| c);
         parts.push(Part { column, prefix: prefix.map(|p| p as usize), canon: canon(mine, theirs) });
     }
-    Index { id, parts, opaque }
+    Index { parts, opaque }
 }
 
 fn canon(mine: Option<&Column>, theirs: Option<&Column>) -> Canon {

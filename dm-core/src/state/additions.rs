@@ -234,7 +234,7 @@ mod tests {
         assert_eq!((tracked.len(), &tracked[0].name), (1, &name("x")));
         assert_eq!(tracked[0].since.as_deref(), Some("b.000002:4"));
         let contained = reader.contained(&source).unwrap();
-        assert_eq!((&contained[0].from, &contained[0].upto), (&upto, &upto));
+        assert_eq!((&*contained[0].from, &*contained[0].upto), (&upto, &upto));
         assert!(store.join_addition(&source, &addition, &upto).is_err(), "only once");
     }
 }

@@ -5,15 +5,18 @@
 //! ([`crate::sink::Sink::loaded_chunks`]) and notes those before it reads what is still open.
 //! Chunks of an earlier generation of a table count for nothing.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use dm_filter::TableName;
 use rusqlite::{Connection, Row, Transaction};
 
 use super::StateStore;
-use super::copy_model::{ChunkDone, ChunkState, Contained, CopyBegin, CopyState, CopyTable};
+use super::copy_model::{
+    ChunkDone, ChunkState, Contained, CopyBegin, CopyState, CopyTable, CopyTotals,
+};
 use super::db::{
-    Inner, find_lane, from_json, int, lane_id, misuse, now, optional, position, position_or_none,
+    Inner, find_lane, int, lane_id, misuse, now, optional, position, position_or_none, structure,
     to_json, uint,
 };
 use crate::error::Result;
@@ -328,7 +331,7 @@ fn restart(
          WHERE id = ?1 RETURNING generation",
         (
             id,
-            &table.info.create_sql,
+            &*table.info.create_sql,
             to_json(&*table.info.schema)?,
             int(table.rows),
             int(table.bytes),
@@ -371,7 +374,7 @@ fn insert_table(
         int(ord),
         &info.name.schema,
         &info.name.table,
-        &info.create_sql,
+        &*info.create_sql,
         to_json(&*info.schema)?,
         int(table.rows),
         int(table.bytes),
@@ -412,6 +415,22 @@ pub(super) fn copy(conn: &Connection, lane: &LaneId) -> Inner<Option<CopyState>>
     }))
 }
 
+pub(super) fn totals(conn: &Connection, lane: &LaneId) -> Inner<Option<CopyTotals>> {
+    let Some(id) = find_lane(conn, lane)? else { return Ok(None) };
+    if optional::<i64>(conn, "SELECT 1 FROM copy WHERE lane = ?1", [id])?.is_none() {
+        return Ok(None);
+    }
+    let sql = "SELECT count(*), coalesce(sum(planned AND chunks = chunks_done), 0),
+                   coalesce(sum(rows), 0), coalesce(sum(bytes), 0),
+                   coalesce(sum(rows_done), 0), coalesce(sum(bytes_done), 0)
+               FROM copy_table WHERE lane = ?1";
+    let all: [i64; 6] = conn.query_row(sql, [id], |row| {
+        Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?])
+    })?;
+    let [tables, tables_done, rows, bytes, rows_done, bytes_done] = all.map(uint);
+    Ok(Some(CopyTotals { tables, tables_done, rows, bytes, rows_done, bytes_done }))
+}
+
 fn schemas(conn: &Connection, lane: i64) -> Inner<Vec<SchemaCopy>> {
     let mut statement = conn.prepare_cached(
         "SELECT name, charset, collation FROM copy_schema WHERE lane = ?1 ORDER BY ord",
@@ -439,8 +458,8 @@ fn tables(conn: &Connection, lane: i64) -> Inner<Vec<CopyTable>> {
 fn table(row: &Row<'_>) -> Inner<CopyTable> {
     let info = TableInfo {
         name: TableName::new(row.get::<_, String>(0)?, row.get::<_, String>(1)?),
-        create_sql: row.get(2)?,
-        schema: Arc::new(from_json("table structure", &row.get::<_, String>(3)?)?),
+        create_sql: row.get::<_, String>(2)?.into(),
+        schema: structure(&row.get::<_, String>(3)?)?,
     };
     Ok(CopyTable {
         copy: TableCopy { info, rows: uint(row.get(4)?), bytes: uint(row.get(5)?) },
@@ -473,11 +492,21 @@ pub(super) fn contained(conn: &Connection, source: &SourceId) -> Inner<Vec<Conta
         .prepare_cached("SELECT schema, name, from_pos, upto FROM contained WHERE source = ?1")?;
     let mut rows = statement.query([source.as_str()])?;
     let mut all = Vec::new();
+    // Of thousands of tables nearly all have the same two.
+    let mut known: HashMap<String, Arc<Position>> = HashMap::new();
+    let mut shared = |text: String| -> Inner<Arc<Position>> {
+        if let Some(position) = known.get(&text) {
+            return Ok(Arc::clone(position));
+        }
+        let position = Arc::new(position(&text)?);
+        known.insert(text, Arc::clone(&position));
+        Ok(position)
+    };
     while let Some(row) = rows.next()? {
         all.push(Contained {
             table: TableName::new(row.get::<_, String>(0)?, row.get::<_, String>(1)?),
-            from: position(&row.get::<_, String>(2)?)?,
-            upto: position(&row.get::<_, String>(3)?)?,
+            from: shared(row.get(2)?)?,
+            upto: shared(row.get(3)?)?,
         });
     }
     Ok(all)
@@ -492,7 +521,7 @@ mod tests {
         let mut table = TableCopy::nothing(TableName::new("db", name));
         if columns {
             let int = crate::schema::ColumnType::new(crate::ddl::TypeKind::Int);
-            let columns = vec![crate::schema::Column::new("a", int)];
+            let columns = vec![crate::schema::Column::new("a", int)].into();
             table.info.schema =
                 Arc::new(crate::schema::TableSchema { columns, ..Default::default() });
         }

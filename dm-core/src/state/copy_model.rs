@@ -1,5 +1,7 @@
 //! What is stored of a full copy.
 
+use std::sync::Arc;
+
 use dm_filter::TableName;
 
 use crate::position::Position;
@@ -69,6 +71,23 @@ impl CopyTable {
     }
 }
 
+/// The tables of a copy together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CopyTotals {
+    /// How many there are.
+    pub tables: u64,
+    /// How many of them are at the target.
+    pub tables_done: u64,
+    /// Estimated rows.
+    pub rows: u64,
+    /// Estimated bytes.
+    pub bytes: u64,
+    /// Rows at the target.
+    pub rows_done: u64,
+    /// Bytes of cell data at the target.
+    pub bytes_done: u64,
+}
+
 /// A planned chunk and whether it is at the target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChunkState {
@@ -101,7 +120,7 @@ pub struct Contained {
     /// The table, as named at the source.
     pub table: TableName,
     /// Every change before this position is in the rows.
-    pub from: Position,
+    pub from: Arc<Position>,
     /// No change beyond this position is.
-    pub upto: Position,
+    pub upto: Arc<Position>,
 }

@@ -5,7 +5,7 @@
 //! wait at their start and not in their middle, where SQLite could not wait at all.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use rusqlite::types::FromSql;
@@ -16,6 +16,7 @@ use rusqlite::{
 use super::tables::{CREATE, MIGRATIONS, VERSION};
 use crate::error::{Code, Error, Result, codes};
 use crate::position::Position;
+use crate::schema::TableSchema;
 
 /// `dmst` in ASCII: what the header of our files says (SQLite's `application_id`).
 const APPLICATION: i32 = 0x646d_7374;
@@ -395,6 +396,11 @@ pub(super) fn position_or_none(text: Option<String>) -> Inner<Option<Position>> 
 
 pub(super) fn from_json<T: serde::de::DeserializeOwned>(what: &str, text: &str) -> Inner<T> {
     serde_json::from_str(text).map_err(|e| bad(what, e))
+}
+
+/// A table's structure, held once with all that are equal.
+pub(super) fn structure(text: &str) -> Inner<Arc<TableSchema>> {
+    Ok(from_json::<TableSchema>("table structure", text)?.shared())
 }
 
 pub(super) fn to_json<T: serde::Serialize + ?Sized>(value: &T) -> Inner<String> {

@@ -45,7 +45,9 @@ use std::sync::Arc;
 use crate::error::Result;
 
 pub use additions::Addition;
-pub use copy_model::{ChunkDone, ChunkState, Contained, CopyBegin, CopyState, CopyTable};
+pub use copy_model::{
+    ChunkDone, ChunkState, Contained, CopyBegin, CopyState, CopyTable, CopyTotals,
+};
 pub use ddl::{DdlRecord, NewDdl};
 pub(crate) use dir::{create_dir, file_stem, look as look_at_dir, private, replace};
 pub use dir::{list_tasks, log_file, open_log};

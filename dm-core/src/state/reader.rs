@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dm_filter::TableName;
 
-use super::copy_model::{ChunkState, Contained, CopyState};
+use super::copy_model::{ChunkState, Contained, CopyState, CopyTotals};
 use super::db::Db;
 use super::ddl::DdlRecord;
 use super::mailbox::Command;
@@ -148,6 +148,16 @@ impl StateReader {
     /// See [`StateReader`].
     pub fn copy(&self, lane: &LaneId) -> Result<Option<CopyState>> {
         self.db.read(|conn| copy::copy(conn, lane))
+    }
+
+    /// The tables of a copy together; `None` when none has begun. With thousands of tables it takes a small part of
+    /// what [`StateReader::copy`] does.
+    ///
+    /// # Errors
+    ///
+    /// See [`StateReader`].
+    pub fn copy_totals(&self, lane: &LaneId) -> Result<Option<CopyTotals>> {
+        self.db.read(|conn| copy::totals(conn, lane))
     }
 
     /// The chunks of a table of a copy that is not finished, by number.

@@ -6,14 +6,12 @@
 //! goes back, and only the latest run of a lane may save: a thread that outlived its run is told
 //! so instead of overwriting its successor.
 
-use std::sync::Arc;
-
 use dm_filter::TableName;
 use rusqlite::{Connection, Row, Transaction};
 
 use super::db::{
-    Inner, bad, find_lane, from_json, int, lane_id, misuse, now, optional, position,
-    position_or_none, to_json, uint,
+    Inner, bad, find_lane, int, lane_id, misuse, now, optional, position, position_or_none,
+    structure, to_json, uint,
 };
 use super::stream_model::{
     Checkpoint, LANE_START, LAST_GROUP, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, Skipped,
@@ -374,7 +372,7 @@ pub(super) fn tracker(conn: &Connection, lane: &LaneId) -> Inner<Tracker> {
     while let Some(row) = rows.next()? {
         tables.push(TrackedTable {
             name: TableName::new(row.get::<_, String>(0)?, row.get::<_, String>(1)?),
-            schema: Arc::new(from_json("table structure", &row.get::<_, String>(2)?)?),
+            schema: structure(&row.get::<_, String>(2)?)?,
             version: uint(row.get(3)?),
             assumed: row.get(4)?,
             since: row.get::<_, Option<String>>(5)?.map(Into::into),

@@ -30,7 +30,7 @@ fn structure(columns: &[&str]) -> Arc<TableSchema> {
 fn table(name: &str) -> TableCopy {
     let info = TableInfo {
         name: TableName::new("db", name),
-        create_sql: format!("CREATE TABLE `{name}` (a int)"),
+        create_sql: format!("CREATE TABLE `{name}` (a int)").into(),
         schema: structure(&["a"]),
     };
     TableCopy { info, rows: 100, bytes: 1000 }
@@ -268,7 +268,7 @@ fn a_table_started_anew_has_a_snapshot_of_its_own() {
     assert_eq!(copy.contained_upto, Some(at(200)));
     let mut contained = store.reader().contained(&source()).unwrap();
     contained.sort_by(|a, b| a.table.cmp(&b.table));
-    let spans: Vec<_> = contained.iter().map(|c| (c.from.clone(), c.upto.clone())).collect();
+    let spans: Vec<_> = contained.iter().map(|c| ((*c.from).clone(), (*c.upto).clone())).collect();
     assert_eq!(spans, [(at(150), at(150)), (at(100), at(200))]);
     assert!(store.reader().chunks(&lane, &TableName::new("db", "a")).unwrap().is_empty());
 

@@ -361,7 +361,7 @@ impl Source for ScriptedSource {
         for (name, rows) in self.shared.tables.dump() {
             if choose(&name) {
                 let schema = self.schema(&name)?;
-                let create_sql = self.shared.tables.show_create(&name)?.unwrap_or_default();
+                let create_sql = self.shared.tables.show_create(&name)?.unwrap_or_default().into();
                 tables.push((TableInfo { name, create_sql, schema }, rows));
             }
         }
@@ -370,7 +370,7 @@ impl Source for ScriptedSource {
 
     fn describe(&self, table: &TableName) -> Result<Option<TableInfo>> {
         let Some(schema) = self.shared.tables.describe(table)? else { return Ok(None) };
-        let create_sql = self.shared.tables.show_create(table)?.unwrap_or_default();
+        let create_sql = self.shared.tables.show_create(table)?.unwrap_or_default().into();
         Ok(Some(TableInfo { name: table.clone(), create_sql, schema }))
     }
 

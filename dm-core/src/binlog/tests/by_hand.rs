@@ -238,7 +238,7 @@ fn schema(columns: &[(&str, TypeKind)], key: bool) -> TableSchema {
     let column = |(name, kind): &(&str, TypeKind)| column(name, ColumnType::new(*kind));
     TableSchema {
         columns: columns.iter().map(column).collect(),
-        keys: if key { vec![primary_key("a")] } else { Vec::new() },
+        keys: key.then(|| primary_key("a")).into_iter().collect(),
         charset: "utf8mb4".to_owned(),
         ..TableSchema::default()
     }

@@ -299,7 +299,7 @@ impl Stream<'_> {
         let text = format!(
             "{advice}For this statement: `{command} skip` leaves it out, `{command} replace \"ALTER TABLE \
              ...; ...\"` runs other statements instead of it, `{command} inject \"...\"` runs others before \
-             it; then start the task again."
+             it; then `dm resume-task`, or a new start where no process is left, goes on."
         );
         error.workaround(text)
     }

@@ -110,8 +110,8 @@ fn windows(ctx: &StreamContext) -> Result<Vec<Contained>> {
     {
         contained.extend(copy.tables.into_iter().map(|t| Contained {
             table: t.copy.info.name,
-            upto: t.contained_upto.unwrap_or_else(|| t.position.clone()),
-            from: t.position,
+            upto: Arc::new(t.contained_upto.unwrap_or_else(|| t.position.clone())),
+            from: Arc::new(t.position),
         }));
     }
     Ok(contained)

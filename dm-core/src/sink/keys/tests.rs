@@ -10,7 +10,7 @@ fn column(name: &str, kind: TypeKind, collation: &str) -> Column {
 }
 
 fn table(columns: Vec<Column>, keys: Vec<Key>) -> TableSchema {
-    TableSchema { columns, keys, ..TableSchema::default() }
+    TableSchema { columns: columns.into(), keys: keys.into(), ..TableSchema::default() }
 }
 
 fn one(collation: &str, value: Value<'_>) -> KeyHash {
@@ -51,6 +51,26 @@ fn what_cannot_be_told_is_wild() {
     assert!(wild(one("utf8mb4_swedish_ci", "a".into())));
     assert!(!wild(one("latin1_swedish_ci", "a".into())));
     assert!(wild(one("", Value::Text("x".into()))));
+}
+
+#[test]
+fn tables_alike_share_how_they_are_hashed_and_no_hash() {
+    let t = table(
+        vec![column("a", TypeKind::Int, "")],
+        vec![Key::over("PRIMARY", KeyKind::Primary, ["a"])],
+    );
+    let mut pool = Pool::default();
+    let mut plan =
+        |name: &str| KeyPlan::new(name, &t, None, &Columns::named(["a"])).shared(&mut pool);
+    let (one, other) = (plan("s.one"), plan("s.other"));
+    assert!(Arc::ptr_eq(&one.shape, &other.shape));
+    let hashes = |plan: &KeyPlan| {
+        let mut out = Vec::new();
+        plan.hashes(&RowOp::Insert { after: Row::full([Value::Int(1)]) }, &mut out);
+        out
+    };
+    assert_ne!(hashes(&one), hashes(&other));
+    assert_ne!(hashes(&one)[0].index(), hashes(&other)[0].index());
 }
 
 #[test]

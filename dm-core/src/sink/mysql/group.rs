@@ -112,11 +112,11 @@ impl Grouper {
     pub fn push(&mut self, plan: &Arc<WritePlan>, op: &RowOp<'_>, mode: ApplyMode) -> Result<()> {
         self.hashes.clear();
         plan.keys.hashes(op, &mut self.hashes);
-        let at = match self.tables.get(&plan.table) {
+        let at = match self.tables.get(plan.table()) {
             Some(&at) => at,
             None => {
                 self.ops.push(TableOps::default());
-                self.tables.insert(plan.table.clone(), self.ops.len() - 1);
+                self.tables.insert(plan.table().clone(), self.ops.len() - 1);
                 self.ops.len() - 1
             }
         };
@@ -268,7 +268,7 @@ fn upsert(
 }
 
 fn statement(plan: &WritePlan, sql: String, expect: Expect) -> Statement {
-    Statement { sql, expect, table: plan.table.clone(), loose: false, params: Vec::new() }
+    Statement { sql, expect, table: plan.table().clone(), loose: false, params: Vec::new() }
 }
 
 fn no_identity(plan: &WritePlan) -> Error {
@@ -277,7 +277,7 @@ fn no_identity(plan: &WritePlan) -> Error {
         format!(
             "target table {} has no primary key and no unique key that is NOT NULL, and these \
              changes may have been applied before",
-            plan.table
+            plan.table()
         ),
     )
 }
@@ -287,7 +287,7 @@ fn partial_image(plan: &WritePlan) -> Error {
         &codes::ROW_IMAGE,
         format!(
             "an update of {} carries only a part of the row, and it may have been applied before",
-            plan.table
+            plan.table()
         ),
     )
 }

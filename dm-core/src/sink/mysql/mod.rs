@@ -225,10 +225,10 @@ impl Shared {
         }
         let before = self.structure();
         let schema = match self.show_create(table)? {
-            Some(text) => Some(Arc::new(crate::schema::parse_create_table(
-                &text,
-                crate::ddl::SqlMode::default(),
-            )?)),
+            Some(text) => {
+                let mode = crate::ddl::SqlMode::default();
+                Some(crate::schema::parse_create_table(&text, mode)?.shared())
+            }
             None => None,
         };
         let mut structures = lock(&self.structures);

@@ -3,39 +3,63 @@
 mod long;
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
-use dm_filter::{ColumnInfo, Row, TableName, Value};
+use dm_filter::{Columns, Row, TableName, Value};
 
 pub(super) use self::long::{Bound, LONG, is_long};
 use crate::error::{Error, Result, codes};
 use crate::event::TablePlan;
-use crate::schema::{Column, Key, KeyPart, TableSchema, TypeKind};
-use crate::sink::keys::KeyPlan;
+use crate::schema::{Column, Key, KeyPart, Pool, TableSchema, TypeKind};
+use crate::sink::keys::{KeyPlan, KeyShape};
 use crate::sql::{push_hex, push_ident, push_string, push_value, quote_table};
 
 /// The statements' fixed parts for one table version.
+///
+/// A task may have 20,000 tables: what those with the same columns and keys have in common is in their [`Shape`].
 #[derive(Debug)]
 pub(super) struct WritePlan {
-    /// The target table.
-    pub table: TableName,
-    /// Its name, quoted.
-    pub table_sql: String,
+    /// What it was compiled for.
+    of: Arc<TablePlan>,
+    /// The target table's name, quoted.
+    pub table_sql: Box<str>,
     /// The keys that order its changes.
     pub keys: KeyPlan,
-    infos: Vec<ColumnInfo>,
-    columns: Vec<Column>,
-    names: Vec<String>,
+    shape: Arc<Shape>,
+}
+
+/// What does not depend on the table's name.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct Shape {
+    infos: Columns,
+    columns: Box<[AtTarget]>,
+    names: Box<[Box<str>]>,
     /// Columns that are written; generated ones at the target are not.
-    write: Vec<usize>,
+    write: Box<[usize]>,
     /// `(a,b,c) VALUES `
-    column_list: String,
-    upsert_tail: String,
+    column_list: Box<str>,
+    upsert_tail: Box<str>,
     identity: Option<Vec<usize>>,
-    nullable_keys: Vec<Vec<usize>>,
+    nullable_keys: Box<[Vec<usize>]>,
     /// Unique keys beside the identity, for evicting a row that stands in the way.
-    others: Vec<Vec<usize>>,
+    others: Box<[Vec<usize>]>,
     /// Some other unique key cannot be told from the row.
     opaque_others: bool,
+}
+
+/// What matters of a column of the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct AtTarget {
+    kind: TypeKind,
+    /// The target's clock fills it when an update does not write it.
+    on_update: bool,
+}
+
+/// What plans share.
+#[derive(Default)]
+pub(super) struct Parts {
+    shapes: Pool<Shape>,
+    keys: Pool<KeyShape>,
 }
 
 impl WritePlan {
@@ -44,7 +68,7 @@ impl WritePlan {
     /// # Errors
     ///
     /// When the rows carry a column that the target does not have.
-    pub fn compile(plan: &TablePlan, target: &TableSchema) -> Result<Self> {
+    pub fn compile(plan: &Arc<TablePlan>, target: &TableSchema) -> Result<Self> {
         let mut columns = Vec::with_capacity(plan.columns.len());
         let mut write = Vec::with_capacity(plan.columns.len());
         for (i, info) in plan.columns.iter().enumerate() {
@@ -54,71 +78,75 @@ impl WritePlan {
             if column.generated.is_none() {
                 write.push(i);
             }
-            columns.push(column.clone());
+            columns.push(column);
         }
-        let infos: Vec<ColumnInfo> = plan.columns.iter().cloned().collect();
-        let names: Vec<String> = columns.iter().map(|c| crate::sql::quote_ident(&c.name)).collect();
+        let names: Vec<Box<str>> =
+            columns.iter().map(|c| crate::sql::quote_ident(&c.name).into()).collect();
         let indexes = |key: &Key| whole_columns(key, plan);
         let mut keys: Vec<&Key> = target.unique_keys().collect();
-        let not_null = |columns: &[usize], all: &[Column]| {
-            columns.iter().all(|&i| all.get(i).is_some_and(|c| !c.nullable))
-        };
-        let identity_at =
-            keys.iter().position(|k| indexes(k).is_some_and(|c| not_null(&c, &columns)));
+        let not_null =
+            |of_key: &[usize]| of_key.iter().all(|&i| columns.get(i).is_some_and(|c| !c.nullable));
+        let identity_at = keys.iter().position(|k| indexes(k).is_some_and(|c| not_null(&c)));
         let identity = identity_at.and_then(|at| indexes(keys.remove(at)));
         let opaque_others = keys.iter().any(|k| indexes(k).is_none());
         let others: Vec<Vec<usize>> = keys.iter().filter_map(|k| indexes(k)).collect();
         let nullable_keys = if identity.is_some() { Vec::new() } else { others.clone() };
         let table_sql = quote_table(&plan.target);
-        let column_list = {
-            let list: Vec<&str> =
-                write.iter().filter_map(|&i| names.get(i)).map(String::as_str).collect();
-            format!("({}) VALUES ", list.join(","))
-        };
-        let upsert_tail = {
-            let list: Vec<String> = write
-                .iter()
-                .filter_map(|&i| names.get(i))
-                .map(|n| format!("{n}=VALUES({n})"))
-                .collect();
-            format!(" ON DUPLICATE KEY UPDATE {}", list.join(","))
-        };
+        let (column_list, upsert_tail) = lists(&names, &write);
         let keys = KeyPlan::new(&table_sql, target, None, &plan.columns);
-        Ok(Self {
-            table: plan.target.clone(),
-            table_sql,
-            keys,
-            infos,
-            columns,
-            names,
-            write,
-            column_list,
-            upsert_tail,
+        let at_target =
+            |c: &&Column| AtTarget { kind: c.ty.kind, on_update: c.on_update.is_some() };
+        let shape = Shape {
+            infos: plan.columns.clone(),
+            columns: columns.iter().map(at_target).collect(),
+            names: names.into(),
+            write: write.into(),
+            column_list: column_list.into(),
+            upsert_tail: upsert_tail.into(),
             identity,
-            nullable_keys,
-            others,
+            nullable_keys: nullable_keys.into(),
+            others: others.into(),
             opaque_others,
-        })
+        };
+        let (of, table_sql, shape) = (Arc::clone(plan), table_sql.into(), Arc::new(shape));
+        Ok(Self { of, table_sql, keys, shape })
+    }
+
+    /// The same, with what other plans have in common with it held once.
+    pub fn shared(mut self, parts: &mut Parts) -> Self {
+        self.shape = parts.shapes.share(self.shape);
+        self.keys = self.keys.shared(&mut parts.keys);
+        self
+    }
+
+    #[cfg(test)]
+    pub fn shares_shape_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shape, &other.shape)
+    }
+
+    /// The target table.
+    pub fn table(&self) -> &TableName {
+        &self.of.target
     }
 
     /// `(a,b) VALUES `: what follows `INSERT INTO t `.
     pub fn column_list(&self) -> &str {
-        &self.column_list
+        &self.shape.column_list
     }
 
     /// ` ON DUPLICATE KEY UPDATE ...`.
     pub fn upsert_tail(&self) -> &str {
-        &self.upsert_tail
+        &self.shape.upsert_tail
     }
 
     /// True when a NOT NULL key names every row.
     pub fn has_identity(&self) -> bool {
-        self.identity.is_some()
+        self.shape.identity.is_some()
     }
 
     /// True when a row may stand in the way of another by a key beside the identity.
     pub fn has_other_keys(&self) -> bool {
-        !self.others.is_empty() || self.opaque_others
+        !self.shape.others.is_empty() || self.shape.opaque_others
     }
 
     /// Appends `(v1,v2,...)`. Returns true when a strict session would refuse the row although
@@ -131,7 +159,7 @@ impl WritePlan {
     pub fn push_tuple_bound(&self, out: &mut String, row: &Row<'_>, bound: &mut Bound) -> bool {
         let mut loose = false;
         out.push('(');
-        for (n, &i) in self.write.iter().enumerate() {
+        for (n, &i) in self.shape.write.iter().enumerate() {
             if n > 0 {
                 out.push(',');
             }
@@ -158,7 +186,7 @@ impl WritePlan {
     ) -> bool {
         let mut loose = false;
         let mut first = true;
-        for &i in &self.write {
+        for &i in &self.shape.write {
             let Some(value) = after.get(i) else { continue };
             // ON UPDATE columns must be told, or the target's clock would fill them.
             if self.keeps(i, before, value) {
@@ -167,7 +195,7 @@ impl WritePlan {
             if !std::mem::take(&mut first) {
                 out.push(',');
             }
-            out.push_str(self.names.get(i).map_or("", String::as_str));
+            out.push_str(self.shape.names.get(i).map_or("", |name| name));
             out.push('=');
             loose |= needs_loose(value);
             self.push_or_bind(out, i, value, bound);
@@ -178,33 +206,33 @@ impl WritePlan {
     /// True when an update need not write a column: it keeps its value, and the target would not
     /// fill it by its clock.
     pub fn keeps(&self, i: usize, before: &Row<'_>, value: &Value<'_>) -> bool {
-        before.get(i) == Some(value) && self.columns.get(i).is_some_and(|c| c.on_update.is_none())
+        before.get(i) == Some(value) && self.shape.columns.get(i).is_some_and(|c| !c.on_update)
     }
 
     /// Indexes of the columns that are written.
     pub fn written(&self) -> &[usize] {
-        &self.write
+        &self.shape.write
     }
 
     /// Indexes of the columns of the NOT NULL key that names every row.
     pub fn identity(&self) -> Option<&[usize]> {
-        self.identity.as_deref()
+        self.shape.identity.as_deref()
     }
 
     /// The type of a column at the target.
     pub fn kind(&self, i: usize) -> Option<TypeKind> {
-        self.columns.get(i).map(|c| c.ty.kind)
+        self.shape.columns.get(i).map(|c| c.kind)
     }
 
     /// A column's name, quoted.
     pub fn name(&self, i: usize) -> &str {
-        self.names.get(i).map_or("", String::as_str)
+        self.shape.names.get(i).map_or("", |name| name)
     }
 
     /// The identity's column where it is a single one, which entries of [`Self::push_entry`] are
     /// values of; empty where they are conditions.
     pub fn key_name(&self) -> &str {
-        match self.identity.as_deref() {
+        match self.shape.identity.as_deref() {
             Some([only]) => self.name(*only),
             _ => "",
         }
@@ -217,7 +245,7 @@ impl WritePlan {
 
     /// Appends what names a row among others: the value of its key, or a condition.
     pub fn push_entry(&self, out: &mut String, row: &Row<'_>) {
-        match self.identity.as_deref() {
+        match self.shape.identity.as_deref() {
             Some([only]) => {
                 if let Some(value) = row.get(*only) {
                     self.push_value(out, *only, value);
@@ -250,7 +278,12 @@ impl WritePlan {
     pub fn push_where(&self, out: &mut String, row: &Row<'_>) -> bool {
         let told =
             |columns: &[usize]| columns.iter().all(|&i| row.get(i).is_some_and(|v| !v.is_null()));
-        let key = self.identity.iter().chain(&self.nullable_keys).find(|columns| told(columns));
+        let key = self
+            .shape
+            .identity
+            .iter()
+            .chain(&self.shape.nullable_keys)
+            .find(|columns| told(columns));
         match key {
             Some(columns) => {
                 self.push_key(out, columns, row);
@@ -258,7 +291,7 @@ impl WritePlan {
             }
             None => {
                 let mut first = true;
-                for i in 0..self.columns.len() {
+                for i in 0..self.shape.columns.len() {
                     let Some(value) = row.get(i) else { continue };
                     if !std::mem::take(&mut first) {
                         out.push_str(" AND ");
@@ -272,7 +305,7 @@ impl WritePlan {
 
     /// Appends the condition on the identity.
     pub fn push_identity(&self, out: &mut String, row: &Row<'_>) -> bool {
-        match &self.identity {
+        match &self.shape.identity {
             Some(columns) => {
                 self.push_key(out, columns, row);
                 true
@@ -285,7 +318,7 @@ impl WritePlan {
     /// another row with that value.
     pub fn evictions(&self, row: &Row<'_>) -> Vec<String> {
         let mut all = Vec::new();
-        for columns in &self.others {
+        for columns in &self.shape.others {
             if columns.iter().any(|&i| row.get(i).is_none_or(Value::is_null)) {
                 continue;
             }
@@ -301,13 +334,13 @@ impl WritePlan {
 
     /// True when both rows have the same identity.
     pub fn same_identity(&self, a: &Row<'_>, b: &Row<'_>) -> bool {
-        self.identity.as_ref().is_some_and(|columns| {
+        self.shape.identity.as_ref().is_some_and(|columns| {
             columns.iter().all(|&i| b.get(i).is_none() || a.get(i) == b.get(i))
         })
     }
 
     fn push_or_bind(&self, out: &mut String, i: usize, value: &Value<'_>, bound: &mut Bound) {
-        let kind = self.columns.get(i).map(|c| c.ty.kind);
+        let kind = self.shape.columns.get(i).map(|c| c.kind);
         if !kind.is_some_and(|kind| bound.take(out, value, kind)) {
             self.push_value(out, i, value);
         }
@@ -317,12 +350,12 @@ impl WritePlan {
     pub fn push_value(&self, out: &mut String, i: usize, value: &Value<'_>) {
         match value {
             Value::Json(json) if !self.is_json(i) => push_string(out, &json.text),
-            value => push_value(out, value, self.infos.get(i)),
+            value => push_value(out, value, self.shape.infos.get(i)),
         }
     }
 
     fn is_json(&self, i: usize) -> bool {
-        self.columns.get(i).is_some_and(|c| c.ty.kind == TypeKind::Json)
+        self.shape.columns.get(i).is_some_and(|c| c.kind == TypeKind::Json)
     }
 
     fn push_key(&self, out: &mut String, columns: &[usize], row: &Row<'_>) {
@@ -331,7 +364,7 @@ impl WritePlan {
                 out.push_str(" AND ");
             }
             let Some(value) = row.get(i) else { continue };
-            out.push_str(self.names.get(i).map_or("", String::as_str));
+            out.push_str(self.shape.names.get(i).map_or("", |name| name));
             match value {
                 Value::Null => out.push_str(" IS NULL"),
                 // By number: two labels may be equal under the column's collation.
@@ -352,7 +385,7 @@ impl WritePlan {
     /// Appends a condition that is true for this value and no other that a collation, a padding
     /// rule or a rounding calls equal.
     fn push_exact(&self, out: &mut String, i: usize, value: &Value<'_>) {
-        let name = self.names.get(i).map_or("", String::as_str);
+        let name = self.shape.names.get(i).map_or("", |name| name);
         match value {
             Value::Null => {
                 let _ = write!(out, "{name} IS NULL");
@@ -389,6 +422,15 @@ impl WritePlan {
             }
         }
     }
+}
+
+/// The list of the written columns before their values, and what changes a row that is there to them.
+fn lists(names: &[Box<str>], write: &[usize]) -> (String, String) {
+    let written = || write.iter().filter_map(|&i| names.get(i)).map(|name| &**name);
+    let columns: Vec<&str> = written().collect();
+    let upsert: Vec<String> = written().map(|n| format!("{n}=VALUES({n})")).collect();
+    let columns = format!("({}) VALUES ", columns.join(","));
+    (columns, format!(" ON DUPLICATE KEY UPDATE {}", upsert.join(",")))
 }
 
 /// Strict sessions refuse an ENUM's error value, which the source holds nevertheless.

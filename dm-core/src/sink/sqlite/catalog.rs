@@ -103,7 +103,7 @@ pub fn find(conn: &Connection, name: &TableName) -> Result<Option<Entry>> {
     let schema: TableSchema = serde_json::from_str(&structure).map_err(|e| {
         Error::new(&codes::TARGET_OPEN, format!("the catalog entry of {name} is damaged")).cause(e)
     })?;
-    Ok(Some(Entry { name: name.clone(), ident, schema: Arc::new(schema) }))
+    Ok(Some(Entry { name: name.clone(), ident, schema: schema.shared() }))
 }
 
 /// The tables of a schema.

@@ -226,13 +226,14 @@ mod tests {
         let mut big = column("big", TypeKind::BigInt);
         big.ty.unsigned = true;
         let schema = TableSchema {
-            columns: vec![column("id", TypeKind::Int), name, total, sum, big],
+            columns: vec![column("id", TypeKind::Int), name, total, sum, big].into(),
             keys: vec![
                 Key::over("PRIMARY", KeyKind::Primary, ["id"]),
                 Key::over("name", KeyKind::Unique, ["name"]),
                 Key::over("words", KeyKind::FullText, ["name"]),
                 Key::over("big", KeyKind::Plain, ["big"]),
-            ],
+            ]
+            .into(),
             ..TableSchema::default()
         };
         let layout = Layout::new("s.t", &schema);
@@ -257,8 +258,8 @@ mod tests {
         let mut id = column("id", TypeKind::BigInt);
         id.ty.unsigned = true;
         let schema = TableSchema {
-            columns: vec![id, column("n", TypeKind::Int)],
-            keys: vec![Key::over("PRIMARY", KeyKind::Primary, ["id"])],
+            columns: vec![id, column("n", TypeKind::Int)].into(),
+            keys: vec![Key::over("PRIMARY", KeyKind::Primary, ["id"])].into(),
             ..TableSchema::default()
         };
         assert_eq!(rowid_column(&schema), None);

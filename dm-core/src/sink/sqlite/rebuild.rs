@@ -152,7 +152,7 @@ fn added_at_end(
     sources: &[From<'_>],
 ) -> Option<std::ops::Range<usize>> {
     let kept = before.columns.len();
-    let head = TableSchema { columns: after.columns.get(..kept)?.to_vec(), ..after.clone() };
+    let head = TableSchema { columns: after.columns.get(..kept)?.to_vec().into(), ..after.clone() };
     let same = keeps_values(sources.get(..kept)?, &head)
         && rowid_column(before) == rowid_column(after)
         && before.primary_key() == after.primary_key()

@@ -319,7 +319,7 @@ mod tests {
     }
 
     fn select(columns: Vec<Column>, options: ReadOptions) -> Selection {
-        let schema = TableSchema { columns, ..TableSchema::default() };
+        let schema = TableSchema { columns: columns.into(), ..TableSchema::default() };
         let name = TableName::new("s", "t");
         Selection::new(&name, &schema, &ServerVersion::parse("9.7.4", ""), options)
     }

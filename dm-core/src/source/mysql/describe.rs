@@ -65,10 +65,10 @@ pub(crate) fn table(conn: &mut Connection, name: &TableName) -> Result<Option<Ta
     if !is_table {
         return Ok(None);
     }
-    let create_sql = cell(row, 1);
+    let create_sql: Arc<str> = cell(row, 1).into();
     let schema = parse_create_table(&create_sql, SqlMode::default())
         .map_err(|e| e.context(format!("the structure of {name}")))?;
-    Ok(Some(TableInfo { name: name.clone(), create_sql, schema: Arc::new(schema) }))
+    Ok(Some(TableInfo { name: name.clone(), create_sql, schema: schema.shared() }))
 }
 
 /// The structures of many tables; those that are gone meanwhile are left out.

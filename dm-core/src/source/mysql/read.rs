@@ -32,6 +32,10 @@ use crate::source::{Chunk, ChunkReader, TableCopy};
 /// More rows than this are never in one block: NULLs have no bytes.
 const BLOCK_ROWS: usize = 65_536;
 
+/// So many tables are at hand for their further chunks: a reader is at a few at a time, and of thousands of small
+/// tables each comes once.
+const SELECTIONS: usize = 64;
+
 /// The connections of one snapshot.
 #[derive(Debug)]
 pub(super) struct ReaderPool {
@@ -95,6 +99,9 @@ impl Reader {
             let schema = &table.info.schema;
             Arc::new(Selection::new(&table.info.name, schema, conn.version(), self.options))
         };
+        if self.selections.len() >= SELECTIONS && !self.selections.contains_key(&table.info.name) {
+            self.selections.clear();
+        }
         Arc::clone(self.selections.entry(table.info.name.clone()).or_insert_with(make))
     }
 }

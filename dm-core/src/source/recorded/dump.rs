@@ -33,8 +33,8 @@ pub(super) fn info(table: &DumpTable) -> Result<TableInfo> {
         .map_err(|e| e.context(format!("the structure of {}", table.name)))?;
     Ok(TableInfo {
         name: table.name.clone(),
-        create_sql: table.create_sql.clone(),
-        schema: Arc::new(schema),
+        create_sql: table.create_sql.as_str().into(),
+        schema: schema.shared(),
     })
 }
 

@@ -53,7 +53,7 @@ impl Target {
         sql = sql.replace("CAST(CONVERT(", "((").replace(" USING utf8mb4) AS BINARY)", "))");
         if let Some(start) = sql.strip_suffix(" LIMIT 1") {
             let (head, condition) = start.split_once(" WHERE ").unwrap();
-            let table = self.plan.table_sql.as_str();
+            let table = &*self.plan.table_sql;
             sql = format!(
                 "{head} WHERE rowid IN (SELECT rowid FROM {table} WHERE {condition} LIMIT 1)"
             );
