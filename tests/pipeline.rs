@@ -32,6 +32,8 @@ mod nasty;
 mod operator;
 #[path = "pipeline/panics.rs"]
 mod panics;
+#[path = "pipeline/past.rs"]
+mod past;
 #[path = "pipeline/picky.rs"]
 mod picky;
 #[path = "pipeline/remembered.rs"]

@@ -21,6 +21,7 @@ use crate::binlog::charset;
 use crate::ddl::{Body, Statement, StatementKind as K, parse};
 use crate::error::{Error, Result, codes};
 use crate::position::{BinlogPos, Gtid, Position};
+use crate::schema::Stands;
 use crate::sink::{DdlOutcome, TargetDdl};
 use crate::state::{DdlRecord, NewDdl, Skipped};
 use dm_filter::TableName;
@@ -133,13 +134,13 @@ impl Stream<'_> {
 
     /// The source made a table, so it was not there: what is tracked under its name is left over from a
     /// statement that was not tracked (one that was excluded, or could not be read).
-    pub(super) fn forget_what_cannot_be(&mut self, statement: &Statement) {
+    pub(super) fn forget_what_cannot_be(&mut self, statement: &Statement, stands: &Stands) {
         if let Body::CreateTable(create) = &statement.body
             && !create.if_not_exists
             && !create.or_replace
             && let Some(subject) = statement.subject()
         {
-            self.tracker.remove(&subject.name, self.group.ordinal);
+            self.tracker.remove(&subject.name, self.group.ordinal, stands.until.as_ref());
         }
     }
 

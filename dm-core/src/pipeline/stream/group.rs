@@ -56,8 +56,8 @@ pub(crate) struct Group {
     pub savepoints: Vec<(String, usize)>,
     /// It is an XA transaction: what became of it is not known yet, its rows are set aside.
     pub xa: Option<super::xa::Rows>,
-    /// Where its last statement begins.
-    pub statement: Option<BinlogPos>,
+    /// Where its last statement begins and ends.
+    pub statement: Option<(BinlogPos, BinlogPos)>,
     /// Records of statements that ran inside of it; they end with the group.
     pub statements: Vec<i64>,
     /// Up to here an operator was asked for statements to be run before rows.
