@@ -18,6 +18,8 @@ mod beside;
 mod beside_given;
 #[path = "pipeline/beside_names.rs"]
 mod beside_names;
+#[path = "pipeline/beside_pieces.rs"]
+mod beside_pieces;
 #[path = "pipeline/commands.rs"]
 mod commands;
 #[path = "pipeline/crash.rs"]

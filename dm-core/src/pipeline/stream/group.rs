@@ -90,6 +90,11 @@ impl Group {
         }
     }
 
+    /// One that has ended, for what is still to be done in its place.
+    pub fn again(ordinal: u64, gtid: Option<Gtid>) -> Self {
+        Self { ordinal, gtid, ..Self::default() }
+    }
+
     /// True between the first event of a group and its end.
     pub fn is_open(&self) -> bool {
         self.open
