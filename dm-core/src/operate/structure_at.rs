@@ -160,7 +160,7 @@ mod tests {
     }
 
     fn number(answer: &Answer) -> u32 {
-        u32::from(answer.result.as_ref().unwrap_err().code().number)
+        answer.result.as_ref().unwrap_err().code().number
     }
 
     #[test]

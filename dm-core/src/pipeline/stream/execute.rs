@@ -15,7 +15,9 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::Stream;
-use super::outcome::{ambiguous, expected, ran_at_any, same, same_texts, short, structures};
+use super::outcome::{
+    ambiguous, expected, over_duplicates, ran_at_any, same, same_texts, short, structures,
+};
 use super::statement::{Seen, judged};
 use crate::binlog::charset;
 use crate::ddl::{Body, Statement, StatementKind as K, parse};
@@ -205,7 +207,7 @@ impl Stream<'_> {
                 if !error.is_transient() {
                     self.ctx.state.remove_ddl(record)?;
                 }
-                return Err(error);
+                return Err(over_duplicates(error));
             }
         }
         Ok(())
