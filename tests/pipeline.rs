@@ -38,6 +38,8 @@ mod panics;
 mod past;
 #[path = "pipeline/picky.rs"]
 mod picky;
+#[path = "pipeline/prepared.rs"]
+mod prepared;
 #[path = "pipeline/remembered.rs"]
 mod remembered;
 #[path = "pipeline/rules.rs"]

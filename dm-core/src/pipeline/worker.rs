@@ -18,7 +18,7 @@ use crossbeam_channel::Receiver;
 pub(crate) use self::together::TOGETHER;
 use super::busy::Busy;
 use super::dispatch::Job;
-use super::progress::Progress;
+use super::progress::{Low, Progress};
 use super::rate::Rate;
 use super::slow;
 use super::split::Split;
@@ -97,7 +97,7 @@ impl Worker {
                 return Ok(());
             }
             // What others must commit first; nothing uncommitted is held here.
-            if !first.wait_for.iter().all(|&o| self.progress.is_done(o)) {
+            if !self.may_begin(&first) {
                 self.stats.stages.time(Spent::WaitingForOthers, || {
                     first.wait_for.iter().try_for_each(|&o| self.progress.wait_done(o))
                 })?;
@@ -110,9 +110,6 @@ impl Worker {
                 .stages
                 .time(Spent::Writing, || self.apply_all(&mut writer, &mut applied, &batches))?;
             self.busy.end();
-            let txns = || batches.iter().flatten();
-            self.length.fetch_sub(txns().count(), Ordering::Relaxed);
-            self.progress.done(txns().map(|t| t.ordinal));
         }
         Ok(())
     }
@@ -126,16 +123,42 @@ impl Worker {
         let mut rows: usize = batch.iter().map(|t| t.rows).sum();
         let mut bytes: usize = batch.iter().map(|t| t.bytes).sum();
         while rows < self.limit.rows && bytes < self.limit.bytes {
-            let job = self.jobs.try_recv().ok()?;
-            if !job.wait_for.iter().all(|&o| self.progress.is_done(o)) {
-                return Some(job);
+            match self.next_job()? {
+                Next::Txn(txn) => {
+                    rows += txn.rows;
+                    bytes += txn.bytes;
+                    batch.push(txn);
+                }
+                Next::Waits(job) => return Some(job),
             }
-            self.taken(&job);
-            rows += job.txn.rows;
-            bytes += job.txn.bytes;
-            batch.push(job.txn);
         }
         None
+    }
+
+    /// What is next in the queue, if there is anything.
+    fn next_job(&self) -> Option<Next> {
+        let job = self.jobs.try_recv().ok()?;
+        if !self.may_begin(&job) {
+            return Some(Next::Waits(job));
+        }
+        self.taken(&job);
+        Some(Next::Txn(job.txn))
+    }
+
+    fn may_begin(&self, job: &Job) -> bool {
+        job.wait_for.iter().all(|&ordinal| self.progress.is_done(ordinal))
+    }
+
+    /// The mark of this worker, which names nothing yet.
+    fn mark(&self, low: &Low) -> StreamMark {
+        StreamMark {
+            lane: self.slot.lane.clone(),
+            epoch: self.slot.epoch,
+            worker: self.slot.worker,
+            low: low.ordinal,
+            low_position: low.position.to_text(),
+            applied: OrdinalSet::new(),
+        }
     }
 
     /// Applies a batch; in halves when the target says that it is too large for one transaction.
@@ -170,14 +193,7 @@ impl Worker {
         let batch = Batch { lane: self.slot.lane.clone(), txns: txns.to_vec() };
         let low = self.progress.low();
         let with_batch = applied.with(low.ordinal, txns);
-        let mark = StreamMark {
-            lane: self.slot.lane.clone(),
-            epoch: self.slot.epoch,
-            worker: self.slot.worker,
-            low: low.ordinal,
-            low_position: low.position.to_text(),
-            applied: with_batch,
-        };
+        let mark = StreamMark { applied: with_batch, ..self.mark(&low) };
         let (rows, bytes) = txns.iter().fold((0, 0), |(r, b), t| (r + t.rows, b + t.bytes));
         self.rate.pay(rows, bytes, self.progress.over());
         let persist = || self.persist(writer, &batch, &mark);
@@ -286,9 +302,9 @@ fn is_undone(error: &Error) -> bool {
     matches!(error.server_error(), Some(1205 | 1213))
 }
 
-/// What a worker has committed beyond the low-water mark.
+/// What one writer has committed beyond the low-water mark.
 #[derive(Clone, Default)]
-struct Applied {
+pub(super) struct Applied {
     ordinals: OrdinalSet,
     named: VecDeque<(u64, Option<Gtid>)>,
     /// How the GTIDs of `named` are counted.
@@ -333,7 +349,7 @@ impl Count {
 
 impl Applied {
     /// The set that a batch's mark tells; what is up to `low` is forgotten.
-    fn with(&mut self, low: u64, txns: &[Arc<Txn>]) -> OrdinalSet {
+    pub fn with(&mut self, low: u64, txns: &[Arc<Txn>]) -> OrdinalSet {
         self.ordinals.forget_upto(low);
         while self.named.front().is_some_and(|(ordinal, _)| *ordinal <= low) {
             self.named.pop_front();
@@ -356,7 +372,7 @@ impl Applied {
     }
 
     /// Notes that the batch with this mark is in.
-    fn add(&mut self, set: OrdinalSet, txns: &[Arc<Txn>]) {
+    pub fn add(&mut self, set: OrdinalSet, txns: &[Arc<Txn>]) {
         self.ordinals = set;
         for txn in txns {
             self.count.add(txn.ordinal, txn.gtid.as_ref());
@@ -366,12 +382,19 @@ impl Applied {
 }
 
 /// GTIDs as an exact set, for a mark; `None` for no GTIDs.
-pub(super) fn gtids<'g>(gtids: impl Iterator<Item = &'g Gtid>) -> Option<GtidSet> {
+fn gtids<'g>(gtids: impl Iterator<Item = &'g Gtid>) -> Option<GtidSet> {
     let mut set = GtidSet::empty(Flavor::MySql);
     for gtid in gtids {
         set.add(&exact(gtid)).ok()?;
     }
     (!set.is_empty()).then_some(set)
+}
+
+/// What is taken from the queue.
+enum Next {
+    Txn(Arc<Txn>),
+    /// Others must commit something before it.
+    Waits(Job),
 }
 
 enum Found {

@@ -464,6 +464,15 @@ pub trait Sink: Send + Sync {
     fn writer(&self, slot: &Slot, stop: &AtomicBool) -> Result<Box<dyn Writer>>;
 }
 
+/// What [`Writer::apply_each`] does where nothing is gained by doing it at once.
+pub(crate) fn one_by_one<W: Writer + ?Sized>(
+    writer: &mut W,
+    batches: &[(Batch, StreamMark)],
+    done: &mut dyn FnMut(ApplyStats),
+) -> Result<()> {
+    batches.iter().try_for_each(|(batch, mark)| writer.apply(batch, mark).map(&mut *done))
+}
+
 /// Writes for one worker; one connection, one target transaction at a time.
 pub trait Writer: Send {
     /// Writes the rows of a chunk and its mark in one target transaction.
@@ -486,14 +495,19 @@ pub trait Writer: Send {
     fn apply(&mut self, batch: &Batch, mark: &StreamMark) -> Result<ApplyStats>;
 
     /// Applies batches one after the other, each with its mark in a target transaction of its own. A sink
-    /// that is far away sends them together.
+    /// that is far away sends them together. `done` is called for each of them, in order, when it is known to
+    /// be in the target, with what it did.
     ///
     /// # Errors
     ///
     /// That of the first batch that could not be applied. Those in front of it may be in the target
-    /// (their marks tell), those behind it are not.
-    fn apply_each(&mut self, batches: &[(Batch, StreamMark)]) -> Result<Vec<ApplyStats>> {
-        batches.iter().map(|(batch, mark)| self.apply(batch, mark)).collect()
+    /// (their marks tell, also of such that `done` was not called for), those behind it are not.
+    fn apply_each(
+        &mut self,
+        batches: &[(Batch, StreamMark)],
+        done: &mut dyn FnMut(ApplyStats),
+    ) -> Result<()> {
+        one_by_one(self, batches, done)
     }
 
     /// Applies a part of a transaction that is too large to be held; the target transaction stays

@@ -137,19 +137,23 @@ fn together(b: &Bench) -> Check {
         let batch = build::batch(&b.lane, vec![build::txn(ordinal, vec![block])]);
         (batch, mark(&b.lane, 1, 0, 0, &applied))
     };
-    writer.apply_each(&[batch(1, 1, "x")])?;
-    let stats = writer.apply_each(&[batch(2, 2, "x"), batch(3, 3, "x")])?;
-    ensure_eq!(stats.len(), 2, "batches that were told of");
-    ensure!(stats.iter().all(|s| s.inserted == 1), "what they did: {stats:?}");
+    let mut told = Vec::new();
+    writer.apply_each(&[batch(1, 1, "x")], &mut |stats| told.push(stats.inserted))?;
+    let two = [batch(2, 2, "x"), batch(3, 3, "x")];
+    writer.apply_each(&two, &mut |stats| told.push(stats.inserted))?;
+    ensure_eq!(told, [1, 1, 1], "what each of them did");
     let third_fails = [batch(4, 4, "x"), batch(5, 5, "x"), batch(6, 1, "y"), batch(7, 7, "x")];
-    ensure!(writer.apply_each(&third_fails).is_err(), "a duplicate key was taken");
+    told.clear();
+    let result = writer.apply_each(&third_fails, &mut |stats| told.push(stats.inserted));
+    ensure!(result.is_err(), "a duplicate key was taken");
+    ensure_eq!(told, [1, 1], "what those in front of it did");
     drop(writer);
     b.expect(&b.keyed, &["1|-|x", "2|-|x", "3|-|x", "4|-|x", "5|-|x"])?;
     if b.sink().guarantees().exactly_once {
         let mut next = b.writer()?;
         let set = next.applied()?;
         ensure!(set.contains(5) && set.len() == 5, "the slot tells {set:?}");
-        next.apply_each(&[batch(6, 6, "x"), batch(7, 7, "x")])?;
+        next.apply_each(&[batch(6, 6, "x"), batch(7, 7, "x")], &mut |_| {})?;
     }
     Ok(())
 }

@@ -5,18 +5,23 @@
 //! commits at its end. While the target works on a part the next one is read (`parts`), except where a
 //! single row is large: two of these are not held at a time.
 //!
+//! "Everything" is but for what is prepared by XA and undecided, which may hold the low-water mark in front
+//! of several such transactions: as those of the workers, each mark names all that are in ahead of it.
+//!
 //! Only a target that refuses it as a whole gets it in several transactions: then the mark of each
 //! says how many events of it are in, and a restart reads over those.
+
+use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Stream;
 use super::group::{Group, LARGE_ROW};
 use crate::error::{Error, Result, codes};
-use crate::event::{OrdinalSet, Part, StreamMark};
+use crate::event::{OrdinalSet, Part, StreamMark, Txn};
 use crate::pipeline::parts::Parts;
+use crate::pipeline::progress::Low;
 use crate::pipeline::stages::Spent;
-use crate::pipeline::worker::gtids;
 use crate::position::{BinlogPos, Position};
 use crate::sink::ApplyStats;
 
@@ -137,13 +142,14 @@ impl Stream<'_> {
     /// Commits what has been sent of a transaction that the target does not take as a whole.
     fn commit_begun(&mut self) -> Result {
         self.settle_parts()?;
-        let mut begun = OrdinalSet::new();
+        let low = self.progress.low();
+        let mut begun = self.large_applied.with(low.ordinal, &[]);
         begun.set_part(Part {
             ordinal: self.group.ordinal,
             events: self.group.events,
             server: self.server_word(),
         });
-        let mark = self.large_mark(begun);
+        let mark = self.large_mark(low, begun);
         let sent = self.group.sent.clone();
         self.commit_parts(mark).inspect_err(|error| {
             if sent.is_refused(error) {
@@ -160,8 +166,7 @@ impl Stream<'_> {
     }
 
     /// The mark of the writer of large transactions.
-    fn large_mark(&self, applied: OrdinalSet) -> StreamMark {
-        let low = self.progress.low();
+    fn large_mark(&self, low: Low, applied: OrdinalSet) -> StreamMark {
         StreamMark {
             lane: self.ctx.lane.clone(),
             epoch: self.epoch,
@@ -179,7 +184,7 @@ impl Stream<'_> {
             let worker = self.ctx.settings.workers.max(1) as u32;
             let slot = super::slot(self.ctx, self.epoch, worker);
             let writer = self.ctx.sink.writer(&slot, &self.ctx.stop)?;
-            let progress = std::sync::Arc::clone(&self.progress);
+            let progress = Arc::clone(&self.progress);
             self.large = Some(Parts::start(writer, progress, self.alive.clone())?);
         }
         self.large.as_mut().ok_or_else(|| Error::new(&codes::STOPPED, "the stream has been closed"))
@@ -195,10 +200,20 @@ impl Stream<'_> {
 
     pub(super) fn commit_large(&mut self, group: &Group, position: Position) -> Result {
         self.settle_sent(&group.sent)?;
-        let mut applied = OrdinalSet::new();
-        applied.insert(group.ordinal);
-        applied.set_gtids(gtids(group.gtid.iter()));
-        let mark = self.large_mark(applied);
+        let txns = [Arc::new(Txn {
+            ordinal: group.ordinal,
+            gtid: group.gtid.clone(),
+            start: group.first.clone(),
+            end: position.clone(),
+            at: group.at,
+            blocks: Vec::new(),
+            rows: 0,
+            bytes: 0,
+        })];
+        let low = self.progress.low();
+        let applied = self.large_applied.with(low.ordinal, &txns);
+        self.large_applied.add(applied.clone(), &txns);
+        let mark = self.large_mark(low, applied);
         let open = group.open_bytes;
         // An error leaves the outcome to the mark: the stream is opened anew and finds out.
         self.commit_parts(mark).inspect_err(|e| {

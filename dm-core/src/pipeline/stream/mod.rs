@@ -49,7 +49,7 @@ pub(crate) use self::recover::begin_lane;
 pub(crate) use self::statement::judged;
 use self::workers::{slot, start_workers, wait_for};
 use self::xa::COPIED;
-use self::xa::Held;
+use self::xa::{Decided, Held};
 use super::create::Creator;
 use super::dispatch::{Dispatcher, Queue};
 use super::meters::{EventKind, SeenEvent};
@@ -62,7 +62,7 @@ use super::stats::StreamStats;
 use super::tables::Tables;
 use super::until::Until;
 use super::windows::Windows;
-use super::worker::BatchLimit;
+use super::worker::{Applied, BatchLimit};
 use crate::config::DdlRules;
 use crate::ddl::ServerVersion;
 use crate::error::{Error, Result, codes};
@@ -257,13 +257,15 @@ pub(super) struct Stream<'c> {
     /// The server in whose files the history of structures goes on, and whether names fold.
     history_of: Option<(String, bool)>,
     pub xa: HashMap<String, Held>,
-    /// Decisions that were handed out, with the groups that prepared and hold the low-water mark.
-    pub decided: Vec<(u64, u64)>,
+    /// Decisions that were handed out, of groups that prepared and hold the low-water mark.
+    pub decided: Vec<Decided>,
     /// Everything up to here is in the copy.
     pub copied: Option<Position>,
     pub unmarked: Option<unmarked::Unmarked>,
     /// The connection for transactions that are too large to be held.
     large: Option<Parts>,
+    /// What of these is in ahead of the low-water mark.
+    large_applied: Applied,
     /// Whoever writes for this run holds one: it has ended when none is left.
     alive: Sender<()>,
     /// A statement that runs while rows of other tables go on.
@@ -328,6 +330,7 @@ impl<'c> Stream<'c> {
             copied: start.copied,
             unmarked: start.unmarked,
             large: None,
+            large_applied: Applied::default(),
             alive,
             beside: None,
             server: ServerVersion::parse(&ctx.info.version),
@@ -354,7 +357,9 @@ impl<'c> Stream<'c> {
         if let Some(server) = stream.server() {
             self.history.set_server(server);
         }
-        self.ends = Ends::new(stream.is_by_file());
+        // Places in another server's files tell nothing about this one's end.
+        let own = self.history.is_of(&self.ctx.info.server);
+        self.ends = Ends::new(stream.is_by_file() && own);
         loop {
             if self.progress.is_over()
                 && let Some(failure) = self.progress.failure()

@@ -1,9 +1,11 @@
 //! Where a run of the stream starts, and with what it knows.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use dm_filter::TableName;
 
+use super::xa::Held;
 use super::{Start, StreamContext};
 use crate::ddl::ServerVersion;
 use crate::error::{Error, Result, codes};
@@ -16,7 +18,8 @@ use crate::position::Position;
 use crate::schema::{HistoryStart, Place, SchemaCopy, SchemaInfo, Tracker};
 use crate::source::LastGroup;
 use crate::state::{
-    Checkpoint, Contained, IDEMPOTENT_SECOND, LANE_START, LAST_GROUP, LaneChanges, TrackedTable,
+    Checkpoint, Contained, IDEMPOTENT_SECOND, LANE_START, LAST_GROUP, LaneChanges, PreparedXa,
+    TrackedTable,
 };
 
 /// Asks target and state file what has arrived. The lane must have a checkpoint.
@@ -62,8 +65,9 @@ pub(super) fn recover(ctx: &StreamContext) -> Result<Start> {
     let contained = windows(ctx)?;
     let last_server = last_group.as_ref().map(|last| last.server.as_str());
     super::behind::check(ctx, &low.position, &applied, &contained, last_server)?;
+    let (xa, read_again) = kept(reader.xa(&ctx.lane)?, low.ordinal);
     Ok(Start {
-        xa: reader.xa(&ctx.lane)?.into_iter().map(super::xa::Held::kept).collect(),
+        xa,
         copied: match copied {
             Some(text) => Some(Position::from_text(&String::from_utf8_lossy(&text))?),
             None => None,
@@ -80,10 +84,17 @@ pub(super) fn recover(ctx: &StreamContext) -> Result<Start> {
             .and_then(|digits| String::from_utf8(digits).ok()?.parse().ok()),
         pending,
         online: online(ctx)?,
-        changes: LaneChanges::default(),
+        changes: LaneChanges { removed_xa: read_again, ..LaneChanges::default() },
         unmarked,
         history_of: reader.history_start(&ctx.lane)?.filter(|s| s.place.position.binlog.is_some()),
     })
+}
+
+/// Prepared transactions that are kept from here on, and names of those that are read again: they lie behind
+/// the low-water mark. Behind a failover another server may bring these in another order, with other numbers.
+fn kept(prepared: Vec<PreparedXa>, low: u64) -> (HashMap<String, Held>, Vec<String>) {
+    let (kept, again): (Vec<_>, Vec<_>) = prepared.into_iter().partition(|p| p.ordinal <= low);
+    (kept.into_iter().map(Held::kept).collect(), again.into_iter().map(|p| p.xid).collect())
 }
 
 /// What the copied rows contain of what the lane reads. The windows of a table that is being added are
@@ -161,4 +172,26 @@ pub(crate) fn begin_lane(
     };
     let checkpoint = Checkpoint { ordinal: 0, position: position.clone(), epoch, event_at: 0 };
     ctx.state.save_checkpoint(&ctx.lane, &checkpoint, &changes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_prepared_behind_the_low_water_mark_is_read_again() {
+        let one = |xid: &str, ordinal| PreparedXa {
+            xid: xid.to_owned(),
+            ordinal,
+            parts: 1,
+            tables: [TableName::new("db", "t")].into(),
+        };
+        let all = vec![one("before", 4), one("at", 7), one("behind", 8), one("far", 90)];
+        let (kept, again) = kept(all, 7);
+        let mut names: Vec<_> = kept.keys().cloned().collect();
+        names.sort();
+        assert_eq!(names, ["at", "before"]);
+        assert!(kept.values().all(|held| !held.holds_back()));
+        assert_eq!(again, ["behind", "far"]);
+    }
 }

@@ -66,6 +66,8 @@ impl Stream<'_> {
         self.ctx.stats.meters.checkpoint.took(span, 1);
         self.saved = Instant::now();
         self.progress.done(kept);
+        // Some waited only for those.
+        self.release_decided();
         self.forget_old_marks(&low)?;
         self.report(low, span);
         Ok(())

@@ -7,13 +7,18 @@
 //! does not see its rows again. Method: its rows are kept as they came. The group that prepares
 //! holds the low-water mark until the next checkpoint, which writes the rows into the state file
 //! in the same commit; then the mark moves on. One that is decided before that (nearly all are)
-//! never gets there. Its rows are planned where it is decided: whether a copied table contains
-//! them, which filter and which structure holds, is a matter of the XA COMMIT, because that is when
-//! the rows appear.
+//! never gets there, and a run that begins in front of it reads it again, kept or not. Its rows are
+//! planned where it is decided: whether a copied table contains them, which filter and which structure
+//! holds, is a matter of the XA COMMIT, because that is when the rows appear.
 //!
 //! A decision of a kept transaction is settled by itself: the removal from the state file is saved
 //! before anything behind it is handed out (XA COMMIT), or before the mark may pass it (XA
 //! ROLLBACK). So no mark at the target is ever ahead of what the state file knows of prepared ones.
+//!
+//! A restart that came to lie between the two would read an XA COMMIT about nothing. It knows that
+//! commit as one that is in by the mark of its rows, and may begin there. Where there is no such mark
+//! (none of its rows is carried, or the copy contains them all; targets that take no marks), the
+//! transaction lets go only when everything between the two is in as well, so nobody begins there.
 //!
 //! While it is prepared its tables keep their structure: MySQL holds its metadata locks, also
 //! through a restart of the server; MariaDB has let go of those after a restart, but InnoDB's
@@ -94,6 +99,15 @@ impl Held {
     }
 }
 
+/// A commit that was handed out, of a transaction that holds the low-water mark.
+#[derive(Clone, Copy)]
+pub(crate) struct Decided {
+    decision: u64,
+    prepared: u64,
+    /// A mark at the target names the commit.
+    marked: bool,
+}
+
 impl Stream<'_> {
     /// Rows of a group that will be prepared.
     pub(super) fn xa_rows(&mut self, rows: RowsBody) -> Result {
@@ -129,12 +143,6 @@ impl Stream<'_> {
         }
         let (group, position) = self.end_group(end)?;
         let xid = normal(xid);
-        let known = |held: &Held| held.kept && held.ordinal == group.ordinal;
-        if self.xa.get(&xid).is_some_and(known) {
-            // Read again from before it; it is in the state file.
-            self.progress.pass(group.ordinal, position, group.at);
-            return Ok(());
-        }
         // Handed out to nobody: it is done when it is kept, or decided.
         self.progress.park(group.ordinal, position, group.at);
         self.xa.insert(xid, Held { ordinal: group.ordinal, rows, kept: false });
@@ -174,30 +182,30 @@ impl Stream<'_> {
             }
             return Ok(());
         }
-        let ordinal = self.group.ordinal;
+        let decision = self.group.ordinal;
         // The parts are kept by the number of the group that prepared it.
-        self.xa_apply_as(held.ordinal, held.rows, end)?;
+        let marked = self.xa_apply_as(held.ordinal, held.rows, end)?;
         if held.kept {
-            self.progress.wait_settled(ordinal, None)?;
-            if !self.ctx.sink.guarantees().exactly_once {
+            self.progress.wait_settled(decision, None)?;
+            if !marked {
                 // Others that are prepared before the decision hold back the checkpoint; no more then.
                 self.save()?;
             }
             self.changes.removed_xa.push(xid);
-            self.release_decided();
             return self.save();
         }
-        self.decided.push((ordinal, held.ordinal));
+        self.decided.push(Decided { decision, prepared: held.ordinal, marked });
         Ok(())
     }
 
     /// `XA COMMIT ... ONE PHASE`: prepared and committed in the open group.
     pub(super) fn xa_apply(&mut self, rows: Rows, end: &BinlogPos) -> Result {
-        self.xa_apply_as(self.group.ordinal, rows, end)
+        self.xa_apply_as(self.group.ordinal, rows, end).map(|_marked| ())
     }
 
-    /// Applies rows that were set aside as those of the open group, which ends here.
-    fn xa_apply_as(&mut self, ordinal: u64, rows: Rows, end: &BinlogPos) -> Result {
+    /// Applies rows that were set aside as those of the open group, which ends here; true when a mark at
+    /// the target will name it.
+    fn xa_apply_as(&mut self, ordinal: u64, rows: Rows, end: &BinlogPos) -> Result<bool> {
         let at = self.group.at;
         for number in 0..rows.parts {
             let stored = self.ctx.state.reader().xa_part(&self.ctx.lane, ordinal, number)?;
@@ -211,16 +219,16 @@ impl Stream<'_> {
         for event in rows.events {
             self.rows(event, end, end, at)?;
         }
-        self.commit(end)
+        let written = self.group.large || !self.group.blocks.is_empty();
+        self.commit(end)?;
+        Ok(written && self.ctx.sink.guarantees().exactly_once)
     }
 
-    /// Lets go of prepared groups whose decision has been applied. Where no mark says so, a restart must
-    /// not come to lie between the two: it would read a decision about nothing. So there everything
-    /// between them must be in as well.
+    /// Lets go of prepared groups whose decision has been applied.
     pub(super) fn release_decided(&mut self) {
-        let (progress, marked) = (&self.progress, self.ctx.sink.guarantees().exactly_once);
+        let progress = &self.progress;
         let mut released = Vec::new();
-        self.decided.retain(|&(decision, prepared)| {
+        self.decided.retain(|&Decided { decision, prepared, marked }| {
             let applied = progress.is_done(decision)
                 && (marked || progress.is_done_between(prepared, decision));
             if applied {

@@ -4,17 +4,19 @@
 //! the target and back costs more than the rows. What waits is sent at once then, each batch with its mark and its
 //! commit. Guarantee: as for one batch. Obstacle: when it fails, some of them are in. Method: the target stops at
 //! the first statement that it refuses, so those in front of it are in and those behind it untouched; which they
-//! are is never guessed: a new connection, which waits until the old one can write no more, reads the mark. What
-//! is left goes one by one, with all that is done about a batch that fails.
+//! are is never guessed: those whose commit was answered count as in at once, and about the others a new
+//! connection, which waits until the old one can write no more, asks the mark. What is left goes one by one, with
+//! all that is done about a batch that fails.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::{Applied, Job, Worker, located};
+use super::{Applied, Job, Next, Worker, located};
 use crate::error::Result;
 use crate::event::{Batch, StreamMark, Txn};
 use crate::pipeline::slow;
-use crate::sink::Writer;
+use crate::sink::{ApplyStats, Writer};
 
 /// Row changes that go to the target together, as far as they wait.
 pub(crate) const TOGETHER: usize = 16;
@@ -37,15 +39,10 @@ impl Worker {
             if full || self.limit.rows >= TOGETHER || !self.sink.guarantees().exactly_once {
                 return (batches, None);
             }
-            match self.jobs.try_recv() {
-                Err(_) => return (batches, None),
-                Ok(job) if !job.wait_for.iter().all(|&o| self.progress.is_done(o)) => {
-                    return (batches, Some(job));
-                }
-                Ok(job) => {
-                    self.taken(&job);
-                    batches.push(vec![job.txn]);
-                }
+            match self.next_job() {
+                None => return (batches, None),
+                Some(Next::Waits(job)) => return (batches, Some(job)),
+                Some(Next::Txn(txn)) => batches.push(vec![txn]),
             }
         }
     }
@@ -57,85 +54,94 @@ impl Worker {
         applied: &mut Applied,
         batches: &[Vec<Arc<Txn>>],
     ) -> Result {
-        let in_already = match (&mut *writer, batches) {
+        let (told, in_already) = match (&mut *writer, batches) {
             (Some(open), [_, _, ..]) => {
-                if self.apply_together(&mut **open, applied, batches) {
+                let told = self.apply_together(&mut **open, applied, batches);
+                if told == batches.len() {
                     return Ok(());
                 }
                 *writer = None;
-                self.known(writer, applied, batches)?
+                (told, self.known(writer, applied, batches, told)?)
             }
-            _ => 0,
+            _ => (0, 0),
         };
-        batches.iter().skip(in_already).try_for_each(|batch| {
-            self.apply_split(writer, applied, batch).map_err(|e| located(e, batch))
+        batches.iter().enumerate().skip(in_already).try_for_each(|(number, batch)| {
+            self.apply_split(writer, applied, batch).map_err(|e| located(e, batch))?;
+            // A target that forgot what it had answered for: nothing counts twice.
+            if number >= told {
+                self.is_in(batch);
+            }
+            Ok(())
         })
     }
 
-    /// True when all are in; else nobody knows which are.
+    /// How many of them are in for certain, from the first one on; of the others nobody knows.
     fn apply_together(
         &self,
         writer: &mut dyn Writer,
         applied: &mut Applied,
         batches: &[Vec<Arc<Txn>>],
-    ) -> bool {
+    ) -> usize {
         let before = applied.clone();
         let low = self.progress.low();
-        let low_position = low.position.to_text();
+        let mark = self.mark(&low);
         let mut marked = Vec::with_capacity(batches.len());
         for txns in batches {
             let set = applied.with(low.ordinal, txns);
             applied.add(set.clone(), txns);
-            let mark = StreamMark {
-                lane: self.slot.lane.clone(),
-                epoch: self.slot.epoch,
-                worker: self.slot.worker,
-                low: low.ordinal,
-                low_position: low_position.clone(),
-                applied: set,
-            };
+            let mark = StreamMark { applied: set, ..mark.clone() };
             marked.push((Batch { lane: self.slot.lane.clone(), txns: txns.clone() }, mark));
         }
-        let rows = |txns: &[Arc<Txn>]| txns.iter().map(|t| t.rows).sum::<usize>();
         let all = || batches.iter().flatten();
-        let bytes = all().map(|t| t.bytes).sum();
-        self.rate.pay(all().map(|t| t.rows).sum(), bytes, self.progress.over());
-        let began = Instant::now();
-        let write = || writer.apply_each(&marked);
+        let (rows, bytes) = (all().map(|t| t.rows).sum(), all().map(|t| t.bytes).sum());
+        self.rate.pay(rows, bytes, self.progress.over());
+        let (mut left, mut began) = (batches.iter(), Instant::now());
+        // Others may wait for the first of them while the last is still written.
+        let mut done = |stats: ApplyStats| {
+            self.stats.meters.txn.took(std::mem::replace(&mut began, Instant::now()).elapsed(), 1);
+            left.next().into_iter().for_each(|txns| {
+                let rows = txns.iter().map(|t| t.rows).sum();
+                self.stats.meters.batch(self.slot.worker, rows, txns.len());
+                self.stats.applied(Some(self.slot.worker), txns.len(), &stats);
+                self.is_in(txns);
+            });
+        };
+        let write = || writer.apply_each(&marked, &mut done);
         let first = || marked.first().map(|(batch, _)| slow::batch(batch)).unwrap_or_default();
-        match self.rate.slow().time(write, first) {
-            Ok(stats) => {
-                let count = batches.len() as u32;
-                self.stats.meters.txn.took(began.elapsed() / count.max(1), u64::from(count));
-                for (txns, stats) in batches.iter().zip(&stats) {
-                    self.stats.meters.batch(self.slot.worker, rows(txns), txns.len());
-                    self.stats.applied(Some(self.slot.worker), txns.len(), stats);
-                }
-                true
-            }
-            Err(error) => {
-                log::debug!("batches are applied one by one after: {error}");
-                *applied = before;
-                false
-            }
+        let result = self.rate.slow().time(write, first);
+        if let Err(error) = result {
+            log::debug!("batches are applied one by one after: {error}");
+            *applied = before;
         }
+        batches.len() - left.len()
     }
 
-    /// How many of them are in, from the first one on, by the mark that a new connection finds.
+    /// A batch is in the target.
+    fn is_in(&self, txns: &[Arc<Txn>]) {
+        self.length.fetch_sub(txns.len(), Ordering::Relaxed);
+        self.progress.done(txns.iter().map(|t| t.ordinal));
+    }
+
+    /// How many of them are in, from the first one on, by the mark that a new connection finds; so many have
+    /// been `told` of before.
     fn known(
         &self,
         writer: &mut Option<Box<dyn Writer>>,
         applied: &mut Applied,
         batches: &[Vec<Arc<Txn>>],
+        told: usize,
     ) -> Result<usize> {
         let found = self.asked(writer)?;
         let is_in = |txns: &Vec<Arc<Txn>>| txns.last().is_some_and(|t| found.contains(t.ordinal));
         let count = batches.iter().take_while(|txns| is_in(txns)).count();
         let low = self.progress.low().ordinal;
-        for txns in batches.iter().take(count) {
+        for (number, txns) in batches.iter().take(count).enumerate() {
             let set = applied.with(low, txns);
             applied.add(set, txns);
-            self.stats.applied(Some(self.slot.worker), txns.len(), &Default::default());
+            if number >= told {
+                self.stats.applied(Some(self.slot.worker), txns.len(), &ApplyStats::default());
+                self.is_in(txns);
+            }
         }
         Ok(count)
     }

@@ -60,18 +60,32 @@ impl Session {
     /// The first failure; later statements did not run. The number says which one failed.
     pub fn run(&mut self, sql: &str) -> Result<Vec<Reported>, (usize, Error)> {
         let mut reported = Vec::new();
+        self.run_each(sql, &mut |one| reported.push(one))?;
+        Ok(reported)
+    }
+
+    /// Runs statements joined by `;` and tells what each reported as soon as it has.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::run`].
+    pub fn run_each(
+        &mut self,
+        sql: &str,
+        told: &mut dyn FnMut(Reported),
+    ) -> Result<(), (usize, Error)> {
         let fail = |at: usize, e| (at, db_error(e));
         let mut result = self.conn.query_iter(sql).map_err(|e| fail(0, e))?;
+        let mut at = 0;
         while let Some(mut set) = result.iter() {
-            let at = reported.len();
-            // Asked first: reading to the end of a set is already the step to the next one.
-            let rows = set.affected_rows();
+            // Told first: reading to the end of a set is already the step to the next one.
+            told(Reported { rows: set.affected_rows() });
             for row in set.by_ref() {
                 row.map_err(|e| fail(at, e))?;
             }
-            reported.push(Reported { rows });
+            at += 1;
         }
-        Ok(reported)
+        Ok(())
     }
 
     /// Runs one statement.

@@ -10,7 +10,9 @@ use super::session::{LOOSE_SQL_MODE, ROW_SQL_MODE, Reported, Session};
 use super::{Shared, fence, load};
 use crate::error::{Error, Result, codes};
 use crate::event::{Batch, ChunkMark, OrdinalSet, RowBlock, StreamMark};
-use crate::sink::{ApplyStats, BlockStream, LoadStats, LoadTarget, RowCounts, Slot, Writer};
+use crate::sink::{
+    ApplyStats, BlockStream, LoadStats, LoadTarget, RowCounts, Slot, Writer, one_by_one,
+};
 
 /// Text of one packet, below every server's default `max_allowed_packet`.
 const PACKET_TEXT: usize = 2 << 20;
@@ -118,7 +120,13 @@ impl MysqlWriter {
     }
 
     fn answers(&mut self, packet: &Packet<'_>) -> Result<Vec<Reported>> {
-        self.session.run(&packet.text).map_err(|(at, error)| {
+        let mut reported = Vec::with_capacity(packet.statements.len());
+        self.each_answer(packet, &mut |one| reported.push(one))?;
+        Ok(reported)
+    }
+
+    fn each_answer(&mut self, packet: &Packet<'_>, told: &mut dyn FnMut(Reported)) -> Result {
+        self.session.run_each(&packet.text, told).map_err(|(at, error)| {
             let table = packet.statements.get(at).and_then(|s| s.as_ref()).map(|s| &s.table);
             match table {
                 Some(table) => error.context(format!("writing {table} at the target")),
@@ -128,7 +136,11 @@ impl MysqlWriter {
     }
 
     /// Sends several batches, each with its mark and commit, in as few packets as their size allows.
-    fn send_each(&mut self, batches: &[(Batch, StreamMark)]) -> Result<Vec<ApplyStats>> {
+    fn send_each(
+        &mut self,
+        batches: &[(Batch, StreamMark)],
+        done: &mut dyn FnMut(ApplyStats),
+    ) -> Result {
         let mut parts = Vec::with_capacity(batches.len());
         for (batch, mark) in batches {
             let statements = self.statements(batch.txns.iter().flat_map(|t| &t.blocks))?;
@@ -137,21 +149,29 @@ impl MysqlWriter {
         let plain = |s: &Statement| s.params.is_empty() && !s.loose;
         let text: usize = parts.iter().flat_map(|(all, _)| all).map(|s| s.sql.len()).sum();
         if text > PACKET_TEXT || !parts.iter().flat_map(|(all, _)| all).all(plain) {
-            return parts.into_iter().map(|(all, tail)| self.run(None, all, &tail)).collect();
+            return parts
+                .into_iter()
+                .try_for_each(|(all, tail)| self.run(None, all, &tail).map(&mut *done));
         }
         let mut packet = Packet::default();
+        // Behind the answer to its COMMIT a batch is in, whatever becomes of the next one.
+        let mut ends = Vec::with_capacity(parts.len());
         for (statements, tail) in &parts {
             statements.iter().for_each(|s| packet.push(&s.sql, Some(s)));
             tail.iter().for_each(|sql| packet.push(sql, None));
+            ends.push(packet.statements.len());
         }
-        let mut reported = self.answers(&packet)?.into_iter();
-        let counted = parts.iter().map(|(statements, tail)| {
-            let mut stats = ApplyStats::default();
-            statements.iter().zip(&mut reported).for_each(|(s, r)| count(&mut stats, s, r));
-            tail.iter().zip(&mut reported).for_each(drop);
-            stats
-        });
-        Ok(counted.collect())
+        let (mut stats, mut answered) = (ApplyStats::default(), 0);
+        let (mut sent, mut ends) = (packet.statements.iter(), ends.into_iter().peekable());
+        self.each_answer(&packet, &mut |reported| {
+            answered += 1;
+            if let Some(Some(statement)) = sent.next() {
+                count(&mut stats, statement, reported);
+            }
+            if ends.next_if_eq(&answered).is_some() {
+                done(std::mem::take(&mut stats));
+            }
+        })
     }
 
     /// Leaves the connection without an open transaction; what it held is undone.
@@ -289,11 +309,15 @@ impl Writer for MysqlWriter {
         Ok(stats)
     }
 
-    fn apply_each(&mut self, batches: &[(Batch, StreamMark)]) -> Result<Vec<ApplyStats>> {
+    fn apply_each(
+        &mut self,
+        batches: &[(Batch, StreamMark)],
+        done: &mut dyn FnMut(ApplyStats),
+    ) -> Result {
         let counted_first = self.shared.stop_on_missing || self.owner.is_some();
         match counted_first || !self.shared.marked() || !self.implicit {
-            true => batches.iter().map(|(batch, mark)| self.apply(batch, mark)).collect(),
-            false => self.send_each(batches).map_err(|e| self.undo(e)),
+            true => one_by_one(self, batches, done),
+            false => self.send_each(batches, done).map_err(|e| self.undo(e)),
         }
     }
 
