@@ -146,16 +146,38 @@ fn a_statement_that_tidb_refuses_is_skipped() {
     let rows: Vec<(i32, String)> = s.to.rows("SELECT id, c2 FROM op.t ORDER BY id");
     let wanted = [(1, "9.50"), (2, "2.50"), (3, "3.13")].map(|(id, v)| (id, v.to_owned()));
     assert_eq!(rows, wanted, "rows follow in the shape that the source has");
-    assert_eq!(skipped(&dm, "skipped by the operator"), Some((1, place)));
+    assert_eq!(skipped(&dm, "skipped by the operator"), Some((1, place.clone())));
     assert!(tidb.refused() >= 2);
     // The tracked structure is the source's.
     let tracked =
         command(&dm, &["operate-schema", "get", "test", "-s", "source-1", "-d", "op", "-t", "t"]);
     assert!(said(&tracked.expect_success()).contains("decimal(10,3)"));
+    let then = ["operate-schema", "get", "test", "-d", "op", "-t", "t", "--at", &place];
+    let then = command(&dm, &then).expect_success();
+    assert!(
+        said(&then).contains("decimal(10,2)") && json(&then)["sources"][0]["until"].is_string()
+    );
     // What is passed can neither be taken back nor be skipped again.
     let again =
         command(&dm, &["handle-error", "test", "skip"]).expect_failure(&["code=36221", "no error"]);
     assert_eq!(json(&again)["result"], false);
+}
+
+/// The target has rows that the source does not have.
+#[test]
+fn a_key_over_duplicates_is_told_plainly() {
+    let _one = serial();
+    let Some(s) = stage() else { return };
+    let dm = s.copied(Target::Server(s.to));
+    s.to.run(DB, "INSERT INTO t VALUES (90, 1.25)");
+    s.from.run(DB, "ALTER TABLE t ADD UNIQUE KEY once (c2)");
+    let said =
+        ["have values twice", "HAVING COUNT(*) > 1", "1062", "UNIQUE KEY once", "handle-error"];
+    dm.catch_up().expect_failure(&said);
+    s.to.run(DB, "DELETE FROM t WHERE id = 90");
+    dm.catch_up().expect_success();
+    let keys = "SELECT COUNT(*) FROM information_schema.statistics WHERE table_schema = 'op' AND index_name = 'once'";
+    assert_eq!(s.to.value::<u64>(keys), 1);
 }
 
 #[test]

@@ -18,6 +18,8 @@ mod beside;
 mod beside_given;
 #[path = "pipeline/beside_names.rs"]
 mod beside_names;
+#[path = "pipeline/beside_pieces.rs"]
+mod beside_pieces;
 #[path = "pipeline/commands.rs"]
 mod commands;
 #[path = "pipeline/crash.rs"]
@@ -32,6 +34,8 @@ mod nasty;
 mod operator;
 #[path = "pipeline/panics.rs"]
 mod panics;
+#[path = "pipeline/past.rs"]
+mod past;
 #[path = "pipeline/picky.rs"]
 mod picky;
 #[path = "pipeline/prepared.rs"]

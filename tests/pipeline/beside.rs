@@ -45,6 +45,8 @@ pub struct Story {
     pub memory: u64,
     /// More of the task file.
     pub more: &'static str,
+    /// The target refuses several changes at once.
+    pub picky: bool,
 }
 
 fn task(story: &Story) -> TaskPlan {
@@ -171,6 +173,7 @@ pub const KINDS: Story = Story {
     text: "w int NOT NULL",
     memory: 1 << 20,
     more: "",
+    picky: false,
 };
 const WAITS: Story = Story { after: what_waits, ahead: 2, waits: only_first, ..KINDS };
 const MUCH: Story =
@@ -208,6 +211,7 @@ impl Stage {
         let source = if gtids { ScriptedSource::with_gtids("s") } else { ScriptedSource::new("s") };
         (story.before)(&source).unwrap();
         let stage = Self { source, target: MemorySink::new(), gate: Arc::default() };
+        stage.gate.be_picky(story.picky);
         assert_eq!(run(story, &stage.source, stage.sink(), dir).unwrap(), Outcome::Finished);
         (story.after)(&stage.source).unwrap();
         stage.gate.set(true);

@@ -9,10 +9,11 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use dm_core::error::codes;
-use dm_core::sink::{DdlOutcome, MemorySink, Sink, TargetDdl};
+use dm_core::sink::{Clauses, DdlOutcome, MemorySink, Sink, TargetDdl};
 use dm_core::{Error, Result, TableName};
 
 use crate::around::Between;
+use crate::picky;
 
 /// What statements wait at.
 #[derive(Default)]
@@ -26,6 +27,7 @@ struct State {
     closed: bool,
     inside: usize,
     refused: bool,
+    picky: bool,
 }
 
 impl Gate {
@@ -37,6 +39,15 @@ impl Gate {
     /// The statement behind the gate will be refused.
     pub fn refuse(&self, refused: bool) {
         self.state.lock().unwrap().refused = refused;
+    }
+
+    /// Behind it several changes at once are refused, as a TiDB does.
+    pub fn be_picky(&self, picky: bool) {
+        self.state.lock().unwrap().picky = picky;
+    }
+
+    fn is_picky(&self) -> bool {
+        self.state.lock().unwrap().picky
     }
 
     pub fn is_held(&self) -> bool {
@@ -70,9 +81,16 @@ impl Between for Arc<Gate> {
     fn execute(&self, tables: &MemorySink, ddl: &TargetDdl) -> Result<DdlOutcome> {
         let about = |t: &TableName| t.table == "t" || t.table.is_empty();
         match ddl.tables.iter().any(about) && ddl.lane.is_some() {
+            true if self.is_picky() => {
+                self.pass(|| picky::check(tables, ddl).and_then(|()| tables.execute_ddl(ddl)))
+            }
             true => self.pass(|| tables.execute_ddl(ddl)),
             false => tables.execute_ddl(ddl),
         }
+    }
+
+    fn clauses(&self) -> Clauses {
+        if self.is_picky() { Clauses::MostlyTogether } else { Clauses::Together }
     }
 
     fn wait_before_recovery(&self, stop: &AtomicBool) {

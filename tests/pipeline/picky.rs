@@ -17,7 +17,7 @@ fn refused(sql: &str) -> Error {
     Error::new(&codes::DB_EXECUTE, format!("unsupported: {sql}")).server_number(8200)
 }
 
-fn check(tables: &MemorySink, ddl: &TargetDdl) -> Result<()> {
+pub fn check(tables: &MemorySink, ddl: &TargetDdl) -> Result<()> {
     let statement = parse(&ddl.sql, &ParseContext::default())?;
     let Body::AlterTable(alter) = &statement.body else { return Ok(()) };
     let [clause] = alter.clauses.as_slice() else { return Err(refused(&ddl.sql)) };

@@ -151,6 +151,9 @@ Examples:
   dm operate-schema get my-task -s mysql-1 -d shop -t orders
       The structure in which rows of the table are read, on one line in `msg`. `assumed` tells that it
       was taken from the target, `since` where the statement stands that made it so.
+  dm operate-schema get my-task -s mysql-1 -d shop -t orders --at mysql-bin.000003:1542
+      What it looked like there, before what begins at that position; `until` tells where that ended.
+      A set of GTIDs stands for the place behind all of them.
   dm operate-schema set my-task -s mysql-1 -d shop -t orders orders.sql
       Read them in the structure of this file, which holds one CREATE TABLE.
   dm operate-schema set task.yaml --source-file source.yaml -d shop -t orders --from-source
@@ -165,6 +168,7 @@ Exit status: 0 done; 1 refused; 2 wrong usage.";
 pub const BINLOG_SCHEMA: &str = "\
 Examples:
   dm binlog-schema list my-task shop orders -s mysql-1
+  dm binlog-schema list my-task shop orders -s mysql-1 --at mysql-bin.000003:1542
   dm binlog-schema update my-task shop orders orders.sql -s mysql-1
   dm binlog-schema update task.yaml shop orders --source-file source.yaml --from-target
   dm binlog-schema delete my-task shop orders -s mysql-1

@@ -114,6 +114,11 @@ pub struct StructureFrom {
     #[arg(short, long = "source", value_name = "ID", value_delimiter = ',')]
     pub sources: Vec<String>,
 
+    /// For get (list): what the table looked like at this position, `file:offset` or a set of GTIDs; what it
+    /// looks like at the checkpoint without it.
+    #[arg(long, value_name = "POSITION")]
+    pub at: Option<String>,
+
     /// Take the structure that the table has at the source now.
     #[arg(long, conflicts_with_all = ["from_target", "file"])]
     pub from_source: bool,

@@ -44,6 +44,9 @@ fn run(
         (StructureOp::Get | StructureOp::Remove, true) => {
             return Err(Failure::Usage("only set takes a structure".to_owned()));
         }
+        (StructureOp::Set | StructureOp::Remove, _) if from.at.is_some() => {
+            return Err(Failure::Usage("--at is for get".to_owned()));
+        }
         _ => {}
     }
     // Both are DM's: a structure always goes to the state file at once, and merged tables whose
@@ -86,7 +89,11 @@ fn carry_out(
     from: &StructureFrom,
 ) -> Result<Vec<Answer>, Failure> {
     let dir = from.ask.dir();
-    let command = StructureCommand { sources: from.sources.clone(), table: table.clone() };
+    let command = StructureCommand {
+        sources: from.sources.clone(),
+        table: table.clone(),
+        at: from.at.clone(),
+    };
     let deliver = |given| deliver(dir, name, given);
     Ok(match operation {
         StructureOp::Get => {

@@ -126,6 +126,7 @@ fn places(asked: &Asked<'_>, answers: &[Answer]) -> Result<ExitCode, Failure> {
         let more = [
             ("assumed", a.assumed.then_some(Value::Bool(true))),
             ("since", a.since.clone().map(Value::String)),
+            ("until", a.until.clone().map(Value::String)),
         ];
         for (key, value) in more {
             if let (Some(fields), Some(value)) = (one.as_object_mut(), value) {

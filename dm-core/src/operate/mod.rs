@@ -6,6 +6,7 @@
 
 mod handle_error;
 mod structure;
+mod structure_at;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -29,11 +30,13 @@ pub struct Answer {
     pub assumed: bool,
     /// Where a structure came to be ([`crate::schema::Tracked::since`]), when that is known.
     pub since: Option<String>,
+    /// Up to where a structure stood that was asked for at an earlier position.
+    pub until: Option<String>,
 }
 
 impl Answer {
     fn new(source: &SourceId, result: Result<String>) -> Self {
-        Self { source: source.clone(), result, assumed: false, since: None }
+        Self { source: source.clone(), result, assumed: false, since: None, until: None }
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use dm_filter::TableName;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Known, all_went_well};
+use super::{Answer, Known, all_went_well, structure_at};
 use crate::ddl::{Flavor, ParseContext, ServerVersion, parse, split};
 use crate::error::{Error, Result, codes};
 use crate::event::{LaneId, SourceId};
@@ -78,6 +78,9 @@ pub struct StructureCommand {
     pub sources: Vec<String>,
     /// The table, as named at the source.
     pub table: TableName,
+    /// For [`Self::get`]: what it looked like at this position, `file:offset` or a set of GTIDs; as it is at the
+    /// checkpoint without it.
+    pub at: Option<String>,
 }
 
 impl StructureCommand {
@@ -95,7 +98,11 @@ impl StructureCommand {
     ) -> Result<Vec<Answer>> {
         let reader = super::reader(dir, task)?;
         let known = super::sources(&reader, task, &self.sources)?;
-        known.iter().map(|one| self.get_one(&reader, one, otherwise)).collect()
+        let get = |one| match &self.at {
+            Some(at) => structure_at::get(&reader, one, &self.table, at),
+            None => self.get_one(&reader, one, otherwise),
+        };
+        known.iter().map(get).collect()
     }
 
     fn get_one(
@@ -260,7 +267,7 @@ pub fn structure_of(
     })
 }
 
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     text.split('\n').map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
@@ -312,7 +319,7 @@ mod tests {
         let store = StateStore::open(dir, "t").unwrap();
         let lane = LaneId::main(&SourceId::new("s"));
         let epoch = store.begin_run(&lane, 0).unwrap().epoch;
-        let command = StructureCommand { sources: Vec::new(), table: name() };
+        let command = StructureCommand { sources: Vec::new(), table: name(), at: None };
         let new = |text: &str, assumed| NewStructure { schema: schema(text).unwrap(), assumed };
         let a = |_: &str, _: &[SchemaCopy]| Ok(new("CREATE TABLE t (a INT)", false));
         let none = |_: &str| Ok(None);

@@ -75,6 +75,22 @@ impl GtidSet {
         }
     }
 
+    /// The set that holds one transaction.
+    pub fn of(gtid: &Gtid) -> Self {
+        match gtid {
+            Gtid::MySql { sid, gno } => {
+                let mut set = MySqlGtidSet::default();
+                set.add(sid, *gno, *gno);
+                Self::MySql(set)
+            }
+            Gtid::MariaDb(gtid) => {
+                let mut set = MariaDbGtidSet::default();
+                set.add(*gtid);
+                Self::MariaDb(set)
+            }
+        }
+    }
+
     /// Reads a set as servers print it; white space and line ends are allowed anywhere between
     /// the parts, and an empty text is the empty set.
     pub fn parse(flavor: Flavor, text: &str) -> Result<Self, PositionError> {

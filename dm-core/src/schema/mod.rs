@@ -34,4 +34,8 @@ pub use table::{
     Check, Column, ColumnType, ForeignKey, Generated, Key, KeyKind, KeyPart, TableSchema, TypeKind,
     same_name,
 };
-pub use tracker::{Effects, SchemaInfo, Settled, TableChange, Timeline, Tracked, Tracker};
+pub(crate) use tracker::fold;
+pub use tracker::{
+    Effects, HistoryStart, Older, OlderIs, Place, SchemaHistory, SchemaInfo, Settled, Stands,
+    Stood, TableChange, Timeline, Tracked, Tracker,
+};

@@ -12,7 +12,8 @@
 //! stands for: a restart continues with exactly this state.
 //!
 //! A tracker by itself stands at one position, the reader's. For positions between the last checkpoint and
-//! the reader a [`Timeline`] answers, which keeps what each statement has changed until a checkpoint has it.
+//! the reader a [`Timeline`] answers, which keeps what each statement has changed until a checkpoint has it; for
+//! those before the checkpoint the [`SchemaHistory`] that is saved with it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -579,10 +580,13 @@ fn rename_generated(name: &mut String, infix: &str, old: &TableName, new: &Table
     }
 }
 
+mod history;
 mod saved;
 mod timeline;
 
-pub use timeline::{Settled, Timeline};
+pub(crate) use history::fold;
+pub use history::{HistoryStart, Older, OlderIs, Place, SchemaHistory, Stood};
+pub use timeline::{Settled, Stands, Timeline};
 
 #[cfg(test)]
 mod tests;

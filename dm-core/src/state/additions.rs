@@ -15,7 +15,7 @@ use rusqlite::{Connection, Transaction};
 use serde::{Deserialize, Serialize};
 
 use super::db::{Inner, from_json, lane_id, misuse, optional, to_json};
-use super::{StateReader, StateStore, stream};
+use super::{StateReader, StateStore, older, stream};
 use crate::error::Result;
 use crate::event::{LaneId, SourceId};
 use crate::position::Position;
@@ -138,6 +138,7 @@ impl StateStore {
                  SELECT ?1, name, charset, collation FROM tracked_schema WHERE lane = ?2 AND name = ?3",
                 (id, own, &table.schema),
             )?;
+            older::joined(tx, id, table, upto)?;
             let upto = upto.to_text();
             tx.execute(
                 "INSERT OR REPLACE INTO contained (source, schema, name, from_pos, upto)
@@ -177,7 +178,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::schema::TableSchema;
+    use crate::schema::{OlderIs, TableSchema};
     use crate::state::{Checkpoint, LaneChanges, TrackedTable};
 
     fn name(table: &str) -> TableName {
@@ -233,6 +234,8 @@ mod tests {
         let tracked = reader.tracker(&LaneId::main(&source)).unwrap().tables;
         assert_eq!((tracked.len(), &tracked[0].name), (1, &name("x")));
         assert_eq!(tracked[0].since.as_deref(), Some("b.000002:4"));
+        let older = reader.schema_history(&LaneId::main(&source), None).unwrap().older;
+        assert_eq!((&older[0].was, &older[0].until.position), (&OlderIs::Forgotten, &upto));
         let contained = reader.contained(&source).unwrap();
         assert_eq!((&*contained[0].from, &*contained[0].upto), (&upto, &upto));
         assert!(store.join_addition(&source, &addition, &upto).is_err(), "only once");

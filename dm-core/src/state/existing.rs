@@ -63,6 +63,7 @@ mod tests {
     fn make_older(path: &Path) {
         let old = rusqlite::Connection::open(path).unwrap();
         let back = "ALTER TABLE ddl DROP COLUMN gtid; ALTER TABLE tracked_table DROP COLUMN since; \
+                    DROP TABLE older_table; DROP TABLE history_start; \
                     PRAGMA user_version = 3";
         old.execute_batch(back).unwrap();
     }

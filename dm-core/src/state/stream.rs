@@ -17,7 +17,7 @@ use super::stream_model::{
     Checkpoint, LANE_START, LAST_GROUP, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, Skipped,
     TrackedTable, Tracker,
 };
-use super::{StateStore, xa};
+use super::{StateStore, older, xa};
 use crate::error::{Error, Result, codes};
 use crate::event::{LaneId, SourceId};
 use crate::position::Position;
@@ -86,6 +86,7 @@ impl StateStore {
                 return Err(Error::new(&codes::CHECKPOINT_BACKWARDS, text).into());
             }
             save_tracker(tx, id, changes)?;
+            older::save(tx, id, changes)?;
             save_rest(tx, lane, id, changes)
         })
     }
@@ -119,8 +120,8 @@ impl StateStore {
     /// The ordinals jump by [`MOVE_GAP`], so that all marks of before lie below the new checkpoint
     /// and cannot be taken for marks of the transactions that are read from there. Unless the new
     /// position is known to be a later one, the old one is kept as [`LaneState::idempotent_until`].
-    /// The tracked structures become assumed ones, as they were followed to another place, and
-    /// statements and online schema changes that were under way are forgotten.
+    /// The tracked structures become assumed ones, as they were followed to another place, their history
+    /// begins anew, and statements and online schema changes that were under way are forgotten.
     ///
     /// # Errors
     ///
@@ -143,6 +144,7 @@ impl StateStore {
                 ),
             )?;
             tx.execute("UPDATE tracked_table SET assumed = 1, since = NULL WHERE lane = ?1", [id])?;
+            older::begin_anew(tx, id, to)?;
             tx.execute("DELETE FROM ddl WHERE lane = ?1", [id])?;
             tx.execute("DELETE FROM online_ddl WHERE lane = ?1", [id])?;
             tx.execute(

@@ -7,7 +7,7 @@ use dm_filter::TableName;
 
 use crate::event::LaneId;
 use crate::position::{BinlogPos, Position};
-use crate::schema::{SchemaCopy, TableSchema};
+use crate::schema::{HistoryStart, Older, SchemaCopy, TableSchema};
 
 /// How far the ordinals of a lane jump when its position is moved by hand: further than any
 /// window of transactions is wide, so that all marks of before are below the new checkpoint.
@@ -139,6 +139,12 @@ pub struct LaneChanges {
     pub removed_schemas: Vec<String>,
     /// Schemas that are new or changed.
     pub schemas: Vec<SchemaCopy>,
+    /// What tables looked like before statements changed them, the oldest first.
+    pub older: Vec<Older>,
+    /// Where the history of structures begins, when the lane does.
+    pub history_start: Option<HistoryStart>,
+    /// The history goes on in the files of this server, from this place on; and how names are told apart.
+    pub history_server: Option<(String, BinlogPos, bool)>,
     /// Statements that ran, by the ids that [`super::StateStore::begin_ddl`] gave.
     pub finished_ddl: Vec<i64>,
     /// Online schema changes that are over.
@@ -168,6 +174,9 @@ impl LaneChanges {
         self.tables.append(&mut later.tables);
         self.removed_schemas.append(&mut later.removed_schemas);
         self.schemas.append(&mut later.schemas);
+        self.older.append(&mut later.older);
+        self.history_start = later.history_start.or(self.history_start.take());
+        self.history_server = later.history_server.or(self.history_server.take());
         self.finished_ddl.append(&mut later.finished_ddl);
         self.removed_online_ddl.append(&mut later.removed_online_ddl);
         self.online_ddl.append(&mut later.online_ddl);

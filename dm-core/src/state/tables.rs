@@ -5,7 +5,7 @@
 //! to date when its owner opens it, in one transaction.
 
 /// The version of the tables that this program writes.
-pub(super) const VERSION: i32 = 5;
+pub(super) const VERSION: i32 = 6;
 
 /// What leads from version N to N + 1, by N - 1.
 pub(super) const MIGRATIONS: &[&str] = &[
@@ -31,6 +31,28 @@ pub(super) const MIGRATIONS: &[&str] = &[
     "ALTER TABLE ddl ADD COLUMN gtid TEXT",
     // Where a structure came to be; of those that are there nobody knows.
     "ALTER TABLE tracked_table ADD COLUMN since TEXT",
+    // What tables looked like before. Of what has been nothing is known: it begins where each lane stands.
+    "CREATE TABLE older_table (
+         id        INTEGER PRIMARY KEY,
+         lane      INTEGER NOT NULL REFERENCES lane (id) ON DELETE CASCADE,
+         schema    TEXT NOT NULL,
+         name      TEXT NOT NULL,
+         structure TEXT,
+         forgotten INTEGER NOT NULL,
+         assumed   INTEGER NOT NULL,
+         since     TEXT,
+         server    TEXT NOT NULL,
+         until     TEXT NOT NULL
+     );
+     CREATE INDEX older_table_name ON older_table (lane, schema, name, id);
+     CREATE TABLE history_start (
+         lane     INTEGER PRIMARY KEY REFERENCES lane (id) ON DELETE CASCADE,
+         server   TEXT NOT NULL,
+         position TEXT NOT NULL,
+         folded   INTEGER NOT NULL
+     );
+     INSERT INTO history_start (lane, server, position, folded)
+         SELECT id, '', position, 0 FROM lane WHERE position IS NOT NULL",
 ];
 
 /// Positions are stored in the text form of `Position`, structures as JSON, times as seconds
@@ -91,6 +113,27 @@ CREATE TABLE tracked_table (
     since     TEXT,
     PRIMARY KEY (lane, schema, name)
 ) WITHOUT ROWID;
+
+CREATE TABLE older_table (
+    id        INTEGER PRIMARY KEY,
+    lane      INTEGER NOT NULL REFERENCES lane (id) ON DELETE CASCADE,
+    schema    TEXT NOT NULL,
+    name      TEXT NOT NULL,
+    structure TEXT,
+    forgotten INTEGER NOT NULL,
+    assumed   INTEGER NOT NULL,
+    since     TEXT,
+    server    TEXT NOT NULL,
+    until     TEXT NOT NULL
+);
+CREATE INDEX older_table_name ON older_table (lane, schema, name, id);
+
+CREATE TABLE history_start (
+    lane     INTEGER PRIMARY KEY REFERENCES lane (id) ON DELETE CASCADE,
+    server   TEXT NOT NULL,
+    position TEXT NOT NULL,
+    folded   INTEGER NOT NULL
+);
 
 CREATE TABLE online_ddl (
     lane   INTEGER NOT NULL REFERENCES lane (id) ON DELETE CASCADE,

@@ -579,7 +579,7 @@ fn a_file_of_the_second_version_is_brought_up_to_date() {
     let old = rusqlite::Connection::open(&path).unwrap();
     old.execute_batch(
         "ALTER TABLE ddl DROP COLUMN gtid; ALTER TABLE skipped DROP COLUMN last;
-         ALTER TABLE tracked_table DROP COLUMN since; PRAGMA user_version = 2",
+         ALTER TABLE tracked_table DROP COLUMN since; DROP TABLE older_table; DROP TABLE history_start; PRAGMA user_version = 2",
     )
     .unwrap();
     drop(old);

@@ -3,9 +3,9 @@
 use dm_filter::TableName;
 use rusqlite::Transaction;
 
-use super::StateStore;
 use super::db::{Inner, int, lane_id, optional, position_or_none, to_json};
 use super::stream_model::TrackedTable;
+use super::{StateStore, older};
 use crate::error::Result;
 use crate::event::LaneId;
 
@@ -20,6 +20,7 @@ impl StateStore {
         self.db.write(|tx| {
             for (lane, table) in tables {
                 let lane = lane_id(tx, lane)?;
+                older::replaced(tx, lane, &table.name)?;
                 let sql = "SELECT coalesce(max(version), 0) FROM tracked_table WHERE lane = ?1";
                 let version: i64 = optional(tx, sql, [lane])?.unwrap_or(0);
                 let since = stands(tx, lane)?;
@@ -61,6 +62,7 @@ fn stands(tx: &Transaction<'_>, lane: i64) -> Inner<Option<String>> {
 
 fn remove(tx: &Transaction<'_>, lane: &LaneId, table: &TableName) -> Inner<bool> {
     let lane = lane_id(tx, lane)?;
+    older::replaced(tx, lane, table)?;
     let sql = "DELETE FROM tracked_table WHERE lane = ?1 AND schema = ?2 AND name = ?3";
     Ok(tx.execute(sql, (lane, &table.schema, &table.table))? > 0)
 }

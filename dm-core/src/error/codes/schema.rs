@@ -37,4 +37,7 @@ codes! {
     SCHEMA_CLOSED = 44020 SchemaTracker Internal High "schema-closed":
         "The tracked structures are not available any more.",
         "";
+    SCHEMA_NOT_THEN = 44021 SchemaTracker Internal Medium "schema-not-then":
+        "What a table looked like at a position is not known.",
+        "Ask for a position that was read and is kept: `file:offset` of the server that is read now, or a GTID set. What was before, the source's own binlog tells.";
 }

@@ -45,7 +45,9 @@
 //! - where several statements stand at one place (an operator or a rule gave them, or they are those at the
 //!   rename of an online schema change), for all but the last: each begins when the one before it has ended;
 //!   and for those that run before rows, as these rows stand behind all before them;
-//! - for what a TiDB may take in pieces only: the next piece begins when the answer is there;
+//! - for what a TiDB takes in pieces, from when that is known (`pieces`): the next piece begins when the one before
+//!   it has ended. That is at once before TiDB 6.2, and later when it has refused the whole, which it does before it
+//!   begins to work;
 //! - where several source tables are merged into the target table: whether the target is "already so" may be
 //!   the work of another lane, whose rows know nothing of what waits here;
 //! - for statements on sequences of MariaDB, of which nothing is tracked;
@@ -74,6 +76,7 @@ use super::Stream;
 use super::execute::{Number, Told, panicked};
 use super::group::{Event, Group};
 use super::outcome::short;
+use super::pieces::Apart;
 use super::statement::Seen;
 use super::waiting::{Waiting, named};
 use crate::binlog::QueryEvent;
@@ -106,6 +109,8 @@ pub(super) struct Beside {
     told: Told,
     began: Instant,
     place: Place,
+    /// How to run it in pieces when it is refused.
+    apart: Option<Apart>,
     /// What the checkpoint behind it saves, with the structures.
     changes: LaneChanges,
     waiting: Waiting,
@@ -115,11 +120,12 @@ pub(super) struct Beside {
 }
 
 /// Where the statement stands, for errors.
-struct Place {
+pub(super) struct Place {
     text: String,
     start: BinlogPos,
     end: BinlogPos,
-    executed: Option<GtidSet>,
+    /// What had been executed before it.
+    pub executed: Option<GtidSet>,
 }
 
 impl Place {
@@ -130,6 +136,11 @@ impl Place {
             end: seen.end.clone(),
             executed: executed.cloned(),
         }
+    }
+
+    /// The statement as it stood there.
+    pub fn seen<'e>(&'e self, query: &'e QueryEvent<'e>, at: u32) -> Seen<'e> {
+        Seen { query, text: &self.text, start: &self.start, end: &self.end, at, in_txn: false }
     }
 }
 
@@ -183,16 +194,15 @@ impl Stream<'_> {
             return self.run_at_target(statement, number, seen).map(|()| None);
         }
         let Some(record) = self.record_to_run(&ddl, number, seen)? else { return Ok(None) };
-        let in_pieces = self.may_need_pieces(statement)?;
         let mut waiting = Waiting::default();
         waiting.add_tied(&names, self.tracker.newest());
         let (began, told) = (Instant::now(), self.give(&ddl)?);
         let result = match told.recv_timeout(SOON) {
             Ok(result) => result,
             Err(RecvTimeoutError::Disconnected) => Err(panicked()),
-            Err(RecvTimeoutError::Timeout) if in_pieces => self.await_told(&told, &ddl)?,
             Err(RecvTimeoutError::Timeout) => {
-                return Ok(Some(Going { ddl, record, told, began, names, waiting }));
+                let apart = self.apart(statement, number, seen)?;
+                return Ok(Some(Going { ddl, record, told, began, names, waiting, apart }));
             }
         };
         match self.answered(&ddl, record, seen.start, result, began) {
@@ -216,7 +226,7 @@ impl Stream<'_> {
 
     /// Ends the group of a statement that runs on. What it changes is tracked already.
     pub(super) fn go_on(&mut self, going: Going, seen: &Seen<'_>) -> Result {
-        let Going { ddl, record, told, began, names, mut waiting } = going;
+        let Going { ddl, record, told, began, names, mut waiting, apart } = going;
         names.iter().for_each(|name| waiting.add(name, None));
         // Keys that it makes tie tables as well.
         waiting.add_tied(&names, self.tracker.newest());
@@ -238,6 +248,7 @@ impl Stream<'_> {
             told,
             began,
             place,
+            apart,
             changes: LaneChanges::default(),
             waiting,
             aside: VecDeque::new(),
@@ -317,11 +328,15 @@ impl Stream<'_> {
     /// Saves that the statement has ended and lets the low-water mark pass it; what waited for it.
     fn record_beside(&mut self, result: Result<DdlOutcome>) -> Result<VecDeque<(Group, Position)>> {
         let Some(beside) = self.beside.take() else { return Ok(VecDeque::new()) };
-        let Beside { ordinal, position, at, records, ddl, began, place, changes, aside, .. } =
-            beside;
+        let Beside {
+            ordinal, position, at, mut records, ddl, began, place, changes, aside, ..
+        } = beside;
         let record = records.last().copied().unwrap_or_default();
-        self.answered(&ddl, record, &place.start, result, began)
-            .map_err(|error| self.located_beside(error, &place))?;
+        let answered = self.answered(&ddl, record, &place.start, result, began).or_else(|error| {
+            records.extend(self.pieces_beside(error, beside.apart, &place)?);
+            Ok(())
+        });
+        answered.map_err(|error| self.located_beside(error, &place))?;
         self.changes.append(changes);
         self.changes.finished_ddl.extend(records);
         self.save_upto(Low { ordinal, position, at })?;
@@ -334,10 +349,8 @@ impl Stream<'_> {
     /// The error of the statement itself, wherever the reader is by now.
     fn located_beside(&self, error: Error, place: &Place) -> Error {
         let query = QueryEvent::of("", Vec::new());
-        let (start, end) = (&place.start, &place.end);
-        let seen = Seen { query: &query, text: &place.text, start, end, at: 0, in_txn: false };
-        let error = self.with_commands(error, &seen).origin(&place.text);
-        super::located(error, start, end, place.executed.as_ref())
+        let error = self.with_commands(error, &place.seen(&query, 0)).origin(&place.text);
+        super::located(error, &place.start, &place.end, place.executed.as_ref())
     }
 
     /// True when rows of a carried table wait for the statement.
@@ -439,4 +452,6 @@ pub(super) struct Going {
     names: Vec<TableName>,
     /// What foreign keys tied to that before it.
     waiting: Waiting,
+    /// How to run it in pieces when it is refused.
+    apart: Option<Apart>,
 }

@@ -15,12 +15,15 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::Stream;
-use super::outcome::{ambiguous, expected, ran_at_any, same, same_texts, short, structures};
+use super::outcome::{
+    ambiguous, expected, over_duplicates, ran_at_any, same, same_texts, short, structures,
+};
 use super::statement::{Seen, judged};
 use crate::binlog::charset;
 use crate::ddl::{Body, Statement, StatementKind as K, parse};
 use crate::error::{Error, Result, codes};
 use crate::position::{BinlogPos, Gtid, Position};
+use crate::schema::Stands;
 use crate::sink::{DdlOutcome, TargetDdl};
 use crate::state::{DdlRecord, NewDdl, Skipped};
 use dm_filter::TableName;
@@ -133,13 +136,13 @@ impl Stream<'_> {
 
     /// The source made a table, so it was not there: what is tracked under its name is left over from a
     /// statement that was not tracked (one that was excluded, or could not be read).
-    pub(super) fn forget_what_cannot_be(&mut self, statement: &Statement) {
+    pub(super) fn forget_what_cannot_be(&mut self, statement: &Statement, stands: &Stands) {
         if let Body::CreateTable(create) = &statement.body
             && !create.if_not_exists
             && !create.or_replace
             && let Some(subject) = statement.subject()
         {
-            self.tracker.remove(&subject.name, self.group.ordinal);
+            self.tracker.remove(&subject.name, self.group.ordinal, stands.until.as_ref());
         }
     }
 
@@ -204,7 +207,7 @@ impl Stream<'_> {
                 if !error.is_transient() {
                     self.ctx.state.remove_ddl(record)?;
                 }
-                return Err(error);
+                return Err(over_duplicates(error));
             }
         }
         Ok(())

@@ -56,8 +56,8 @@ pub(crate) struct Group {
     pub savepoints: Vec<(String, usize)>,
     /// It is an XA transaction: what became of it is not known yet, its rows are set aside.
     pub xa: Option<super::xa::Rows>,
-    /// Where its last statement begins.
-    pub statement: Option<BinlogPos>,
+    /// Where its last statement begins and ends.
+    pub statement: Option<(BinlogPos, BinlogPos)>,
     /// Records of statements that ran inside of it; they end with the group.
     pub statements: Vec<i64>,
     /// Up to here an operator was asked for statements to be run before rows.
@@ -88,6 +88,11 @@ impl Group {
             self.keys.dedup();
             self.distinct = self.keys.len();
         }
+    }
+
+    /// One that has ended, for what is still to be done in its place.
+    pub fn again(ordinal: u64, gtid: Option<Gtid>) -> Self {
+        Self { ordinal, gtid, ..Self::default() }
     }
 
     /// True between the first event of a group and its end.

@@ -41,6 +41,11 @@ impl History {
         self.server == server
     }
 
+    /// The server that is read.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
     /// What the run before read last.
     pub fn before(&self) -> Option<&LastGroup> {
         self.before.as_ref()
@@ -73,15 +78,11 @@ impl History {
             return None;
         }
         let (_, group) = self.read.pop_front()?;
-        let gtid = group.gtid.and_then(|gtid| {
-            let mut set = GtidSet::empty(gtid.flavor());
-            set.add(&gtid).ok().map(|()| set)
-        });
         Some(LastGroup {
             server: self.server.clone(),
             start: group.start,
             end: group.end,
-            gtid,
+            gtid: group.gtid.as_ref().map(GtidSet::of),
             print: group.print,
         })
     }

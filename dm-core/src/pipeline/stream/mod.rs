@@ -17,6 +17,7 @@ mod execute;
 mod group;
 mod history;
 mod inject;
+mod kept;
 mod large;
 mod lookback;
 mod online;
@@ -69,7 +70,7 @@ use crate::event::{LaneId, OrdinalSet};
 use crate::meter::Sampler;
 use crate::online_ddl::Follower;
 use crate::position::{BinlogPos, GtidSet, Position};
-use crate::schema::{Defaults, Timeline, Tracker};
+use crate::schema::{Defaults, HistoryStart, Timeline, Tracker};
 use crate::sink::Sink;
 use crate::source::{EventStream, LastGroup, Polled, Source, SourceEvent, SourceInfo};
 use crate::state::{DdlRecord, LaneChanges, StateStore};
@@ -218,6 +219,8 @@ pub(super) struct Start {
     pub changes: LaneChanges,
     /// Earlier runs have left no marks, or this one leaves none.
     pub unmarked: Option<unmarked::Unmarked>,
+    /// Where the history of structures begins, when that is known by file.
+    pub history_of: Option<HistoryStart>,
 }
 
 /// The reader's side of a running stream.
@@ -251,6 +254,8 @@ pub(super) struct Stream<'c> {
     pub group: Group,
     /// How to recognise what was read.
     pub history: History,
+    /// The server in whose files the history of structures goes on, and whether names fold.
+    history_of: Option<(String, bool)>,
     pub xa: HashMap<String, Held>,
     /// Decisions that were handed out, of groups that prepared and hold the low-water mark.
     pub decided: Vec<Decided>,
@@ -319,6 +324,7 @@ impl<'c> Stream<'c> {
             read_at: start.low.at,
             group: Group::default(),
             history: History::new(&ctx.info.server, start.last_group),
+            history_of: start.history_of.map(|start| (start.place.server, start.folded)),
             xa: start.xa,
             decided: Vec::new(),
             copied: start.copied,

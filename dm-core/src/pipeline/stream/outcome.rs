@@ -158,6 +158,21 @@ pub(super) fn short(sql: &str) -> String {
     text
 }
 
+/// A key that a statement makes, and rows of the target that it does not allow: told as that.
+pub(super) fn over_duplicates(error: Error) -> Error {
+    const DUPLICATE: u16 = 1062;
+    if error.server_error() != Some(DUPLICATE) {
+        return error;
+    }
+    error
+        .context("rows of the target have values twice that a key of the statement wants once; those of the source have not")
+        .workaround(
+            "Find them at the target (`SELECT key columns, COUNT(*) FROM table GROUP BY key columns HAVING COUNT(*) > 1`), \
+             compare with the source and remove those that it does not have, or let the target have a key that is not \
+             unique; then start the task again.",
+        )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

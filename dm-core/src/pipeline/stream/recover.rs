@@ -15,7 +15,7 @@ use crate::pipeline::defaults::defaults_of;
 use crate::pipeline::progress::Low;
 use crate::pipeline::windows::Windows;
 use crate::position::Position;
-use crate::schema::{SchemaCopy, SchemaInfo, Tracker};
+use crate::schema::{HistoryStart, Place, SchemaCopy, SchemaInfo, Tracker};
 use crate::source::LastGroup;
 use crate::state::{
     Checkpoint, Contained, IDEMPOTENT_SECOND, LANE_START, LAST_GROUP, LaneChanges, PreparedXa,
@@ -86,6 +86,7 @@ pub(super) fn recover(ctx: &StreamContext) -> Result<Start> {
         online: online(ctx)?,
         changes: LaneChanges { removed_xa: read_again, ..LaneChanges::default() },
         unmarked,
+        history_of: reader.history_start(&ctx.lane)?.filter(|s| s.place.position.binlog.is_some()),
     })
 }
 
@@ -158,6 +159,10 @@ pub(crate) fn begin_lane(
                 since: since.clone(),
             })
             .collect(),
+        history_start: Some(HistoryStart {
+            place: Place { server: ctx.info.server.clone(), position: position.clone() },
+            folded: ctx.info.lower_case_table_names != 0,
+        }),
         notes: [(LANE_START, Some(position)), (super::COPIED, copied)]
             .into_iter()
             .filter_map(|(key, p)| Some((key.to_owned(), Some(p?.to_text().into_bytes()))))

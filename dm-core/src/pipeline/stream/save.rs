@@ -45,7 +45,8 @@ impl Stream<'_> {
             self.idempotent_second = None;
             self.changes.notes.push((IDEMPOTENT_SECOND.to_owned(), None));
         }
-        if let Some(last) = self.history.upto(low.ordinal) {
+        let last = self.history.upto(low.ordinal);
+        if let Some(last) = &last {
             self.changes.notes.push((LAST_GROUP.to_owned(), Some(last.to_bytes())));
         }
         let checkpoint = Checkpoint {
@@ -57,6 +58,7 @@ impl Stream<'_> {
         // Behind the look at the low-water mark: what it passed is in by now.
         self.ctx.sink.make_durable()?;
         self.settle_structures(low.ordinal);
+        self.history_is_of_this_server(last.as_ref());
         let changes = std::mem::take(&mut self.changes);
         self.ctx.state.save_checkpoint(&self.ctx.lane, &checkpoint, &changes)?;
         self.unsaved = false;
@@ -73,8 +75,9 @@ impl Stream<'_> {
 
     /// The structures at a place, where they are other ones than at the last checkpoint, go with the next.
     fn settle_structures(&mut self, place: u64) {
-        let Settled { removed_tables, tables, removed_schemas, schemas } =
+        let Settled { removed_tables, tables, removed_schemas, schemas, older } =
             self.tracker.take_upto(place);
+        self.changes.older.extend(older);
         let table = |(name, tracked): (TableName, Tracked)| TrackedTable {
             name,
             schema: tracked.schema,

@@ -65,7 +65,7 @@ impl Stream<'_> {
         };
         let in_txn = self.group.in_txn;
         self.begin(None, at);
-        self.group.statement = Some(start.clone());
+        self.group.statement = Some((start.clone(), end.clone()));
         let seen = Seen { query, text: &text, start, end, at, in_txn };
         self.take_session(query);
         self.statement(unreadable, &seen).map_err(|e| self.with_commands(e, &seen))
@@ -240,6 +240,7 @@ impl Stream<'_> {
         seen: &Seen<'_>,
     ) -> Result<Option<&'static str>> {
         if self.is_copied(seen.end) {
+            self.known_from_here(&judged(statement));
             return Ok(Some("contained in the copy"));
         }
         if let Some(why) = self.elsewhere(statement)? {
@@ -261,6 +262,9 @@ impl Stream<'_> {
             Verdict::Keep => {}
         }
         let contained = self.group.skip || self.contained(&tables, seen.end)?;
+        if contained {
+            self.known_from_here(&tables);
+        }
         Ok(contained.then_some("contained in the copy"))
     }
 
@@ -347,9 +351,9 @@ impl Stream<'_> {
 
     /// Tracks what a statement of the open group did.
     pub(super) fn track(&mut self, statement: &Statement) -> Result {
-        self.forget_what_cannot_be(statement);
-        let since = self.group.statement.as_ref().map(|start| self.place_of(start));
-        let effects = self.tracker.apply(statement, self.group.ordinal, since)?;
+        let stands = self.stands();
+        self.forget_what_cannot_be(statement, &stands);
+        let effects = self.tracker.apply(statement, self.group.ordinal, stands)?;
         for note in &effects.notes {
             log::debug!("{note}");
         }

@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use dm_filter::TableName;
 
+use super::history::{Older, OlderIs, Place};
 use super::{Effects, Noting, SchemaInfo, Tracked, Tracker, Was};
 use crate::ddl::Statement;
 use crate::error::Result;
@@ -33,6 +34,17 @@ struct Step {
     /// The group that made it.
     group: u64,
     was: Was,
+    /// Up to where it was so, where that is kept.
+    until: Option<Arc<Place>>,
+}
+
+/// Where a statement stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stands {
+    /// For people: where it begins, which is since where what it makes is so ([`Tracked::since`]).
+    pub since: Option<Arc<str>>,
+    /// Behind it: up to there stood what it changes. `None` keeps nothing of that.
+    pub until: Option<Arc<Place>>,
 }
 
 /// See the module. Places are the numbers of groups in their lane ([`crate::event::StreamMark`]): a place is the
@@ -56,6 +68,8 @@ pub struct Settled {
     pub removed_schemas: Vec<String>,
     /// Schemas that are new or changed.
     pub schemas: Vec<(String, SchemaInfo)>,
+    /// What tables looked like before each statement that changed them, the oldest first.
+    pub older: Vec<Older>,
 }
 
 impl Timeline {
@@ -92,28 +106,24 @@ impl Timeline {
         }
     }
 
-    /// Applies a statement of a group, the last one so far. `since` is its place for people.
+    /// Applies a statement of a group, the last one so far.
     ///
     /// # Errors
     ///
     /// As [`Tracker::apply`]. Nothing has changed then.
-    pub fn apply(
-        &mut self,
-        statement: &Statement,
-        group: u64,
-        since: Option<Arc<str>>,
-    ) -> Result<Effects> {
+    pub fn apply(&mut self, statement: &Statement, group: u64, stands: Stands) -> Result<Effects> {
+        let Stands { since, until } = stands;
         let mut noting = Noting { since, was: Vec::new() };
         let effects = self.tracker.apply_noting(statement, &mut noting)?;
-        noting.was.into_iter().for_each(|was| self.add(group, was));
+        noting.was.into_iter().for_each(|was| self.add(group, was, until.clone()));
         Ok(effects)
     }
 
-    /// Forgets a table in a group, the last one so far.
-    pub fn remove(&mut self, table: &TableName, group: u64) {
+    /// Forgets a table in a group, the last one so far. `until` is up to where it was tracked.
+    pub fn remove(&mut self, table: &TableName, group: u64, until: Option<&Arc<Place>>) {
         let mut noting = Noting::default();
         self.tracker.put(self.tracker.key(table), None, &mut noting);
-        noting.was.into_iter().for_each(|was| self.add(group, was));
+        noting.was.into_iter().for_each(|was| self.add(group, was, until.cloned()));
     }
 
     /// Takes a structure from elsewhere for one that is not known.
@@ -125,7 +135,7 @@ impl Timeline {
         let mut noting = Noting::default();
         let tracked = self.tracker.new_version(schema, true, since);
         self.tracker.put(key, Some((table, tracked)), &mut noting);
-        noting.was.into_iter().for_each(|was| self.add(from, was));
+        noting.was.into_iter().for_each(|was| self.add(from, was, None));
     }
 
     /// Knows a structure without having it saved: it is asked for again.
@@ -137,6 +147,7 @@ impl Timeline {
     pub fn take_upto(&mut self, place: u64) -> Settled {
         let behind = self.steps.split_off(self.steps.partition_point(|step| step.group <= place));
         let taken = std::mem::replace(&mut self.steps, behind);
+        let older = self.older(&taken, place);
         // The first change of each name tells under which it has been saved.
         let (mut tables, mut schemas) = (BTreeMap::new(), BTreeMap::new());
         for step in taken {
@@ -149,7 +160,7 @@ impl Timeline {
                 }
             }
         }
-        let mut settled = Settled::default();
+        let mut settled = Settled { older, ..Settled::default() };
         for (key, saved) in tables {
             let now = self.table_at(&key, place);
             if let Some(saved) = saved.filter(|s| now.as_ref().is_none_or(|(name, _)| s != name)) {
@@ -167,10 +178,30 @@ impl Timeline {
         settled
     }
 
+    /// What statements have changed, with what stood there before each.
+    fn older(&self, taken: &VecDeque<Step>, place: u64) -> Vec<Older> {
+        let mut next: BTreeMap<&TableName, Option<&Tracked>> = BTreeMap::new();
+        let mut older = Vec::new();
+        for step in taken.iter().rev() {
+            let Was::Table(key, was) = &step.was else { continue };
+            let was = was.as_ref().map(|(_, tracked)| tracked);
+            let same = match next.insert(key, was) {
+                Some(next) => same(was, next),
+                None => same(was, self.table_at(key, place).as_ref().map(|(_, tracked)| tracked)),
+            };
+            if let Some(until) = step.until.as_ref().filter(|_| !same) {
+                let was = was.map_or(OlderIs::Untracked, |was| OlderIs::Tracked(was.clone()));
+                older.push(Older { table: key.clone(), was, until: Arc::clone(until) });
+            }
+        }
+        older.reverse();
+        older
+    }
+
     /// In the order of groups: a guess may belong before what has come since.
-    fn add(&mut self, group: u64, was: Was) {
+    fn add(&mut self, group: u64, was: Was, until: Option<Arc<Place>>) {
         let at = self.steps.partition_point(|step| step.group <= group);
-        self.steps.insert(at, Step { group, was });
+        self.steps.insert(at, Step { group, was, until });
     }
 
     fn behind(&self, place: u64) -> impl Iterator<Item = &Step> {
@@ -194,8 +225,16 @@ impl Timeline {
     }
 }
 
+/// True when a table looks the same before and after.
+fn same(before: Option<&Tracked>, after: Option<&Tracked>) -> bool {
+    match (before, after) {
+        (Some(a), Some(b)) => Arc::ptr_eq(&a.schema, &b.schema) || a.schema == b.schema,
+        (a, b) => a.is_none() && b.is_none(),
+    }
+}
+
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
@@ -234,14 +273,15 @@ mod tests {
         TableName::new("d", table)
     }
 
-    fn read(sql: &str) -> Statement {
+    pub fn read(sql: &str) -> Statement {
         parse(sql, &ParseContext::in_schema("d")).unwrap()
     }
 
     fn timeline(statements: &[&str]) -> Timeline {
         let mut timeline = Timeline::default();
         for (group, sql) in (1..).zip(statements) {
-            timeline.apply(&read(sql), group, Some(format!("b:{group}").into())).unwrap();
+            let since = Some(format!("b:{group}").into());
+            timeline.apply(&read(sql), group, Stands { since, until: None }).unwrap();
         }
         timeline
     }
@@ -299,7 +339,7 @@ mod tests {
         assert_eq!(t.schema(&name("t"), 3).unwrap().since.as_deref(), Some("b:3"));
         t.know(name("s"), Arc::new(TableSchema::default()));
         assert!(t.schema(&name("s"), 3).is_some());
-        t.remove(&name("t"), 4);
+        t.remove(&name("t"), 4, None);
         assert_eq!(t.take_upto(9).tables, [], "it was never saved, and what is known alone is not");
     }
 
@@ -309,15 +349,15 @@ mod tests {
             Tracker::new(Defaults { lower_case_table_names: 1, ..Defaults::default() });
         tracker.apply(&read("CREATE TABLE t (a INT)")).unwrap();
         let mut t = Timeline::new(tracker);
-        t.apply(&read("ALTER TABLE T ADD b INT"), 1, None).unwrap();
+        t.apply(&read("ALTER TABLE T ADD b INT"), 1, Stands::default()).unwrap();
         let settled = t.take_upto(1);
         assert_eq!(settled.removed_tables, [name("t")]);
         assert_eq!(settled.tables[0].0, name("T"));
-        t.apply(&read("DROP TABLE t"), 2, None).unwrap();
+        t.apply(&read("DROP TABLE t"), 2, Stands::default()).unwrap();
         assert_eq!(t.take_upto(2).removed_tables, [name("T")]);
     }
 
-    fn statement() -> impl Strategy<Value = String> {
+    pub fn statement() -> impl Strategy<Value = String> {
         let table = || proptest::sample::select(vec!["t", "u", "v", "e.t", "e.w", "T"]);
         let column = proptest::sample::select(vec!["a", "b", "c"]);
         (0..12usize, table(), table(), column).prop_map(|(n, x, y, c)| match n {
@@ -353,7 +393,7 @@ mod tests {
                     group += 1;
                     stood.push(timeline.newest().clone());
                 }
-                let _ = timeline.apply(&read(&sql), group, None);
+                let _ = timeline.apply(&read(&sql), group, Stands::default());
                 stood[group as usize] = timeline.newest().clone();
                 if let Some(back) = saved {
                     // A group that is not over is not saved.
