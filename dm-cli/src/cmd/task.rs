@@ -204,7 +204,7 @@ fn one_with(
             failed => return failed,
         }
     }
-    Ok(Reply::refuse("the task is being started and ended by others; try again"))
+    Ok(Reply::refuse(refusal::contended().to_string()))
 }
 
 fn nothing_left(dir: &Path, task: &str) -> Result<bool, Failure> {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::command::{Command, Reply};
 use super::control::{Control, Pending};
+use super::refusal;
 use crate::error::Result;
 use crate::state::{Command as Letter, CommandState, StateStore};
 
@@ -56,7 +57,7 @@ pub(super) fn serve(state: &Arc<StateStore>, control: &Control, done: &AtomicBoo
 
 fn put_off(state: &StateStore) -> Result {
     for letter in state.take_commands()? {
-        let reply = Reply::refuse("no process ran the task when this command was given");
+        let reply = Reply::refuse(refusal::nobody().to_string());
         state.reply(letter.id, CommandState::Interrupted, &reply.to_json())?;
     }
     Ok(())

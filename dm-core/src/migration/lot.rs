@@ -126,7 +126,7 @@ impl Lot {
             }
             // A later command paused or stopped it again.
             (Verb::Resume(_) | Verb::Start, _) if self.desired != Stage::Running => {
-                Some((false, "another command came after this one".to_owned()))
+                Some((false, refusal::superseded().to_string()))
             }
             (Verb::Resume(_) | Verb::Start, Doing::Waiting) => {
                 let error = status.error.as_deref().unwrap_or_default().trim_end_matches('.');

@@ -44,6 +44,25 @@ pub fn ending() -> Error {
         .workaround("Give the command again in a moment.")
 }
 
+/// A command to go on, behind which another one came that says the opposite.
+pub fn superseded() -> Error {
+    Error::new(&codes::TASK_NOT_STARTED, "another command came after this one")
+        .workaround("`dm history` tells which; `dm resume-task` goes on.")
+}
+
+/// A command that found now a process and now none, each time the other way round than a moment before.
+pub fn contended() -> Error {
+    Error::new(&codes::TASK_NOT_STARTED, "the task is being started and ended by others")
+        .workaround("Give the command again.")
+}
+
+/// A command that was left for a process, when there was none.
+pub fn nobody() -> Error {
+    let text = "no process ran the task when this command was given";
+    Error::new(&codes::TASK_NOT_STARTED, text)
+        .workaround("Look at `dm query-status` and give the command again.")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +80,9 @@ mod tests {
             (stopped(&resume), 40_051),
             (no_part("t", &["a", "b"]), 46_034),
             (ending(), 38_058),
+            (superseded(), 38_058),
+            (contended(), 38_058),
+            (nobody(), 38_058),
         ] {
             assert_eq!(error.code().number, number, "{error}");
             assert!(!error.advice().is_empty(), "{error}");
