@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dm_core::Outcome;
 use dm_core::config::TaskPlan;
 use dm_core::sink::{MemorySink, Sink};
 use dm_core::testing::{Fault, FaultSink, ScriptedSource, When};
+use dm_core::{Outcome, Result};
 
 use crate::script::{Live, after, before, during, migration, plan};
 
@@ -35,6 +35,21 @@ pub fn keep_state(from: &Path, to: &Path) {
     let _none = std::fs::copy(from.join("t.db-wal"), to.join("t.db-wal"));
 }
 
+/// Starts again what failed, as often as somebody would who sees it fail; the last result.
+pub fn started_again(
+    first: Result<Outcome>,
+    target: &MemorySink,
+    mut again: impl FnMut() -> Result<Outcome>,
+) -> Result<Outcome> {
+    (0..3).fold(first, |result, _| match result {
+        Ok(outcome) => Ok(outcome),
+        Err(_) => {
+            target.break_connections();
+            again()
+        }
+    })
+}
+
 /// Runs to the end with a fault; how many calls were made, and whether the fault came to pass.
 fn round(workers: usize, gtids: bool, fault: Fault) -> (u64, bool) {
     let dir = tempfile::tempdir().unwrap();
@@ -53,16 +68,9 @@ fn round(workers: usize, gtids: bool, fault: Fault) -> (u64, bool) {
         assert!(result.is_err(), "{fault:?}: a dead process has no success");
         state = &second;
     }
-    let mut result = result;
-    for _ in 0..3 {
-        if result.is_ok() {
-            break;
-        }
-        target.break_connections();
-        result = migration(small(workers), source.clone(), Arc::new(target.clone()), state)
-            .build()
-            .run();
-    }
+    let result = started_again(result, &target, || {
+        migration(small(workers), source.clone(), Arc::new(target.clone()), state).build().run()
+    });
     assert_eq!(result.as_ref().ok(), Some(&Outcome::Finished), "{fault:?}: {result:?}");
     let (have, want) = (target.dump(), source.script.dump());
     for (table, rows) in &want {

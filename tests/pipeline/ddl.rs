@@ -15,7 +15,7 @@ use dm_core::testing::{Fault, FaultSink, ScriptedSource, When};
 use dm_core::{Outcome, Result, TableName, Until, Value};
 
 use crate::around::Around;
-use crate::crash::{every, keep_state};
+use crate::crash::{every, keep_state, started_again};
 use crate::picky::Picky;
 use crate::script::{end, int, migration, name, plan, put, say, text};
 
@@ -75,17 +75,12 @@ fn round(story: &Story, fault: Fault) -> (u64, bool) {
         }
     };
     let faulty = Arc::new(FaultSink::with_hook((story.sink)(&target), fault, hook));
-    let mut result = run(story, &source, faulty.clone(), &first);
+    let result = run(story, &source, faulty.clone(), &first);
     assert_eq!(*broken.lock().unwrap(), None, "{fault:?}");
     let died = matches!(fault, Fault::Die { .. }) && faulty.has_failed();
     let state = if died { &second } else { &first };
-    for _ in 0..3 {
-        if result.is_ok() {
-            break;
-        }
-        target.break_connections();
-        result = run(story, &source, (story.sink)(&target), state);
-    }
+    let result =
+        started_again(result, &target, || run(story, &source, (story.sink)(&target), state));
     assert_eq!(result.as_ref().ok(), Some(&Outcome::Finished), "{fault:?}: {result:?}");
     (story.end)(&source, &target);
     (faulty.calls(), faulty.has_failed())

@@ -13,7 +13,7 @@ use dm_core::testing::build::insert;
 use dm_core::testing::{Fault, FaultSink, ScriptedSource, When};
 use dm_core::{Outcome, Result, TableName, Until};
 
-use crate::crash::{every, keep_state};
+use crate::crash::{every, keep_state, started_again};
 use crate::script::{end, int, migration, name, plan, say, text};
 
 fn run(source: &ScriptedSource, sink: &Arc<dyn Sink>, dir: &Path, more: &str) -> Result<Outcome> {
@@ -79,17 +79,11 @@ fn round(gtids: bool, fault: Fault) -> (u64, bool) {
     };
     let faulty = Arc::new(FaultSink::with_hook(Arc::new(target.clone()), fault, hook));
     let as_sink: Arc<dyn Sink> = faulty.clone();
-    let mut result = run(&source, &as_sink, &first, "");
+    let result = run(&source, &as_sink, &first, "");
     let died = matches!(fault, Fault::Die { .. }) && faulty.has_failed();
     let state = if died { &second } else { &first };
-    for _ in 0..3 {
-        if result.is_ok() {
-            break;
-        }
-        target.break_connections();
-        let sink: Arc<dyn Sink> = Arc::new(target.clone());
-        result = run(&source, &sink, state, "");
-    }
+    let sink: Arc<dyn Sink> = Arc::new(target.clone());
+    let result = started_again(result, &target, || run(&source, &sink, state, ""));
     assert_eq!(result.as_ref().ok(), Some(&Outcome::Finished), "{fault:?}: {result:?}");
     let (have, want) = (target.dump(), source.dump());
     for table in ["keyed", "born"] {

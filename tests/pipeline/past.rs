@@ -14,7 +14,7 @@ use dm_core::state::StateReader;
 use dm_core::testing::{Fault, FaultSink, ScriptedSource, When};
 use dm_core::{Outcome, Result, Until};
 
-use crate::crash::{every, keep_state};
+use crate::crash::{every, keep_state, started_again};
 use crate::script::{int, migration, name, plan, put, text};
 
 const TABLES: [&str; 5] = ["t", "u", "v", "w", "x"];
@@ -128,17 +128,11 @@ fn round(gtids: bool, fault: Fault) -> (u64, bool) {
         }
     };
     let faulty = Arc::new(FaultSink::with_hook(as_it_is(), fault, hook));
-    let mut result = run(&source, faulty.clone(), &first);
+    let result = run(&source, faulty.clone(), &first);
     assert_eq!(*broken.lock().unwrap(), None, "{fault:?}");
     let died = matches!(fault, Fault::Die { .. }) && faulty.has_failed();
     let state = if died { &second } else { &first };
-    for _ in 0..3 {
-        if result.is_ok() {
-            break;
-        }
-        target.break_connections();
-        result = run(&source, as_it_is(), state);
-    }
+    let result = started_again(result, &target, || run(&source, as_it_is(), state));
     assert_eq!(result.as_ref().ok(), Some(&Outcome::Finished), "{fault:?}: {result:?}");
     assert_eq!(told(state, &stages_then), stages_then.len(), "{fault:?}");
     // What was kept before the next run is still known behind it.

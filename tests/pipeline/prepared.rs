@@ -9,7 +9,7 @@ use dm_core::testing::build::{delete, insert};
 use dm_core::testing::{Fault, FaultSink, ScriptedSource, When};
 use dm_core::{Outcome, Result, RowOp, TableName, Value};
 
-use crate::crash::{every, keep_state};
+use crate::crash::{every, keep_state, started_again};
 use crate::script::{Live, int, migration, name, plan, put, text};
 
 const LIST: &str = "block-allow-list: {these: {do-dbs: [db]}}\n";
@@ -98,18 +98,12 @@ fn round(
     };
     let faulty = Arc::new(FaultSink::with_hook(Arc::new(target.clone()), fault, hook));
     let as_sink: Arc<dyn Sink> = faulty.clone();
-    let mut result = migration(small(workers), source.clone(), as_sink, &first).build().run();
+    let result = migration(small(workers), source.clone(), as_sink, &first).build().run();
     let died = matches!(fault, Fault::Die { .. }) && faulty.has_failed();
     let state = if died { &second } else { &first };
-    for _ in 0..3 {
-        if result.is_ok() {
-            break;
-        }
-        target.break_connections();
-        result = migration(small(workers), source.clone(), Arc::new(target.clone()), state)
-            .build()
-            .run();
-    }
+    let result = started_again(result, &target, || {
+        migration(small(workers), source.clone(), Arc::new(target.clone()), state).build().run()
+    });
     assert_eq!(result.as_ref().ok(), Some(&Outcome::Finished), "{fault:?}: {result:?}");
     let (have, want) = (target.dump(), source.script.dump());
     for (table, rows) in want.iter().filter(|(table, _)| table.schema == "db") {
