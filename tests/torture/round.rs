@@ -205,11 +205,11 @@ impl<'w> Keeper<'w> {
 
     fn break_things(&mut self, random: &mut Random, time: Duration) {
         while self.began.elapsed() < time {
-            let until = Instant::now() + Duration::from_millis(100 + random.below(2_500));
-            while Instant::now() < until {
-                wait::pass(Duration::from_millis(50));
+            let quiet = Duration::from_millis(100 + random.below(2_500));
+            wait::poll(quiet, || {
                 self.look_after();
-            }
+                None::<()>
+            });
             let (sources, replicas) = (self.world.sources.len(), self.world.has_replicas());
             let fault = Fault::next(random, sources, replicas);
             self.say(&format!("{fault:?}"));
