@@ -14,6 +14,8 @@ mod around;
 mod behind;
 #[path = "pipeline/beside.rs"]
 mod beside;
+#[path = "pipeline/beside_behind.rs"]
+mod beside_behind;
 #[path = "pipeline/beside_given.rs"]
 mod beside_given;
 #[path = "pipeline/beside_names.rs"]

@@ -1,5 +1,5 @@
-//! Several statements at one place, of which the last takes its time: those that a rule or an operator gives,
-//! those at the rename of an online schema change. Rows of other tables go on beside that one.
+//! Several statements at one place, of which some take their time: those that a rule or an operator gives,
+//! those at the rename of an online schema change. Rows of other tables go on beside them.
 
 use dm_core::operate::Operation;
 use dm_core::sink::MemorySink;
@@ -23,12 +23,27 @@ fn rows_go_on_beside_what_a_rule_gives() {
     killed_everywhere(&GIVEN, false, &[killed_after]);
 }
 
-/// The rename gives another table another name at once, then the table its new shape, with a rule's warning.
+/// The slow ones stand before others.
+const SLOW_FIRST: Story = Story {
+    more: "ddl-rules:\n- match: 'ADD COLUMN w'\n  action: replace\n  \
+           sql: \"ALTER TABLE db.t ADD COLUMN w bigint NOT NULL DEFAULT 7; ALTER TABLE db.u COMMENT 'seen'; \
+           ALTER TABLE db.t COMMENT 'done'\"\n",
+    ..GIVEN
+};
+
+#[test]
+fn what_a_rule_gives_waits_for_what_stands_before_it() {
+    killed_everywhere(&SLOW_FIRST, true, &[killed_after]);
+}
+
+/// The rename gives another table another name at once, then the table its new shape in two steps, with a rule's
+/// warning.
 fn ghost_takes_its_place(source: &ScriptedSource) -> Result<()> {
     put(source, "t", vec![int(2), text("before")])?;
     put(source, "n", vec![int(0)])?;
     source.ddl("db", "CREATE TABLE _t_gho LIKE t")?;
     source.ddl("db", "ALTER TABLE _t_gho ADD COLUMN w int NOT NULL DEFAULT 7")?;
+    source.ddl("db", "ALTER TABLE _t_gho ADD KEY v (v)")?;
     for (id, v) in [(1, "copied"), (2, "before")] {
         put(source, "_t_gho", vec![int(id), text(v), int(7)])?;
     }
@@ -44,7 +59,7 @@ fn ghost_takes_its_place(source: &ScriptedSource) -> Result<()> {
     ])?;
     put(source, "b", vec![int(3), int(10)])?;
     put(source, "n", vec![int(2)])?;
-    // It waits, and all behind it.
+    // It waits; others do not.
     source.ddl("db", "DROP TABLE _t_del")?;
     put(source, "t", wide(4, "late"))?;
     put(source, "n", vec![int(3)])
@@ -59,7 +74,7 @@ fn t_is_as_it_was(target: &MemorySink) {
 
 const GHOST: Story = Story {
     after: ghost_takes_its_place,
-    ahead: 4,
+    ahead: 5,
     waits: t_is_as_it_was,
     more: "ddl-rules: [{match: 'ADD COLUMN w', action: warn}]\n",
     ..KINDS
@@ -84,8 +99,8 @@ fn rows_go_on_beside_what_an_operator_gives() {
     source.ddl("db", "ALTER TABLE t ADD COLUMN w int NOT NULL DEFAULT 7").unwrap();
     put(source, "t", wide(3, "behind")).unwrap();
     put(source, "n", vec![int(2)]).unwrap();
-    let list =
-        "ALTER TABLE db.u COMMENT 'first'; ALTER TABLE db.t ADD COLUMN w bigint NOT NULL DEFAULT 7";
+    let list = "ALTER TABLE db.u COMMENT 'first'; ALTER TABLE db.t COMMENT 'second'; \
+                ALTER TABLE db.t ADD COLUMN w bigint NOT NULL DEFAULT 7";
     say(dir.path(), Some(place), Operation::Replace(list.to_owned()));
     let ran = stage.run_through(&EMPTY, stage.sink(), dir.path(), || false);
     assert_eq!(ran.unwrap(), Outcome::Finished);

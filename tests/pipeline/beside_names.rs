@@ -53,7 +53,7 @@ fn places_change(source: &ScriptedSource) -> Result<()> {
     put(source, "n", vec![int(2)])?;
     put(source, "u", vec![int(5), text("u")])?;
     put(source, "n", vec![int(2)])?;
-    // The next ones wait, and all behind them.
+    // The next ones wait, and rows of their tables.
     source.ddl("db", "RENAME TABLE u TO w, t TO u")?;
     put(source, "w", vec![int(7), text("w")])?;
     put(source, "u", vec![int(40), text("late"), int(4)])?;
@@ -70,7 +70,7 @@ fn places_have_not_changed(target: &MemorySink) {
 const PLACES: Story = Story {
     before: before_names,
     after: places_change,
-    ahead: 4,
+    ahead: 5,
     waits: places_have_not_changed,
     behind: |target| {
         let rows = [ids(target, &name("t")), ids(target, &name("q"))];
@@ -128,7 +128,7 @@ fn far_has_more(target: &MemorySink) -> bool {
 const GOES: Story = Story {
     before: before_names,
     after: schema_goes,
-    ahead: 3,
+    ahead: 4,
     waits: far_is_as_it_was,
     behind: far_has_more,
     knows: |tracked: &Tracked| {

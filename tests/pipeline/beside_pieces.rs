@@ -2,6 +2,7 @@
 //! and when the refusal comes late it runs in pieces, whatever dies meanwhile.
 
 use dm_core::Result;
+use dm_core::sink::Clauses;
 use dm_core::testing::ScriptedSource;
 use dm_core::testing::build::{insert, update};
 
@@ -24,7 +25,7 @@ fn several_changes(source: &ScriptedSource, alter: &str) -> Result<()> {
     put(source, "b", vec![int(3), int(10)])?;
     source.commit(vec![(name("u"), vec![insert(vec![int(5), text("u")])])])?;
     put(source, "n", vec![int(2)])?;
-    // It waits, and all behind it.
+    // It waits, and rows of its table.
     source.ddl("db", "ALTER TABLE u ADD COLUMN x int")?;
     put(source, "t", wide(4, "late"))?;
     put(source, "n", vec![int(3)])
@@ -34,8 +35,8 @@ const PIECES: Story = Story {
     after: |source| {
         several_changes(source, "ALTER TABLE t ADD COLUMN w int NOT NULL DEFAULT 7, ADD KEY w (w)")
     },
-    ahead: 3,
-    picky: true,
+    ahead: 4,
+    picky: Some(Clauses::MostlyTogether),
     ..KINDS
 };
 
@@ -43,6 +44,14 @@ const PIECES: Story = Story {
 fn pieces_run_when_the_whole_is_refused_late() {
     killed_everywhere(&PIECES, true, &[killed_after]);
     killed_everywhere(&PIECES, false, &[killed_before]);
+}
+
+/// The target says beforehand that it takes one change at a time: each piece may take long.
+const ONE_BY_ONE: Story = Story { picky: Some(Clauses::OneByOne), ..PIECES };
+
+#[test]
+fn rows_go_on_beside_each_piece() {
+    killed_everywhere(&ONE_BY_ONE, true, &[killed_after]);
 }
 
 /// A refusal of another kind, or of what cannot be taken apart, stops the task at the statement.

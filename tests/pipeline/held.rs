@@ -27,7 +27,7 @@ struct State {
     closed: bool,
     inside: usize,
     refused: bool,
-    picky: bool,
+    takes: Option<Clauses>,
 }
 
 impl Gate {
@@ -41,13 +41,13 @@ impl Gate {
         self.state.lock().unwrap().refused = refused;
     }
 
-    /// Behind it several changes at once are refused, as a TiDB does.
-    pub fn be_picky(&self, picky: bool) {
-        self.state.lock().unwrap().picky = picky;
+    /// Behind it several changes at once are refused, as a TiDB does; which it says of itself.
+    pub fn be_picky(&self, takes: Option<Clauses>) {
+        self.state.lock().unwrap().takes = takes;
     }
 
-    fn is_picky(&self) -> bool {
-        self.state.lock().unwrap().picky
+    fn takes(&self) -> Option<Clauses> {
+        self.state.lock().unwrap().takes
     }
 
     pub fn is_held(&self) -> bool {
@@ -81,7 +81,7 @@ impl Between for Arc<Gate> {
     fn execute(&self, tables: &MemorySink, ddl: &TargetDdl) -> Result<DdlOutcome> {
         let about = |t: &TableName| t.table == "t" || t.table.is_empty();
         match ddl.tables.iter().any(about) && ddl.lane.is_some() {
-            true if self.is_picky() => {
+            true if self.takes().is_some() => {
                 self.pass(|| picky::check(tables, ddl).and_then(|()| tables.execute_ddl(ddl)))
             }
             true => self.pass(|| tables.execute_ddl(ddl)),
@@ -90,7 +90,7 @@ impl Between for Arc<Gate> {
     }
 
     fn clauses(&self) -> Clauses {
-        if self.is_picky() { Clauses::MostlyTogether } else { Clauses::Together }
+        self.takes().unwrap_or(Clauses::Together)
     }
 
     fn wait_before_recovery(&self, stop: &AtomicBool) {

@@ -1,4 +1,4 @@
-//! A statement that takes long runs beside the rows of other tables.
+//! Statements that take long run beside the rows of other tables.
 //!
 //! Guarantee: what holds for a statement that everything waits for holds here too: it runs once, rows of
 //! its tables that were read before it are in when it begins and those behind it are written when it has
@@ -9,55 +9,53 @@
 //! have yet, and transactions behind it are in the target before it is. Method:
 //!
 //! - Before it runs, everything is as always: all before it is in, its record is in the state file. When it
-//!   has not ended after [`SOON`], its group ends: the number of the group is registered as one that is not
-//!   in, so the low-water mark stays right in front of it, and every mark and checkpoint with it. What it
-//!   changes in the tracker the next checkpoints do not save, as it lies behind their place
-//!   ([`crate::schema::Timeline`]). What else belongs to its group is kept for the checkpoint behind it.
-//! - The tables that it names (all tables of a schema, where it names that), those that foreign keys tie to
-//!   them, and whatever goes to the same target tables *wait* (`waiting`). A transaction with rows of a
+//!   has not ended soon, its group becomes a *barrier*: what else the group runs (a list that was given, the other
+//!   statements of a rename, pieces) becomes its steps (`steps`), each of which begins when the one before it has
+//!   ended. The number of the group is registered as one that is not in, so the low-water mark stays right in
+//!   front of it, and every mark and checkpoint with it. What it changes in the tracker the next checkpoints do
+//!   not save, as it lies behind their place ([`crate::schema::Timeline`]); what else it changes stays with its
+//!   group.
+//! - The tables that its statements name (all tables of a schema, where they name that), those that foreign keys
+//!   tie to them, and whatever goes to the same target tables *wait* (`waiting`). A transaction with rows of a
 //!   waiting table is set aside as it was read, whole, and all its tables wait from then on. So of two
 //!   transactions that share a table the later one never overtakes the earlier one, and keys of different
 //!   tables have nothing to do with each other: no key needs to be known of what is set aside. It is planned
-//!   when the statement has ended, by the structures of then.
-//! - When it has ended, one commit of the state file has the position behind it, its structures, and not
-//!   its record any more. Only then its number counts as in, and the low-water mark of checkpoints and
-//!   marks may pass it. Then what was set aside is handed out, in its order, before anything else.
-//! - What else stands in the binlog waits for its end, and everything behind that: the next statement
-//!   (savepoints, too), XA, a transaction that is too large to be held, statements that an operator wants
-//!   before rows. So there is one such statement at a time, no structure but its own changes, and nothing
-//!   is kept as prepared whose rows belong behind it.
+//!   when the statement has ended, by the structures of its place.
+//! - The next statement, on whatever tables, becomes a barrier behind the first one, and its tables wait as well.
+//!   What is read from then on and waits for any of them is set aside behind it.
+//! - When the last step of the first barrier has ended, one commit of the state file has the position behind it, its
+//!   structures, and not its records any more. Only then its number counts as in, and the low-water mark of
+//!   checkpoints and marks may pass it. Then what was set aside between it and the next barrier is handed out, in
+//!   its order, and when that and all else before the next one is in, the next one begins.
+//! - XA and a transaction that is too large to be held wait for the end of all, and so does everything behind
+//!   them: nothing is kept as prepared, and nothing is written while it is read, whose rows belong behind a barrier.
 //!
 //! Handing transactions out in another order than that of their numbers makes no circle of waits: each waits
 //! for such only that were handed out before it.
 //!
-//! A restart reads again from the low-water mark, so it meets the statement first: its record and the
-//! target's structures tell whether it has run (`execute`), the fence of its lane makes the restart wait
-//! while it still runs, and what of the transactions behind it is in, the marks name. Rows of its tables
-//! behind it are never in unless the checkpoint behind it is.
+//! A restart reads again from the low-water mark, so it meets the first barrier first: its records and the
+//! target's structures tell what of it has run (`execute`), the fence of its lane makes the restart wait
+//! while a statement still runs, and what of the transactions behind it is in, the marks name. Rows of waiting tables
+//! behind a barrier are never in unless the checkpoint behind it is; and of the barriers behind the first nothing
+//! has begun.
 //!
-//! Bounds: bytes and number of what is set aside, and how many transactions may be ahead of the low-water
-//! mark. At a bound the reader waits for the end of the statement.
+//! Bounds: bytes and number of what is set aside and of barriers, and how many transactions may be ahead of the
+//! low-water mark. At a bound the reader waits for the end of the first barrier.
 //!
 //! Everything waits, as before,
 //!
 //! - for CREATE TABLE ... SELECT: its rows stand in its own group, and only the end of a group is a place to
-//!   end it at. At the target it makes an empty table, which takes no time;
-//! - where several statements stand at one place (an operator or a rule gave them, or they are those at the
-//!   rename of an online schema change), for all but the last: each begins when the one before it has ended;
-//!   and for those that run before rows, as these rows stand behind all before them;
-//! - for what a TiDB takes in pieces, from when that is known (`pieces`): the next piece begins when the one before
-//!   it has ended. That is at once before TiDB 6.2, and later when it has refused the whole, which it does before it
-//!   begins to work;
+//!   go on from. At the target it makes an empty table, which takes no time;
+//! - for statements that an operator wants to be run before rows, as these rows stand behind all before them;
 //! - where several source tables are merged into the target table: whether the target is "already so" may be
 //!   the work of another lane, whose rows know nothing of what waits here;
-//! - for statements on sequences of MariaDB, of which nothing is tracked;
+//! - for statements on sequences of MariaDB, of which nothing is tracked, and at texts that cannot be read;
 //! - in a lane that shares its source with others, at targets that have one writer or cannot tell what is in
-//!   after a crash, and where the source's order of commits is asked for.
+//!   after a crash, where the source's order of commits is asked for, and behind a place up to which the copy
+//!   or a run without marks may have written.
 //!
-//! The last of several leaves the records of those before it in the state file until it has ended, and a list
-//! that was given keeps its note: so a restart finds the group as far on as it was, and goes on in it as it
-//! would without rows beside. What was given runs in place of the source's statement: the tables of both wait,
-//! and the source's is what is tracked.
+//! What was given runs in place of the source's statement: the tables of both wait, and the source's is what is
+//! tracked.
 //!
 //! A RENAME TABLE carries a mark of its own: the marker table changes its name in the same step. That is of
 //! this statement's number and text alone, and no row's mark has to do with it. So a restart asks the marker
@@ -73,189 +71,207 @@ use crossbeam_channel::{RecvTimeoutError, TryRecvError};
 use dm_filter::TableName;
 
 use super::Stream;
-use super::execute::{Number, Told, panicked};
-use super::group::{Event, Group};
-use super::outcome::short;
-use super::pieces::Apart;
-use super::statement::Seen;
+use super::aside::Aside;
+use super::execute::panicked;
+use super::group::Group;
+use super::operator::Given;
+use super::statement::{Seen, judged};
+use super::steps::{Order, Running, Step};
 use super::waiting::{Waiting, named};
 use crate::binlog::QueryEvent;
-use crate::ddl::Statement;
-use crate::error::{Error, Result};
+use crate::ddl::{Statement, StatementKind};
+use crate::error::{Error, Result, codes};
 use crate::pipeline::LanePart;
-use crate::pipeline::progress::{Low, MOST_AHEAD};
+use crate::pipeline::progress::Low;
 use crate::position::{BinlogPos, GtidSet, Position};
-use crate::sink::{DdlOutcome, TargetDdl};
-use crate::source::RowsBody;
-use crate::state::{LaneChanges, Skipped};
+use crate::schema::Tracker;
+use crate::sink::DdlOutcome;
 
-/// A statement that ends within this time is waited for.
-const SOON: Duration = super::PATIENCE;
-/// Of the bytes that may be under way, so much may be set aside: one part in this many.
-const ASIDE_SHARE: usize = 4;
-/// Transactions that are set aside at most: each may be a hole in what the marks name.
-const MOST_ASIDE: usize = 1_000;
-
-/// The statement that runs, and what waits for it.
+/// The barriers in their order; the first one runs.
 pub(super) struct Beside {
-    ordinal: u64,
-    /// Behind it.
-    position: Position,
-    /// When it ran at the source.
-    at: u32,
-    /// Of the statements of its group, its own last.
-    records: Vec<i64>,
-    ddl: TargetDdl,
-    told: Told,
-    began: Instant,
-    place: Place,
-    /// How to run it in pieces when it is refused.
-    apart: Option<Apart>,
-    /// What the checkpoint behind it saves, with the structures.
-    changes: LaneChanges,
-    waiting: Waiting,
-    /// Whole transactions, each with the position behind it.
-    aside: VecDeque<(Group, Position)>,
-    bytes: usize,
+    running: Running,
+    first: Barrier,
+    behind: VecDeque<Barrier>,
 }
 
-/// Where the statement stands, for errors.
-pub(super) struct Place {
+/// A group of statements that rows of other tables go on beside.
+#[derive(Default)]
+struct Barrier {
+    ordinal: u64,
+    /// Its end, when that has been read; until then its group is the open one.
+    closed: Option<Closed>,
+    /// What runs at the target behind that which runs.
+    steps: VecDeque<Step>,
+    /// What its statements name.
+    names: Vec<TableName>,
+    waiting: Waiting,
+    /// How far its lists will have come.
+    given: Option<Given>,
+    /// Statements of the source.
+    statements: u64,
+    /// What waits and stands before the next barrier.
+    aside: Aside,
+}
+
+/// The end of a barrier's group.
+struct Closed {
+    group: Group,
+    position: Position,
+    /// What had been executed before it.
+    executed: Option<GtidSet>,
     text: String,
     start: BinlogPos,
     end: BinlogPos,
-    /// What had been executed before it.
-    pub executed: Option<GtidSet>,
 }
 
-impl Place {
-    fn of(seen: &Seen<'_>, executed: Option<&GtidSet>) -> Self {
-        Self {
-            text: seen.text.to_owned(),
-            start: seen.start.clone(),
-            end: seen.end.clone(),
-            executed: executed.cloned(),
-        }
+impl Barrier {
+    fn add(&mut self, steps: VecDeque<Step>, names: Vec<TableName>, tracker: &Tracker) {
+        names.iter().for_each(|name| self.waiting.add(name, None));
+        // Before and behind it: a key that it drops or makes ties tables as well.
+        self.waiting.add_tied(&names, tracker);
+        self.names.extend(names);
+        self.add_steps(steps);
     }
 
-    /// The statement as it stood there.
-    pub fn seen<'e>(&'e self, query: &'e QueryEvent<'e>, at: u32) -> Seen<'e> {
-        Seen { query, text: &self.text, start: &self.start, end: &self.end, at, in_txn: false }
+    fn add_steps(&mut self, steps: VecDeque<Step>) {
+        for step in steps {
+            step.ddl.tables.iter().for_each(|target| self.waiting.add_target(target));
+            self.steps.push_back(step);
+        }
     }
 }
 
 impl Beside {
-    /// The beginning of its text.
+    /// What the target runs, and how much waits for that.
     pub fn text(&self) -> String {
-        short(&self.ddl.sql)
+        match self.first.steps.len() + self.behind.len() {
+            0 => self.running.text(),
+            more => format!("{}; and {more} more that wait for it", self.running.text()),
+        }
+    }
+
+    fn last(&self) -> &Barrier {
+        self.behind.back().unwrap_or(&self.first)
+    }
+
+    fn last_mut(&mut self) -> &mut Barrier {
+        self.behind.back_mut().unwrap_or(&mut self.first)
+    }
+
+    /// The barrier of the open group.
+    fn open(&mut self) -> Option<&mut Barrier> {
+        Some(self.last_mut()).filter(|last| last.closed.is_none())
+    }
+
+    fn barriers(&self) -> impl Iterator<Item = &Barrier> {
+        [&self.first].into_iter().chain(&self.behind)
+    }
+
+    /// True where a table has to wait.
+    pub fn has(&self, table: &TableName, target: Option<&TableName>) -> bool {
+        self.barriers().any(|barrier| barrier.waiting.has(table, target))
+    }
+
+    /// Makes a table wait for the last one.
+    pub fn add(&mut self, table: &TableName, target: Option<&TableName>) {
+        self.last_mut().waiting.add(table, target);
+    }
+
+    /// What is set aside behind the last one.
+    pub fn aside(&mut self) -> &mut Aside {
+        &mut self.last_mut().aside
+    }
+
+    /// Bytes that are set aside, and how much of all kinds waits.
+    pub fn weight(&self) -> (usize, usize) {
+        let of = |barrier: &Barrier| (barrier.aside.bytes(), barrier.aside.len() + 1);
+        self.barriers().map(of).fold((0, 0), |(a, b), (c, d)| (a + c, b + d))
     }
 }
 
 impl Stream<'_> {
-    /// Runs a statement of the source, the last one of its group. When it goes on beside what follows, its
-    /// group has ended.
-    pub(super) fn run_or_go_on(
-        &mut self,
-        statement: &Statement,
-        slot: u64,
-        seen: &Seen<'_>,
-    ) -> Result {
-        let Some(going) = self.give_last(statement, Number::own(slot), &[statement], seen)? else {
-            self.track(statement)?;
-            self.ctx.stats.ddl();
-            return Ok(());
-        };
-        if let Err(error) = self.track(statement) {
-            // It cannot be followed: nothing goes on behind it.
-            let result = self.await_told(&going.told, &going.ddl)?;
-            self.answered(&going.ddl, going.record, seen.start, result, going.began)?;
-            return Err(error);
-        }
-        self.go_on(going, seen)
+    /// Runs a statement of the source, in its slot of the group, and tracks what it did.
+    pub(super) fn run_own(&mut self, statement: &Statement, slot: u64, seen: &Seen<'_>) -> Result {
+        let number = super::execute::Number::own(slot);
+        let about = [statement];
+        let order = Order { statement, number, about: Some(&about), of_list: None };
+        self.run_at_target(order, seen)?;
+        self.track(statement)?;
+        self.count_ddl();
+        Ok(())
     }
 
-    /// Runs the last statement of a group; the statement itself when it has not ended soon and may go on. It
-    /// may where all tables that `about` names can wait: its own, and those of the source's statement when it
-    /// runs in place of that.
-    pub(super) fn give_last(
-        &mut self,
-        statement: &Statement,
-        number: Number,
-        about: &[&Statement],
-        seen: &Seen<'_>,
-    ) -> Result<Option<Going>> {
-        let Some(names) = self.may_run_beside(about, seen) else {
-            return self.run_at_target(statement, number, seen).map(|()| None);
+    /// Runs a statement at the target behind everything before it, unless it has run. When it has not ended
+    /// soon and may go on beside rows, its group is a barrier from then on.
+    pub(super) fn run_at_target(&mut self, order: Order<'_>, seen: &Seen<'_>) -> Result {
+        let Some(names) = self.may_run_beside(&order, seen)? else {
+            self.end_beside()?;
+            self.settle(order.statement)?;
+            let mut steps = self.steps(order, seen)?;
+            return self.go_through(&mut steps, false).map(drop);
         };
-        about.iter().try_for_each(|statement| self.settle(statement))?;
-        let ddl = self.target_ddl(statement, number, seen)?;
-        let merged = ddl.tables.iter().any(|t| self.ctx.creator.merged.concerns(t));
-        if merged || self.pieces_at_once(statement, number, seen)?.is_some() {
-            return self.run_at_target(statement, number, seen).map(|()| None);
-        }
-        let Some(record) = self.record_to_run(&ddl, number, seen)? else { return Ok(None) };
-        let mut waiting = Waiting::default();
-        waiting.add_tied(&names, self.tracker.newest());
-        let (began, told) = (Instant::now(), self.give(&ddl)?);
-        let result = match told.recv_timeout(SOON) {
-            Ok(result) => result,
-            Err(RecvTimeoutError::Disconnected) => Err(panicked()),
-            Err(RecvTimeoutError::Timeout) => {
-                let apart = self.apart(statement, number, seen)?;
-                return Ok(Some(Going { ddl, record, told, began, names, waiting, apart }));
+        order.about.into_iter().flatten().try_for_each(|statement| self.settle(statement))?;
+        let given = order.of_list.as_ref().map(|of| of.given.clone());
+        let mut steps = self.steps(order, seen)?;
+        let tracker = self.tracker.newest();
+        let ordinal = self.group.ordinal;
+        if let Some(beside) = self.beside.as_mut() {
+            if beside.open().is_none() {
+                beside.behind.push_back(Barrier { ordinal, ..Barrier::default() });
             }
-        };
-        match self.answered(&ddl, record, seen.start, result, began) {
-            Ok(()) => self.group.statements.push(record),
-            Err(error) => self.in_pieces_after(error, statement, number, seen)?,
+            let last = beside.last_mut();
+            last.add(steps, names, tracker);
+            last.given = given.or(last.given.take());
+            return Ok(());
         }
-        Ok(None)
+        let mut first = Barrier { ordinal, ..Barrier::default() };
+        first.add(VecDeque::new(), names, tracker);
+        if let Some(running) = self.go_through(&mut steps, true)? {
+            running.step.ddl.tables.iter().for_each(|target| first.waiting.add_target(target));
+            first.add_steps(steps);
+            first.given = given;
+            log::info!("rows of other tables go on while the target runs {:?}", running.text());
+            self.beside = Some(Beside { running, first, behind: VecDeque::new() });
+            self.report(self.progress.low(), self.saved.elapsed());
+        }
+        Ok(())
     }
 
-    /// The tables that have to wait for statements; `None` when everything has to.
-    fn may_run_beside(&self, about: &[&Statement], seen: &Seen<'_>) -> Option<Vec<TableName>> {
+    /// The tables that have to wait for a statement; `None` when everything has to.
+    fn may_run_beside(&self, order: &Order<'_>, seen: &Seen<'_>) -> Result<Option<Vec<TableName>>> {
         let target = self.ctx.sink.guarantees();
         let told_by_marks = target.exactly_once && target.fenced && !target.transactional_ddl;
         let alone = matches!(self.ctx.creator.part, LanePart::All) && !self.ctx.settings.in_order;
         if !told_by_marks || target.one_writer || !alone || seen.in_txn {
-            return None;
+            return Ok(None);
+        }
+        let Some(about) = order.about else { return Ok(None) };
+        for name in about.iter().flat_map(|statement| judged(statement)) {
+            let target = self.ctx.creator.target(&name)?;
+            let target = TableName::new(target.schema, target.table);
+            if self.ctx.creator.merged.concerns(&target) {
+                return Ok(None);
+            }
         }
         let names: Option<Vec<_>> = about.iter().map(|statement| named(statement)).collect();
-        names.map(|names| names.concat())
+        Ok(names.map(|names| names.concat()))
     }
 
-    /// Ends the group of a statement that runs on. What it changes is tracked already.
-    pub(super) fn go_on(&mut self, going: Going, seen: &Seen<'_>) -> Result {
-        let Going { ddl, record, told, began, names, mut waiting, apart } = going;
-        names.iter().for_each(|name| waiting.add(name, None));
-        // Keys that it makes tie tables as well.
-        waiting.add_tied(&names, self.tracker.newest());
-        ddl.tables.iter().for_each(|target| waiting.add_target(target));
-        self.drop_pending()?;
-        // A restart asks all of them how far the group has come.
-        let mut records = std::mem::take(&mut self.group.statements);
-        records.push(record);
-        let place = Place::of(seen, self.executed.as_ref());
-        let (group, position) = self.end_group(seen.end)?;
-        self.progress.park(group.ordinal, position.clone(), group.at);
-        log::info!("rows of other tables go on while the target runs {:?}", short(&ddl.sql));
-        self.beside = Some(Beside {
-            ordinal: group.ordinal,
-            position,
-            at: group.at,
-            records,
-            ddl,
-            told,
-            began,
-            place,
-            apart,
-            changes: LaneChanges::default(),
-            waiting,
-            aside: VecDeque::new(),
-            bytes: 0,
-        });
-        self.report(self.progress.low(), self.saved.elapsed());
-        Ok(())
+    /// True for a statement that may stand behind one that runs beside rows; its own tables wait then, too.
+    pub(super) fn may_stand_behind(&self, parsed: &Result<Statement>, end: &BinlogPos) -> bool {
+        let Ok(statement) = parsed else { return false };
+        match statement.kind {
+            // What a transaction takes back was set aside with the rest of it.
+            StatementKind::Savepoint | StatementKind::Rollback => true,
+            StatementKind::Xa => false,
+            // What is before it would have to be saved at its place.
+            _ => {
+                !self.group.in_txn
+                    && self.windows.is_empty()
+                    && self.unmarked.is_none()
+                    && !self.is_copied(end)
+            }
+        }
     }
 
     /// True while a statement goes on.
@@ -263,195 +279,208 @@ impl Stream<'_> {
         self.beside.is_some()
     }
 
+    /// True when the open group is a barrier.
+    pub(super) fn is_beside(&self) -> bool {
+        self.beside.as_ref().is_some_and(|beside| beside.last().closed.is_none())
+    }
+
+    /// How far the lists of the open group will have come, where that is not saved yet.
+    pub(super) fn given_so_far(&self) -> Option<&Given> {
+        let last = self.beside.as_ref()?.last();
+        last.given.as_ref().filter(|_| last.closed.is_none())
+    }
+
+    /// A statement of the source has run, or will have.
+    pub(super) fn count_ddl(&mut self) {
+        match self.beside.as_mut().and_then(Beside::open) {
+            Some(barrier) => barrier.statements += 1,
+            None => self.ctx.stats.ddl(),
+        }
+    }
+
+    /// The end of a group that is a barrier, or stands behind one and has something to be saved.
+    pub(super) fn close_barrier(&mut self, seen: &Seen<'_>) -> Result {
+        self.drop_pending()?;
+        let executed = self.executed.clone();
+        let (group, position) = self.close_group(seen.end)?;
+        self.progress.park(group.ordinal, position.clone(), group.at);
+        let Some(beside) = self.beside.as_mut() else { return Ok(()) };
+        if beside.open().is_none() {
+            let ordinal = group.ordinal;
+            beside.behind.push_back(Barrier { ordinal, ..Barrier::default() });
+        }
+        let last = beside.last_mut();
+        last.waiting.add_tied(&last.names, self.tracker.newest());
+        last.closed = Some(Closed {
+            group,
+            position,
+            executed,
+            text: seen.text.to_owned(),
+            start: seen.start.clone(),
+            end: seen.end.clone(),
+        });
+        self.bound_aside()
+    }
+
+    /// The open group has failed. What of it the target has been given ends first, as it would have before.
+    pub(super) fn leave_open(&mut self, error: Error) -> Error {
+        let Some(beside) = self.beside.as_mut().filter(|b| b.last().closed.is_none()) else {
+            return error;
+        };
+        if beside.behind.pop_back().is_some() {
+            return error;
+        }
+        if error.is_transient() || error.code() == &codes::STOPPED {
+            self.abandon_beside();
+            return error;
+        }
+        self.end_beside().err().unwrap_or(error)
+    }
+
     /// Leaves a statement that goes on to the next run.
-    pub(super) fn abandon_beside(&mut self) {
+    fn abandon_beside(&mut self) {
         if let Some(beside) = self.beside.take() {
-            log::warn!("stopped while the target runs {:?}: it runs on", beside.text());
+            log::warn!("stopped while the target runs {:?}: it runs on", beside.running.text());
         }
-    }
-
-    /// What the next checkpoint would save belongs to the group of a statement that goes on: it is saved with
-    /// that. All of it must.
-    pub(super) fn defer_changes(&mut self) {
-        if let Some(beside) = self.beside.as_mut() {
-            beside.changes.append(std::mem::take(&mut self.changes));
-        }
-    }
-
-    /// What is counted with the group of a statement, now or when it has ended.
-    pub(super) fn count_skipped(&mut self, skipped: Skipped) {
-        let changes = self.beside.as_mut().map_or(&mut self.changes, |b| &mut b.changes);
-        changes.skipped.push(skipped);
     }
 
     /// Looks whether the statement has ended, between two events.
     pub(super) fn look_beside(&mut self) -> Result {
         let Some(beside) = &self.beside else { return Ok(()) };
-        match beside.told.try_recv() {
+        match beside.running.told.try_recv() {
             Ok(result) => self.ended_beside(result),
             Err(TryRecvError::Disconnected) => self.ended_beside(Err(panicked())),
             Err(TryRecvError::Empty) => Ok(()),
         }
     }
 
-    /// Waits until the statement has ended and what waited for it is handed out.
+    /// Waits until all barriers have ended and what waited for them is handed out.
     pub(super) fn end_beside(&mut self) -> Result {
-        let Some(beside) = &self.beside else { return Ok(()) };
-        let result = self.await_told(&beside.told, &beside.ddl)?;
-        self.ended_beside(result)
+        while self.goes_on() {
+            self.end_first()?;
+        }
+        Ok(())
     }
 
+    /// Waits until the first barrier has ended.
+    pub(super) fn end_first(&mut self) -> Result {
+        let first = self.beside.as_ref().map(|beside| beside.first.ordinal);
+        while let Some(beside) = &self.beside
+            && first == Some(beside.first.ordinal)
+        {
+            let result = self.await_told(&beside.running.told, &beside.running.step.ddl)?;
+            self.ended_beside(result)?;
+        }
+        Ok(())
+    }
+
+    /// What runs has ended: goes on up to the next step that does not end soon.
     fn ended_beside(&mut self, result: Result<DdlOutcome>) -> Result {
-        let aside = self.record_beside(result)?;
-        self.hand_out_aside(aside)
+        let Some(Beside { running, first, mut behind }) = self.beside.take() else {
+            return Ok(());
+        };
+        let mut ended = Some((running, result));
+        let mut next = Some(first);
+        while let Some(mut barrier) = next.take() {
+            if ended.is_none() {
+                // Also what was set aside in front of it.
+                self.progress.wait_settled(barrier.ordinal - 1, None)?;
+            }
+            if let Some(running) = self.step_on(&mut barrier, ended.take(), true)? {
+                self.beside = Some(Beside { running, first: barrier, behind });
+                return Ok(());
+            }
+            let aside = self.record_beside(barrier)?;
+            self.hand_out_aside(aside)?;
+            next = behind.pop_front();
+        }
+        self.plan_aside()
     }
 
-    /// The end of a run: the statement may end until `deadline`, else it is left to the next start.
+    /// Goes through the steps of a barrier in its place: with its group, and what had been executed before it.
+    /// What runs then.
+    fn step_on(
+        &mut self,
+        barrier: &mut Barrier,
+        ended: Option<(Running, Result<DdlOutcome>)>,
+        may_begin: bool,
+    ) -> Result<Option<Running>> {
+        if let Some(closed) = barrier.closed.as_mut() {
+            std::mem::swap(&mut self.group, &mut closed.group);
+            std::mem::swap(&mut self.executed, &mut closed.executed);
+        }
+        let steps = &mut barrier.steps;
+        let ended = match ended {
+            Some((running, result)) => self.step_over(running, result, steps),
+            None => Ok(()),
+        };
+        let running = match ended {
+            Ok(()) if may_begin => self.go_through(steps, true),
+            Ok(()) => Ok(None),
+            Err(error) => Err(error),
+        };
+        let Some(closed) = barrier.closed.as_mut() else { return running };
+        std::mem::swap(&mut self.group, &mut closed.group);
+        std::mem::swap(&mut self.executed, &mut closed.executed);
+        running.map_err(|error| self.located_beside(error, closed))
+    }
+
+    /// The end of a run: the first barrier may end until `deadline`, else it is left to the next start.
     pub(super) fn close_beside(&mut self, deadline: Instant) -> Result {
         while let Some(beside) = &self.beside {
             let left = deadline.saturating_duration_since(Instant::now());
-            match beside.told.recv_timeout(left.min(super::PATIENCE)) {
-                // What was set aside is read again.
-                Ok(result) => return self.record_beside(result).map(drop),
-                Err(RecvTimeoutError::Disconnected) => {
-                    return self.record_beside(Err(panicked())).map(drop);
-                }
+            let result = match beside.running.told.recv_timeout(left.min(super::PATIENCE)) {
+                Ok(result) => result,
+                Err(RecvTimeoutError::Disconnected) => Err(panicked()),
                 Err(RecvTimeoutError::Timeout) if self.progress.failure().is_some() => break,
                 Err(RecvTimeoutError::Timeout) if left.is_zero() => break,
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => continue,
+            };
+            if self.last_word(result, left)? {
+                return Ok(());
             }
         }
         self.abandon_beside();
         Ok(())
     }
 
-    /// Saves that the statement has ended and lets the low-water mark pass it; what waited for it.
-    fn record_beside(&mut self, result: Result<DdlOutcome>) -> Result<VecDeque<(Group, Position)>> {
-        let Some(beside) = self.beside.take() else { return Ok(VecDeque::new()) };
-        let Beside {
-            ordinal, position, at, mut records, ddl, began, place, changes, aside, ..
-        } = beside;
-        let record = records.last().copied().unwrap_or_default();
-        let answered = self.answered(&ddl, record, &place.start, result, began).or_else(|error| {
-            records.extend(self.pieces_beside(error, beside.apart, &place)?);
-            Ok(())
-        });
-        answered.map_err(|error| self.located_beside(error, &place))?;
-        self.changes.append(changes);
-        self.changes.finished_ddl.extend(records);
-        self.save_upto(Low { ordinal, position, at })?;
-        self.progress.done([ordinal]);
+    /// What runs has ended, and the run as well; true when nothing runs any more. What was set aside, and the
+    /// barriers behind, are read again.
+    fn last_word(&mut self, result: Result<DdlOutcome>, left: Duration) -> Result<bool> {
+        let Some(Beside { running, mut first, behind }) = self.beside.take() else {
+            return Ok(true);
+        };
+        let may_begin = !left.is_zero();
+        if let Some(running) = self.step_on(&mut first, Some((running, result)), may_begin)? {
+            self.beside = Some(Beside { running, first, behind });
+            return Ok(false);
+        }
+        if first.steps.is_empty() {
+            self.record_beside(first)?;
+        }
+        Ok(true)
+    }
+
+    /// Saves that a barrier has ended and lets the low-water mark pass it; what waited for it. One that is
+    /// still open ends with its group.
+    fn record_beside(&mut self, barrier: Barrier) -> Result<Aside> {
+        (0..barrier.statements).for_each(|_| self.ctx.stats.ddl());
         self.tables.forget();
-        self.ctx.stats.ddl();
-        Ok(aside)
+        if let Some(Closed { mut group, position, .. }) = barrier.closed {
+            self.save_with_next(&mut group);
+            let ordinal = group.ordinal;
+            self.save_upto(Low { ordinal, position, at: group.at })?;
+            self.progress.done([ordinal]);
+        }
+        Ok(barrier.aside)
     }
 
-    /// The error of the statement itself, wherever the reader is by now.
-    fn located_beside(&self, error: Error, place: &Place) -> Error {
+    /// The error of a barrier, wherever the reader is by now.
+    fn located_beside(&self, error: Error, closed: &Closed) -> Error {
+        let Closed { executed, text, start, end, .. } = closed;
         let query = QueryEvent::of("", Vec::new());
-        let error = self.with_commands(error, &place.seen(&query, 0)).origin(&place.text);
-        super::located(error, &place.start, &place.end, place.executed.as_ref())
+        let seen = Seen { query: &query, text, start, end, at: 0, in_txn: false };
+        let error = self.with_commands(error, &seen).origin(text);
+        super::located(error, start, end, executed.as_ref())
     }
-
-    /// True when rows of a carried table wait for the statement.
-    pub(super) fn waits(&self, rows: &RowsBody) -> bool {
-        let Some(beside) = &self.beside else { return false };
-        let table = rows.table();
-        // Behind rows that wait everything of their transaction does.
-        !self.group.aside.is_empty()
-            || beside.waiting.has(table, self.tables.target(table).as_ref())
-    }
-
-    /// Keeps rows until the statement has ended.
-    pub(super) fn set_aside(&mut self, event: Event) -> Result {
-        let Some(beside) = self.beside.as_mut() else {
-            return self.plan_rows(event.rows, &event.start, &event.end, event.at);
-        };
-        if self.group.aside.is_empty() {
-            for block in &self.group.blocks {
-                beside.waiting.add(&block.plan.source.table, Some(&block.plan.target));
-            }
-        }
-        let table = event.rows.table();
-        beside.waiting.add(table, self.tables.target(table).as_ref());
-        self.group.aside_bytes += match &event.rows {
-            RowsBody::Binlog(rows) => rows.byte_len() + 512,
-            RowsBody::Owned { rows, .. } => rows.len() * 128,
-        };
-        self.group.aside.push(event);
-        let settings = &self.ctx.settings;
-        let most = settings.max_bytes / ASIDE_SHARE;
-        if self.group.aside_bytes + self.group.bytes > settings.large_bytes / 2
-            || beside.bytes + self.group.aside_bytes > most
-        {
-            return self.end_beside();
-        }
-        Ok(())
-    }
-
-    /// The open transaction, of which rows are set aside, is committed.
-    pub(super) fn keep_aside(&mut self, end: &BinlogPos) -> Result {
-        let (mut group, position) = self.end_group(end)?;
-        self.progress.park(group.ordinal, position.clone(), group.at);
-        group.parked = true;
-        let Some(beside) = self.beside.as_mut() else {
-            return self.hand_out_aside([(group, position)].into());
-        };
-        beside.bytes += group.aside_bytes + group.bytes;
-        beside.aside.push_back((group, position));
-        if beside.aside.len() >= MOST_ASIDE { self.end_beside() } else { Ok(()) }
-    }
-
-    /// Before a transaction is handed out: not too many may be ahead of the low-water mark.
-    pub(super) fn bound_ahead(&mut self) -> Result {
-        if self.progress.under_way().1 < MOST_AHEAD {
-            return Ok(());
-        }
-        self.end_beside()?;
-        if self.xa.values().any(|held| held.holds_back()) { self.save() } else { Ok(()) }
-    }
-
-    /// Hands out what was set aside, and plans what is of the open transaction.
-    fn hand_out_aside(&mut self, aside: VecDeque<(Group, Position)>) -> Result {
-        let open = std::mem::take(&mut self.group);
-        let handed_out = aside.into_iter().try_for_each(|(group, position)| {
-            self.group = group;
-            self.plan_aside()?;
-            if self.group.large {
-                self.send_part(None)?;
-            }
-            let group = std::mem::take(&mut self.group);
-            self.commit_group(group, position)
-        });
-        self.group = open;
-        handed_out?;
-        self.plan_aside()
-    }
-
-    fn plan_aside(&mut self) -> Result {
-        self.group.aside_bytes = 0;
-        for event in std::mem::take(&mut self.group.aside) {
-            let Event { rows, start, end, at } = event;
-            // What was known of the tables has been forgotten.
-            if self.tables.is_carried(rows.table())? {
-                self.plan_rows(rows, &start, &end, at)
-                    .map_err(|e| super::located(e.at_rows(&start), &start, &end, None))?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A statement that was given to the target and has not ended soon.
-pub(super) struct Going {
-    ddl: TargetDdl,
-    record: i64,
-    told: Told,
-    began: Instant,
-    /// What it is about.
-    names: Vec<TableName>,
-    /// What foreign keys tied to that before it.
-    waiting: Waiting,
-    /// How to run it in pieces when it is refused.
-    apart: Option<Apart>,
 }

@@ -71,44 +71,9 @@ impl Number {
 }
 
 impl Stream<'_> {
-    /// Runs a statement of the source, in its slot of the group, and tracks what it did.
-    pub(super) fn run_ddl(&mut self, statement: &Statement, slot: u64, seen: &Seen<'_>) -> Result {
-        self.run_at_target(statement, Number::own(slot), seen)?;
-        self.track(statement)?;
-        self.ctx.stats.ddl();
-        Ok(())
-    }
-
-    /// Runs a statement at the target behind everything before it, unless it has run: as a whole or, where
-    /// the target wants that, in pieces.
-    pub(super) fn run_at_target(
-        &mut self,
-        statement: &Statement,
-        number: Number,
-        seen: &Seen<'_>,
-    ) -> Result {
-        self.settle(statement)?;
-        let ddl = self.target_ddl(statement, number, seen)?;
-        if let Some(pieces) = self.pieces_at_once(statement, number, seen)? {
-            return self.run_pieces(pieces, number, seen);
-        }
-        match self.run_recorded(&ddl, number, seen) {
-            Err(error) => self.in_pieces_after(error, statement, number, seen),
-            Ok(()) => Ok(()),
-        }
-    }
-
-    /// Runs one statement, unless its record says that it has run.
-    pub(super) fn run_recorded(
-        &mut self,
-        ddl: &TargetDdl,
-        number: Number,
-        seen: &Seen<'_>,
-    ) -> Result {
-        match self.record_to_run(ddl, number, seen)? {
-            Some(id) => self.execute(ddl, id, seen),
-            None => Ok(()),
-        }
+    /// What is skipped is counted with the end of its group.
+    pub(super) fn count_skipped(&mut self, skipped: Skipped) {
+        self.group.changes().skipped.push(skipped);
     }
 
     /// The record of a statement that is to run now; `None` for one that has run.
@@ -116,7 +81,7 @@ impl Stream<'_> {
         &mut self,
         ddl: &TargetDdl,
         number: Number,
-        seen: &Seen<'_>,
+        start: &BinlogPos,
     ) -> Result<Option<i64>> {
         let gone_on = number.given == 0 && self.has_gone_on_behind(number.slot)?;
         match self.take_pending(&ddl.sql)? {
@@ -130,7 +95,7 @@ impl Stream<'_> {
                 Ran::Yes => Ok(None),
                 Ran::No => Ok(Some(record.id)),
             },
-            None => self.begin_record(ddl, seen).map(Some),
+            None => self.begin_record(ddl, start).map(Some),
         }
     }
 
@@ -146,7 +111,7 @@ impl Stream<'_> {
         }
     }
 
-    fn begin_record(&self, ddl: &TargetDdl, seen: &Seen<'_>) -> Result<i64> {
+    fn begin_record(&self, ddl: &TargetDdl, start: &BinlogPos) -> Result<i64> {
         let mut before = Vec::with_capacity(ddl.tables.len());
         for table in ddl.tables.iter().filter(|t| !t.table.is_empty()) {
             before.push((table.clone(), self.ctx.sink.show_create(table)?));
@@ -156,24 +121,12 @@ impl Stream<'_> {
             &NewDdl {
                 ordinal: self.group.ordinal,
                 gtid: self.group.gtid.clone(),
-                position: Position {
-                    binlog: Some(seen.start.clone()),
-                    gtid: self.executed.clone(),
-                },
+                position: Position { binlog: Some(start.clone()), gtid: self.executed.clone() },
                 sql: ddl.sql.clone(),
                 before,
             },
             self.ctx.sink.guarantees().transactional_ddl,
         )
-    }
-
-    fn execute(&mut self, ddl: &TargetDdl, record: i64, seen: &Seen<'_>) -> Result {
-        let began = Instant::now();
-        let told = self.give(ddl)?;
-        let result = self.await_told(&told, ddl)?;
-        self.answered(ddl, record, seen.start, result, began)?;
-        self.group.statements.push(record);
-        Ok(())
     }
 
     /// What the target's answer to a recorded statement means. After an error it has not run, or nobody
@@ -195,7 +148,7 @@ impl Stream<'_> {
             Ok(DdlOutcome::Done) => {}
             Ok(DdlOutcome::Skipped(why)) => {
                 log::warn!("the target does without {:?}: {why}", short(&ddl.sql));
-                self.changes.skipped.push(Skipped::one("not needed by the target", start));
+                self.count_skipped(Skipped::one("not needed by the target", start));
             }
             Err(error)
                 if merged && error.server_error().is_some_and(|n| ALREADY_SO.contains(&n)) =>

@@ -12,7 +12,7 @@ use crate::pipeline::windows::{Admission, contains};
 use crate::position::{BinlogPos, Gtid, Position};
 use crate::sink::keys::KeyHash;
 use crate::source::{Body, RowsBody, SourceEvent};
-use crate::state::Skipped;
+use crate::state::{LaneChanges, Skipped};
 
 /// An event beyond this holds a large row (servers end an event after some KiB). Each connection
 /// keeps as much memory as its largest statement took: such rows all go through one of them.
@@ -52,14 +52,16 @@ pub(crate) struct Group {
     pub open_bytes: usize,
     /// The part that was sent last.
     pub sent: Sent,
-    /// Names of savepoints, and the number of blocks before each.
-    pub savepoints: Vec<(String, usize)>,
+    /// In their order.
+    pub savepoints: Vec<Savepoint>,
     /// It is an XA transaction: what became of it is not known yet, its rows are set aside.
     pub xa: Option<super::xa::Rows>,
     /// Where its last statement begins and ends.
     pub statement: Option<(BinlogPos, BinlogPos)>,
     /// Records of statements that ran inside of it; they end with the group.
     pub statements: Vec<i64>,
+    /// What its statements change; saved with its end.
+    changes: Option<Box<LaneChanges>>,
     /// Up to here an operator was asked for statements to be run before rows.
     pub asked: Option<BinlogPos>,
     /// Rows that wait for a statement that runs, and all behind them.
@@ -67,6 +69,16 @@ pub(crate) struct Group {
     pub aside_bytes: usize,
     /// It is registered already: it has waited as a whole.
     pub parked: bool,
+}
+
+/// How much of a transaction stands before a savepoint.
+pub(crate) struct Savepoint {
+    pub name: String,
+    blocks: usize,
+    /// Behind these, of what is set aside.
+    aside: usize,
+    /// Events of an XA transaction.
+    held: usize,
 }
 
 /// Rows as they were read.
@@ -90,9 +102,33 @@ impl Group {
         }
     }
 
-    /// One that has ended, for what is still to be done in its place.
-    pub fn again(ordinal: u64, gtid: Option<Gtid>) -> Self {
-        Self { ordinal, gtid, ..Self::default() }
+    /// What its statements change.
+    pub fn changes(&mut self) -> &mut LaneChanges {
+        self.changes.get_or_insert_default()
+    }
+
+    /// A savepoint at this place.
+    pub fn savepoint(&self, name: String) -> Savepoint {
+        let held = self.xa.as_ref().map_or(0, super::xa::Rows::place);
+        Savepoint { name, blocks: self.blocks.len(), aside: self.aside.len(), held }
+    }
+
+    /// What follows the last savepoint is undone.
+    pub fn back_to_last_savepoint(&mut self) -> Result {
+        let Some(last) = self.savepoints.last() else { return Ok(()) };
+        if let Some(xa) = self.xa.as_mut() {
+            return xa.back_to(last.held);
+        }
+        self.blocks.truncate(last.blocks);
+        self.aside.truncate(last.aside);
+        Ok(())
+    }
+
+    /// So many of the events that were set aside are planned now.
+    pub fn planned_aside(&mut self, events: usize) {
+        for savepoint in self.savepoints.iter_mut().filter(|s| s.aside > 0 && s.aside == events) {
+            (savepoint.blocks, savepoint.aside) = (self.blocks.len(), 0);
+        }
     }
 
     /// True between the first event of a group and its end.
@@ -189,13 +225,27 @@ impl Stream<'_> {
 
     /// Ends the open group; the position behind it.
     pub(super) fn end_group(&mut self, end: &BinlogPos) -> Result<(Group, Position)> {
+        let (mut group, position) = self.close_group(end)?;
+        self.save_with_next(&mut group);
+        Ok((group, position))
+    }
+
+    /// What a group has changed goes with the next checkpoint.
+    pub(super) fn save_with_next(&mut self, group: &mut Group) {
+        self.changes.finished_ddl.extend(group.statements.iter().copied());
+        if let Some(changes) = group.changes.take() {
+            self.changes.append(*changes);
+        }
+    }
+
+    /// The same as [`Self::end_group`] for a group whose changes are not saved yet.
+    pub(super) fn close_group(&mut self, end: &BinlogPos) -> Result<(Group, Position)> {
         let group = std::mem::take(&mut self.group);
         self.read_at = group.at;
         if let (Some(set), Some(gtid)) = (self.executed.as_mut(), &group.gtid) {
             set.add(gtid)?;
         }
         let position = Position { binlog: Some(end.clone()), gtid: self.executed.clone() };
-        self.changes.finished_ddl.extend(group.statements.iter().copied());
         Ok((group, position))
     }
 

@@ -26,7 +26,7 @@ impl Stream<'_> {
     pub(super) fn known_from_here(&mut self, tables: &[TableName]) {
         let Some(until) = self.stands().until else { return };
         let folded = self.folds();
-        self.changes.older.extend(tables.iter().map(|table| Older {
+        self.group.changes().older.extend(tables.iter().map(|table| Older {
             table: fold(table, folded),
             was: OlderIs::Forgotten,
             until: Arc::clone(&until),

@@ -9,6 +9,7 @@
 //! the structures looked before; only where it takes long do rows of other tables go on meanwhile
 //! (`beside`). Only ends of groups are positions to start from.
 
+mod aside;
 mod behind;
 mod beside;
 mod elsewhere;
@@ -29,6 +30,7 @@ mod pieces;
 mod recover;
 mod save;
 mod statement;
+mod steps;
 mod unmarked;
 mod waiting;
 mod workers;

@@ -5,8 +5,8 @@
 //! a helper table is a barrier as every structural one, although nothing runs: all before it is in,
 //! and the record is saved with the position behind it before anything later is handed out, so that
 //! marks of the target cannot run ahead of it. The rename's statements run one after the other, each
-//! with a record of its own; a record of a later one says that the earlier ones have run. The last one may go
-//! on beside rows of other tables (`beside`): what is kept of the ghost table is saved when it has ended. `ddl-rules`
+//! with a record of its own; a record of a later one says that the earlier ones have run. They may go
+//! on beside rows of other tables (`beside`): what is kept of the ghost table is saved when all have ended. `ddl-rules`
 //! are asked about each of them, by the text with the real table's name.
 
 use dm_filter::{Change as Judged, EventType, Filter, TableName, Verdict};
@@ -19,7 +19,7 @@ use crate::ddl::{Statement, StatementKind};
 use crate::error::{Error, Result, codes};
 use crate::online_ddl::{Action, Change, Follower};
 use crate::position::BinlogPos;
-use crate::state::{LaneChanges, Skipped};
+use crate::state::Skipped;
 
 impl Stream<'_> {
     /// Handles a statement that has to do with an online schema change; false for any other.
@@ -29,24 +29,16 @@ impl Stream<'_> {
             return Ok(false);
         }
         let Some(mut follower) = self.online.take() else { return Ok(false) };
+        if self.asks_for_key_names(&follower, statement) {
+            self.end_beside()?;
+        }
         self.progress.wait_settled(self.group.ordinal - 1, None)?;
-        // From here on changes belong to this group. When it fails half way they must not be saved
-        // with the position before it: it begins anew.
         self.save()?;
         let done = self.online_steps(&mut follower, statement, seen);
         self.online = Some(follower);
-        match done {
-            Ok(false) => Ok(false),
-            Ok(true) => {
-                self.defer_changes();
-                self.end_ddl(seen).map(|()| true)
-            }
-            Err(error) => {
-                self.changes = LaneChanges::default();
-                // Its end would be saved without what is kept of the ghost table.
-                self.abandon_beside();
-                Err(error)
-            }
+        match done? {
+            true => self.end_ddl(seen).map(|()| true),
+            false => Ok(false),
         }
     }
 
@@ -81,20 +73,20 @@ impl Stream<'_> {
             actions
         };
         let done = actions.is_some();
-        let mut actions = (ALONE..).zip(actions.into_iter().flatten()).peekable();
-        while let Some((slot, action)) = actions.next() {
-            self.act(action, slot, actions.peek().is_none(), seen)?;
+        for (slot, action) in (ALONE..).zip(actions.into_iter().flatten()) {
+            self.act(action, slot, seen)?;
         }
         let (gone, kept) = follower.take_changes()?;
-        self.changes.removed_online_ddl.extend(gone);
-        self.changes.online_ddl.extend(kept);
+        let changes = self.group.changes();
+        changes.removed_online_ddl.extend(gone);
+        changes.online_ddl.extend(kept);
         if done {
-            self.changes.skipped.push(Skipped::one("online schema change", seen.start));
+            self.count_skipped(Skipped::one("online schema change", seen.start));
         }
         Ok(done)
     }
 
-    fn act(&mut self, action: Action, slot: u64, last: bool, seen: &Seen<'_>) -> Result {
+    fn act(&mut self, action: Action, slot: u64, seen: &Seen<'_>) -> Result {
         match action {
             Action::Rest(statement) => match self.not_admitted(&statement, seen)? {
                 Some(why) => {
@@ -103,7 +95,7 @@ impl Stream<'_> {
                 }
                 None => {
                     self.take_session(seen.query);
-                    self.one_of_several(*statement, slot, last, seen)
+                    self.one_of_several(*statement, slot, seen)
                 }
             },
             Action::Change { statement, change } if change.filtered => {
@@ -120,7 +112,6 @@ impl Stream<'_> {
                 self.one_of_several(
                     *statement,
                     slot,
-                    last,
                     &Seen { query: &query, at: change.at, ..*seen },
                 )
             }
@@ -128,19 +119,12 @@ impl Stream<'_> {
     }
 
     /// Runs one of the statements of a rename, or does what a rule of the task file wants of it.
-    fn one_of_several(
-        &mut self,
-        statement: Statement,
-        slot: u64,
-        last: bool,
-        seen: &Seen<'_>,
-    ) -> Result {
+    fn one_of_several(&mut self, statement: Statement, slot: u64, seen: &Seen<'_>) -> Result {
         let text = statement.sql.clone();
         let seen = Seen { text: &text, ..*seen };
         match self.rule_about(&seen) {
-            Some(action) => self.ruled(&action, Ok(statement), slot, last, &seen),
-            None if last => self.run_or_go_on(&statement, slot, &seen),
-            None => self.run_ddl(&statement, slot, &seen),
+            Some(action) => self.ruled(&action, Ok(statement), slot, &seen),
+            None => self.run_own(&statement, slot, &seen),
         }
     }
 

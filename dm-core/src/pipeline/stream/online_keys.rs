@@ -34,6 +34,17 @@ impl Stream<'_> {
         parse(&text, &statement.context)
     }
 
+    /// True where that asks the target, which must be as it is at this place.
+    pub(super) fn asks_for_key_names(&self, follower: &Follower, statement: &Statement) -> bool {
+        let Body::CreateTable(create) = &statement.body else { return false };
+        let Some(ghost) = statement.subject().filter(|_| !create.elements.is_empty()) else {
+            return false;
+        };
+        let tracked = |real: &TableName| self.tracker.newest().table(real);
+        let names = follower.names().candidates(&ghost.name);
+        names.iter().filter_map(tracked).any(|real| !real.foreign_keys.is_empty())
+    }
+
     /// A ghost table is made: when its foreign keys have other names than those of the real table, that is
     /// the first of its changes. `judge` says which tables are carried.
     pub(super) fn keep_key_names(

@@ -10,9 +10,9 @@
 //! begin with: what has run stays, and is not run again. A group may have several lists (a rule speaks
 //! of each statement of an online schema change, an operator of the whole): each has its slot, in their
 //! order, and a note about a later slot says that the plain statements before it have run.
-//! Such a commit in the middle of a group saves the note alone: structures go with the group's end. The last
-//! statement of a list may go on beside rows of other tables (`beside`): then the note says that those before it
-//! have run, its own record says the rest, and both hold until the position behind it is saved.
+//! Such a commit in the middle of a group saves the note alone: what else the group changes goes with its end.
+//! Statements of a list may go on beside rows of other tables (`beside`): then too each is noted when it has run,
+//! before the next one begins.
 //!
 //! The tracker follows the source, so it is given the source's own statement, whatever ran at the target.
 //! Only when that cannot be read, or does not fit what is tracked, the statements that ran in its place
@@ -21,10 +21,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::Stream;
-use super::beside::Going;
 use super::execute::Number;
 use super::outcome::short;
 use super::statement::Seen;
+use super::steps::{OfList, Order};
 use crate::config::DdlRuleAction;
 use crate::ddl::{ParseContext, SqlMode, Statement, parse, split};
 use crate::error::{Class, Error, Result, codes};
@@ -40,7 +40,7 @@ pub(super) const ALONE: u64 = 1;
 
 /// How far the statements that were given for a place have come.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Given {
+pub(super) struct Given {
     /// The group that they belong to.
     ordinal: u64,
     /// Its GTID, when it has one: that counts then.
@@ -105,7 +105,7 @@ impl Stream<'_> {
         match action {
             OverrideAction::Skip => self.leave_out("skipped by the operator", &parsed, seen)?,
             OverrideAction::Replace(list) => {
-                self.replace("replaced by the operator", list, &parsed, OPERATOR, true, seen)?;
+                self.replace("replaced by the operator", list, &parsed, OPERATOR, seen)?;
             }
             OverrideAction::Inject(list) => {
                 self.run_given(list, OPERATOR, seen)?;
@@ -120,14 +120,12 @@ impl Stream<'_> {
         self.ctx.ddl_rules.find(seen.text)
     }
 
-    /// Carries out what a rule wants of a statement of a group, the `slot`th from 1; the group goes on
-    /// behind it, unless it is the last.
+    /// Carries out what a rule wants of a statement of a group, the `slot`th from 1.
     pub(super) fn ruled(
         &mut self,
         action: &DdlRuleAction,
         parsed: Result<Statement>,
         slot: u64,
-        last: bool,
         seen: &Seen<'_>,
     ) -> Result {
         match action {
@@ -141,15 +139,11 @@ impl Stream<'_> {
                         format!("a ddl-rule replaces the statement by nothing: {text:?}"),
                     ));
                 }
-                self.replace("replaced by a ddl-rule", &list, &parsed, slot, last, seen)
+                self.replace("replaced by a ddl-rule", &list, &parsed, slot, seen)
             }
             DdlRuleAction::Warn => {
                 log::warn!("a ddl-rule points at {}: {}", seen.start, short(seen.text));
-                let statement = parsed?;
-                match last {
-                    true => self.run_or_go_on(&statement, slot, seen)?,
-                    false => self.run_ddl(&statement, slot, seen)?,
-                }
+                self.run_own(&parsed?, slot, seen)?;
                 let kind = "run, with the warning of a ddl-rule";
                 self.count_skipped(Skipped::one(kind, seen.start));
                 Ok(())
@@ -163,7 +157,7 @@ impl Stream<'_> {
             self.settle(statement)?;
             self.track_only(statement);
         }
-        self.changes.skipped.push(Skipped::one(kind, seen.start));
+        self.count_skipped(Skipped::one(kind, seen.start));
         Ok(())
     }
 
@@ -173,69 +167,65 @@ impl Stream<'_> {
         list: &[String],
         parsed: &Result<Statement>,
         slot: u64,
-        last: bool,
         seen: &Seen<'_>,
     ) -> Result {
-        let own = parsed.as_ref().ok().filter(|_| last);
-        let going = self.run_list(list, slot, own, seen)?;
-        if going.is_none()
-            && let Ok(statement) = parsed
-        {
+        // Of one that cannot be read nobody knows which tables it is about.
+        let own = parsed.as_ref().ok();
+        self.run_list(list, slot, own.as_slice(), own.is_some(), seen)?;
+        if let Some(statement) = own {
             self.settle(statement)?;
         }
-        let tracked = parsed.as_ref().is_ok_and(|statement| self.track_only(statement));
+        let tracked = own.is_some_and(|statement| self.track_only(statement));
         if !tracked {
             for sql in list {
                 self.track_only(&parse(sql, &given_context(seen))?);
             }
         }
-        match going {
-            Some(going) => self.go_on(going, seen)?,
-            None => self.ctx.stats.ddl(),
-        }
+        self.count_ddl();
         self.count_skipped(Skipped::one(kind, seen.start));
         Ok(())
     }
 
     /// Runs statements at the target at this place, those that have not run yet.
     pub(super) fn run_given(&mut self, list: &[String], slot: u64, seen: &Seen<'_>) -> Result {
-        self.run_list(list, slot, None, seen).map(drop)
+        self.run_list(list, slot, &[], true, seen)
     }
 
-    /// The same. Where they stand in place of a statement of the source that is the last of its group, the last
-    /// of them may go on beside what follows: then that one.
+    /// The same. They may go on beside rows of tables that neither they nor `own`, the source's statements that
+    /// they stand for, are about.
     fn run_list(
         &mut self,
         list: &[String],
         slot: u64,
-        own: Option<&Statement>,
+        own: &[&Statement],
+        may_go_on: bool,
         seen: &Seen<'_>,
-    ) -> Result<Option<Going>> {
+    ) -> Result {
         let mut given = self.given()?;
         let ran = given.with(slot, list);
         for (at, sql) in list.iter().enumerate().skip(ran) {
-            let which = |e: Error| {
-                e.context(format!(
-                    "statement {} of {} that were given for this place, {:?}",
-                    at + 1,
-                    list.len(),
-                    short(sql)
-                ))
-            };
-            let statement = parse(sql, &given_context(seen)).map_err(which)?;
+            let which = format!(
+                "statement {} of {} that were given for this place, {:?}",
+                at + 1,
+                list.len(),
+                short(sql)
+            );
+            let statement =
+                parse(sql, &given_context(seen)).map_err(|error| error.context(&which))?;
+            let about: Vec<&Statement> =
+                [&statement].into_iter().chain(own.iter().copied()).collect();
             let number = Number::given(slot, given.count + 1);
-            let going = match own.filter(|_| at + 1 == list.len()) {
-                Some(own) => self.give_last(&statement, number, &[&statement, own], seen),
-                None => self.run_at_target(&statement, number, seen).map(|()| None),
-            };
-            if let Some(going) = going.map_err(which)? {
-                return Ok(Some(going));
-            }
             given.add(slot, sql);
-            self.note(&given)?;
+            let order = Order {
+                statement: &statement,
+                number,
+                about: may_go_on.then_some(&about),
+                of_list: Some(OfList { given: given.clone(), which }),
+            };
+            self.run_at_target(order, seen)?;
         }
         self.tables.forget();
-        Ok(None)
+        Ok(())
     }
 
     /// True when statements were given behind a slot of this group, and one of them has run.
@@ -245,6 +235,9 @@ impl Stream<'_> {
 
     /// How far the statements for this place have come.
     fn given(&self) -> Result<Given> {
+        if let Some(given) = self.given_so_far() {
+            return Ok(given.clone());
+        }
         let gtid = self.group.gtid.as_ref().map(ToString::to_string);
         let fresh = Given { ordinal: self.group.ordinal, gtid, ..Given::default() };
         let Some(bytes) = self.ctx.state.reader().note(&self.ctx.lane, NOTE)? else {
@@ -260,25 +253,24 @@ impl Stream<'_> {
         Ok(if same { stored } else { fresh })
     }
 
-    /// Notes that the last statement has run. Its record stays until the group ends.
-    fn note(&mut self, given: &Given) -> Result {
-        let bytes = serde_json::to_vec(given).map_err(|e| {
+    /// Notes that a statement of a list has run. Its record stays until the group ends.
+    pub(super) fn note(&mut self, given: Option<Given>) -> Result {
+        let Some(given) = given else { return Ok(()) };
+        let bytes = serde_json::to_vec(&given).map_err(|e| {
             Error::new(&codes::STATE_VALUE, "a list of statements cannot be written").cause(e)
         })?;
-        // What this group has changed so far is saved with its end, and not with a place before it.
-        // The note stays until the next one: a later group has another ordinal.
-        let kept = std::mem::take(&mut self.changes);
+        // It stays until the next one: a later group has another ordinal.
         self.changes.notes.push((NOTE.to_owned(), Some(bytes)));
-        self.save()?;
-        self.changes = kept;
-        Ok(())
+        self.save()
     }
 
     /// Adds the statement to an error and the commands that help.
     pub(super) fn with_commands(&self, error: Error, seen: &Seen<'_>) -> Error {
         let about_it = error.code().class != Class::Checkpoint
             && error.code() != &codes::STOPPED
-            && error.code() != &codes::TXN_ORDER;
+            && error.code() != &codes::TXN_ORDER
+            // It may be of a statement before this one.
+            && error.statement_place().is_none();
         if !about_it {
             return error;
         }

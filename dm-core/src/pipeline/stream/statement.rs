@@ -58,17 +58,34 @@ impl Stream<'_> {
         if query.is("ROLLBACK") {
             return self.roll_back(end);
         }
-        self.end_beside()?;
         let (text, unreadable) = match query.text() {
             Ok(text) => (text, None),
             Err(error) => (String::from_utf8_lossy(&query.sql), Some(error)),
         };
+        let parsed = match unreadable {
+            Some(error) => Err(error),
+            None => parse(&text, &self.context_of(query)),
+        };
+        if !self.may_stand_behind(&parsed, end) {
+            self.end_beside()?;
+        }
         let in_txn = self.group.in_txn;
         self.begin(None, at);
         self.group.statement = Some((start.clone(), end.clone()));
         let seen = Seen { query, text: &text, start, end, at, in_txn };
         self.take_session(query);
-        self.statement(unreadable, &seen).map_err(|e| self.with_commands(e, &seen))
+        self.statement(parsed, &seen)
+            .map_err(|e| self.leave_open(e))
+            .map_err(|e| self.with_commands(e, &seen))
+    }
+
+    /// What the text of a statement is read with.
+    fn context_of(&self, query: &QueryEvent<'_>) -> ParseContext {
+        ParseContext {
+            sql_mode: SqlMode::from_bits(query.vars.sql_mode.unwrap_or(0)),
+            default_schema: query.schema.to_string(),
+            server: Some(self.server),
+        }
     }
 
     /// What is tracked from here on goes by the session of this statement.
@@ -79,22 +96,13 @@ impl Stream<'_> {
         }
     }
 
-    fn statement(&mut self, unreadable: Option<Error>, seen: &Seen<'_>) -> Result {
-        let context = ParseContext {
-            sql_mode: SqlMode::from_bits(seen.query.vars.sql_mode.unwrap_or(0)),
-            default_schema: seen.query.schema.to_string(),
-            server: Some(self.server),
-        };
-        let parsed = match unreadable {
-            Some(error) => Err(error),
-            None => parse(seen.text, &context),
-        };
+    fn statement(&mut self, parsed: Result<Statement>, seen: &Seen<'_>) -> Result {
         match parsed.as_ref().map(|statement| statement.kind) {
             Ok(K::Xa) => return self.xa_statement(seen.text, seen.end, seen.at),
             Ok(K::Savepoint) => {
                 let name = last_word(seen.text);
-                let held = self.group.xa.as_ref().map(super::xa::Rows::place);
-                self.group.savepoints.push((name, held.unwrap_or(self.group.blocks.len())));
+                let savepoint = self.group.savepoint(name);
+                self.group.savepoints.push(savepoint);
                 return Ok(());
             }
             Ok(K::Rollback) => return self.back_to_savepoint(seen.text, seen.start),
@@ -117,7 +125,7 @@ impl Stream<'_> {
                     Verdict::Drop | Verdict::Exclude => self.skip("unreadable", seen),
                     Verdict::Keep | Verdict::Refuse(_) => match self.rule_about(seen) {
                         Some(action) => {
-                            self.ruled(&action, Err(error), ALONE, true, seen)?;
+                            self.ruled(&action, Err(error), ALONE, seen)?;
                             self.end_ddl(seen)
                         }
                         None => Err(error),
@@ -136,9 +144,12 @@ impl Stream<'_> {
 
     /// A statement of which nothing is carried.
     pub(super) fn skip(&mut self, what: &str, seen: &Seen<'_>) -> Result {
-        self.changes.skipped.push(Skipped::one(what, seen.start));
+        self.count_skipped(Skipped::one(what, seen.start));
         if seen.in_txn {
             return Ok(());
+        }
+        if self.is_beside() {
+            return self.close_barrier(seen);
         }
         let (group, position) = self.end_group(seen.end)?;
         self.progress.pass(group.ordinal, position, group.at);
@@ -165,7 +176,7 @@ impl Stream<'_> {
     /// `ROLLBACK TO name`: what followed the savepoint is undone.
     fn back_to_savepoint(&mut self, text: &str, start: &BinlogPos) -> Result {
         let name = last_word(text);
-        let known = self.group.savepoints.iter().rposition(|(n, _)| *n == name);
+        let known = self.group.savepoints.iter().rposition(|s| s.name == name);
         let Some(at) = known else {
             return Err(disorder(
                 start,
@@ -178,15 +189,8 @@ impl Stream<'_> {
                 "a transaction that is too large to be held goes back to a savepoint",
             ));
         }
-        let place = self.group.savepoints.get(at).map_or(0, |(_, place)| *place);
-        if let Some(xa) = self.group.xa.as_mut() {
-            xa.back_to(place)?;
-            self.group.savepoints.truncate(at + 1);
-            return Ok(());
-        }
-        self.group.blocks.truncate(place);
         self.group.savepoints.truncate(at + 1);
-        Ok(())
+        self.group.back_to_last_savepoint()
     }
 
     /// A change of rows that is logged as its statement: it cannot be followed, unless nothing
@@ -213,11 +217,11 @@ impl Stream<'_> {
         let statement = self.beyond_ghosts(statement)?;
         match self.not_admitted(&statement, seen)? {
             // It has changed what is tracked: the position behind it is saved with that.
-            Some(FILTERED) => self.changes.skipped.push(Skipped::one(FILTERED, seen.start)),
+            Some(FILTERED) => self.count_skipped(Skipped::one(FILTERED, seen.start)),
             Some(why) => return self.skip(why, seen),
             None => match self.rule_about(seen) {
-                Some(action) => self.ruled(&action, Ok(statement), ALONE, true, seen)?,
-                None => self.run_or_go_on(&statement, ALONE, seen)?,
+                Some(action) => self.ruled(&action, Ok(statement), ALONE, seen)?,
+                None => self.run_own(&statement, ALONE, seen)?,
             },
         }
         self.end_ddl(seen)
@@ -268,13 +272,12 @@ impl Stream<'_> {
         Ok(contained.then_some("contained in the copy"))
     }
 
-    /// Ends the group of a statement that was a barrier, unless one of it goes on beside rows, which has ended
-    /// it: its position is saved
-    /// before anything later is handed out, because marks of the target may run ahead of what is
-    /// saved, and structures must not stay behind them.
+    /// Ends the group of a statement that was a barrier: its position is saved before anything later is handed
+    /// out, because marks of the target may run ahead of what is saved, and structures must not stay behind
+    /// them. Where it goes on beside rows, or behind one that does, that comes with its turn.
     pub(super) fn end_ddl(&mut self, seen: &Seen<'_>) -> Result {
         if self.goes_on() {
-            return Ok(());
+            return self.close_barrier(seen);
         }
         // All that was to happen here has happened: what is still noted is of an earlier word.
         self.drop_pending()?;
