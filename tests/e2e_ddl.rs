@@ -222,13 +222,22 @@ fn rows_of_other_tables_go_on_while_a_statement_waits() {
         rows_come(&mut process, to, 3);
         from.run(DB, "INSERT INTO n VALUES (3), (3)");
         rows_come(&mut process, to, 5);
+        // The next statements wait for it, one on a table that it has nothing to do with; rows do not.
+        from.run(
+            DB,
+            "DROP TABLE IF EXISTS _s_del; ALTER TABLE beside ADD COLUMN d INT NOT NULL DEFAULT 7; \
+             CREATE TABLE later (id INT PRIMARY KEY); INSERT INTO later VALUES (1); \
+             BEGIN; INSERT INTO n VALUES (4); SAVEPOINT a; INSERT INTO n VALUES (5); ROLLBACK TO a; COMMIT",
+        );
+        rows_come(&mut process, to, 6);
         assert_eq!(held(), Some(1), "rows of the table wait");
+        assert!(!to.rows::<String>("SHOW TABLES FROM w").contains(&"later".to_owned()));
         assert_eq!(to.rows::<u64>("SELECT id FROM w.beside"), [1]);
         wait::until("the status names the statement", support::dm::DEADLINE, || {
             let status = dm.other(&["query-status", "test", "--state-dir", "state"]);
-            status.expect_success().stdout.contains("ADD COLUMN c")
+            let text = status.expect_success().stdout;
+            text.contains("ADD COLUMN c") && text.contains("more that wait for it")
         });
-        from.run(DB, "DROP TABLE IF EXISTS _s_del");
         killed_and_let_go(&dm, process, to, holder);
         assert_databases_equal(from, Target::Server(to), &[DB]);
     }

@@ -72,122 +72,19 @@ use dm_filter::TableName;
 
 use super::Stream;
 use super::aside::Aside;
+use super::barriers::{Barrier, Beside, Closed};
 use super::execute::panicked;
-use super::group::Group;
 use super::operator::Given;
 use super::statement::{Seen, judged};
-use super::steps::{Order, Running, Step};
-use super::waiting::{Waiting, named};
+use super::steps::{Order, Running};
+use super::waiting::named;
 use crate::binlog::QueryEvent;
 use crate::ddl::{Statement, StatementKind};
 use crate::error::{Error, Result, codes};
 use crate::pipeline::LanePart;
 use crate::pipeline::progress::Low;
-use crate::position::{BinlogPos, GtidSet, Position};
-use crate::schema::Tracker;
+use crate::position::BinlogPos;
 use crate::sink::DdlOutcome;
-
-/// The barriers in their order; the first one runs.
-pub(super) struct Beside {
-    running: Running,
-    first: Barrier,
-    behind: VecDeque<Barrier>,
-}
-
-/// A group of statements that rows of other tables go on beside.
-#[derive(Default)]
-struct Barrier {
-    ordinal: u64,
-    /// Its end, when that has been read; until then its group is the open one.
-    closed: Option<Closed>,
-    /// What runs at the target behind that which runs.
-    steps: VecDeque<Step>,
-    /// What its statements name.
-    names: Vec<TableName>,
-    waiting: Waiting,
-    /// How far its lists will have come.
-    given: Option<Given>,
-    /// Statements of the source.
-    statements: u64,
-    /// What waits and stands before the next barrier.
-    aside: Aside,
-}
-
-/// The end of a barrier's group.
-struct Closed {
-    group: Group,
-    position: Position,
-    /// What had been executed before it.
-    executed: Option<GtidSet>,
-    text: String,
-    start: BinlogPos,
-    end: BinlogPos,
-}
-
-impl Barrier {
-    fn add(&mut self, steps: VecDeque<Step>, names: Vec<TableName>, tracker: &Tracker) {
-        names.iter().for_each(|name| self.waiting.add(name, None));
-        // Before and behind it: a key that it drops or makes ties tables as well.
-        self.waiting.add_tied(&names, tracker);
-        self.names.extend(names);
-        self.add_steps(steps);
-    }
-
-    fn add_steps(&mut self, steps: VecDeque<Step>) {
-        for step in steps {
-            step.ddl.tables.iter().for_each(|target| self.waiting.add_target(target));
-            self.steps.push_back(step);
-        }
-    }
-}
-
-impl Beside {
-    /// What the target runs, and how much waits for that.
-    pub fn text(&self) -> String {
-        match self.first.steps.len() + self.behind.len() {
-            0 => self.running.text(),
-            more => format!("{}; and {more} more that wait for it", self.running.text()),
-        }
-    }
-
-    fn last(&self) -> &Barrier {
-        self.behind.back().unwrap_or(&self.first)
-    }
-
-    fn last_mut(&mut self) -> &mut Barrier {
-        self.behind.back_mut().unwrap_or(&mut self.first)
-    }
-
-    /// The barrier of the open group.
-    fn open(&mut self) -> Option<&mut Barrier> {
-        Some(self.last_mut()).filter(|last| last.closed.is_none())
-    }
-
-    fn barriers(&self) -> impl Iterator<Item = &Barrier> {
-        [&self.first].into_iter().chain(&self.behind)
-    }
-
-    /// True where a table has to wait.
-    pub fn has(&self, table: &TableName, target: Option<&TableName>) -> bool {
-        self.barriers().any(|barrier| barrier.waiting.has(table, target))
-    }
-
-    /// Makes a table wait for the last one.
-    pub fn add(&mut self, table: &TableName, target: Option<&TableName>) {
-        self.last_mut().waiting.add(table, target);
-    }
-
-    /// What is set aside behind the last one.
-    pub fn aside(&mut self) -> &mut Aside {
-        &mut self.last_mut().aside
-    }
-
-    /// Bytes that are set aside, and how much of all kinds waits.
-    pub fn weight(&self) -> (usize, usize) {
-        let of = |barrier: &Barrier| (barrier.aside.bytes(), barrier.aside.len() + 1);
-        self.barriers().map(of).fold((0, 0), |(a, b), (c, d)| (a + c, b + d))
-    }
-}
 
 impl Stream<'_> {
     /// Runs a statement of the source, in its slot of the group, and tracks what it did.
@@ -216,22 +113,20 @@ impl Stream<'_> {
         let tracker = self.tracker.newest();
         let ordinal = self.group.ordinal;
         if let Some(beside) = self.beside.as_mut() {
-            if beside.open().is_none() {
-                beside.behind.push_back(Barrier { ordinal, ..Barrier::default() });
-            }
-            let last = beside.last_mut();
-            last.add(steps, names, tracker);
-            last.given = given.or(last.given.take());
+            let barrier = beside.of_open_group(ordinal);
+            barrier.add(steps, names, tracker);
+            barrier.given = given.or(barrier.given.take());
+            beside.grown();
             return Ok(());
         }
-        let mut first = Barrier { ordinal, ..Barrier::default() };
+        let mut first = Barrier::new(ordinal);
         first.add(VecDeque::new(), names, tracker);
         if let Some(running) = self.go_through(&mut steps, true)? {
-            running.step.ddl.tables.iter().for_each(|target| first.waiting.add_target(target));
+            first.add_targets(&running.step);
             first.add_steps(steps);
             first.given = given;
             log::info!("rows of other tables go on while the target runs {:?}", running.text());
-            self.beside = Some(Beside { running, first, behind: VecDeque::new() });
+            self.beside = Some(Beside::new(running, first, VecDeque::new()));
             self.report(self.progress.low(), self.saved.elapsed());
         }
         Ok(())
@@ -305,13 +200,9 @@ impl Stream<'_> {
         let (group, position) = self.close_group(seen.end)?;
         self.progress.park(group.ordinal, position.clone(), group.at);
         let Some(beside) = self.beside.as_mut() else { return Ok(()) };
-        if beside.open().is_none() {
-            let ordinal = group.ordinal;
-            beside.behind.push_back(Barrier { ordinal, ..Barrier::default() });
-        }
-        let last = beside.last_mut();
-        last.waiting.add_tied(&last.names, self.tracker.newest());
-        last.closed = Some(Closed {
+        let barrier = beside.of_open_group(group.ordinal);
+        barrier.add_tied(self.tracker.newest());
+        barrier.closed = Some(Closed {
             group,
             position,
             executed,
@@ -319,6 +210,7 @@ impl Stream<'_> {
             start: seen.start.clone(),
             end: seen.end.clone(),
         });
+        beside.grown();
         self.bound_aside()
     }
 
@@ -376,7 +268,7 @@ impl Stream<'_> {
 
     /// What runs has ended: goes on up to the next step that does not end soon.
     fn ended_beside(&mut self, result: Result<DdlOutcome>) -> Result {
-        let Some(Beside { running, first, mut behind }) = self.beside.take() else {
+        let Some(Beside { running, first, mut behind, .. }) = self.beside.take() else {
             return Ok(());
         };
         let mut ended = Some((running, result));
@@ -387,7 +279,7 @@ impl Stream<'_> {
                 self.progress.wait_settled(barrier.ordinal - 1, None)?;
             }
             if let Some(running) = self.step_on(&mut barrier, ended.take(), true)? {
-                self.beside = Some(Beside { running, first: barrier, behind });
+                self.beside = Some(Beside::new(running, barrier, behind));
                 return Ok(());
             }
             let aside = self.record_beside(barrier)?;
@@ -447,12 +339,12 @@ impl Stream<'_> {
     /// What runs has ended, and the run as well; true when nothing runs any more. What was set aside, and the
     /// barriers behind, are read again.
     fn last_word(&mut self, result: Result<DdlOutcome>, left: Duration) -> Result<bool> {
-        let Some(Beside { running, mut first, behind }) = self.beside.take() else {
+        let Some(Beside { running, mut first, behind, .. }) = self.beside.take() else {
             return Ok(true);
         };
         let may_begin = !left.is_zero();
         if let Some(running) = self.step_on(&mut first, Some((running, result)), may_begin)? {
-            self.beside = Some(Beside { running, first, behind });
+            self.beside = Some(Beside::new(running, first, behind));
             return Ok(false);
         }
         if first.steps.is_empty() {

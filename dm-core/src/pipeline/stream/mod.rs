@@ -10,6 +10,7 @@
 //! (`beside`). Only ends of groups are positions to start from.
 
 mod aside;
+mod barriers;
 mod behind;
 mod beside;
 mod elsewhere;
@@ -271,7 +272,7 @@ pub(super) struct Stream<'c> {
     /// Whoever writes for this run holds one: it has ended when none is left.
     alive: Sender<()>,
     /// A statement that runs while rows of other tables go on.
-    beside: Option<beside::Beside>,
+    beside: Option<barriers::Beside>,
     pub server: ServerVersion,
     /// Where an operator wants statements to be run before rows.
     injected: inject::Injected,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use dm_filter::TableName;
 
-use super::{Stream, StreamReport, beside};
+use super::{Stream, StreamReport, barriers};
 use crate::error::Result;
 use crate::event::is_passed;
 use crate::pipeline::progress::Low;
@@ -119,7 +119,7 @@ impl Stream<'_> {
     }
 
     pub(super) fn report(&self, low: Low, span: Duration) {
-        self.report_waiting(low, span, self.beside.as_ref().map(beside::Beside::text));
+        self.report_waiting(low, span, self.beside.as_ref().map(barriers::Beside::text));
     }
 
     /// Reports that everything waits for a statement.

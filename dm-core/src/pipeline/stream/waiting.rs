@@ -30,6 +30,11 @@ impl Names {
         };
     }
 
+    fn join(&mut self, others: &Self) {
+        self.tables.extend(others.tables.iter().cloned());
+        self.schemas.extend(others.schemas.iter().cloned());
+    }
+
     fn has(&self, table: &TableName) -> bool {
         let schema = table.schema.to_lowercase();
         self.schemas.contains(&schema)
@@ -47,6 +52,12 @@ pub(super) struct Waiting {
 impl Waiting {
     pub fn has(&self, table: &TableName, target: Option<&TableName>) -> bool {
         self.sources.has(table) || target.is_some_and(|target| self.targets.has(target))
+    }
+
+    /// Adds all that others are.
+    pub fn join(&mut self, others: &Self) {
+        self.sources.join(&others.sources);
+        self.targets.join(&others.targets);
     }
 
     /// A table of the source, or all of a schema.
