@@ -243,6 +243,50 @@ fn rows_of_other_tables_go_on_while_a_statement_waits() {
     }
 }
 
+/// Rows that are too large to be held go on as well, up to a transaction that has one which waits.
+#[test]
+fn large_rows_of_other_tables_go_on_while_a_statement_waits() {
+    let _one = serial();
+    let Some((from, to, _)) = Load::stage(DB, Flavor::Mysql) else { return };
+    from.run(
+        DB,
+        "CREATE TABLE s (id INT PRIMARY KEY, v INT); INSERT INTO s VALUES (1, 1); CREATE TABLE n (a INT); \
+         CREATE TABLE blobs (id INT PRIMARY KEY, b LONGBLOB); CREATE TABLE large (id INT PRIMARY KEY, b LONGBLOB)",
+    );
+    let dm = caught_up(from, to, &[DB]);
+    let mut holder = hold(to, "w.s");
+    from.run(
+        DB,
+        "ALTER TABLE s ADD COLUMN c INT NOT NULL DEFAULT 5; \
+         BEGIN; UPDATE s SET c = 6; INSERT INTO blobs VALUES (1, REPEAT('a', 1500000)); COMMIT; \
+         INSERT INTO large VALUES (1, REPEAT('b', 1500000)), (2, REPEAT('c', 1500000)); \
+         INSERT INTO n VALUES (1)",
+    );
+    let mut process = dm.start(&[]);
+    process.until_seen_at(to, WAITS_FOR_TABLE);
+    rows_come(&mut process, to, 1);
+    assert_eq!(to.rows::<u64>("SELECT LENGTH(b) FROM w.large"), [1_500_000, 1_500_000]);
+    // Sent, and not committed: its last row waits.
+    from.run(
+        DB,
+        "BEGIN; INSERT INTO large VALUES (3, REPEAT('d', 1500000)), (4, REPEAT('e', 1500000)); \
+         DELETE FROM blobs; COMMIT; INSERT INTO n VALUES (2)",
+    );
+    wait::until("rows are sent", support::dm::DEADLINE, || {
+        process.must_run();
+        let locked =
+            "SELECT COUNT(*) FROM performance_schema.data_locks WHERE OBJECT_NAME = 'large'";
+        to.value::<u64>(locked) > 0
+    });
+    assert_eq!(to.value::<u64>("SELECT COUNT(*) FROM w.n"), 1);
+    assert!(to.rows::<u64>("SELECT id FROM w.blobs").is_empty());
+    holder.query_drop("COMMIT").unwrap();
+    rows_come(&mut process, to, 2);
+    process.kill();
+    dm.catch_up().expect_success();
+    assert_databases_equal(from, Target::Server(to), &[DB]);
+}
+
 /// The process dies while its statement waits; the next one waits for that, which its holder lets go then.
 fn killed_and_let_go(dm: &Dm, mut process: Process, to: &Server, mut holder: mysql::Conn) {
     process.kill();

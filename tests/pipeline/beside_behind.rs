@@ -6,7 +6,7 @@ use dm_core::sink::MemorySink;
 use dm_core::source::{Body, RowsBody};
 use dm_core::testing::ScriptedSource;
 use dm_core::testing::build::{delete, insert, update};
-use dm_core::{Columns, Result, RowOp, Value};
+use dm_core::{Columns, Result, RowOp, TableName, Value};
 
 use crate::beside::{
     KINDS, Story, before, ids, killed_after, killed_before, killed_everywhere, only_first, wide,
@@ -141,4 +141,47 @@ const LATE: Story = Story {
 #[test]
 fn a_transaction_goes_back_to_a_savepoint_behind_a_bound() {
     killed_everywhere(&LATE, true, &[killed_after]);
+}
+
+/// More rows than are held, in several events.
+fn many() -> Vec<(TableName, Vec<RowOp<'static>>)> {
+    let part = |_| (name("n"), (0..200).map(|_| insert(vec![int(7)])).collect());
+    (0..15).map(part).collect()
+}
+
+/// A transaction of other tables is written while it is read; so is one that has such rows first, up to the row
+/// that waits: there the reader stays, and what was set aside before it is handed out first.
+fn large_ones(source: &ScriptedSource) -> Result<()> {
+    put(source, "t", vec![int(2), text("before")])?;
+    put(source, "n", vec![int(0)])?;
+    source.ddl("db", "ALTER TABLE t ADD COLUMN w int NOT NULL DEFAULT 7")?;
+    let long = |id| insert(vec![int(id), text("long".repeat(300))]);
+    source.commit(vec![
+        (name("t"), vec![insert(wide(3, "behind"))]),
+        (name("long"), (1..100).map(long).collect()),
+    ])?;
+    source.commit(many())?;
+    put(source, "n", vec![int(1)])?;
+    let waits = (name("t"), vec![update(wide(3, "behind"), wide(30, "moved"))]);
+    source.commit(many().into_iter().chain([waits]).chain(many()).collect())?;
+    put(source, "t", wide(4, "late"))?;
+    put(source, "n", vec![int(2)])
+}
+
+const LARGE: Story = Story {
+    before: |source| {
+        before(source)?;
+        source.ddl("db", "CREATE TABLE long (id int primary key, v text)")
+    },
+    after: large_ones,
+    ahead: 3_002,
+    waits: only_first,
+    memory: 64 << 10,
+    ..KINDS
+};
+
+#[test]
+fn a_transaction_that_is_too_large_to_be_held_goes_on() {
+    killed_everywhere(&LARGE, true, &[killed_after]);
+    killed_everywhere(&LARGE, false, &[killed_before]);
 }

@@ -1,7 +1,9 @@
 //! Transactions that wait for a statement that runs beside rows of other tables (`beside`): set aside as they were
 //! read, handed out in their order when it has ended.
 //!
-//! What is set aside is bounded in bytes and in number; at a bound the reader waits for the end of the statement.
+//! What is set aside is bounded in bytes and in number; at a bound the reader waits for the end of the statement. One
+//! that has become too large to be held by then is sent in parts, unless the open one is: there is one connection
+//! for that.
 
 use std::collections::VecDeque;
 
@@ -117,6 +119,7 @@ impl Stream<'_> {
         let open = std::mem::take(&mut self.group);
         let handed_out = aside.transactions.into_iter().try_for_each(|(group, position)| {
             self.group = group;
+            self.group.whole = open.large;
             self.plan_aside()?;
             if self.group.large {
                 self.send_part(None)?;

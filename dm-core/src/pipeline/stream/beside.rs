@@ -27,8 +27,8 @@
 //!   structures, and not its records any more. Only then its number counts as in, and the low-water mark of
 //!   checkpoints and marks may pass it. Then what was set aside between it and the next barrier is handed out, in
 //!   its order, and when that and all else before the next one is in, the next one begins.
-//! - XA and a transaction that is too large to be held wait for the end of all, and so does everything behind
-//!   them: nothing is kept as prepared, and nothing is written while it is read, whose rows belong behind a barrier.
+//! - XA waits for the end of all, and so does everything behind it: nothing is kept as prepared whose rows belong
+//!   behind a barrier.
 //!
 //! Handing transactions out in another order than that of their numbers makes no circle of waits: each waits
 //! for such only that were handed out before it.
@@ -239,6 +239,10 @@ impl Stream<'_> {
     /// Looks whether the statement has ended, between two events.
     pub(super) fn look_beside(&mut self) -> Result {
         let Some(beside) = &self.beside else { return Ok(()) };
+        if self.group.large {
+            // What waits is not handed out beside a transaction that is sent while it is read.
+            return Ok(());
+        }
         match beside.running.told.try_recv() {
             Ok(result) => self.ended_beside(result),
             Err(TryRecvError::Disconnected) => self.ended_beside(Err(panicked())),

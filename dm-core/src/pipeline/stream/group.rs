@@ -69,6 +69,8 @@ pub(crate) struct Group {
     pub aside_bytes: usize,
     /// It is registered already: it has waited as a whole.
     pub parked: bool,
+    /// It is held, however large it is: another one is being sent.
+    pub whole: bool,
 }
 
 /// How much of a transaction stands before a savepoint.
@@ -365,6 +367,12 @@ impl Stream<'_> {
             return self.plan_rows(rows, start, end, at);
         }
         match self.waits(&rows) {
+            // What has been sent cannot be set aside. What was before it has to be in, as for all that is sent.
+            true if self.group.large => {
+                self.end_beside()?;
+                self.progress.wait_settled(self.group.ordinal - 1, None)?;
+                self.plan_rows(rows, start, end, at)
+            }
             true => self.set_aside(Event { rows, start: start.clone(), end: end.clone(), at }),
             false => self.plan_rows(rows, start, end, at),
         }
@@ -416,6 +424,9 @@ impl Stream<'_> {
             self.group.blocks.push(planned.block);
         }
         self.group.tidy_keys();
+        if self.group.whole {
+            return Ok(());
+        }
         // A large row is handed on at once, unless it may still be wanted back.
         let alone = bytes > LARGE_ROW && self.group.savepoints.is_empty();
         let most = self.ctx.split.limit().unwrap_or(usize::MAX);

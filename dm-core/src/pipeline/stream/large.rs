@@ -8,6 +8,10 @@
 //! "Everything" is but for what is prepared by XA and undecided, which may hold the low-water mark in front
 //! of several such transactions: as those of the workers, each mark names all that are in ahead of it.
 //!
+//! While a statement runs beside rows (`beside`), that and what waits for it are not in either. None of it has to do
+//! with a transaction of which no row waits: it is written then all the same. When a row comes that waits, the reader waits for the
+//! statement with what is sent, which no lock of its own keeps from going on: what it has written is of other tables.
+//!
 //! Only a target that refuses it as a whole gets it in several transactions: then the mark of each
 //! says how many events of it are in, and a restart reads over those.
 
@@ -68,6 +72,7 @@ impl Stream<'_> {
                  change over; where a table was being added, take that back and add it later.",
             ));
         }
+        self.end_beside()?;
         self.go_alone()?;
         self.group.events_in = self.group.events;
         Ok(true)
@@ -83,7 +88,10 @@ impl Stream<'_> {
     /// before its end.
     fn go_alone(&mut self) -> Result {
         if !self.group.large {
-            self.end_beside()?;
+            // The target may have to take it in transactions of their own: a restart must meet them first.
+            if self.ctx.split.limit().is_some() || !self.group.aside.is_empty() {
+                self.end_beside()?;
+            }
             self.progress.wait_settled(self.group.ordinal - 1, None)?;
             self.group.large = true;
         }
