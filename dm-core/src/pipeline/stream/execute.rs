@@ -16,7 +16,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::Stream;
 use super::outcome::{
-    ambiguous, expected, over_duplicates, ran_at_any, same, same_texts, short, structures,
+    ambiguous, expected, moves, over_duplicates, ran_at_any, reread, same, same_texts, short,
+    structures,
 };
 use super::statement::{Seen, judged};
 use crate::binlog::charset;
@@ -395,13 +396,12 @@ impl Stream<'_> {
         let was = record.ddl.before.iter().map(|(_, text)| text.as_deref());
         let reworded = !same_texts(was, texts.iter().map(|(_, text)| text.as_deref()));
         let now = structures(texts.into_iter())?;
-        let after = expected(&before, &record.ddl.sql)?;
+        let statement = reread(&record.ddl.sql, ddl.sql_mode.as_deref())?;
+        let after = expected(&before, &statement)?;
         if record.ddl.before.is_empty() {
             // A schema: its statement says IF [NOT] EXISTS.
             return Ok(Ran::No);
         }
-        let sql = ddl.sql.to_ascii_uppercase();
-        let swaps = sql.contains("RENAME") || sql.contains("EXCHANGE");
         let Some(first) = after.first() else { return Ok(Ran::No) };
         match ran_at_any(&before, &after, &now) {
             Some(true) => {
@@ -410,13 +410,13 @@ impl Stream<'_> {
             }
             Some(false) => Ok(Ran::No),
             // What it changes is not in the structures (partitions, how rows are stored): the target's
-            // own words tell. Where these are the same, running it twice is harmless, unless tables change
-            // places.
+            // own words tell. Where these are the same, running it twice is harmless, unless names or rows
+            // change places.
             None if same(&before, first) && reworded => {
                 self.group.statements.push(record.id);
                 Ok(Ran::Yes)
             }
-            None if same(&before, first) && !swaps => Ok(Ran::No),
+            None if same(&before, first) && !moves(&statement) => Ok(Ran::No),
             None => Err(ambiguous(&record.ddl.sql, &before, first, &now)),
         }
     }
