@@ -302,6 +302,8 @@ impl Stream<'_> {
         }
         let vars = &seen.query.vars;
         let collation = vars.charset.and_then(|c| charset::by_id(c.server));
+        let of_utf8mb4 = vars.default_collation_for_utf8mb4.and_then(charset::by_id);
+        let name = |c: &'static charset::Collation| c.name(self.ctx.info.flavor).to_owned();
         // A source that tells its sessions, and a statement that may make columns.
         let stamps =
             vars.charset.is_some() && matches!(conditional.kind, K::CreateTable | K::AlterTable);
@@ -314,9 +316,15 @@ impl Stream<'_> {
             schema: String::new(),
             tables,
             at: seen.at,
+            microseconds: vars.microseconds.unwrap_or(0),
             sql_mode: Some(statement.context.sql_mode.to_string()),
             time_zone: vars.time_zone.clone(),
-            collation_server: collation.map(|c| c.name(self.ctx.info.flavor).to_owned()),
+            system_offset: match vars.time_zone.as_deref() {
+                Some("SYSTEM") => self.ctx.source.system_offset(seen.at)?,
+                _ => None,
+            },
+            collation_server: collation.map(name),
+            utf8mb4_collation: of_utf8mb4.map(name),
             explicit_defaults_for_timestamp: stamps
                 .then_some(defaults.explicit_defaults_for_timestamp),
             from: Some(self.ctx.info.flavor),

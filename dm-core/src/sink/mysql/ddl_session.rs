@@ -9,6 +9,7 @@ use super::session::Session;
 use super::{Shared, TargetDdl};
 use crate::ddl::{Flavor as Dialect, ServerVersion};
 use crate::error::{Error, Result};
+use crate::mysql::{offset_question, zone_of_offset};
 use crate::position::Flavor;
 use crate::sql::{push_ident, push_string};
 
@@ -27,16 +28,20 @@ impl Shared {
         let mode = sql_mode(ddl.sql_mode.as_deref().unwrap_or_default(), ddl.from, self.version()?);
         set(session, "sql_mode", &mode)?;
         if let Some(zone) = &ddl.time_zone {
-            time_zone(session, zone)?;
+            time_zone(session, zone, ddl)?;
         }
         if let Some(collation) = &ddl.collation_server {
             let _ = set(session, "collation_server", collation);
+        }
+        if let Some(collation) = &ddl.utf8mb4_collation {
+            // Not every server has it, and some want a privilege.
+            let _ = set(session, "default_collation_for_utf8mb4", collation);
         }
         if let Some(explicit) = ddl.explicit_defaults_for_timestamp {
             explicit_defaults(session, explicit);
         }
         if ddl.at != 0 {
-            session.exec(&format!("SET TIMESTAMP={}", ddl.at))?;
+            session.exec(&format!("SET TIMESTAMP={}.{:06}", ddl.at, ddl.microseconds))?;
         }
         if !ddl.schema.is_empty() {
             let mut sql = String::from("USE ");
@@ -57,7 +62,20 @@ fn set(session: &mut Session, name: &str, value: &str) -> Result {
 }
 
 /// The statement was logged with its zone because that matters: in another one it would mean other times.
-fn time_zone(session: &mut Session, zone: &str) -> Result {
+fn time_zone(session: &mut Session, zone: &str, ddl: &TargetDdl) -> Result {
+    let own;
+    let zone = match ddl.system_offset.and_then(zone_of_offset) {
+        Some(offset) if zone == "SYSTEM" => {
+            set(session, "time_zone", zone)?;
+            let here = session.value(&offset_question(ddl.at))?;
+            if here.and_then(|text| text.parse().ok()) == ddl.system_offset {
+                return Ok(());
+            }
+            own = offset;
+            own.as_str()
+        }
+        _ => zone,
+    };
     set(session, "time_zone", zone).map_err(|error| match error.server_error() {
         Some(UNKNOWN_ZONE) => error
             .context(format!("a statement of the source ran with time_zone={zone:?}"))
