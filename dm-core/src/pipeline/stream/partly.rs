@@ -25,6 +25,10 @@ impl Stream<'_> {
         let Some(end) = end.filter(|end| !self.group.skip && !self.is_copied(end)) else {
             return Ok(statement);
         };
+        if let Body::DropDatabase { name, .. } = &statement.body {
+            self.must_be_alone(name, &statement)?;
+            return Ok(statement);
+        }
         let tables = judged(&statement);
         let kind = self.kind_of(&statement);
         let verdict = |table: &TableName| {
@@ -118,6 +122,30 @@ impl Stream<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A schema that is dropped takes its target schema with it: that has no tables of others.
+    fn must_be_alone(&self, name: &str, statement: &Statement) -> Result {
+        let creator = &self.ctx.creator;
+        let schema = TableName::schema_only(name);
+        let change = [schema.clone()];
+        let kind = self.kind_of(statement);
+        if creator.filter.decide(&Change::ddl(&change, kind, &statement.sql)) != Verdict::Keep
+            || self.ctx.ddl_rules.find(&statement.sql).is_some()
+        {
+            return Ok(());
+        }
+        let target = creator.target(&schema)?.schema;
+        let Some((source, other)) = creator.merged.other_in(&target, &creator.source, name) else {
+            return Ok(());
+        };
+        Err(Error::new(
+            &codes::SYNC_SCHEMA_SHARED,
+            format!(
+                "schema `{name}` is dropped; the target schema `{target}`, where its tables are, has tables of \
+                 `{other}` of source {source} as well"
+            ),
+        ))
     }
 
     /// A table whose rows were not followed gets a carried name: its rows are at the target only if it was copied
