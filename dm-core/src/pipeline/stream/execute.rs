@@ -32,9 +32,9 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// Server errors which say that a statement's effect is there already. They count as success
 /// only for a target table into which several source tables are merged: each of them brings the
-/// same statement.
+/// same statement; or it makes one of them like another one (1066), which are one table there.
 const ALREADY_SO: &[u16] =
-    &[1007, 1008, 1050, 1051, 1054, 1060, 1061, 1068, 1091, 1146, 1176, 1507, 1517];
+    &[1007, 1008, 1050, 1051, 1054, 1060, 1061, 1066, 1068, 1091, 1146, 1176, 1507, 1517];
 
 /// Bits of [`TargetDdl::once`] below the number of a statement within its group.
 const WITHIN_GROUP: u32 = 52;
