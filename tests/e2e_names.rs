@@ -203,6 +203,36 @@ fn time_zones_of_servers_and_sessions_do_not_shift_anything() {
     }
 }
 
+/// Both servers go by the zones of their machines (`time_zone=SYSTEM`), which are not the same.
+#[test]
+fn machines_may_stand_in_other_zones() {
+    let _one = serial();
+    for flavor in [Flavor::Mysql, Flavor::Mariadb] {
+        let Some(from) = Server::shared_with(flavor, "far-east", &["TZ=FAR-9"]) else { return };
+        let Some(to) = Server::shared_with(flavor, "far-west", &["TZ=WEST+7"]) else { return };
+        from.clear();
+        to.clear();
+        from.run(
+            "",
+            "CREATE DATABASE z; CREATE TABLE z.t (id INT PRIMARY KEY, ts TIMESTAMP(6) NULL); \
+             INSERT INTO z.t VALUES (1, '2024-01-01 00:00:00.5')",
+        );
+        let sources = [&from.address];
+        let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &["z"]));
+        dm.catch_up().expect_success();
+        from.run(
+            "",
+            "SET time_zone = SYSTEM; SET timestamp = 1700000000.123456; ALTER TABLE z.t ADD stamped DATETIME(6) \
+             DEFAULT CURRENT_TIMESTAMP(6), ADD said TIMESTAMP NULL DEFAULT '2024-01-01 00:00:00'; \
+             ALTER TABLE z.t MODIFY ts DATETIME(6)",
+        );
+        dm.catch_up().expect_success();
+        assert_databases_equal(from, Target::Server(to), &["z"]);
+        let stamped: String = to.value("SELECT CAST(stamped AS CHAR) FROM z.t");
+        assert_eq!(stamped, "2023-11-15 07:13:20.123456");
+    }
+}
+
 #[test]
 fn many_tables_are_checked_and_streamed_quickly() {
     let _one = serial();

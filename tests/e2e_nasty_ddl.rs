@@ -4,10 +4,12 @@
 
 mod support;
 
+use mysql::prelude::Queryable;
 use support::compare::{Target, assert_databases_equal};
-use support::dm::{DEADLINE, Dm, Task};
+use support::dm::{DEADLINE, Dm, Task, WAITS_FOR_FENCE, WAITS_FOR_TABLE};
+use support::proxy::Proxy;
 use support::serial;
-use support::server::{Flavor, Server};
+use support::server::{Address, Flavor, Server};
 use support::wait;
 
 const DB: &str = "w";
@@ -76,4 +78,120 @@ fn swaps_wait_for_the_state_file() {
 #[test]
 fn swaps_wait_for_the_state_file_and_the_process_is_killed() {
     swaps_while_the_state_is_held(Flavor::Mariadb, true);
+}
+
+/// Columns that change names and places come out as they were, and nothing in the structure tells whether they
+/// did; a second time they would change back.
+#[test]
+fn columns_that_look_the_same_afterwards_do_not_change_back() {
+    let _one = serial();
+    for flavor in [Flavor::Mysql, Flavor::Mariadb] {
+        let Some((from, to)) = Server::pair(flavor) else { return };
+        from.run("", &format!("CREATE DATABASE {DB}"));
+        from.run(
+            DB,
+            "CREATE TABLE t (id INT PRIMARY KEY, a INT, b INT); INSERT INTO t VALUES (1, 10, 20)",
+        );
+        let sources = [&from.address];
+        let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB]));
+        dm.catch_up().expect_success();
+        from.run(DB, "ALTER TABLE t CHANGE b a INT AFTER id, CHANGE a b INT AFTER a");
+        killed_while_it_waits(&dm, to);
+        wait::until("it has run", DEADLINE, || to.value::<u32>("SELECT a FROM w.t") == 20);
+        let stopped = dm.catch_up().expect_code(36208);
+        for said in ["before: CREATE TABLE", "after it: CREATE TABLE", "now: CREATE TABLE"] {
+            assert!(stopped.stderr.contains(said), "{}", stopped.stderr);
+        }
+        assert_eq!(to.value::<u32>("SELECT a FROM w.t"), 20, "it ran twice");
+        dm.other(&["handle-error", "test", "skip", "--state-dir", "state"]).expect_success();
+        from.run(DB, "INSERT INTO t VALUES (2, 3, 4)");
+        dm.catch_up().expect_success();
+        assert_databases_equal(from, Target::Server(to), &[DB]);
+    }
+}
+
+/// The text of a statement that was under way is read as its session wrote it.
+#[test]
+fn statements_of_other_sql_modes_are_found_to_have_run() {
+    let _one = serial();
+    for flavor in [Flavor::Mysql, Flavor::Mariadb] {
+        let Some((from, to)) = Server::pair(flavor) else { return };
+        from.run("", &format!("CREATE DATABASE {DB}"));
+        from.run(DB, "CREATE TABLE t (id INT PRIMARY KEY); INSERT INTO t VALUES (1)");
+        let sources = [&from.address];
+        let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB]));
+        dm.catch_up().expect_success();
+        from.run(
+            DB,
+            "SET sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'; ALTER TABLE \"t\" ADD COLUMN \"c\" VARCHAR(9) DEFAULT \
+             'it''s \\', ADD \"d\" INT",
+        );
+        killed_while_it_waits(&dm, to);
+        from.run(DB, "INSERT INTO t (id) VALUES (2)");
+        dm.catch_up().expect_success();
+        assert_databases_equal(from, Target::Server(to), &[DB]);
+    }
+}
+
+/// The connection of a statement that the target works on is killed there, or cut on the way: the target has
+/// given it up, or works on. It is run again, or waited for, by the process that goes on.
+#[test]
+fn a_statement_whose_connection_breaks_runs_once() {
+    let _one = serial();
+    for (flavor, killed) in [
+        (Flavor::Mysql, true),
+        (Flavor::Mysql, false),
+        (Flavor::Mariadb, true),
+        (Flavor::Mariadb, false),
+    ] {
+        let Some((from, to)) = Server::pair(flavor) else { return };
+        from.run("", &format!("CREATE DATABASE {DB}"));
+        from.run(
+            DB,
+            "CREATE TABLE t (id INT PRIMARY KEY, a INT, b INT); INSERT INTO t VALUES (1, 10, 20)",
+        );
+        let way = Proxy::start(&to.address.host, to.address.port);
+        let behind = Address { port: way.port, ..to.address.clone() };
+        let sources = [&from.address];
+        let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(&behind), &[DB]));
+        dm.catch_up().expect_success();
+        from.run(
+            DB,
+            "ALTER TABLE t RENAME COLUMN a TO b, RENAME COLUMN b TO a; INSERT INTO t VALUES (2, 3, 4)",
+        );
+        let mut holder = to.conn();
+        holder.query_drop("BEGIN").unwrap();
+        holder.query_drop("SELECT * FROM w.t").unwrap();
+        let mut process = dm.start(&[]);
+        process.until_seen_at(to, WAITS_FOR_TABLE);
+        let which = "SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID()";
+        let id: u64 = to.value(&format!("{which} AND {WAITS_FOR_TABLE}"));
+        if killed {
+            to.run("", &format!("KILL {id}"));
+        } else {
+            way.cut();
+        }
+        // Where the server has given it up, it is run again; else it is waited for.
+        let again = format!("{WAITS_FOR_FENCE} OR ({WAITS_FOR_TABLE} AND id <> {id})");
+        process.until_seen_at(to, &again);
+        holder.query_drop("COMMIT").unwrap();
+        wait::until("it goes on by itself", DEADLINE, || {
+            process.must_run();
+            to.value::<u64>("SELECT COUNT(*) FROM w.t") == 2
+        });
+        process.kill();
+        dm.catch_up().expect_success();
+        assert_databases_equal(from, Target::Server(to), &[DB]);
+    }
+}
+
+/// The process dies while its statement waits for the table `t`, which is free again then.
+fn killed_while_it_waits(dm: &Dm, to: &Server) {
+    let mut holder = to.conn();
+    holder.query_drop("BEGIN").unwrap();
+    holder.query_drop("SELECT * FROM w.t").unwrap();
+    let mut process = dm.start(&[]);
+    process.until_seen_at(to, WAITS_FOR_TABLE);
+    process.kill();
+    holder.query_drop("COMMIT").unwrap();
 }

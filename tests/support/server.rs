@@ -213,7 +213,8 @@ impl Server {
         Self::shared_with(flavor, role, options)
     }
 
-    /// As [`Server::shared`] with server options; a role has always the same options.
+    /// As [`Server::shared`] with server options; a role has always the same options. `TZ=ABC-9` among them is the
+    /// time zone of its machine.
     pub fn shared_with(flavor: Flavor, role: &str, options: &[&str]) -> Option<&'static Self> {
         static ALL: OnceLock<Mutex<HashMap<String, &'static Server>>> = OnceLock::new();
         let name = format!("{role}-{}", flavor.word());
@@ -265,8 +266,11 @@ impl Server {
         assert!(!self.external, "an external server is not ours to start");
         let port = self.port.to_string();
         let mut args = vec!["start", &self.name, self.flavor.word(), &port];
-        args.extend(self.options.iter().map(String::as_str));
-        script(&args)
+        let (zones, options): (Vec<&str>, Vec<&str>) =
+            self.options.iter().map(String::as_str).partition(|o| o.starts_with("TZ="));
+        args.extend(options);
+        let zone = zones.first().and_then(|zone| zone.strip_prefix("TZ="));
+        script_in(&args, zone)
     }
 
     /// A clean stop; [`Server::restart`] starts it again on the same port.
@@ -418,6 +422,11 @@ fn data_dir() -> PathBuf {
 }
 
 fn script(args: &[&str]) -> Result<(), String> {
+    script_in(args, None)
+}
+
+/// As [`script`], in a time zone of its own.
+fn script_in(args: &[&str], zone: Option<&str>) -> Result<(), String> {
     static GUARD: OnceLock<Mutex<Child>> = OnceLock::new();
     // Dropped with the process, which closes its stdin and ends the servers.
     GUARD.get_or_init(|| {
@@ -428,7 +437,11 @@ fn script(args: &[&str]) -> Result<(), String> {
             .spawn();
         Mutex::new(child.expect("guard"))
     });
-    let output = command(args).stdin(Stdio::null()).output().map_err(|e| e.to_string())?;
+    let mut command = command(args);
+    if let Some(zone) = zone {
+        command.env("TZ", zone);
+    }
+    let output = command.stdin(Stdio::null()).output().map_err(|e| e.to_string())?;
     if output.status.success() {
         return Ok(());
     }

@@ -2,30 +2,41 @@
 //!
 //! `CHARACTER SET utf8mb4` means another collation on every server: utf8mb4_general_ci, utf8mb4_0900_ai_ci,
 //! utf8mb4_uca1400_ai_ci, utf8mb4_bin. With `collation_compatible: strict` a target gets the one that the source
-//! took, in statements that create a table or a database. The rest of the text stays byte for byte.
+//! took, in statements that create or change a table or a database. The rest of the text stays byte for byte.
 
+use std::ops::Range;
+
+use super::ast::{AlterSpec, AlterTable, TableOption};
 use super::lexer::{Comments, Token, TokenKind, lex, unquote_ident, unquote_string};
-use super::statement::{NameRole, Statement, StatementKind};
+use super::statement::{Body, NameRole, Statement, StatementKind};
+
+/// Words before the columns of an ADD that stand in parentheses.
+const ADD: &[&str] = &["ADD", "COLUMN", "IF", "NOT", "EXISTS"];
 
 /// Words behind which no option of a table stands.
 const ENDS: &[&str] = &["SELECT", "AS", "WITH", "IGNORE", "REPLACE", "PARTITION"];
 
 impl Statement {
-    /// The text of a CREATE TABLE or CREATE DATABASE with a COLLATE behind each character set that stands alone;
-    /// `None` when there is nothing to put in. `of` says the collation of a character set at the source, `server`
-    /// is the one of a database of which nothing is said (empty: not known).
+    /// The text of a CREATE or ALTER of a table or database with a COLLATE behind each character set that stands
+    /// alone; `None` when there is nothing to put in. `of` says the collation of a character set at the source,
+    /// `server` is the one of a new database of which nothing is said (empty: not known).
     ///
     /// The offsets of [`Statement::names`] do not fit the new text: read it again.
     pub fn with_collations(&self, of: impl Fn(&str) -> String, server: &str) -> Option<String> {
-        let database = match self.kind {
-            StatementKind::CreateTable => false,
-            StatementKind::CreateDatabase => true,
-            _ => return None,
-        };
+        use StatementKind as K;
+        if !matches!(
+            self.kind,
+            K::CreateTable | K::AlterTable | K::CreateDatabase | K::AlterDatabase
+        ) {
+            return None;
+        }
         let lexed = lex(&self.sql, self.context.sql_mode, Comments::All);
         let reader = Reader { sql: &self.sql, tokens: &lexed.tokens, statement: self };
-        let mut edits = reader.alone(&of);
-        if database && !server.is_empty() && !reader.says_anything() {
+        let mut edits = match &self.body {
+            Body::AlterTable(alter) => reader.in_clauses(alter, &of),
+            _ => reader.alone(&of),
+        };
+        if self.kind == K::CreateDatabase && !server.is_empty() && !reader.says_anything() {
             let name = self.names.iter().find(|n| n.role == NameRole::Schema)?;
             edits.push((name.span.end, server.to_owned()));
         }
@@ -117,6 +128,56 @@ impl Reader<'_> {
         found
     }
 
+    /// The same in the clauses of an ALTER TABLE.
+    fn in_clauses(&self, alter: &AlterTable, of: &impl Fn(&str) -> String) -> Vec<(usize, String)> {
+        let is_collation =
+            |spec: &AlterSpec| matches!(spec, AlterSpec::Option(TableOption::Collate(_)));
+        let collated = alter.clauses.iter().any(|c| is_collation(&c.spec));
+        let may_have = |spec: &AlterSpec| match spec {
+            AlterSpec::AddColumns { .. }
+            | AlterSpec::ChangeColumn { .. }
+            | AlterSpec::Convert { .. } => true,
+            AlterSpec::Option(TableOption::Charset(_)) => !collated,
+            _ => false,
+        };
+        let clauses = alter.clauses.iter().filter(|c| may_have(&c.spec));
+        clauses.flat_map(|c| self.clause(&c.span).in_clause(of)).collect()
+    }
+
+    /// The tokens of one clause.
+    fn clause(&self, span: &Range<usize>) -> Self {
+        let at = |place: usize| self.tokens.partition_point(|t| t.span().start < place);
+        let tokens = self.tokens.get(at(span.start)..at(span.end)).unwrap_or_default();
+        Reader { sql: self.sql, tokens, statement: self.statement }
+    }
+
+    fn in_clause(&self, of: &impl Fn(&str) -> String) -> Vec<(usize, String)> {
+        let head = (0..self.tokens.len()).take_while(|at| self.is(*at, ADD)).count();
+        // Several columns stand in parentheses; what is deeper than columns stands in expressions.
+        let level = u32::from(head > 0 && self.is_punct(head, b'('));
+        let (mut found, mut depth) = (Vec::new(), 0_u32);
+        for (at, token) in self.tokens.iter().enumerate() {
+            match token.kind {
+                TokenKind::Punct(b'(') => depth += 1,
+                TokenKind::Punct(b')') => depth = depth.saturating_sub(1),
+                _ if depth != level => {}
+                _ => {
+                    let name = self.behind_words(at);
+                    let charset = name.and_then(|name| self.charset(name));
+                    if let (Some(name), Some(charset)) = (name, charset)
+                        && let collation = of(&charset)
+                        && !collation.is_empty()
+                        && !self.has_collation(at, name, 1)
+                    {
+                        let end = self.tokens.get(name).map_or(0, |t| t.end);
+                        found.push((end, collation));
+                    }
+                }
+            }
+        }
+        found
+    }
+
     /// True when a COLLATE (or BINARY, which is short for one) goes with the character set that begins at
     /// `words` and whose name stands at `name`: in a column behind it, among options on either side.
     fn has_collation(&self, words: usize, name: usize, depth: u32) -> bool {
@@ -187,6 +248,18 @@ mod tests {
                 "CREATE TABLE t CHARSET latin1 SELECT 'a' COLLATE utf8mb4_bin AS a",
                 "CREATE TABLE t CHARSET latin1 COLLATE latin1_x SELECT 'a' COLLATE utf8mb4_bin AS a",
             ),
+            (
+                "ALTER TABLE t ADD COLUMN a TEXT CHARACTER SET gbk NOT NULL FIRST, ADD (b TEXT CHARSET latin1, c \
+                 TEXT CHARSET gbk COLLATE gbk_bin, KEY (b(3))), CHANGE d e CHAR(5) CHAR SET 'utf8' DEFAULT 'x'",
+                "ALTER TABLE t ADD COLUMN a TEXT CHARACTER SET gbk COLLATE gbk_x NOT NULL FIRST, ADD (b TEXT CHARSET \
+                 latin1 COLLATE latin1_x, c TEXT CHARSET gbk COLLATE gbk_bin, KEY (b(3))), CHANGE d e CHAR(5) CHAR \
+                 SET 'utf8' COLLATE utf8mb3_x DEFAULT 'x'",
+            ),
+            (
+                "ALTER TABLE t CONVERT TO CHARACTER SET utf8mb4, DEFAULT CHARSET gbk",
+                "ALTER TABLE t CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_x, DEFAULT CHARSET gbk COLLATE gbk_x",
+            ),
+            ("ALTER DATABASE CHARSET gbk", "ALTER DATABASE CHARSET gbk COLLATE gbk_x"),
             ("CREATE DATABASE `e` CHARSET gbk", "CREATE DATABASE `e` CHARSET gbk COLLATE gbk_x"),
             ("CREATE DATABASE IF NOT EXISTS e /*!80016 DEFAULT ENCRYPTION='N' */", {
                 "CREATE DATABASE IF NOT EXISTS e COLLATE latin1_y /*!80016 DEFAULT ENCRYPTION='N' */"
@@ -205,7 +278,12 @@ mod tests {
             "CREATE TABLE t (`charset` INT, `character` INT) COMMENT 'CHARSET utf8'",
             "CREATE TABLE t LIKE u",
             "CREATE DATABASE e COLLATE utf8mb4_bin",
-            "ALTER TABLE t CONVERT TO CHARACTER SET utf8mb4",
+            "ALTER TABLE t CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+            "ALTER TABLE t CONVERT TO CHARACTER SET DEFAULT",
+            "ALTER TABLE t DEFAULT CHARSET utf8mb4, ADD a INT, COLLATE utf8mb4_bin",
+            "ALTER TABLE t ADD a TEXT AS (CONVERT(b, CHAR CHARACTER SET gbk)), COMMENT 'CHARSET gbk'",
+            "ALTER TABLE t MODIFY a TEXT CHARACTER SET gbk BINARY, ADD `charset` INT",
+            "ALTER DATABASE e COLLATE utf8mb4_bin",
             "DROP DATABASE e",
         ] {
             assert_eq!(written(sql), None, "{sql}");

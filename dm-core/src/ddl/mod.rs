@@ -41,7 +41,7 @@ pub use lexer::{
     unquote_string,
 };
 pub use parse::parse;
-pub use script::{parse_given, split};
+pub use script::{parse_given, split, without_tail};
 pub use server::{Flavor, ServerVersion};
 pub use sql_mode::SqlMode;
 pub use statement::{Body, NameRef, NameRole, ParseContext, Statement, StatementKind};

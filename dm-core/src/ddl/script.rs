@@ -2,6 +2,7 @@
 
 use super::lexer::{Comments, TokenKind, lex};
 use super::parse::parse;
+use super::sql_mode::SqlMode;
 use super::statement::{NameRole, ParseContext, Statement};
 use crate::error::{Error, Result, codes};
 
@@ -27,6 +28,16 @@ pub fn split(text: &str) -> Vec<&str> {
     }
     end(from, text.len(), tokens);
     parts
+}
+
+/// A statement's text without the semicolon at its end and what stands behind it. A client that may send one
+/// statement only can have written a comment there, and the binlog has it; one that may send several would send that
+/// as a statement of its own, and have it refused behind one that has run.
+pub fn without_tail(text: &str, mode: SqlMode) -> &str {
+    let lexed = lex(text, mode, Comments::All);
+    let mut tokens = lexed.tokens.iter();
+    let end = tokens.find(|t| t.kind == TokenKind::Punct(b';') && t.region.is_none());
+    end.and_then(|end| text.get(..end.start)).map_or(text, str::trim_end)
 }
 
 /// Reads the statements that are to run in place of, or before, one of the source: each must change

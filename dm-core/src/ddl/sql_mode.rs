@@ -40,6 +40,10 @@ const NAMES: &[(u32, &str)] = &[
     (29, "HIGH_NOT_PRECEDENCE"),
     (30, "NO_ENGINE_SUBSTITUTION"),
     (31, "PAD_CHAR_TO_FULL_LENGTH"),
+    // MariaDB has EMPTY_STRING_IS_NULL there.
+    (32, "TIME_TRUNCATE_FRACTIONAL"),
+    // MariaDB alone.
+    (34, "TIME_ROUND_FRACTIONAL"),
 ];
 
 impl SqlMode {

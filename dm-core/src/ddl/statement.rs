@@ -35,6 +35,9 @@ pub enum NameRole {
     Table,
     /// The new name in RENAME.
     NewName,
+    /// A name that a table of a RENAME has in between, where it does not decide whether the statement is carried.
+    /// Reading a statement never gives it.
+    Passing,
     /// The pattern of CREATE TABLE ... LIKE.
     Like,
     /// The table that a foreign key references.
@@ -72,6 +75,7 @@ impl NameRole {
             self,
             Self::Table
                 | Self::NewName
+                | Self::Passing
                 | Self::Like
                 | Self::Parent
                 | Self::Union

@@ -100,10 +100,23 @@ impl Cursor<'_> {
         if let Some(ty) = self.composed_type()? {
             return Ok(ty);
         }
+        // How MariaDB writes a type of its own where another dialect has one of that name.
+        let own = self.is_kw("MARIADB_SCHEMA") && self.kind(1) == Some(TokenKind::Punct(b'.'));
+        if own {
+            self.advance();
+            self.advance();
+        }
         let known = SIMPLE.iter().find(|(word, _, _)| self.is_kw(word)).copied();
         let (word, kind, args) = known.ok_or_else(|| self.unexpected("a type"))?;
         self.advance();
-        let mut ty = TypeSpec::new(kind);
+        let oracle = self.mode().contains(SqlMode::ORACLE) && !own;
+        let mut ty = TypeSpec::new(match kind {
+            TypeKind::Date if oracle => TypeKind::DateTime,
+            TypeKind::Blob if oracle && self.kind(0) != Some(TokenKind::Punct(b'(')) => {
+                TypeKind::LongBlob
+            }
+            _ => kind,
+        });
         if word == "NVARCHAR" {
             self.eat_kw("VARYING");
             ty.charset = Some("utf8mb3".to_owned());

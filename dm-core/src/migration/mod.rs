@@ -412,7 +412,8 @@ impl Migration {
             whose::of(creator.source.as_str(), tell).map_err(named)?;
             for table in source.tables(&move |t| wanted.wants(t)).map_err(named)? {
                 let target = creator.target(&table)?;
-                merged.add(dm_filter::TableName::new(target.schema, target.table));
+                let target = dm_filter::TableName::new(target.schema, target.table);
+                merged.add(&creator.source, &table, target);
             }
         }
         let merged = Arc::new(merged);

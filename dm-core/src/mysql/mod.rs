@@ -9,6 +9,7 @@ mod connect;
 mod error;
 mod tls;
 mod version;
+mod zone;
 
 pub use tls::{TlsServer, TlsStream};
 pub use version::{ServerKind, ServerVersion};
@@ -16,3 +17,4 @@ pub use version::{ServerKind, ServerVersion};
 pub(crate) use annotate::Annotate;
 pub(crate) use connect::{Connection, Purpose, cell, named_cell, opt_cell};
 pub(crate) use error::{is_access_denied, is_lock_timeout, numbers, translate};
+pub(crate) use zone::{offset_question, zone_of_offset};

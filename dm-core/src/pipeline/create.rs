@@ -1,13 +1,13 @@
 //! Which tables of a source are carried, where they go, and how they come to be at the target.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dm_filter::{Chain, Filter, Interest, TableName};
 use dm_router::{ColumnChoice, Router, Target};
 
 use crate::config::{OnlineDdlRules, OnlineDdlTable, TableSelector};
-use crate::ddl::{NameRole, ParseContext, Statement, parse};
+use crate::ddl::{NameRole, ParseContext, Statement, parse, without_tail};
 use crate::error::{Error, Result, codes};
 use crate::event::SourceId;
 use crate::schema::{Defaults, SchemaCopy, TableInfo, TableSchema};
@@ -18,12 +18,27 @@ use crate::sql::{push_ident, quote_ident};
 #[derive(Debug, Default)]
 pub(crate) struct MergedTargets {
     sources: HashMap<TableName, u32>,
+    /// Whose tables a target schema has: sources and their schemas.
+    schemas: HashMap<String, BTreeSet<(SourceId, String)>>,
 }
 
 impl MergedTargets {
     /// Notes that a source table goes to `target`.
-    pub fn add(&mut self, target: TableName) {
+    pub fn add(&mut self, source: &SourceId, table: &TableName, target: TableName) {
+        let schemas = self.schemas.entry(target.schema.clone()).or_default();
+        schemas.insert((source.clone(), table.schema.clone()));
         *self.sources.entry(target).or_default() += 1;
+    }
+
+    /// Another source or schema than this one that has tables in a target schema.
+    pub fn other_in(
+        &self,
+        target: &str,
+        source: &SourceId,
+        schema: &str,
+    ) -> Option<&(SourceId, String)> {
+        let own = |(s, named): &(SourceId, String)| s == source && named == schema;
+        self.schemas.get(target)?.iter().find(|one| !own(one))
     }
 
     /// True when several source tables go there.
@@ -249,7 +264,7 @@ impl Creator {
         create(sink, self.splice(&statement)?, name).map(|()| true)
     }
 
-    /// The statement with target names in the places of source names.
+    /// The statement with target names in the places of source names, up to its end.
     ///
     /// # Errors
     ///
@@ -270,7 +285,7 @@ impl Creator {
         });
         match failure {
             Some(error) => Err(error),
-            None => Ok(text),
+            None => Ok(without_tail(&text, statement.context.sql_mode).to_owned()),
         }
     }
 }
@@ -384,6 +399,27 @@ mod tests {
             "this target's own"
         );
         assert!(!options.contains("0900"), "{options}");
+    }
+
+    #[test]
+    fn nothing_behind_the_end_of_a_statement_is_sent() {
+        let creator = Creator {
+            source: SourceId::new("s"),
+            filter: Arc::default(),
+            router: Arc::new(dm_router::Unrouted),
+            select: None,
+            merged: Arc::default(),
+            collations: None,
+            online: None,
+            part: LanePart::All,
+        };
+        let context = ParseContext::in_schema("d");
+        let spliced = |sql: &str| creator.splice(&parse(sql, &context).unwrap()).unwrap();
+        let wanted = "RENAME TABLE `d`.`a` TO `d`.`;`";
+        assert_eq!(spliced("RENAME TABLE a TO `;` ; -- and on;"), wanted);
+        assert_eq!(spliced("RENAME TABLE a TO `;`"), wanted);
+        let commented = "DROP TABLE `d`.`a` /* ; */ -- to the end; ";
+        assert_eq!(spliced(commented), commented);
     }
 
     #[test]

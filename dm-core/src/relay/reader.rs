@@ -157,6 +157,10 @@ impl Source for RelaySource {
         self.live.tables(choose)
     }
 
+    fn system_offset(&self, at: u32) -> Result<Option<i32>> {
+        self.live.system_offset(at)
+    }
+
     fn prepared(&self) -> Result<Option<Prepared>> {
         self.live.prepared()
     }

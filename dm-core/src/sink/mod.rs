@@ -198,12 +198,19 @@ pub struct TargetDdl {
     pub once: Option<u64>,
     /// When the statement ran at the source, seconds since the epoch; 0 when not known.
     pub at: u32,
+    /// The fraction of that second, where the source told it.
+    pub microseconds: u32,
     /// sql_mode of the source's session, as text; `None` to use the session's own.
     pub sql_mode: Option<String>,
     /// time_zone of the source's session.
     pub time_zone: Option<String>,
+    /// How far that was from UTC when the statement ran, in seconds, where it is the source's own (`SYSTEM`), which
+    /// need not be the target's.
+    pub system_offset: Option<i32>,
     /// Server collation of the source's session, for CREATE DATABASE without a charset.
     pub collation_server: Option<String>,
+    /// default_collation_for_utf8mb4 of the source's session.
+    pub utf8mb4_collation: Option<String>,
     /// explicit_defaults_for_timestamp of the source's session: without it TIMESTAMP columns are NOT NULL and have
     /// defaults of their own.
     pub explicit_defaults_for_timestamp: Option<bool>,
@@ -221,9 +228,12 @@ impl TargetDdl {
             lane: None,
             once: None,
             at: 0,
+            microseconds: 0,
             sql_mode: None,
             time_zone: None,
+            system_offset: None,
             collation_server: None,
+            utf8mb4_collation: None,
             explicit_defaults_for_timestamp: None,
             from: None,
         }
@@ -235,6 +245,7 @@ impl TargetDdl {
             && self.at == 0
             && self.time_zone.is_none()
             && self.collation_server.is_none()
+            && self.utf8mb4_collation.is_none()
             && self.explicit_defaults_for_timestamp.is_none()
     }
 }

@@ -121,6 +121,16 @@ pub trait Source: Send + Sync {
     /// When the server cannot be asked.
     fn tables(&self, choose: &TableChoice) -> Result<Vec<TableName>>;
 
+    /// How far the source's own time zone (`time_zone=SYSTEM`) was from UTC at a time (seconds since the
+    /// epoch), in seconds; `None` when the source cannot tell.
+    ///
+    /// # Errors
+    ///
+    /// When the server cannot be asked.
+    fn system_offset(&self, _at: u32) -> Result<Option<i32>> {
+        Ok(None)
+    }
+
     /// The XA transactions that are prepared and not decided; `None` when the source cannot tell.
     ///
     /// # Errors

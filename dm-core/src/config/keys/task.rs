@@ -19,7 +19,7 @@ pub(in crate::config) static TASK: Group = Group {
         key("heartbeat-report-interval", Int, "10", "5.3", "").ignored("there is no heartbeat"),
         key("timezone", Text, "", "5.3", "Time zone of TIMESTAMP values in expressions and of DDLs: a name or an offset; empty takes UTC for expressions and the target's offset elsewhere."),
         key("case-sensitive", Bool, "false", "5.3", "Whether names in rules compare with regard to case; a source may turn it on for itself."),
-        key("collation_compatible", Text, "loose", "6.0", "`strict` writes the source's default collation into CREATE statements that name none."),
+        key("collation_compatible", Text, "loose", "6.0", "`strict` writes the source's default collation into statements that create or change a table or database and name none."),
         key("target-database", One(&TARGET), "", "5.3", "The target; required."),
         key("mysql-instances", List(&INSTANCE), "", "5.3", "The sources of the task, at least one."),
         key("online-ddl", Bool, "true", "5.3", "Recognise gh-ost and pt-online-schema-change: their tables are not carried, and what changed them runs on the real table when that is replaced (docs/online-ddl.md)."),

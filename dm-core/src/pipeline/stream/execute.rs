@@ -16,7 +16,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::Stream;
 use super::outcome::{
-    ambiguous, expected, over_duplicates, ran_at_any, same, same_texts, short, structures,
+    ambiguous, expected, moves, over_duplicates, ran_at_any, reread, same, same_texts, short,
+    structures,
 };
 use super::statement::{Seen, judged};
 use crate::binlog::charset;
@@ -31,9 +32,9 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// Server errors which say that a statement's effect is there already. They count as success
 /// only for a target table into which several source tables are merged: each of them brings the
-/// same statement.
+/// same statement; or it makes one of them like another one (1066), which are one table there.
 const ALREADY_SO: &[u16] =
-    &[1007, 1008, 1050, 1051, 1054, 1060, 1061, 1068, 1091, 1146, 1176, 1507, 1517];
+    &[1007, 1008, 1050, 1051, 1054, 1060, 1061, 1066, 1068, 1091, 1146, 1176, 1507, 1517];
 
 /// Bits of [`TargetDdl::once`] below the number of a statement within its group.
 const WITHIN_GROUP: u32 = 52;
@@ -254,6 +255,8 @@ impl Stream<'_> {
         }
         let vars = &seen.query.vars;
         let collation = vars.charset.and_then(|c| charset::by_id(c.server));
+        let of_utf8mb4 = vars.default_collation_for_utf8mb4.and_then(charset::by_id);
+        let name = |c: &'static charset::Collation| c.name(self.ctx.info.flavor).to_owned();
         // A source that tells its sessions, and a statement that may make columns.
         let stamps =
             vars.charset.is_some() && matches!(conditional.kind, K::CreateTable | K::AlterTable);
@@ -266,9 +269,15 @@ impl Stream<'_> {
             schema: String::new(),
             tables,
             at: seen.at,
+            microseconds: vars.microseconds.unwrap_or(0),
             sql_mode: Some(statement.context.sql_mode.to_string()),
             time_zone: vars.time_zone.clone(),
-            collation_server: collation.map(|c| c.name(self.ctx.info.flavor).to_owned()),
+            system_offset: match vars.time_zone.as_deref() {
+                Some("SYSTEM") => self.ctx.source.system_offset(seen.at)?,
+                _ => None,
+            },
+            collation_server: collation.map(name),
+            utf8mb4_collation: of_utf8mb4.map(name),
             explicit_defaults_for_timestamp: stamps
                 .then_some(defaults.explicit_defaults_for_timestamp),
             from: Some(self.ctx.info.flavor),
@@ -348,13 +357,12 @@ impl Stream<'_> {
         let was = record.ddl.before.iter().map(|(_, text)| text.as_deref());
         let reworded = !same_texts(was, texts.iter().map(|(_, text)| text.as_deref()));
         let now = structures(texts.into_iter())?;
-        let after = expected(&before, &record.ddl.sql)?;
+        let statement = reread(&record.ddl.sql, ddl.sql_mode.as_deref())?;
+        let after = expected(&before, &statement)?;
         if record.ddl.before.is_empty() {
             // A schema: its statement says IF [NOT] EXISTS.
             return Ok(Ran::No);
         }
-        let sql = ddl.sql.to_ascii_uppercase();
-        let swaps = sql.contains("RENAME") || sql.contains("EXCHANGE");
         let Some(first) = after.first() else { return Ok(Ran::No) };
         match ran_at_any(&before, &after, &now) {
             Some(true) => {
@@ -363,13 +371,13 @@ impl Stream<'_> {
             }
             Some(false) => Ok(Ran::No),
             // What it changes is not in the structures (partitions, how rows are stored): the target's
-            // own words tell. Where these are the same, running it twice is harmless, unless tables change
-            // places.
+            // own words tell. Where these are the same, running it twice is harmless, unless names or rows
+            // change places.
             None if same(&before, first) && reworded => {
                 self.group.statements.push(record.id);
                 Ok(Ran::Yes)
             }
-            None if same(&before, first) && !swaps => Ok(Ran::No),
+            None if same(&before, first) && !moves(&statement) => Ok(Ran::No),
             None => Err(ambiguous(&record.ddl.sql, &before, first, &now)),
         }
     }

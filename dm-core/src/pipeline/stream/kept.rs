@@ -48,7 +48,7 @@ impl Stream<'_> {
         self.history_of = Some((server, folded));
     }
 
-    fn folds(&self) -> bool {
+    pub(super) fn folds(&self) -> bool {
         self.defaults.lower_case_table_names != 0
     }
 }

@@ -26,6 +26,7 @@ mod online;
 mod online_keys;
 mod operator;
 mod outcome;
+mod partly;
 mod picture;
 mod pieces;
 mod recover;

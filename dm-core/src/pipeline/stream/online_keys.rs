@@ -15,8 +15,10 @@ use crate::online_ddl::{Change, Follower, Kind, renamed_keys};
 use crate::schema::Tracker;
 
 impl Stream<'_> {
-    /// The statement with the real table wherever one of its foreign keys refers to a ghost table.
-    pub(super) fn beyond_ghosts(&self, statement: Statement) -> Result<Statement> {
+    /// The part of a statement that is carried, with the real table wherever one of its foreign keys refers to a
+    /// ghost table.
+    pub(super) fn beyond_ghosts(&mut self, statement: Statement) -> Result<Statement> {
+        let statement = self.carried_part(statement)?;
         let Some(follower) = &self.online else { return Ok(statement) };
         let names = follower.names();
         let is_ghost = |name: &NameRef| {

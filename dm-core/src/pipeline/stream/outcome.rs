@@ -4,7 +4,9 @@
 use dm_filter::TableName;
 
 use super::picture::one_line;
-use crate::ddl::{ParseContext, ServerVersion, SqlMode, parse};
+use crate::ddl::{
+    AlterSpec, Body, ParseContext, PartitionOp, ServerVersion, SqlMode, Statement, parse,
+};
 use crate::error::{Error, Result, codes};
 use crate::schema::{
     Defaults, TableSchema, Tracker, create_table, differences, parse_create_table,
@@ -51,7 +53,8 @@ pub(super) fn structures<'t>(
 
 /// Whether a statement has run, told by the structures; `None` when they do not tell.
 pub(super) fn ran(before: &Structures, after: &Structures, now: &Structures) -> Option<bool> {
-    if before == after {
+    // Not told apart by what a server prints in its own words either (`int(11)` for INT).
+    if same(before, after) {
         return None;
     }
     if now == before || now == after {
@@ -74,12 +77,38 @@ pub(super) fn ran(before: &Structures, after: &Structures, now: &Structures) -> 
 const SERVERS: &[&str] =
     &["8.4.0", "5.7.44", "10.11.6-MariaDB", "11.8.2-MariaDB", "8.0.11-TiDB-v7.5.0"];
 
+/// A statement of the target, as it was written: with names of `sql_mode`.
+pub(super) fn reread(sql: &str, sql_mode: Option<&str>) -> Result<Statement> {
+    let sql_mode = SqlMode::from_names(sql_mode.unwrap_or_default());
+    parse(sql, &ParseContext { sql_mode, ..ParseContext::default() })
+}
+
+/// True for a statement that gives names to other things, or rows to other tables: a second run would be as good
+/// for the server as the first one, and would undo it or do more.
+pub(super) fn moves(statement: &Statement) -> bool {
+    let swaps = |op: &PartitionOp| {
+        use PartitionOp as P;
+        matches!(op, P::Exchange | P::ConvertToTable | P::ConvertFromTable)
+    };
+    match &statement.body {
+        Body::RenameTable(_) => true,
+        Body::AlterTable(alter) => alter.clauses.iter().any(|clause| match &clause.spec {
+            AlterSpec::RenameTable(_) | AlterSpec::RenameColumn { .. } => true,
+            AlterSpec::RenameKey { .. } => true,
+            AlterSpec::ChangeColumn { old, column, .. } => *old != column.name,
+            AlterSpec::Partition(op) => swaps(op),
+            _ => false,
+        }),
+        _ => false,
+    }
+}
+
 /// How the target's tables look when the statement has run on them: as each of the servers would have
 /// it, those that differ.
-pub(super) fn expected(before: &Structures, sql: &str) -> Result<Vec<Structures>> {
+pub(super) fn expected(before: &Structures, statement: &Statement) -> Result<Vec<Structures>> {
     let mut all: Vec<Structures> = Vec::new();
     for server in SERVERS {
-        match expected_at(Defaults::of(ServerVersion::parse(server)), before, sql) {
+        match expected_at(Defaults::of(ServerVersion::parse(server)), before, statement) {
             Ok(after) if all.contains(&after) => {}
             Ok(after) => all.push(after),
             Err(error) if all.is_empty() => return Err(error),
@@ -101,15 +130,18 @@ pub(super) fn ran_at_any(
     if told.contains(&true) { Some(true) } else { told.first().copied() }
 }
 
-fn expected_at(defaults: Defaults, before: &Structures, sql: &str) -> Result<Structures> {
+fn expected_at(
+    defaults: Defaults,
+    before: &Structures,
+    statement: &Statement,
+) -> Result<Structures> {
     let mut tracker = Tracker::new(defaults);
     for (table, schema) in before {
         if let Some(schema) = schema {
             tracker.set(table.clone(), std::sync::Arc::new(schema.clone()), false);
         }
     }
-    let statement = parse(sql, &ParseContext::default())?;
-    tracker.apply(&statement)?;
+    tracker.apply(statement)?;
     Ok(before
         .iter()
         .map(|(table, _)| (table.clone(), tracker.table(table).map(|s| (**s).clone())))
@@ -187,7 +219,7 @@ mod tests {
 
     fn ran_on(tables: &[(&str, &str)], sql: &str, now: &[(&str, &str)]) -> Option<bool> {
         let before = state(tables);
-        let after = expected(&before, sql).unwrap();
+        let after = expected(&before, &reread(sql, None).unwrap()).unwrap();
         ran_at_any(&before, &after, &state(now))
     }
 
@@ -208,6 +240,36 @@ mod tests {
         assert_eq!(ran_on(&old, rename, &new), Some(true));
         assert_eq!(ran_on(&old, rename, &old), Some(false));
         assert_eq!(ran_on(&old, rename, &[("t", ""), ("u", "")]), None);
+    }
+
+    #[test]
+    fn what_a_second_run_would_undo() {
+        let moves = |sql: &str| moves(&reread(sql, Some("ANSI_QUOTES")).unwrap());
+        for sql in [
+            "RENAME TABLE d.a TO d.x, d.b TO d.a, d.x TO d.b",
+            "ALTER TABLE d.t CHANGE b a INT AFTER id, CHANGE a b INT AFTER a",
+            "ALTER TABLE d.t ADD c INT, RENAME COLUMN \"a\" TO b",
+            "ALTER TABLE d.t EXCHANGE PARTITION p WITH TABLE d.u",
+        ] {
+            assert!(moves(sql), "{sql}");
+        }
+        for sql in [
+            "ALTER TABLE d.t CHANGE a a BIGINT, COMMENT 'to RENAME or EXCHANGE'",
+            "ALTER TABLE d.t DROP PARTITION p",
+            "DROP TABLE d.a",
+        ] {
+            assert!(!moves(sql), "{sql}");
+        }
+    }
+
+    #[test]
+    fn columns_that_change_places_may_look_as_before() {
+        let table = "CREATE TABLE `t` (`id` int(11) NOT NULL, `a` int(11) DEFAULT NULL, `b` int(11) DEFAULT NULL, \
+                     PRIMARY KEY (`id`)) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin";
+        let swap = "ALTER TABLE d.t CHANGE b a INT AFTER id, CHANGE a b INT AFTER a";
+        assert_eq!(ran_on(&[("t", table)], swap, &[("t", table)]), None);
+        let swap = "ALTER TABLE d.t CHANGE a b INT, CHANGE b a INT";
+        assert_eq!(ran_on(&[("t", table)], swap, &[("t", table)]), Some(false));
     }
 
     #[test]

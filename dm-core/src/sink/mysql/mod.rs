@@ -7,6 +7,7 @@
 //! shuts out who had it before (`fence`), then asks the marks. Where the user may not keep marks, the sink
 //! says that it is at-least-once (`unmarked`).
 
+mod ddl_session;
 mod fence;
 mod group;
 mod infile;
@@ -39,7 +40,7 @@ use crate::event::{ChunkMark, LaneId};
 use crate::mysql::{Connection, Purpose, ServerVersion, is_access_denied};
 use crate::position::Flavor;
 use crate::schema::TableSchema;
-use crate::sql::{push_string, quote_table};
+use crate::sql::quote_table;
 
 /// How the sink works.
 #[derive(Clone, Debug)]
@@ -260,16 +261,16 @@ impl Shared {
     /// Runs a statement behind the fence of its lane, and once where that matters.
     fn run_fenced(&self, session: &mut Session, ddl: &TargetDdl) -> Result {
         let Some((task, lane)) = &ddl.lane else {
-            return run_ddl(session, ddl, &ddl.sql);
+            return self.run_ddl(session, ddl, &ddl.sql);
         };
         if self.marked() || self.fence()? == Fence::Locks {
             self.take_statements(session, task, lane)?;
         }
         let Some(number) = ddl.once.filter(|_| self.marked()) else {
-            return run_ddl(session, ddl, &ddl.sql);
+            return self.run_ddl(session, ddl, &ddl.sql);
         };
         match once::prepare(session, &self.marks, task, lane, number, &ddl.sql)? {
-            Some(sql) => run_ddl(session, ddl, &sql),
+            Some(sql) => self.run_ddl(session, ddl, &sql),
             None => Ok(()),
         }
     }
@@ -282,7 +283,7 @@ impl Shared {
             Some(session) => session,
             None => self.row_session()?,
         };
-        let made = run_ddl(&mut session, ddl, &ddl.sql);
+        let made = self.run_ddl(&mut session, ddl, &ddl.sql);
         let mut structures = lock(&self.structures);
         ddl.tables.iter().for_each(|table| drop(structures.remove(table)));
         self.structure.fetch_add(1, Ordering::AcqRel);
@@ -508,75 +509,4 @@ impl Sink for MysqlSink {
         lock(&self.shared.writers).push((slot.task.clone(), slot.lane.clone(), session.id()));
         Ok(Box::new(MysqlWriter::new(session, Arc::clone(&self.shared), slot.clone(), owner)))
     }
-}
-
-/// The parts of a source's sql_mode that decide how a statement is read or what it means. The
-/// rest (zero dates, division by zero, names of accounts) would only make the target refuse what
-/// the source took.
-fn ddl_sql_mode(source: &str) -> String {
-    const KEEP: [&str; 12] = [
-        "REAL_AS_FLOAT",
-        "PIPES_AS_CONCAT",
-        "ANSI_QUOTES",
-        "IGNORE_SPACE",
-        "HIGH_NOT_PRECEDENCE",
-        "NO_BACKSLASH_ESCAPES",
-        "NO_UNSIGNED_SUBTRACTION",
-        "NO_DIR_IN_CREATE",
-        "PAD_CHAR_TO_FULL_LENGTH",
-        "STRICT_TRANS_TABLES",
-        "STRICT_ALL_TABLES",
-        "NO_ENGINE_SUBSTITUTION",
-    ];
-    let mut modes: Vec<&str> = source.split(',').filter(|m| KEEP.contains(m)).collect();
-    modes.extend(["NO_AUTO_VALUE_ON_ZERO", "ALLOW_INVALID_DATES"]);
-    modes.join(",")
-}
-
-/// Sets what TIMESTAMP columns are that say nothing. Some servers want a privilege for it, and a TiDB has one
-/// value only: where it is another one, the structures may differ.
-fn explicit_defaults(session: &mut Session, explicit: bool) {
-    let value = u8::from(explicit);
-    let Err(error) = session.exec(&format!("SET SESSION explicit_defaults_for_timestamp={value}"))
-    else {
-        return;
-    };
-    let is = session.value("SELECT @@SESSION.explicit_defaults_for_timestamp").ok().flatten();
-    if is != Some(value.to_string()) {
-        log::warn!(
-            "a statement of the source ran with explicit_defaults_for_timestamp={value}, which the target does \
-             not take: TIMESTAMP columns without a default may differ: {error}"
-        );
-    }
-}
-
-fn run_ddl(session: &mut Session, ddl: &TargetDdl, sql: &str) -> Result {
-    let mut set = |name: &str, value: &str| {
-        let mut sql = format!("SET SESSION {name}=");
-        push_string(&mut sql, value);
-        session.exec(&sql)
-    };
-    set("sql_mode", &ddl_sql_mode(ddl.sql_mode.as_deref().unwrap_or_default()))?;
-    if let Some(zone) = &ddl.time_zone {
-        // A zone that the target has no table for: the offset of the row session stays.
-        let _ = set("time_zone", zone);
-    }
-    if let Some(collation) = &ddl.collation_server {
-        let _ = set("collation_server", collation);
-    }
-    if let Some(explicit) = ddl.explicit_defaults_for_timestamp {
-        explicit_defaults(session, explicit);
-    }
-    if ddl.at != 0 {
-        session.exec(&format!("SET TIMESTAMP={}", ddl.at))?;
-    }
-    if !ddl.schema.is_empty() {
-        let mut sql = String::from("USE ");
-        crate::sql::push_ident(&mut sql, &ddl.schema);
-        session.exec(&sql)?;
-    }
-    session.exec(sql).map(|_| ()).map_err(|e: Error| {
-        let tables: Vec<String> = ddl.tables.iter().map(ToString::to_string).collect();
-        e.context(format!("running {:?} at the target on {}", ddl.sql, tables.join(", ")))
-    })
 }

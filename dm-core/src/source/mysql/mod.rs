@@ -37,7 +37,7 @@ use super::{
 use crate::config::{ConnPlan, Consistency};
 use crate::error::{Error, Result, codes};
 use crate::event::SourceId;
-use crate::mysql::{Connection, Purpose, cell};
+use crate::mysql::{Connection, Purpose, cell, offset_question};
 use crate::position::{BinlogPos, GtidSet, Position};
 
 pub use self::columns::ReadOptions;
@@ -245,6 +245,12 @@ impl Source for MySqlSource {
 
     fn tables(&self, choose: &TableChoice) -> Result<Vec<TableName>> {
         describe::tables(&mut self.control()?, choose)
+    }
+
+    fn system_offset(&self, at: u32) -> Result<Option<i32>> {
+        let mut conn = self.control()?;
+        conn.run("SET SESSION time_zone='SYSTEM'")?;
+        Ok(cell(&conn.row(&offset_question(at))?, 0).parse().ok())
     }
 
     fn prepared(&self) -> Result<Option<Prepared>> {

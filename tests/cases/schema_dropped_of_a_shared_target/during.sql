@@ -1,0 +1,3 @@
+DROP DATABASE alone;
+DROP DATABASE shop_1;
+INSERT INTO shop_2.b VALUES (3);
