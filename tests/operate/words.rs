@@ -78,7 +78,7 @@ fn a_column_that_the_target_lacks_is_added_by_the_command_that_the_error_names()
         assert!(message.contains(text), "{text:?} is not in {message}");
     }
     let (_, command) = advice.split_once("`dm ").unwrap();
-    let (command, _) = command.split_once("` adds it").unwrap();
+    let (command, _) = command.split_once("` adds them").unwrap();
     let dm = place.dm.command(&[]).get_program().to_owned();
     let mut shell = Command::new("sh");
     shell.args(["-euc", &format!("\"$DM\" {command}")]).env("DM", dm);

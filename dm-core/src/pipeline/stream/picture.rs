@@ -46,8 +46,8 @@ impl Stream<'_> {
             columns.iter().map(|c| format!("ADD COLUMN {}", column_clause(c, schema))).collect();
         let sql = format!("ALTER TABLE {} {}", quote_table(table), added.join(", "));
         let advice = format!(
-            "Where the target is to have it, `dm handle-error {} -s {} inject {}` adds it before these rows; where it \
-             is not, leave it out with `columns: {{exclude: [...]}}` on the table's route. {THEN}",
+            "Where the target is to have them, `dm handle-error {} -s {} inject {}` adds them before these rows; where it \
+             is not, leave them out with `columns: {{exclude: [...]}}` on the table's route. {THEN}",
             shell_word(&self.ctx.task),
             shell_word(self.ctx.lane.source.as_str()),
             shell_word(&sql)
