@@ -105,6 +105,11 @@ fn tables_change_while_they_are_copied() {
     under_ddl(Flavor::Mysql, false, 3);
 }
 
+#[test]
+fn tables_change_while_they_are_copied_from_mariadb() {
+    under_ddl(Flavor::Mariadb, false, 3);
+}
+
 /// The copy is killed half way; while nobody looks, tables are swapped, changed, emptied and made.
 /// What was copied of them is of another time: they are copied again, alone.
 #[test]

@@ -39,3 +39,5 @@ mod site;
 mod stages;
 #[path = "operate/starts.rs"]
 mod starts;
+#[path = "operate/words.rs"]
+mod words;

@@ -372,6 +372,8 @@ fn wrong_words_get_clear_answers() {
     refused(&["handle-error", "test", "-b", "mysql-bin.000001", "skip"], &["code=36223"]);
     let first = format!("{}:4", s.from.position().file);
     refused(&["handle-error", "test", "-b", &first, "skip"], &["code=36222", "it stands at"]);
+    let mistyped = format!("x{}:4711", s.from.position().file);
+    refused(&["binlog", "skip", "test", "-b", &mistyped], &["code=36223", "has no binlog file"]);
     refused(&["handle-error", "test", "replace"], &["need the statements"]);
     refused(
         &["handle-error", "test", "skip", "ALTER TABLE t ADD c INT"],

@@ -52,6 +52,8 @@ mod running;
 mod script;
 #[path = "pipeline/shards.rs"]
 mod shards;
+#[path = "pipeline/spoken.rs"]
+mod spoken;
 #[path = "pipeline/sqlite.rs"]
 mod sqlite;
 #[path = "pipeline/unmarked.rs"]

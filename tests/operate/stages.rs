@@ -196,6 +196,11 @@ fn a_paused_task_takes_a_structure() {
     for side in ["--from-source", "--from-target"] {
         place.json(&["binlog-schema", "update", "test", DB, "t", side]);
     }
+    // Of a table that is not tracked the target's is shown, as in DM.
+    place.json(&["operate-schema", "remove", "test", "-d", DB, "-t", "t"]);
+    let shown = place.json(&["operate-schema", "get", "test", "-d", DB, "-t", "t"]);
+    assert_eq!(shown["sources"][0]["assumed"], true, "{shown:#}");
+    assert!(shown["sources"][0]["msg"].as_str().unwrap().contains("`v` varchar(20)"), "{shown:#}");
     place.json(&["stop-task", "test"]);
 }
 

@@ -1,13 +1,17 @@
 //! `dm handle-error` and `dm binlog`: what happens instead of a statement.
 
+use std::path::Path;
 use std::process::ExitCode;
 
-use dm_core::operate::{Answer, HandleError, Operation, parse_place};
+use dm_core::migration::{Command, Safety, Verb};
+use dm_core::operate::{Answer, HandleError, Operation, all_went_well, parse_place};
+use dm_core::state::{SourceRow, Stage, StateReader, StateStore};
 use serde_json::Value;
 
 use crate::args::{BinlogArgs, HandleErrorArgs, StatementOp, StatementPlace};
 use crate::files::Failure;
 use crate::operate::answers::{self, Asked};
+use crate::operate::client::{self, Sent};
 use crate::operate::record;
 use crate::operate::texts::task_name;
 
@@ -50,10 +54,60 @@ fn run(
     let words = words(&command);
     let what = format!("handle-error {}", verb(&command.operation).0);
     let asked = Asked { what: &what, json: place.ask.json, words: in_words };
-    answers::told(&asked, command.run(dir, &task).map_err(Failure::from), |answers| {
-        if command.operation != Operation::List {
+    let mut result = command.run(dir, &task).map_err(Failure::from);
+    let listed = command.operation == Operation::List;
+    if let Ok(answers) = result.as_mut()
+        && !listed
+        && all_went_well(answers)
+    {
+        go_on(dir, &task, answers);
+    }
+    answers::told(&asked, result, |answers| {
+        if !listed {
             record::answered(dir, &task, "handle-error", &words, answers);
         }
+    })
+}
+
+/// As in DM, the word is all that it takes: sources that have stopped at an error go on with it. What a person
+/// has paused stays so. The word is noted whatever comes of this.
+fn go_on(dir: &Path, task: &str, answers: &mut [Answer]) {
+    let rows = match StateReader::open(dir, task).and_then(|reader| reader.sources()) {
+        Ok(rows) => rows,
+        Err(error) => {
+            log::warn!("how the sources of task {task:?} stand cannot be read: {error}");
+            return;
+        }
+    };
+    for answer in answers {
+        let row = rows.iter().find(|row| row.source == answer.source);
+        let then = row.and_then(|row| goes_on(dir, task, row));
+        if let (Some(then), Ok(said)) = (then, &mut answer.result) {
+            said.push_str(&format!("; {then}"));
+        }
+    }
+}
+
+/// What there is to say about a source that stands; `None` for one that works, or that no process has.
+fn goes_on(dir: &Path, task: &str, row: &SourceRow) -> Option<String> {
+    let runs = matches!(StateStore::owner(dir, task), Ok(Some(_)));
+    if row.actual != Some(Stage::Paused) || !runs {
+        return None;
+    }
+    if row.error.is_none() || row.desired == Some(Stage::Paused) {
+        return Some("it is paused, `dm resume-task` goes on".to_owned());
+    }
+    // Rows are as exact as they were.
+    let verb = Verb::Resume(Safety::Off);
+    let resume = Command { verb, sources: vec![row.source.as_str().to_owned()] };
+    Some(match client::send(dir, task, &resume) {
+        Ok(Sent::Answered(reply)) if reply.is_ok() => "it goes on".to_owned(),
+        Ok(Sent::Answered(reply)) => {
+            let refused = reply.answers.into_iter().find(|a| !a.ok).map(|a| a.message);
+            format!("it does not go on yet: {}", refused.unwrap_or(reply.refused))
+        }
+        Ok(Sent::NobodyRuns) => "its process has ended: start the task again".to_owned(),
+        Err(failure) => format!("it does not go on yet: {failure}"),
     })
 }
 
@@ -67,9 +121,15 @@ fn in_words(_: &Answer, message: &str) -> String {
     let one = |of: &Value| {
         let sqls = of.get("sqls").and_then(Value::as_array).into_iter().flatten();
         let sqls: Vec<&str> = sqls.filter_map(Value::as_str).collect();
-        let used = of.get("used") == Some(&Value::Bool(true));
+        let is = |key: &str| of.get(key) == Some(&Value::Bool(true));
         let mut line = format!("\n  {} at {}", text(of, "op")?, text(of, "binlogPos")?);
-        line.push_str(if used { ", used" } else { ", not used yet" });
+        line.push_str(match (is("used"), is("passed")) {
+            (true, _) => ", used",
+            (false, true) => {
+                ", passed without being used: nothing that it could be about begins there"
+            }
+            (false, false) => ", not used yet",
+        });
         if !sqls.is_empty() {
             line.push_str(&format!(": {}", sqls.join("; ")));
         }

@@ -97,12 +97,13 @@ fn carry_out(
     let deliver = |given| deliver(dir, name, given);
     Ok(match operation {
         StructureOp::Get => {
-            let migration = migration(task, from)?;
-            command.get(dir, name, &|source| match &migration {
-                Some(migration) => Ok(migration
-                    .target_structure(source, &table)?
-                    .map(|schema| NewStructure { schema, assumed: true })),
-                None => Ok(None),
+            let given = migration(task, from)?;
+            command.get(dir, name, &|source| {
+                // Without its files, the servers that the task was started with.
+                let kept = if given.is_none() { kept(dir, name).ok() } else { None };
+                let Some(migration) = given.as_ref().or(kept.as_ref()) else { return Ok(None) };
+                let found = migration.target_structure(source, &table)?;
+                Ok(found.map(|schema| NewStructure { schema, assumed: true }))
             })?
         }
         StructureOp::Set => match file {

@@ -106,6 +106,11 @@ impl Part {
         if self.relay.is_some() { "local" } else { "remote" }
     }
 
+    /// The statement that the target works on, when it takes long.
+    fn waits_for(&self) -> Option<&str> {
+        self.status.pointer("/sync/waitingFor")?.as_str()
+    }
+
     /// DM's word for a relay log that does not run while the binlog is followed.
     fn relay_trouble(&self) -> Option<&str> {
         let follows = self.unit == "Sync" && self.stage == "Running";
@@ -278,6 +283,8 @@ fn sync(part: &Part) -> Value {
     let (here, end) = (text(sync, "syncerBinlog"), text(sync, "masterBinlog"));
     let (here_gtid, end_gtid) = (text(sync, "syncerBinlogGtid"), text(sync, "masterBinlogGtid"));
     let synced = matches!(part.stage, "Running" | "Finished")
+        // Where the source ended is some seconds old: it has this statement behind it.
+        && part.waits_for().is_none()
         && ((!end_gtid.is_empty() && here_gtid == end_gtid)
             || (end_gtid.is_empty() && !end.is_empty() && here == end));
     json!({
@@ -288,7 +295,7 @@ fn sync(part: &Part) -> Value {
         "masterBinlogGtid": end_gtid,
         "syncerBinlog": here,
         "syncerBinlogGtid": here_gtid,
-        "blockingDDLs": sync.get("waitingFor").filter(|text| text.is_string()).into_iter().collect::<Vec<_>>(),
+        "blockingDDLs": part.waits_for().into_iter().collect::<Vec<_>>(),
         "unresolvedGroups": [],
         "synced": synced,
         "binlogType": reads,
@@ -377,10 +384,17 @@ pub fn words(task: &Task) -> String {
         for table in &part.adding {
             lines.push(format!("    being added: {table}"));
         }
+        for kind in &part.skipped {
+            lines.push(format!("    {} x {}, the last at {}", kind.count, kind.kind, kind.last));
+        }
         lines.extend(part.relay.as_ref().map(View::words));
         let slow = text(&part.status, "slowStage");
-        if !slow.is_empty() && part.stage == "Running" {
-            lines.push(format!("    slowed by the {slow}"));
+        if part.stage == "Running" {
+            match part.waits_for() {
+                Some(sql) => lines.push(format!("    the target works on: {sql}")),
+                None if slow.is_empty() => {}
+                None => lines.push(format!("    slowed by the {slow}")),
+            }
         }
         if let Some(error) = &part.error {
             lines.push(format!("    error {}: {}", error.code, error.message));
@@ -478,5 +492,28 @@ mod tests {
         ] {
             assert_eq!(task(parts).status(), expected, "{parts:?}");
         }
+    }
+
+    /// The end of the source is some seconds old when the target works on what is behind it.
+    #[test]
+    fn a_statement_that_takes_long_is_told() {
+        let mut task = task(&[("Running", false)]);
+        let part = &mut task.parts[0];
+        let place = "(bin.000001, 4711)";
+        let at = |waits: Value| {
+            let sync = json!({"syncerBinlog": place, "masterBinlog": place, "waitingFor": waits});
+            json!({"sync": sync, "slowStage": "source"})
+        };
+        part.status = at(Value::Null);
+        assert_eq!(sync(part)["synced"], true);
+        part.status = at("ALTER TABLE t ADD c INT".into());
+        assert_eq!(sync(part)["synced"], false);
+        assert_eq!(sync(part)["blockingDDLs"], json!(["ALTER TABLE t ADD c INT"]));
+        let at = "bin.000001:4".parse().unwrap();
+        part.skipped.push(Skipped::one("skipped by the operator", &at));
+        let words = words(&task);
+        assert!(words.contains("the target works on: ALTER TABLE t"), "{words}");
+        assert!(!words.contains("slowed by"), "{words}");
+        assert!(words.contains("1 x skipped by the operator, the last at bin.000001:4"), "{words}");
     }
 }

@@ -11,6 +11,8 @@ mod position;
 
 use std::fmt;
 
+use dm_filter::TableName;
+
 use crate::position::BinlogPos;
 
 pub use code::{Class, Code, Level, Scope};
@@ -40,6 +42,7 @@ struct Inner {
     origin: Option<String>,
     spoken_of: Option<(BinlogPos, BinlogPos)>,
     rows: Option<BinlogPos>,
+    lacking: Option<(TableName, Vec<String>)>,
 }
 
 impl Error {
@@ -58,6 +61,7 @@ impl Error {
             origin: None,
             spoken_of: None,
             rows: None,
+            lacking: None,
         }))
     }
 
@@ -117,6 +121,18 @@ impl Error {
     pub fn at_rows(mut self, start: &BinlogPos) -> Self {
         self.0.rows.get_or_insert_with(|| start.clone());
         self
+    }
+
+    /// Says which columns of a source's table its target lacks: whoever knows these tells how to add them.
+    #[must_use]
+    pub(crate) fn lacks(mut self, table: TableName, columns: Vec<String>) -> Self {
+        self.0.lacking = Some((table, columns));
+        self
+    }
+
+    /// A source's table, and which of its columns the target lacks.
+    pub(crate) fn lacking(&self) -> Option<(&TableName, &[String])> {
+        self.0.lacking.as_ref().map(|(table, columns)| (table, columns.as_slice()))
     }
 
     /// Puts words behind the message.

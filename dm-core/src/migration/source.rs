@@ -22,7 +22,7 @@ use crate::pipeline::{
 use crate::position::{BinlogPos, GtidSet, Position};
 use crate::sink::Sink;
 use crate::source::{Source, SourceInfo};
-use crate::state::{CopyState, SERVER_NOTE, Stage, StateStore};
+use crate::state::{CopyState, Override, OverrideAction, SERVER_NOTE, Stage, StateStore};
 use crate::whose::{self, carried};
 
 /// The servers' number of a duplicate key.
@@ -72,6 +72,7 @@ impl SourceRun {
     fn run(&self) -> Result<Outcome> {
         let mut wait = self.resume.backoff_min;
         let mut waited = false;
+        let mut at_once = false;
         loop {
             let Next::Attempt(resume) = self.control.next(self.index) else {
                 if waited {
@@ -101,6 +102,12 @@ impl SourceRun {
                 && (self.stays || error.code() == &codes::STOPPED || error.is_transient())
             {
                 self.rest(Some(error).filter(|e| e.code() != &codes::STOPPED))?;
+                continue;
+            }
+            at_once = !at_once && self.is_spoken_of(&error);
+            if at_once {
+                log::info!("source {}: goes on with the operator's word", self.creator.source);
+                self.control.stopped(self.index);
                 continue;
             }
             if began.elapsed() >= self.resume.backoff_rollback {
@@ -155,6 +162,25 @@ impl SourceRun {
         self.stage(Stage::Running, None)?;
         let _watch = self.watched.then(|| watch::watch(&self.source, &self.control, self.index));
         self.once()
+    }
+
+    /// True when an operator has spoken of where an attempt has failed while it was under way, so that it did not
+    /// hear of it.
+    fn is_spoken_of(&self, error: &Error) -> bool {
+        let statement = error.statement_place().map(|(start, _)| start);
+        let Some(place) = statement.or(error.rows_place()) else { return false };
+        // Where they cannot be read the next attempt says so.
+        let reader = self.state.reader();
+        let lane = reader.lane(&LaneId::main(&self.creator.source)).ok().flatten();
+        let stands = lane.and_then(|lane| lane.checkpoint?.position.binlog);
+        let is_about = |word: &Override| {
+            let fits = statement.is_some() || matches!(word.action, OverrideAction::Inject(_));
+            // It may be about the GTID event before.
+            let here = word.position <= *place && stands.iter().all(|s| word.position >= *s);
+            fits && here && word.used.is_none()
+        };
+        let words = reader.overrides().unwrap_or_default();
+        words.iter().any(|word| word.source == self.creator.source && is_about(word))
     }
 
     /// Whether an error is worth another attempt without anybody's help. A wrong address or password

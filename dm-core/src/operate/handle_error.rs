@@ -9,7 +9,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{Answer, Known, all_went_well};
+use super::place::{behind_the_end, check_file, checkpoint, parse_place};
+use super::{Answer, Known, all_or_none, all_went_well};
 use crate::ddl::parse_given;
 use crate::error::{Error, Result, codes};
 use crate::event::SourceId;
@@ -42,20 +43,6 @@ pub struct HandleError {
     pub position: Option<BinlogPos>,
     /// What to do.
     pub operation: Operation,
-}
-
-/// A place in a binlog as people write it: `file:offset`, maybe in quotes, maybe with the number of a
-/// relay log's directory, or as error messages print it.
-///
-/// # Errors
-///
-/// 36223 for anything else.
-pub fn parse_place(text: &str) -> Result<BinlogPos> {
-    let bare = text.trim().trim_matches(['"', '\'', '`']).trim();
-    let pos: BinlogPos = bare.parse().map_err(|e| {
-        Error::new(&codes::OPERATOR_PLACE, format!("{text:?} is no position file:offset")).cause(e)
-    })?;
-    Ok(BinlogPos::new(pos.file.without_relay(), pos.offset))
 }
 
 /// What is to be written to the state file.
@@ -98,16 +85,10 @@ impl HandleError {
         let mut answers = Vec::new();
         let mut places = Vec::new();
         for one in &known {
-            let place = self.place(one).and_then(|place| {
-                if matches!(change, Change::Revert) && find(&words, &one.source, &place).is_none() {
-                    return Err(nothing_noted(&one.source, &place));
-                }
-                Ok(place)
-            });
-            let said = place.map(|place| {
-                let said = change.said(&place, runs);
+            let said = self.place(one).and_then(|place| {
+                let said = change.said(one, &words, &place)?;
                 places.push((one.source.clone(), place));
-                said
+                Ok(if runs { said } else { format!("{said}; start the task again") })
             });
             answers.push(Answer::new(&one.source, said));
         }
@@ -119,35 +100,19 @@ impl HandleError {
                     mailbox.remove_overrides(&places)?;
                 }
             }
-        } else {
-            for answer in &mut answers {
-                if answer.result.is_ok() {
-                    answer.result = Err(Error::new(
-                        &codes::OPERATOR_NOTHING,
-                        "nothing was done, because another source refused",
-                    ));
-                }
-            }
         }
-        Ok(answers)
+        Ok(all_or_none(answers))
     }
 
     /// Where the statement of a source is that is spoken of.
     fn place(&self, known: &Known) -> Result<BinlogPos> {
-        let checkpoint = known.lane.as_ref().and_then(|lane| lane.checkpoint.as_ref());
-        let Some(checkpoint) = checkpoint else {
-            return Err(Error::new(
-                &codes::TASK_SYNC_ONLY,
-                format!("source {} does not follow its binlog yet", known.source),
-            )
-            .workaround("Wait until the copy is done."));
-        };
+        let stands = checkpoint(known)?;
         let place = match &self.position {
             Some(place) => place.clone(),
             None => stopped_at(known, matches!(self.operation, Operation::Inject(_)))?,
         };
-        match &checkpoint.position.binlog {
-            Some(stands) if place < *stands => Err(Error::new(
+        match stands {
+            Some(stands) if place < stands => Err(Error::new(
                 &codes::OPERATOR_PASSED,
                 format!(
                     "source {} has passed {}: it stands at {}",
@@ -165,11 +130,8 @@ impl HandleError {
         Ok(known
             .iter()
             .map(|one| {
-                let checkpoint = one.lane.as_ref().and_then(|l| l.checkpoint.as_ref());
-                let from = match &self.position {
-                    Some(place) => Some(place.clone()),
-                    None => checkpoint.and_then(|c| c.position.binlog.clone()),
-                };
+                let stands = checkpoint(one).ok().flatten();
+                let from = self.position.clone().or_else(|| stands.clone());
                 let behind = |w: &&Override| {
                     w.source == one.source
                         && from
@@ -178,7 +140,8 @@ impl HandleError {
                 };
                 let mut list: Vec<&Override> = words.iter().filter(behind).collect();
                 list.sort_by(|a, b| a.position.partial_cmp(&b.position).unwrap_or(Ordering::Equal));
-                let list: Vec<Value> = list.into_iter().map(|w| shown(task, w)).collect();
+                let list: Vec<Value> =
+                    list.into_iter().map(|w| shown(task, w, stands.as_ref())).collect();
                 Answer::new(&one.source, Ok(Value::Array(list).to_string()))
             })
             .collect())
@@ -186,29 +149,35 @@ impl HandleError {
 }
 
 impl Change {
-    fn said(&self, place: &BinlogPos, runs: bool) -> String {
-        let place = place.to_colon_text();
-        let then = if runs { "" } else { "; start the task again" };
-        match self {
-            Self::Set(action) => format!("{} at {place}{then}", action.as_str()),
-            Self::Revert => format!("the word about {place} is taken back{then}"),
+    /// What is told when it is carried out for a place of a source; an error where it cannot be.
+    fn said(&self, known: &Known, words: &[Override], place: &BinlogPos) -> Result<String> {
+        let word = words.iter().find(|w| w.source == known.source && w.position == *place);
+        let at = place.to_colon_text();
+        match (self, word) {
+            (Self::Set(action), _) => {
+                check_file(known, place)?;
+                Ok(format!("{} at {at}{}", action.as_str(), behind_the_end(known, place)))
+            }
+            (Self::Revert, None) => Err(nothing_noted(&known.source, place)),
+            (Self::Revert, Some(word)) => {
+                let ran = word.used.is_some() && !word.action.statements().is_empty();
+                let ran = if ran { "; those of its statements that have run stay" } else { "" };
+                Ok(format!("the word about {at} is taken back{ran}"))
+            }
         }
     }
 }
 
 /// The entry of a list, in DM's words.
-fn shown(task: &str, word: &Override) -> Value {
+fn shown(task: &str, word: &Override, stands: Option<&BinlogPos>) -> Value {
     json!({
         "op": word.action.as_str(),
         "task": task,
         "binlogPos": word.position.to_colon_text(),
         "sqls": word.action.statements(),
         "used": word.used.is_some(),
+        "passed": stands.is_some_and(|stands| word.position < *stands),
     })
-}
-
-fn find<'w>(words: &'w [Override], source: &SourceId, place: &BinlogPos) -> Option<&'w Override> {
-    words.iter().find(|w| w.source == *source && w.position == *place)
 }
 
 fn statements(text: &str) -> Result<Vec<String>> {
@@ -218,7 +187,9 @@ fn statements(text: &str) -> Result<Vec<String>> {
 /// The place of the statement that a source has stopped at; with `inject` also that of rows.
 fn stopped_at(known: &Known, inject: bool) -> Result<BinlogPos> {
     let source = &known.source;
-    let Some(error) = known.row.as_ref().and_then(|row| row.error.as_ref()) else {
+    let told = known.row.as_ref().and_then(|row| row.error.as_ref());
+    // While it is tried again it is at no error, and may be at the same one a moment later.
+    let Some(error) = told.or(known.stopped.as_ref()) else {
         return Err(Error::new(&codes::OPERATOR_NOTHING, format!("source {source} has no error")));
     };
     if error.start.is_empty() && inject && !error.rows.is_empty() {
@@ -308,6 +279,31 @@ mod tests {
         assert_eq!(noted(dir), 0);
     }
 
+    /// Each attempt begins without an error; the statement may be spoken of all the same, until it is passed.
+    #[test]
+    fn a_statement_is_known_while_it_is_tried_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        state(dir);
+        let store = StateStore::open(dir, "t").unwrap();
+        let source = SourceId::new("s1");
+        store.set_error(&source, None).unwrap();
+        store.set_source_stage(&source, None, Stage::Running).unwrap();
+        assert_eq!(numbers(&run(dir, &["s1"], None, Operation::Skip)), [0]);
+        assert_eq!(noted(dir), 1);
+        assert_eq!(numbers(&run(dir, &["s1"], None, Operation::Revert)), [0]);
+        // An error about something else has no statement, and takes nothing away.
+        store.set_error(&source, Some(&Error::new(&codes::DB_DRIVER, "it is away"))).unwrap();
+        assert_eq!(numbers(&run(dir, &["s1"], None, Operation::Skip)), [36_221]);
+        store.set_error(&source, None).unwrap();
+        assert_eq!(numbers(&run(dir, &["s1"], None, Operation::Skip)), [0]);
+        let position = Position::at(place("bin.000003:1300"));
+        let behind = Checkpoint { ordinal: 2, position, epoch: 1, event_at: 0 };
+        store.save_checkpoint(&LaneId::main(&source), &behind, &LaneChanges::default()).unwrap();
+        assert_eq!(numbers(&run(dir, &["s1"], None, Operation::Skip)), [36_221]);
+        assert_eq!(numbers(&run(dir, &["s2"], None, Operation::Skip)), [36_221]);
+    }
+
     #[test]
     fn a_later_place_is_for_all_sources_or_none() {
         let dir = tempfile::tempdir().unwrap();
@@ -330,6 +326,42 @@ mod tests {
         assert_eq!(list[0]["sqls"], json!([DDL]));
         let behind = run(dir, &["s2"], Some("bin.000004:4"), Operation::List);
         assert_eq!(behind[0].result.as_deref().unwrap(), "[]");
+    }
+
+    /// A name that is typed wrong is refused, and what is far away is told to be so.
+    #[test]
+    fn a_place_is_compared_with_what_the_task_has_heard_of() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        state(dir);
+        let said = |at: &str| run(dir, &["s1"], Some(at), Operation::Skip).remove(0).result;
+        for wrong in ["bim.000003:1200", "bin.000004:3"] {
+            let error = said(wrong).unwrap_err();
+            assert_eq!(error.code().number, 36_223, "{error}");
+        }
+        let error = said("bim.000003:1200").unwrap_err().to_string();
+        assert!(error.contains("no binlog file bim.000003") && error.contains("bin.000003:1000"));
+        assert_eq!(
+            said("bin.000003:1250").unwrap(),
+            "skip at bin.000003:1250; start the task again"
+        );
+        let waits = "ended at bin.000003:1300 when it was last asked";
+        assert!(said("bin.000003:1301").unwrap().contains(waits));
+        let end = json!({"sync": {"masterBinlog": "(bin.000005, 900)"}});
+        StateStore::open(dir, "t").unwrap().save_status(&SourceId::new("s1"), &end).unwrap();
+        assert!(!said("bin.000005:900").unwrap().contains("last asked"));
+        assert!(said("bin.000099:4").unwrap().contains("ended at bin.000005:900"));
+        // What is noted for a place that was passed since is told to be so.
+        let list = |at| {
+            let answers = run(dir, &["s1"], Some(at), Operation::List);
+            let list: Value = serde_json::from_str(answers[0].result.as_ref().unwrap()).unwrap();
+            list[0]["passed"].clone()
+        };
+        assert_eq!(list("bin.000003:1250"), json!(false));
+        let store = StateStore::open(dir, "t").unwrap();
+        let lane = LaneId::main(&SourceId::new("s1"));
+        store.move_checkpoint(&lane, &Position::at(place("bin.000003:1260"))).unwrap();
+        assert_eq!(list("bin.000003:1250"), json!(true));
     }
 
     #[test]

@@ -5,19 +5,21 @@
 //! answer says for each source what came of it.
 
 mod handle_error;
+mod place;
 mod structure;
 mod structure_at;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-pub use self::handle_error::{HandleError, Operation, parse_place};
+pub use self::handle_error::{HandleError, Operation};
+pub use self::place::parse_place;
 pub use self::structure::{
     Deliver, GivenStructure, NewStructure, StructureCommand, structure_of, write_structures,
 };
 use crate::error::{Error, Result, codes};
 use crate::event::{LaneId, SourceId};
-use crate::state::{LaneState, SourceRow, StateReader};
+use crate::state::{LaneState, SourceRow, StateReader, StoredError};
 
 /// What came of a command for one source.
 #[derive(Clone, Debug)]
@@ -45,11 +47,26 @@ pub fn all_went_well(answers: &[Answer]) -> bool {
     answers.iter().all(|a| a.result.is_ok())
 }
 
+/// The answers of a command that is for all sources or for none: where one of them refuses, the others tell that
+/// nothing was done.
+fn all_or_none(mut answers: Vec<Answer>) -> Vec<Answer> {
+    if !all_went_well(&answers) {
+        for answer in answers.iter_mut().filter(|a| a.result.is_ok()) {
+            let text = "nothing was done, because another source refused";
+            answer.result = Err(Error::new(&codes::OPERATOR_NOTHING, text)
+                .workaround("Name with `-s` only those that it is to be done for."));
+        }
+    }
+    answers
+}
+
 /// What the state file says of one source.
 struct Known {
     source: SourceId,
     row: Option<SourceRow>,
     lane: Option<LaneState>,
+    /// The error about a statement, or about rows, that it met last, unless it has got behind it.
+    stopped: Option<StoredError>,
 }
 
 /// The sources that are meant; all of the task when none is named.
@@ -72,12 +89,16 @@ fn sources(reader: &StateReader, task: &str, named: &[String]) -> Result<Vec<Kno
         ));
     }
     let wanted = |s: &SourceId| named.is_empty() || named.iter().any(|n| n == s.as_str());
-    let known = |source: SourceId| Known {
-        row: rows.iter().find(|r| r.source == source).cloned(),
-        lane: lanes.iter().find(|l| l.lane == LaneId::main(&source)).cloned(),
-        source,
+    let known = |source: SourceId| -> Result<Known> {
+        let lane = lanes.iter().find(|l| l.lane == LaneId::main(&source)).cloned();
+        Ok(Known {
+            stopped: lane.as_ref().map(|lane| place::stopped(reader, lane)).transpose()?.flatten(),
+            row: rows.iter().find(|r| r.source == source).cloned(),
+            lane,
+            source,
+        })
     };
-    let known: Vec<Known> = there.into_iter().filter(wanted).map(known).collect();
+    let known: Vec<Known> = there.into_iter().filter(wanted).map(known).collect::<Result<_>>()?;
     if known.is_empty() {
         return Err(Error::new(&codes::TASK_SYNC_ONLY, format!("task {task:?} has never run"))
             .workaround("Start the task first."));

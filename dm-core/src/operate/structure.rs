@@ -9,12 +9,12 @@ use std::sync::Arc;
 use dm_filter::TableName;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Known, all_went_well, structure_at};
+use super::{Answer, Known, all_or_none, all_went_well, structure_at};
 use crate::ddl::{Flavor, ParseContext, ServerVersion, parse, split};
 use crate::error::{Error, Result, codes};
 use crate::event::{LaneId, SourceId};
 use crate::schema::{
-    Defaults, SchemaCopy, SchemaInfo, TableSchema, Tracker, create_table, created,
+    Defaults, KeyPart, SchemaCopy, SchemaInfo, TableSchema, Tracker, create_table, created,
 };
 use crate::state::{StateReader, StateStore, TrackedTable};
 
@@ -118,6 +118,8 @@ impl StructureCommand {
                 let since = t.since.as_ref().map(ToString::to_string);
                 (Some(Arc::clone(&t.schema)), t.assumed, since)
             }
+            // Before it follows its binlog it reads no rows by any structure.
+            None if begun(known).is_err() => (None, false, None),
             None => match otherwise(known.source.as_str()) {
                 Ok(guess) => (guess.map(|g| g.schema), true, None),
                 Err(e) => return Ok(Answer::new(&known.source, Err(e))),
@@ -128,7 +130,7 @@ impl StructureCommand {
                 &codes::SCHEMA_MISSING,
                 format!("source {} does not track {} yet", known.source, self.table),
             )
-            .workaround("The task takes the target's structure when it meets the table; with the task file in place of the task's name, that is shown here. Another one is given with `dm operate-schema set`.")
+            .workaround("The task takes the target's structure when it meets the table; where the target has it, that is shown here (of a task that runs in the foreground alone with its file in place of its name, and `--source-file`). Another one is given with `dm operate-schema set`.")
         });
         Ok(Answer { assumed: assumed && said.is_ok(), since, ..Answer::new(&known.source, said) })
     }
@@ -166,7 +168,7 @@ impl StructureCommand {
         if all_went_well(&answers) {
             Self::write(dir, task, given, deliver)?;
         }
-        Ok(answers)
+        Ok(all_or_none(answers))
     }
 
     /// Forgets the tracked structure: the task takes the target's when it meets the table again.
@@ -261,10 +263,41 @@ pub fn structure_of(
         tracker.set_schema(&create.name.schema, info);
     }
     tracker.apply(&statement)?;
-    tracker.table(&create.name).map(Arc::clone).ok_or_else(|| {
+    let schema = tracker.table(&create.name).map(Arc::clone).ok_or_else(|| {
         Error::new(&codes::SCHEMA_NOT_CREATE, "the structure cannot be told from this statement alone")
             .workaround("Put one CREATE TABLE into the file that lists the columns, as the source would show it.")
-    })
+    })?;
+    sound(&schema).map(|()| schema)
+}
+
+/// A statement of the binlog was taken by a server; this one was typed.
+fn sound(schema: &TableSchema) -> Result<()> {
+    let refused = |what: String| {
+        let text = format!("no server takes this CREATE TABLE: {what}");
+        Err(Error::new(&codes::SCHEMA_NOT_CREATE, text)
+            .workaround("Put the CREATE TABLE into the file as the source would show it."))
+    };
+    for (at, column) in schema.columns.iter().enumerate() {
+        if schema.column(&column.name).is_some_and(|(first, _)| first < at) {
+            return refused(format!("it has column `{}` twice", column.name));
+        }
+    }
+    // MariaDB does not list the columns of a period that it has made itself.
+    let hidden = schema.system_versioned && schema.periods.is_empty();
+    for key in &schema.keys {
+        for part in &key.parts {
+            if let KeyPart::Column { name, .. } = part
+                && schema.column(name).is_none()
+                && !hidden
+            {
+                return refused(format!(
+                    "key `{}` is on column `{name}`, which it has not",
+                    key.name
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn one_line(text: &str) -> String {
@@ -293,6 +326,8 @@ mod tests {
         assert_eq!(number("ALTER TABLE t ADD a INT"), 44_009);
         assert_eq!(number("CREATE TABLE t LIKE u"), 44_009);
         assert_eq!(number("CREATE TABLE t (a"), 36_067);
+        assert_eq!(number("CREATE TABLE t (a INT, A INT)"), 44_009);
+        assert_eq!(number("CREATE TABLE t (a INT, KEY k (b))"), 44_009);
         let read =
             schema("CREATE TABLE IF NOT EXISTS x.y (a INT PRIMARY KEY, b VARCHAR(9));").unwrap();
         assert_eq!(read.columns.len(), 2);
@@ -364,5 +399,31 @@ mod tests {
         );
         let again = command.remove(dir, "t", &runs).unwrap();
         assert_eq!(again[0].result.as_deref().unwrap(), "it was not tracked");
+    }
+
+    #[test]
+    fn a_source_that_refuses_keeps_the_others_from_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let store = StateStore::open(dir, "t").unwrap();
+        for source in ["r", "s"] {
+            let lane = LaneId::main(&SourceId::new(source));
+            let epoch = store.begin_run(&lane, 0).unwrap().epoch;
+            let position = Position::at("bin.000002:77".parse().unwrap());
+            let checkpoint = Checkpoint { ordinal: 1, position, epoch, event_at: 0 };
+            store.save_checkpoint(&lane, &checkpoint, &LaneChanges::default()).unwrap();
+        }
+        drop(store);
+        let command = StructureCommand { sources: Vec::new(), table: name(), at: None };
+        let nobody = |_: Vec<GivenStructure>| panic!("no process runs it");
+        let of_one = |source: &str, _: &[SchemaCopy]| match source {
+            "r" => Ok(NewStructure { schema: schema("CREATE TABLE t (a INT)")?, assumed: false }),
+            _ => Err(Error::new(&codes::SCHEMA_NOT_FOUND, "it has none")),
+        };
+        let answers = command.set(dir, "t", &of_one, &nobody).unwrap();
+        let numbers = answers.iter().map(|a| a.result.clone().unwrap_err().code().number);
+        assert_eq!(numbers.collect::<Vec<_>>(), [36_221, 44_015], "nothing was done for `r`");
+        let lane = LaneId::main(&SourceId::new("r"));
+        assert!(StateReader::open(dir, "t").unwrap().tracker(&lane).unwrap().tables.is_empty());
     }
 }

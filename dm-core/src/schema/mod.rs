@@ -29,7 +29,7 @@ pub use info::{Chunk, SchemaCopy, TableCopy, TableInfo};
 pub use list::List;
 pub(crate) use list::Pool;
 pub use print::create_table;
-pub(crate) use print::{foreign_key_clause, key_clause};
+pub(crate) use print::{column_clause, foreign_key_clause, key_clause};
 pub use table::{
     Check, Column, ColumnType, ForeignKey, Generated, Key, KeyKind, KeyPart, TableSchema, TypeKind,
     same_name,

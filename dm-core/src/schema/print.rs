@@ -13,7 +13,7 @@ use crate::sql::quote_ident;
 /// Everything that the structure holds is written out, so that the text does not depend on any
 /// server's settings. The schema is written unless it is empty.
 pub fn create_table(name: &TableName, table: &TableSchema) -> String {
-    let mut lines: Vec<String> = table.columns.iter().map(|c| column(c, table)).collect();
+    let mut lines: Vec<String> = table.columns.iter().map(|c| column_clause(c, table)).collect();
     for (period, start, end) in &table.periods {
         let period = if period.eq_ignore_ascii_case("SYSTEM_TIME") {
             period.clone()
@@ -144,7 +144,8 @@ impl super::ColumnType {
     }
 }
 
-fn column(column: &Column, table: &TableSchema) -> String {
+/// A column as it stands in CREATE TABLE and behind ADD COLUMN.
+pub(crate) fn column_clause(column: &Column, table: &TableSchema) -> String {
     let mut sql = format!("{} {}", quote_ident(&column.name), column.ty.to_sql());
     let period = column.generated.as_ref().filter(|g| g.is_of_period());
     if let Some(period) = period {

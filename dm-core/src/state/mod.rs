@@ -60,7 +60,7 @@ pub use registry::{Registered, Registry};
 pub use stream::IDEMPOTENT_SECOND;
 pub use stream_model::{
     Checkpoint, LANE_START, LAST_GROUP, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, PreparedXa,
-    Skipped, TrackedTable, Tracker, XaPart,
+    STOPPED_AT, Skipped, TrackedTable, Tracker, XaPart,
 };
 pub use task::{SourceRow, Stage, StoredError, TaskRow};
 pub use xa::SERVER_NOTE;

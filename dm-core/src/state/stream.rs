@@ -14,8 +14,8 @@ use super::db::{
     structure, to_json, uint,
 };
 use super::stream_model::{
-    Checkpoint, LANE_START, LAST_GROUP, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, Skipped,
-    TrackedTable, Tracker,
+    Checkpoint, LANE_START, LAST_GROUP, LaneChanges, LaneState, MOVE_GAP, OnlineDdl, STOPPED_AT,
+    Skipped, TrackedTable, Tracker,
 };
 use super::{StateStore, older, xa};
 use crate::error::{Error, Result, codes};
@@ -155,6 +155,7 @@ impl StateStore {
             let note = "DELETE FROM note WHERE lane = ?1 AND key = ?2";
             tx.execute(note, (id, super::SERVER_NOTE))?;
             tx.execute(note, (id, LAST_GROUP))?;
+            tx.execute(note, (id, STOPPED_AT))?;
             state(tx, lane)?.ok_or_else(|| misuse(format!("lane {lane} is gone")))
         })
     }

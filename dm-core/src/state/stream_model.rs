@@ -19,6 +19,10 @@ pub const LANE_START: &str = "lane-start";
 /// The note that tells the last group before a checkpoint ([`crate::source::LastGroup::to_bytes`]).
 pub const LAST_GROUP: &str = "last-group";
 
+/// The note of a lane that keeps the last error about a statement, or about rows, over the next attempts: whoever
+/// speaks of it may do so while one of them is under way.
+pub const STOPPED_AT: &str = "stopped-at";
+
 /// Where a lane stands: everything up to here is at the target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {

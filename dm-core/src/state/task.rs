@@ -6,10 +6,10 @@ use std::str::FromStr;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
-use super::StateStore;
 use super::db::{Durability, Inner, bad, from_json, now, to_json};
+use super::{STOPPED_AT, StateStore};
 use crate::error::{Error, Result};
-use crate::event::SourceId;
+use crate::event::{LaneId, SourceId};
 use crate::position::BinlogPos;
 
 /// DM's stages of a task.
@@ -139,6 +139,11 @@ impl StoredError {
             statement: error.statement().unwrap_or_default().to_owned(),
         }
     }
+
+    /// An operator may speak of where it happened.
+    fn has_place(&self) -> bool {
+        !self.start.is_empty() || !self.rows.is_empty()
+    }
 }
 
 /// What is stored of one source of the task.
@@ -265,14 +270,23 @@ impl StateStore {
     ///
     /// As all writes.
     pub fn set_error(&self, source: &SourceId, error: Option<&Error>) -> Result<()> {
-        let text = error.map(|e| to_json(&StoredError::of(e)));
+        let stored = error.map(StoredError::of);
+        let text = stored.as_ref().map(to_json);
         self.db.write(|tx| {
+            let text = text.transpose()?;
             tx.prepare_cached(
                 "INSERT INTO source (name, error, updated) VALUES (?1, ?2, ?3)
                  ON CONFLICT (name) DO UPDATE SET error = excluded.error,
                      updated = excluded.updated",
             )?
-            .execute((source.as_str(), text.transpose()?, now()))?;
+            .execute((source.as_str(), &text, now()))?;
+            if let (Some(text), true) = (text, stored.is_some_and(|e| e.has_place())) {
+                tx.execute(
+                    "INSERT OR REPLACE INTO note (lane, key, value)
+                     SELECT id, ?3, ?4 FROM lane WHERE source = ?1 AND name = ?2",
+                    (source.as_str(), &*LaneId::main(source).name, STOPPED_AT, text.into_bytes()),
+                )?;
+            }
             Ok(())
         })
     }

@@ -19,8 +19,7 @@ impl Resolver<'_> {
         for (i, raw) in self.task.ddl_rules.iter().enumerate() {
             let path = format!("ddl-rules[{i}]");
             let pattern = pattern(&mut self.file, &path, &raw.pattern);
-            let groups = pattern.as_ref().map_or(0, Regex::captures_len);
-            let action = action(&mut self.file, &path, raw, groups);
+            let action = action(&mut self.file, &path, raw, pattern.as_ref());
             if let (Some(pattern), Some(action)) = (pattern, action) {
                 rules.push(DdlRule { pattern, action });
             }
@@ -52,7 +51,12 @@ fn pattern(file: &mut File, path: &str, text: &str) -> Option<Regex> {
     }
 }
 
-fn action(file: &mut File, path: &str, raw: &RawDdlRule, groups: usize) -> Option<DdlRuleAction> {
+fn action(
+    file: &mut File,
+    path: &str,
+    raw: &RawDdlRule,
+    pattern: Option<&Regex>,
+) -> Option<DdlRuleAction> {
     let key = format!("{path}.action");
     let sql = format!("{path}.sql");
     let wants_sql = raw.action == "replace";
@@ -70,7 +74,7 @@ fn action(file: &mut File, path: &str, raw: &RawDdlRule, groups: usize) -> Optio
         "warn" => Some(DdlRuleAction::Warn),
         "replace" => {
             let text = raw.sql.clone().unwrap_or_default();
-            check_sql(file, &sql, &text, groups).then_some(DdlRuleAction::Replace(text))
+            check_sql(file, &sql, &text, pattern).then_some(DdlRuleAction::Replace(text))
         }
         other => {
             let found = format!("found `{other}`");
@@ -80,9 +84,9 @@ fn action(file: &mut File, path: &str, raw: &RawDdlRule, groups: usize) -> Optio
     }
 }
 
-/// What can be told before a statement has filled the groups in: there is one, and those that bring
-/// everything themselves can be read and change structures.
-fn check_sql(file: &mut File, path: &str, text: &str, groups: usize) -> bool {
+/// What can be told before a statement has filled the groups in: there is one, each changes structures and can be
+/// read, and each group that stands in it is one of the expression's.
+fn check_sql(file: &mut File, path: &str, text: &str, pattern: Option<&Regex>) -> bool {
     let expected = "DDL statements with semicolons between them";
     let statements = split(text);
     let mut wrong = None;
@@ -90,20 +94,25 @@ fn check_sql(file: &mut File, path: &str, text: &str, groups: usize) -> bool {
         wrong = Some("no statement is given".to_owned());
     }
     for sql in statements {
-        if sql.contains('$') {
-            continue;
-        }
-        match parse(sql, &ParseContext::default()) {
-            Ok(statement) if statement.is_ddl() => {}
-            Ok(_) => wrong = Some(format!("`{sql}` changes no structure")),
-            Err(e) => wrong = Some(format!("`{sql}` cannot be read: {}", e.message())),
+        // Groups are most often names. What cannot be read with one may be read with what is put in.
+        let filled = sql.contains('$').then(|| filled(sql));
+        match (parse(filled.as_deref().unwrap_or(sql), &ParseContext::default()), filled) {
+            (Ok(statement), _) if statement.is_ddl() => {}
+            (Ok(_), _) => wrong = Some(format!("`{sql}` changes no structure")),
+            (Err(_), Some(_)) => {}
+            (Err(e), None) => wrong = Some(format!("`{sql}` cannot be read: {}", e.message())),
         }
     }
-    let number = |c: regex::Captures<'_>| c.get(1).or(c.get(2))?.as_str().parse::<usize>().ok();
-    let numbered = Regex::new(r"\$(?:\{(\d+)\}|(\d+)\b)").ok();
-    let highest = numbered.iter().flat_map(|r| r.captures_iter(text)).filter_map(number).max();
-    if let Some(highest) = highest.filter(|n| groups > 0 && *n >= groups) {
-        wrong = Some(format!("`${highest}` stands in it, and `match` has {} groups", groups - 1));
+    if let Some(pattern) = pattern {
+        let unknown = references(text).into_iter().find(|name| !has_group(pattern, name));
+        let found = unknown.map(|name| {
+            let groups = pattern.captures_len() - 1;
+            format!(
+                "`${name}` stands in it, and `match` has {groups} groups, none of that name (`${{1}}_x` is the first \
+                 one with `_x` behind it, `$$` a dollar sign)"
+            )
+        });
+        wrong = found.or(wrong);
     }
     match wrong {
         Some(found) => {
@@ -112,6 +121,52 @@ fn check_sql(file: &mut File, path: &str, text: &str, groups: usize) -> bool {
         }
         None => true,
     }
+}
+
+/// Numbers and names of the groups that stand in a text, as [`regex::Captures::expand`] reads it: a name goes as far
+/// as it can, and one that no group has is filled with nothing.
+fn references(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some((_, behind)) = rest.split_once('$') {
+        let (name, after) = reference(behind);
+        found.extend(name);
+        rest = after;
+    }
+    found
+}
+
+/// The group that stands behind a dollar sign, and what is behind it.
+fn reference(behind: &str) -> (Option<&str>, &str) {
+    if let Some(rest) = behind.strip_prefix('$') {
+        return (None, rest);
+    }
+    if let Some((name, rest)) = behind.strip_prefix('{').and_then(|rest| rest.split_once('}')) {
+        return (Some(name), rest);
+    }
+    let end = behind.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let (name, rest) = behind.split_at(end.unwrap_or(behind.len()));
+    (Some(name).filter(|name| !name.is_empty()), rest)
+}
+
+fn has_group(pattern: &Regex, name: &str) -> bool {
+    match name.parse::<usize>() {
+        Ok(number) => number < pattern.captures_len(),
+        Err(_) => pattern.capture_names().flatten().any(|group| group == name),
+    }
+}
+
+/// A statement with a name in place of each group.
+fn filled(sql: &str) -> String {
+    let mut text = String::new();
+    let mut rest = sql;
+    while let Some((before, behind)) = rest.split_once('$') {
+        let (name, after) = reference(behind);
+        text.push_str(before);
+        text.push_str(if name.is_some() { "g" } else { "$" });
+        rest = after;
+    }
+    text + rest
 }
 
 #[cfg(test)]
@@ -155,6 +210,16 @@ mod tests {
     }
 
     #[test]
+    fn what_groups_bring_is_left_to_the_statement() {
+        for sql in
+            ["$1", "ALTER TABLE t ADD c INT $1", "ALTER TABLE ${1}_x ADD c INT DEFAULT '$$5'"]
+        {
+            let text = format!("- {{match: 'a(b)', action: replace, sql: \"{sql}\"}}");
+            assert!(plan(&text).is_ok(), "{sql}");
+        }
+    }
+
+    #[test]
     fn wrong_rules_are_told_with_their_place() {
         let wrong = |rules: &str| plan(rules).unwrap_err();
         for (rules, texts) in [
@@ -173,6 +238,19 @@ mod tests {
             (
                 "- {match: 'a(b)', action: replace, sql: 'DROP TABLE $2'}",
                 ["ddl-rules[0].sql", "1 groups"],
+            ),
+            // Filled with nothing, this would drop another table.
+            (
+                "- {match: 'a(b)', action: replace, sql: 'DROP TABLE x.old$1_x'}",
+                ["ddl-rules[0].sql", "`$1_x` stands in it"],
+            ),
+            (
+                "- {match: 'a(?<t>b)', action: replace, sql: 'DROP TABLE ${t}, ${u}'}",
+                ["ddl-rules[0].sql", "`$u` stands in it"],
+            ),
+            (
+                "- {match: 'a(b)', action: replace, sql: 'ALTER TABLE $1 ADD c INT; DELETE FROM $1'}",
+                ["ddl-rules[0].sql", "changes no structure"],
             ),
             (
                 "- {match: 'a{1000}{1000}{1000}', action: skip}",

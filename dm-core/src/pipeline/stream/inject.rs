@@ -100,7 +100,7 @@ impl Stream<'_> {
         );
         error.workaround(format!(
             "`{command} inject \"...\"` gives other statements for this place, `{command} revert` takes the word \
-             about it back; then `dm resume-task`, or a new start where no process is left, goes on."
+             about it back; the task goes on with that, or with a new start where no process is left."
         ))
     }
 }

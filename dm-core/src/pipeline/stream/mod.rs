@@ -187,9 +187,10 @@ fn follow_once(ctx: &StreamContext) -> Result<Ended> {
         Err(error)
     });
     let closed = stream.close(ended.is_ok());
+    let failure = progress.failure().map(|failure| stream.with_lacking(failure));
     drop(stream);
     wait_for(ctx, &workers);
-    match (ended, progress.failure()) {
+    match (ended, failure.or_else(|| progress.failure())) {
         // The failure of a worker is the cause; what the reader met is its echo.
         (_, Some(failure)) => Err(failure),
         (Err(error), None) => Err(error),

@@ -12,7 +12,7 @@ use crate::error::{Error, Result, codes};
 use crate::event::TablePlan;
 use crate::schema::{Column, Key, KeyPart, Pool, TableSchema, TypeKind};
 use crate::sink::keys::{KeyPlan, KeyShape};
-use crate::sql::{push_hex, push_ident, push_string, push_value, quote_table};
+use crate::sql::{push_hex, push_string, push_value, quote_table};
 
 /// The statements' fixed parts for one table version.
 ///
@@ -73,7 +73,7 @@ impl WritePlan {
         let mut write = Vec::with_capacity(plan.columns.len());
         for (i, info) in plan.columns.iter().enumerate() {
             let Some((_, column)) = target.column(&info.name) else {
-                return Err(missing_column(plan, target, &info.name));
+                return Err(missing_columns(plan, target));
             };
             if column.generated.is_none() {
                 write.push(i);
@@ -449,15 +449,20 @@ fn whole_columns(key: &Key, plan: &TablePlan) -> Option<Vec<usize>> {
         .collect()
 }
 
-fn missing_column(plan: &TablePlan, target: &TableSchema, name: &str) -> Error {
+fn missing_columns(plan: &TablePlan, target: &TableSchema) -> Error {
     let have: Vec<&str> = target.columns.iter().map(|c| c.name.as_str()).collect();
-    let mut column = String::new();
-    push_ident(&mut column, name);
+    let lacks = plan.columns.iter().filter(|info| target.column(&info.name).is_none());
+    let lacks: Vec<String> = lacks.map(|info| info.name.clone()).collect();
+    let quoted: Vec<String> = lacks.iter().map(|name| crate::sql::quote_ident(name)).collect();
+    let word = if lacks.len() == 1 { ("column", "has") } else { ("columns", "have") };
     Error::new(
         &codes::SYNC_COLUMN_COUNT,
         format!(
-            "column {column} of source table {} has no counterpart in target table {}, which has ({})",
+            "{} {} of source table {} {} no counterpart in target table {}, which has ({})",
+            word.0,
+            quoted.join(", "),
             plan.source,
+            word.1,
             plan.target,
             have.join(", ")
         ),
@@ -466,4 +471,5 @@ fn missing_column(plan: &TablePlan, target: &TableSchema, name: &str) -> Error {
         "Add the column to the target table, or leave it out with `columns: {exclude: [...]}` on \
          the table's route, then resume the task.",
     )
+    .lacks(plan.source.table.clone(), lacks)
 }
