@@ -182,3 +182,43 @@ fn a_rule_speaks_of_statements_that_cannot_be_read() {
     assert!(target.dump().contains_key(&name("made_twice")));
     assert_eq!(target.dump().len(), 2);
 }
+
+/// Words about the rename of an online schema change: whatever runs at the target, the source's table has become
+/// what its ghost was.
+#[test]
+fn what_an_operator_says_of_a_ghost_leaves_the_sources_structure() {
+    let replaced = Operation::Replace("ALTER TABLE db.keyed ADD COLUMN w int".to_owned());
+    for (operation, at_target) in [(replaced, 3), (Operation::Skip, 2)] {
+        let dir = tempfile::tempdir().unwrap();
+        let (source, target, sink) = copied(false, dir.path());
+        source.ddl("db", "CREATE TABLE _keyed_gho LIKE keyed").unwrap();
+        source.ddl("db", "ALTER TABLE _keyed_gho ADD COLUMN w int AFTER id").unwrap();
+        assert_eq!(run(&source, &sink, dir.path(), "").unwrap(), Outcome::Finished);
+        say(dir.path(), Some(end(&source)), operation.clone());
+        source.ddl("db", "RENAME TABLE keyed TO _keyed_del, _keyed_gho TO keyed").unwrap();
+        source.ddl("db", "DROP TABLE _keyed_del").unwrap();
+        assert_eq!(run(&source, &sink, dir.path(), "").unwrap(), Outcome::Finished);
+        let lane = LaneId::main(&SourceId::new("s"));
+        let reader = StateReader::open(dir.path(), "t").unwrap();
+        let tables = reader.tracker(&lane).unwrap().tables;
+        let keyed = tables.iter().find(|t| t.name == name("keyed")).expect("it is tracked");
+        let columns: Vec<&str> = keyed.schema.columns.iter().map(|c| c.name.as_str()).collect();
+        assert_eq!((columns, keyed.assumed), (vec!["id", "w", "v"], false), "{operation:?}");
+        assert_eq!(reader.online_ddl(&lane).unwrap(), [], "it is over");
+        let there = target.describe(&name("keyed")).unwrap().unwrap();
+        assert_eq!(there.columns.len(), at_target, "{operation:?}");
+    }
+}
+
+/// Only the groups tell what it is.
+#[test]
+fn a_rule_gives_no_change_of_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let (source, target, sink) = copied(false, dir.path());
+    source.log(vec![query("FROBNICATE delete")]);
+    let rules =
+        "ddl-rules:\n- {match: 'frobnicate (\\w+)$', action: replace, sql: '$1 FROM db.keyed'}\n";
+    let error = run(&source, &sink, dir.path(), rules).unwrap_err();
+    assert_eq!(error.code().number, 36_064, "{error}");
+    assert_eq!(target.count(&name("keyed")), 1);
+}

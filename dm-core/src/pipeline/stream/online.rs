@@ -86,6 +86,35 @@ impl Stream<'_> {
         Ok(done)
     }
 
+    /// Tracks a statement of which an operator has said what happens instead, as the source has carried it out; true
+    /// when it fits. At the rename of an online schema change what changed the ghost table has changed the real one,
+    /// and the change is over.
+    pub(super) fn track_instead(&mut self, statement: &Statement, seen: &Seen<'_>) -> Result<bool> {
+        let finishes = |f: &Follower| f.finishing(statement).is_ok_and(|reals| !reals.is_empty());
+        let Some(mut follower) = self.online.clone().filter(finishes) else {
+            return Ok(self.track_only(statement));
+        };
+        let heard = Change::new(&statement.sql, seen.query, seen.at, seen.start.to_string());
+        let actions = {
+            let kind = self.kind_behind(&follower, statement);
+            let judge = |real: &TableName| self.judge(real, kind, &statement.sql);
+            follower.statement(statement, &heard, &judge)
+        };
+        // Of a ghost table whose beginning is not known its structure is not known either.
+        let Ok(Some(actions)) = actions else { return Ok(self.track_only(statement)) };
+        let mut tracked = true;
+        for action in actions {
+            let (Action::Rest(own) | Action::Change { statement: own, .. }) = action;
+            tracked &= self.track_only(&own);
+        }
+        let (gone, kept) = follower.take_changes()?;
+        let changes = self.group.changes();
+        changes.removed_online_ddl.extend(gone);
+        changes.online_ddl.extend(kept);
+        self.online = Some(follower);
+        Ok(tracked)
+    }
+
     fn act(&mut self, action: Action, slot: u64, seen: &Seen<'_>) -> Result {
         match action {
             Action::Rest(statement) => match self.not_admitted(&statement, seen)? {

@@ -155,7 +155,7 @@ impl Stream<'_> {
     fn leave_out(&mut self, kind: &str, parsed: &Result<Statement>, seen: &Seen<'_>) -> Result {
         if let Ok(statement) = parsed {
             self.settle(statement)?;
-            self.track_only(statement);
+            self.track_instead(statement, seen)?;
         }
         self.count_skipped(Skipped::one(kind, seen.start));
         Ok(())
@@ -175,7 +175,10 @@ impl Stream<'_> {
         if let Some(statement) = own {
             self.settle(statement)?;
         }
-        let tracked = own.is_some_and(|statement| self.track_only(statement));
+        let tracked = match own {
+            Some(statement) => self.track_instead(statement, seen)?,
+            None => false,
+        };
         if !tracked {
             for sql in list {
                 self.track_only(&parse(sql, &given_context(seen))?);
@@ -210,8 +213,7 @@ impl Stream<'_> {
                 list.len(),
                 short(sql)
             );
-            let statement =
-                parse(sql, &given_context(seen)).map_err(|error| error.context(&which))?;
+            let statement = read_given(sql, seen).map_err(|error| error.context(&which))?;
             let about: Vec<&Statement> =
                 [&statement].into_iter().chain(own.iter().copied()).collect();
             let number = Number::given(slot, given.count + 1);
@@ -291,10 +293,21 @@ impl Stream<'_> {
         let text = format!(
             "{advice}For this statement: `{command} skip` leaves it out, `{command} replace \"ALTER TABLE \
              ...; ...\"` runs other statements instead of it, `{command} inject \"...\"` runs others before \
-             it; then `dm resume-task`, or a new start where no process is left, goes on."
+             it; the task goes on with that, or with a new start where no process is left."
         );
         error.workaround(text)
     }
+}
+
+/// Reads a statement that was given. What a rule gives is complete only now: groups of its expression are in it.
+fn read_given(sql: &str, seen: &Seen<'_>) -> Result<Statement> {
+    let statement = parse(sql, &given_context(seen))?;
+    if statement.is_ddl() {
+        return Ok(statement);
+    }
+    let text = "this is no DDL: only statements that change structures can be given";
+    Err(Error::new(&codes::SYNC_EVENT, text)
+        .workaround("Change rows at the source, or at the target by hand."))
 }
 
 /// Statements that a person gives are read with ordinary quotes, whatever the session of the
