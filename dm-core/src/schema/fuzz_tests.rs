@@ -376,3 +376,27 @@ fn statements_that_are_not_quite() {
     println!("{count} texts from DM_FUZZ_SEED={first} on in {seconds} s");
     assert!(count > 0);
 }
+
+/// What one statement costs beside what a target does with it: a table of 100 columns, read and tracked.
+#[test]
+fn a_statement_costs_little() {
+    let columns: Vec<String> =
+        (0..100).map(|n| format!("c{n} VARCHAR(20) NOT NULL DEFAULT 'x' COMMENT 'c'")).collect();
+    let create =
+        format!("CREATE TABLE wide ({}, PRIMARY KEY (c0), KEY (c1, c2))", columns.join(", "));
+    let context = ParseContext::in_schema("d");
+    let mut tracker = crate::schema::Tracker::default();
+    tracker.apply(&parse(&create, &context).unwrap()).unwrap();
+    let best = (0..50)
+        .map(|n| {
+            let sql =
+                format!("ALTER TABLE wide ADD n{n} INT AFTER c{n}, DROP KEY c1, ADD KEY c1 (n{n})");
+            let start = Instant::now();
+            tracker.apply(&parse(&sql, &context).unwrap()).unwrap();
+            start.elapsed()
+        })
+        .min()
+        .unwrap();
+    // A millisecond is the promise; what is not optimised may take ten times that.
+    assert!(best < Duration::from_millis(if cfg!(debug_assertions) { 10 } else { 1 }), "{best:?}");
+}
