@@ -4,6 +4,7 @@ use super::ast::{
     AlterClause, AlterSpec, AlterTable, DropKind, PartitionOp, Position, TableElement,
 };
 use super::cursor::Cursor;
+use super::lexer::TokenKind;
 use super::statement::NameRole;
 use crate::error::Result;
 
@@ -17,7 +18,7 @@ impl Cursor<'_> {
         while !self.at_end() {
             let start = self.offset();
             let spec = self.alter_spec()?;
-            alter.clauses.push(AlterClause { spec, span: start..self.last_end() });
+            alter.clauses.push(AlterClause { spec, span: start..self.end_of(start) });
             // Table options may follow one another without commas, PARTITION BY anything.
             self.eat(b',');
         }
@@ -78,7 +79,7 @@ impl Cursor<'_> {
         if self.eat_kws(&["SYSTEM", "VERSIONING"]) {
             return Ok(AlterSpec::AddSystemVersioning);
         }
-        if self.is_kw("STATS_EXTENDED") {
+        if self.is_kw("STATS_EXTENDED") && self.names_extended_stats() {
             return self.tidb_rest();
         }
         if self.is_kw("PERIOD") && self.is_kw_at(1, "IF") {
@@ -111,6 +112,13 @@ impl Cursor<'_> {
         Ok(AlterSpec::AddColumns { if_not_exists, elements, position })
     }
 
+    /// TiDB's `STATS_EXTENDED [IF NOT EXISTS] name kind (columns)`, and no column of that name.
+    fn names_extended_stats(&self) -> bool {
+        let kinds = ["CARDINALITY", "DEPENDENCY", "CORRELATION"];
+        let at = if self.is_kw_at(1, "IF") { 5 } else { 2 };
+        kinds.iter().any(|kind| self.is_kw_at(at, kind))
+    }
+
     fn position(&mut self) -> Result<Position> {
         if self.eat_kw("FIRST") {
             return Ok(Position::First);
@@ -134,7 +142,8 @@ impl Cursor<'_> {
         if self.eat_kws(&["SYSTEM", "VERSIONING"]) {
             return Ok(AlterSpec::DropSystemVersioning);
         }
-        if self.is_kw("STATS_EXTENDED") {
+        let behind_column = self.is_kw_at(1, "RESTRICT") || self.is_kw_at(1, "CASCADE");
+        if self.is_kw("STATS_EXTENDED") && self.is_ident_at(1) && !behind_column {
             return self.tidb_rest();
         }
         if self.is_kw("PERIOD") && (self.is_kw_at(1, "FOR") || self.is_kw_at(1, "IF")) {
@@ -278,7 +287,9 @@ impl Cursor<'_> {
                 && !self.is_kw_at(1, "PARTITIONING"))
         {
             // TiDB: SET TIFLASH REPLICA n, REMOVE TTL, ATTRIBUTES = '...', COMPACT.
-            while !self.at_end() && !self.is(b',') {
+            // The labels of places are strings, separated by commas.
+            let label = |c: &Self| c.kind(1) == Some(TokenKind::String);
+            while !self.at_end() && (!self.is(b',') || label(self)) {
                 self.skip_one()?;
             }
         } else {
@@ -367,6 +378,12 @@ impl Cursor<'_> {
                 self.skip_partition_clause()?;
                 return Ok(Some(op));
             }
+        }
+        let ends = [["SPLIT", "MAXVALUE"], ["MERGE", "FIRST"]];
+        if ends.iter().any(|[verb, end]| self.is_kw(verb) && self.is_kw_at(1, end)) {
+            // TiDB: ranges at the ends of those that follow each other by an interval.
+            self.skip_partition_clause()?;
+            return Ok(Some(P::Other));
         }
         if self.is_kw("PARTITION") {
             // TiDB: PARTITION p ATTRIBUTES = ..., PARTITION p PLACEMENT POLICY = ...

@@ -1,9 +1,8 @@
 //! Reads column definitions.
 
-use super::ast::{CheckDef, ColumnDef, Generated};
+use super::ast::{CheckDef, ColumnDef, ForeignKeyDef, Generated};
 use super::cursor::Cursor;
-use super::lexer::{self, TokenKind};
-use super::statement::NameRole;
+use super::lexer;
 use crate::error::Result;
 
 const NOW: &[&str] = &["CURRENT_TIMESTAMP", "NOW", "LOCALTIME", "LOCALTIMESTAMP"];
@@ -60,6 +59,8 @@ impl Cursor<'_> {
             column.generated = Some(self.generated()?);
         } else if self.eat_kw("AUTO_INCREMENT") {
             column.auto_increment = true;
+            // It is NOT NULL unless NULL follows; what was said before does not count.
+            column.nullable = column.nullable.filter(|nullable| !nullable);
         } else if self.eat_kw("COLLATE") {
             self.eat(b'=');
             column.ty.collation = Some(self.collation_word()?);
@@ -88,8 +89,12 @@ impl Cursor<'_> {
             column.references = Some(self.references()?);
         } else if self.is_kw("CHECK") || self.is_kw("CONSTRAINT") {
             let mut name = None;
-            if self.eat_kw("CONSTRAINT") && !self.is_kw("CHECK") {
+            if self.eat_kw("CONSTRAINT") && !self.is_any(&["CHECK", "REFERENCES"]) {
                 name = Some(self.ident()?);
+            }
+            if self.is_kw("REFERENCES") {
+                column.references = Some(ForeignKeyDef { name, ..self.references()? });
+                return Ok(true);
             }
             self.expect_kw("CHECK")?;
             column.checks.push(self.check_body(name)?);
@@ -186,74 +191,6 @@ impl Cursor<'_> {
         }
         Ok(self.text(mark..self.last_end()).to_owned())
     }
-
-    /// The text behind DEFAULT: a literal, a function call, or an expression in parentheses.
-    pub(super) fn default_value(&mut self) -> Result<String> {
-        let mark = self.offset();
-        if self.eat_kws(&["NEXT", "VALUE", "FOR"]) || self.eat_kws(&["PREVIOUS", "VALUE", "FOR"]) {
-            self.name(NameRole::Sequence)?;
-        } else if self.is_any(&["NEXTVAL", "LASTVAL"]) && self.is_punct_at(1, b'(') {
-            self.advance();
-            self.advance();
-            self.name(NameRole::Sequence)?;
-            self.expect(b')')?;
-        } else {
-            while self.eat(b'-') || self.eat(b'+') {}
-            self.default_operand()?;
-        }
-        Ok(self.text(mark..self.last_end()).to_owned())
-    }
-
-    fn default_operand(&mut self) -> Result {
-        match self.kind(0) {
-            Some(TokenKind::Punct(b'(')) => self.default_expression(),
-            Some(TokenKind::String) => self.string().map(|_| ()),
-            Some(TokenKind::Number | TokenKind::Hex | TokenKind::Bit) => self.skip_one(),
-            Some(TokenKind::Word) => {
-                // A character set introducer or DATE, TIME, TIMESTAMP before a string; a function.
-                let word = self.token(0).map(|t| self.text_of(t)).unwrap_or_default();
-                let introducer = word.starts_with('_');
-                self.advance();
-                let literal = matches!(
-                    self.kind(0),
-                    Some(TokenKind::String | TokenKind::Hex | TokenKind::Bit)
-                );
-                if literal && (introducer || is_temporal(word)) {
-                    self.skip_one()?;
-                } else if self.is(b'(') {
-                    self.parens()?;
-                }
-                Ok(())
-            }
-            _ => Err(self.unexpected("a default value")),
-        }
-    }
-
-    /// `( expression )`; sequences that it names are recorded.
-    fn default_expression(&mut self) -> Result {
-        let open = self.mark();
-        self.parens()?;
-        let close = self.mark();
-        self.reset(open);
-        while self.mark() < close {
-            let next = self.eat_kws(&["NEXT", "VALUE", "FOR"]);
-            let call = !next && self.is_any(&["NEXTVAL", "LASTVAL"]) && self.is_punct_at(1, b'(');
-            if call {
-                self.advance();
-                self.advance();
-            }
-            if next || call {
-                self.name(NameRole::Sequence)?;
-            } else {
-                self.advance();
-            }
-        }
-        Ok(())
-    }
-}
-
-fn is_temporal(word: &str) -> bool {
-    ["DATE", "TIME", "TIMESTAMP"].iter().any(|w| word.eq_ignore_ascii_case(w))
 }
 
 impl ColumnDef {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use dm_filter::TableName;
 
-use super::lexer::{self, Lexed, Token, TokenKind};
+use super::lexer::{self, Lexed, Region, Token, TokenKind};
 use super::statement::{NameRef, NameRole};
 use super::{ParseContext, SqlMode};
 use crate::error::{Error, Result, codes};
@@ -13,6 +13,7 @@ use crate::error::{Error, Result, codes};
 pub(super) struct Cursor<'a> {
     pub sql: &'a str,
     tokens: &'a [Token],
+    regions: &'a [Region],
     at: usize,
     pub ctx: &'a ParseContext,
     pub names: Vec<NameRef>,
@@ -20,7 +21,8 @@ pub(super) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     pub fn new(sql: &'a str, lexed: &'a Lexed, ctx: &'a ParseContext) -> Self {
-        Self { sql, tokens: &lexed.tokens, at: 0, ctx, names: Vec::new() }
+        let (tokens, regions) = (&lexed.tokens, &lexed.regions);
+        Self { sql, tokens, regions, at: 0, ctx, names: Vec::new() }
     }
 
     pub fn mode(&self) -> SqlMode {
@@ -65,6 +67,18 @@ impl<'a> Cursor<'a> {
     /// Offset behind the token read last.
     pub fn last_end(&self) -> usize {
         self.at.checked_sub(1).and_then(|at| self.tokens.get(at)).map_or(0, |t| t.end)
+    }
+
+    /// Where what began at `start` ends: an executable comment that began in it and holds nothing further
+    /// is part of it to its end.
+    pub fn end_of(&self, start: usize) -> usize {
+        let last = self.at.checked_sub(1).and_then(|at| self.tokens.get(at));
+        let region = last.and_then(|t| t.region);
+        let goes_on = self.token(0).is_some_and(|next| next.region == region);
+        match region.and_then(|region| self.regions.get(region)) {
+            Some(region) if region.span.start >= start && !goes_on => region.span.end,
+            _ => self.last_end(),
+        }
     }
 
     /// True at the end of the statement: no token, or a semicolon.
@@ -113,6 +127,14 @@ impl<'a> Cursor<'a> {
         let found = self.is_kw(word);
         self.at += usize::from(found);
         found
+    }
+
+    /// True when the token before is this word.
+    pub fn follows_kw(&self, word: &str) -> bool {
+        let last = self.at.checked_sub(1).and_then(|at| self.tokens.get(at));
+        last.is_some_and(|t| {
+            t.kind == TokenKind::Word && self.text_of(t).eq_ignore_ascii_case(word)
+        })
     }
 
     /// Takes one of these words; tells which.
@@ -288,10 +310,13 @@ impl<'a> Cursor<'a> {
         // `.t` is an old way to write a table of the default schema.
         let dotted = self.is(b'.') && self.is_ident_at(1);
         self.at += usize::from(dotted);
+        let first_token = self.token(0);
         let mut first = self.ident()?;
-        let mut schema = None;
+        let (mut schema, mut apart) = (None, None);
         if !dotted && self.is(b'.') && self.is_ident_at(1) {
             self.at += 1;
+            let of_regions = first_token.zip(self.token(0)).filter(|(a, b)| a.region != b.region);
+            apart = of_regions.map(|(schema, table)| (schema.span(), table.span()));
             schema = Some(std::mem::replace(&mut first, self.ident()?));
         }
         let qualified = schema.is_some();
@@ -300,8 +325,19 @@ impl<'a> Cursor<'a> {
             table: first,
         };
         let span = start..self.last_end();
-        self.names.push(NameRef { span, role, name: name.clone(), qualified, alias: false });
+        let found = NameRef { span, role, name: name.clone(), qualified, apart, alias: false };
+        self.names.push(found);
         Ok(name)
+    }
+
+    /// A name behind which a dot is no part of it.
+    pub fn name_without_schema(&mut self, role: NameRole) -> Result {
+        let start = self.offset();
+        let table = self.ident()?;
+        let name = TableName { schema: self.ctx.default_schema.clone(), table };
+        let span = start..self.last_end();
+        self.names.push(NameRef { span, role, name, qualified: false, apart: None, alias: false });
+        Ok(())
     }
 
     /// Names separated by commas.
@@ -322,6 +358,7 @@ impl<'a> Cursor<'a> {
             role: NameRole::Schema,
             name: TableName::schema_only(name.clone()),
             qualified: true,
+            apart: None,
             alias: false,
         });
         Ok(name)

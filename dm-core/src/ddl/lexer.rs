@@ -21,7 +21,7 @@ pub enum TokenKind {
     Word,
     /// An identifier in back quotes, or in double quotes under ANSI_QUOTES.
     QuotedIdent,
-    /// A string in single or double quotes.
+    /// A string in single or double quotes, or between two `$tag$`.
     String,
     /// An integer, decimal or floating-point number.
     Number,
@@ -90,6 +90,21 @@ pub enum Comments {
 }
 
 impl Comments {
+    /// True when the server takes such a comment for an executable one, if perhaps of another version.
+    fn knows(self, kind: RegionKind) -> bool {
+        match (self, kind) {
+            (_, RegionKind::Versioned(_)) | (Self::All, _) => true,
+            (Self::MariaDb(_), RegionKind::MariaDb(_)) | (Self::TiDb, RegionKind::TiDb) => true,
+            (Self::MySql(_) | Self::MariaDb(_) | Self::TiDb, _) => false,
+        }
+    }
+
+    /// True when `$$ ... $$` and `$tag$ ... $tag$` are strings: from MySQL 9 on, where functions and
+    /// libraries of other languages are written so.
+    fn quotes_by_dollar(self) -> bool {
+        matches!(self, Self::All) || matches!(self, Self::MySql(have) if have >= 90_000)
+    }
+
     fn executes(self, kind: RegionKind) -> bool {
         match (self, kind) {
             (Self::All, _) | (Self::TiDb, RegionKind::Versioned(_) | RegionKind::TiDb) => true,
@@ -111,16 +126,20 @@ pub struct Lexed {
     pub tokens: Vec<Token>,
     /// Executable comments that were entered.
     pub regions: Vec<Region>,
+    /// True when the last of them has no end: no server takes such a text.
+    pub unclosed: bool,
 }
 
 /// Cuts a text into tokens.
 pub fn lex(sql: &str, mode: SqlMode, comments: Comments) -> Lexed {
     let mut lexer = Lexer {
+        sql,
         bytes: sql.as_bytes(),
         at: 0,
         ansi: mode.contains(SqlMode::ANSI_QUOTES),
         escapes: !mode.contains(SqlMode::NO_BACKSLASH_ESCAPES),
         comments,
+        dollars: comments.quotes_by_dollar(),
         out: Lexed::default(),
         open: Vec::new(),
     };
@@ -129,11 +148,13 @@ pub fn lex(sql: &str, mode: SqlMode, comments: Comments) -> Lexed {
 }
 
 struct Lexer<'a> {
+    sql: &'a str,
     bytes: &'a [u8],
     at: usize,
     ansi: bool,
     escapes: bool,
     comments: Comments,
+    dollars: bool,
     out: Lexed,
     open: Vec<usize>,
 }
@@ -165,6 +186,7 @@ impl Lexer<'_> {
                 b'`' => self.quoted(b'`', TokenKind::QuotedIdent, start),
                 b'"' if self.ansi => self.quoted(b'"', TokenKind::QuotedIdent, start),
                 quote @ (b'"' | b'\'') => self.quoted(quote, TokenKind::String, start),
+                b'$' if self.dollars && self.dollar_quoted(start) => {}
                 b if is_word_byte(b) => self.word(start),
                 b'.' if self.peek(1).is_ascii_digit() && !self.after_name() => self.number(start),
                 b if b.is_ascii_graphic() => {
@@ -177,6 +199,7 @@ impl Lexer<'_> {
                 }
             }
         }
+        self.out.unclosed = !self.open.is_empty();
         while let Some(region) = self.open.pop() {
             self.end_region(region);
         }
@@ -201,7 +224,7 @@ impl Lexer<'_> {
                 self.open.push(self.out.regions.len());
                 self.out.regions.push(Region { span: start..start, kind });
             }
-            Some(_) => self.skip_comment(true),
+            Some(kind) => self.skip_comment(self.comments.knows(kind)),
             None => self.skip_comment(false),
         }
     }
@@ -244,7 +267,8 @@ impl Lexer<'_> {
     }
 
     /// Moves behind the end of a comment; a comment without an end reaches to the end of the text.
-    /// The servers let a plain comment stand inside an executable one that they leave out.
+    /// The servers let a plain comment stand inside an executable one that they leave out, and no third one
+    /// in that.
     fn skip_comment(&mut self, nested: bool) {
         self.at += 2;
         let mut depth = 1;
@@ -254,7 +278,7 @@ impl Lexer<'_> {
                     depth -= 1;
                     self.at += 2;
                 }
-                (b'/', b'*') if nested => {
+                (b'/', b'*') if nested && depth == 1 => {
                     depth += 1;
                     self.at += 2;
                 }
@@ -293,6 +317,25 @@ impl Lexer<'_> {
             }
         }
         self.push(TokenKind::Invalid, start);
+    }
+
+    /// Takes `$tag$ ... $tag$`, if it stands here; the tag may be empty.
+    fn dollar_quoted(&mut self, start: usize) -> bool {
+        let rest = self.sql.get(self.at..).unwrap_or_default();
+        let inside = |b: &u8| is_word_byte(*b) && *b != b'$';
+        let tag = rest.bytes().skip(1).take_while(inside).count();
+        let Some((quote, text)) = rest.split_at_checked(tag + 2).filter(|q| q.0.ends_with('$'))
+        else {
+            return false;
+        };
+        let Some(end) = text.find(quote) else {
+            // Names then, as other servers have them: the text is not searched again for each of them.
+            self.dollars = false;
+            return false;
+        };
+        self.at += 2 * quote.len() + end;
+        self.push(TokenKind::String, start);
+        true
     }
 
     /// True when the token just before, without a gap, is a name: then a dot separates names.
@@ -400,6 +443,10 @@ pub fn unquote_ident(text: &str) -> String {
 
 /// The value of a string token (with `N` before it or not).
 pub fn unquote_string(text: &str, mode: SqlMode) -> String {
+    if let Some(rest) = text.strip_prefix('$') {
+        let quote = rest.find('$').map_or(0, |tag| tag + 2);
+        return text.get(quote..text.len().saturating_sub(quote)).unwrap_or_default().to_owned();
+    }
     let text = text.strip_prefix(['n', 'N']).unwrap_or(text);
     let quote = text.chars().next().unwrap_or('\'');
     let inner = text.strip_prefix(quote).and_then(|t| t.strip_suffix(quote)).unwrap_or_default();

@@ -15,10 +15,12 @@ mod class;
 mod collations;
 mod column;
 mod cursor;
+mod default;
 mod dialect;
 mod key;
 mod lexer;
 mod other;
+mod own;
 mod parse;
 mod pieces;
 mod query;
@@ -45,6 +47,7 @@ pub use script::{parse_given, split, without_tail};
 pub use server::{Flavor, ServerVersion};
 pub use sql_mode::SqlMode;
 pub use statement::{Body, NameRef, NameRole, ParseContext, Statement, StatementKind};
+pub(crate) use types::literal_bytes;
 
 #[cfg(test)]
 mod corpus_tests;

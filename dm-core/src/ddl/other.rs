@@ -17,6 +17,7 @@ impl Cursor<'_> {
             role: NameRole::Schema,
             name: TableName::schema_only(self.ctx.default_schema.clone()),
             qualified: false,
+            apart: None,
             alias: false,
         });
     }
@@ -58,6 +59,7 @@ impl Cursor<'_> {
 
     pub(super) fn create_other(&mut self) -> Result<K> {
         self.object_prefix()?;
+        self.view_kind();
         if self.eat_kw("VIEW") {
             self.if_not_exists();
             return self.view().map(|()| K::CreateView);
@@ -85,6 +87,7 @@ impl Cursor<'_> {
 
     pub(super) fn alter_other(&mut self) -> Result<K> {
         self.object_prefix()?;
+        self.view_kind();
         if self.eat_kw("VIEW") {
             self.if_exists();
             return self.view().map(|()| K::AlterView);
@@ -141,6 +144,21 @@ impl Cursor<'_> {
             return Ok(K::Prepare);
         }
         self.object_rest()
+    }
+
+    /// MySQL 9: the words before VIEW that make it another kind of one.
+    fn view_kind(&mut self) {
+        let kinds: [&[&str]; 3] = [
+            &["JSON", "RELATIONAL", "DUALITY", "VIEW"],
+            &["JSON", "DUALITY", "VIEW"],
+            &["MATERIALIZED", "VIEW"],
+        ];
+        for words in kinds {
+            let there = words.iter().enumerate().all(|(n, word)| self.is_kw_at(n, word));
+            for _ in words.iter().skip(1).filter(|_| there) {
+                self.advance();
+            }
+        }
     }
 
     /// Which of procedure, function, package, event begins here.
@@ -242,9 +260,12 @@ impl Cursor<'_> {
             return Err(self.unexpected("the kind of an object"));
         };
         if kind == K::Library {
-            self.skip_all()?
+            self.advance();
+            let _ = self.if_not_exists() || self.if_exists();
+            self.name(NameRole::Routine)?;
+            self.skip_all()?;
         } else {
-            self.skip_rest()?
+            self.skip_rest()?;
         }
         Ok(kind)
     }
@@ -418,29 +439,54 @@ impl Cursor<'_> {
             self.name(NameRole::Table)?;
             self.skip_rest()?;
         } else if matches!(kind, K::Select | K::Delete) {
-            self.query(NameRole::Table)?;
+            let in_list = kind == K::Delete && self.deleted_by_alias();
+            self.query_from(NameRole::Table, in_list)?;
         } else {
             while self
                 .eat_any(&["LOW_PRIORITY", "HIGH_PRIORITY", "DELAYED", "IGNORE", "INTO"])
                 .is_some()
             {}
-            if self.is_ident_at(0) {
-                self.name(NameRole::Table)?;
+            if kind == K::Update {
+                self.query_from(NameRole::Table, true)?;
+            } else {
+                if self.is_ident_at(0) {
+                    self.name(NameRole::Table)?;
+                }
+                self.query(NameRole::Table)?;
             }
-            self.query(NameRole::Table)?;
         }
         self.expect_end()?;
         Ok(Some(kind))
+    }
+
+    /// Passes over `FROM a, b USING` of a DELETE: what stands before USING are names of the list behind it.
+    fn deleted_by_alias(&mut self) -> bool {
+        let mark = self.mark();
+        while self.eat_any(&["LOW_PRIORITY", "QUICK", "IGNORE"]).is_some() {}
+        if self.eat_kw("FROM") {
+            let joins = |c: &Self| [b',', b'.', b'*'].iter().any(|p| c.is(*p));
+            while joins(self) || (self.is_ident_at(0) && !self.is_kw("USING")) {
+                self.advance();
+            }
+            if self.eat_kw("USING") {
+                return true;
+            }
+        }
+        self.reset(mark);
+        false
     }
 
     /// GRANT and REVOKE: the object behind ON.
     fn grant(&mut self) -> Result<K> {
         let kind = if self.is_kw("GRANT") { K::Grant } else { K::Revoke };
         self.advance();
+        self.if_exists();
+        // PROXY is given on a user.
+        let on_user = self.is_kw("PROXY") && self.is_kw_at(1, "ON");
         while !self.at_end() && !self.is_any(&["ON", "TO", "FROM"]) {
             self.skip_one()?;
         }
-        if self.eat_kw("ON") {
+        if !on_user && self.eat_kw("ON") {
             self.grant_object()?;
         }
         self.skip_rest()?;
@@ -470,6 +516,7 @@ impl Cursor<'_> {
                 role: NameRole::GrantedSchema,
                 name: TableName::schema_only(name),
                 qualified: true,
+                apart: None,
                 alias: false,
             });
             return Ok(());

@@ -25,6 +25,7 @@ pub fn parse(sql: &str, context: &ParseContext) -> Result<Statement> {
     let mut cursor = Cursor::new(sql, &lexed, context);
     let mut found = Found::default();
     let kind = cursor.statement(&mut found)?;
+    cursor.own_columns(found.body.as_ref());
     let mut names = std::mem::take(&mut cursor.names);
     names.sort_by_key(|n| n.span.start);
     Ok(Statement {
@@ -50,13 +51,12 @@ impl Cursor<'_> {
             self.expect_end()?;
             return Ok(K::Empty);
         }
-        if self.eat_kws(&["SET", "STATEMENT"]) {
+        while self.eat_kws(&["SET", "STATEMENT"]) {
             // MariaDB: SET STATEMENT variable = value FOR statement.
             while !self.is_kw("FOR") {
                 self.skip_one()?;
             }
             self.advance();
-            return self.statement(found);
         }
         if self.eat_kw("CREATE") {
             return self.create(found);
@@ -150,6 +150,7 @@ impl Cursor<'_> {
         let mut key = self.key_body(kind, Some(name))?;
         key.if_not_exists = if_not_exists;
         key.options.splice(0..0, options);
+        self.lock_wait()?;
         while self.key_option(&mut key)? || self.algorithm_or_lock()? {}
         self.expect_end()?;
         found.body = Some(Body::CreateIndex(CreateIndex { table, or_replace, key }));
@@ -234,6 +235,8 @@ impl Cursor<'_> {
         if self.eat_any(&["TABLE", "TABLES"]).is_some() {
             let if_exists = self.condition(found, false);
             let tables = self.name_list(NameRole::Table)?;
+            // MariaDB waits before RESTRICT.
+            self.lock_wait()?;
             self.eat_any(&["RESTRICT", "CASCADE"]);
             self.lock_wait()?;
             self.expect_end()?;

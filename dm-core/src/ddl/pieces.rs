@@ -42,7 +42,14 @@ impl Statement {
             return None;
         }
         // Text in a comment that servers execute may be cut in the middle: it cannot be read then.
-        let read = |text: &String| parse(&format!("{head}{text}"), &self.context).ok();
+        let read = |text: &String| {
+            let mut piece = format!("{head}{text}");
+            let comments = self.context.server.map_or(Comments::All, ServerVersion::comments);
+            if lex(&piece, self.context.sql_mode, comments).unclosed {
+                piece.push_str(" */");
+            }
+            parse(&piece, &self.context).ok()
+        };
         let pieces: Option<Vec<Self>> = texts.iter().map(read).collect();
         pieces.filter(|all| all.iter().all(has_one_clause))
     }
@@ -142,5 +149,11 @@ mod tests {
         }
         let in_comment = pieces("ALTER TABLE t ADD a INT /*!50100 , DROP b */").unwrap();
         assert_eq!(in_comment, ["ALTER TABLE t ADD a INT", "ALTER TABLE t DROP b"]);
+        let closed = pieces("ALTER TABLE t ADD a INT /*!50100 COMMENT 'x' */, /*!50100 DROP b */");
+        let wanted = ["ALTER TABLE t ADD a INT /*!50100 COMMENT 'x' */", "ALTER TABLE t DROP b"];
+        assert_eq!(closed.unwrap(), wanted);
+        let head = pieces("ALTER TABLE t /*!50100 ADD a INT, DROP b */").unwrap();
+        let wanted = ["ALTER TABLE t /*!50100 ADD a INT */", "ALTER TABLE t /*!50100 DROP b */"];
+        assert_eq!(head, wanted);
     }
 }

@@ -26,8 +26,14 @@ pub(super) fn splice(
 ) -> String {
     let mut edits = Vec::new();
     for name in &statement.names {
-        if let Some(target) = rename(name) {
-            edits.push((name.span.clone(), written(name, &target)));
+        let Some(target) = rename(name) else { continue };
+        match &name.apart {
+            Some((schema, table)) if !target.schema.is_empty() => {
+                let bare = TableName { schema: String::new(), ..target.clone() };
+                edits.push((schema.clone(), quote_ident(&target.schema)));
+                edits.push((table.clone(), written(name, &bare)));
+            }
+            _ => edits.push((name.span.clone(), written(name, &target))),
         }
     }
     apply(&statement.sql, edits)
@@ -52,15 +58,21 @@ fn written(name: &NameRef, target: &TableName) -> String {
     text
 }
 
-/// Replaces spans, which do not overlap, from the end to the beginning.
+/// Replaces spans, which do not overlap.
 fn apply(sql: &str, mut edits: Vec<Edit>) -> String {
     edits.sort_by_key(|(span, _)| span.start);
-    let mut out = sql.to_owned();
-    for (span, text) in edits.iter().rev() {
-        if out.get(span.clone()).is_some() {
-            out.replace_range(span.clone(), text);
-        }
+    let mut out = String::with_capacity(sql.len());
+    let mut done = 0;
+    for (span, text) in edits {
+        let Some(before) = sql.get(done..span.start).filter(|_| sql.get(span.clone()).is_some())
+        else {
+            continue;
+        };
+        out.push_str(before);
+        out.push_str(&text);
+        done = span.end;
     }
+    out.push_str(sql.get(done..).unwrap_or_default());
     out
 }
 

@@ -53,6 +53,8 @@ impl SqlMode {
     pub const ANSI_QUOTES: Self = Self(1 << 2);
     /// MariaDB reads its Oracle dialect.
     pub const ORACLE: Self = Self(1 << 9);
+    /// TIMESTAMP means DATETIME (MariaDB).
+    pub const MAXDB: Self = Self(1 << 12);
     /// A backslash in a string is an ordinary character.
     pub const NO_BACKSLASH_ESCAPES: Self = Self(1 << 20);
     /// Values that do not fit are errors (transactional tables).

@@ -1,5 +1,6 @@
 //! What a statement is: its class, the names that it contains, and what it says.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use dm_filter::TableName;
@@ -56,7 +57,7 @@ pub enum NameRole {
     Trigger,
     /// The table of a trigger.
     TriggerTable,
-    /// A procedure, function or package.
+    /// A procedure, function, package or library.
     Routine,
     /// An event.
     Event,
@@ -98,6 +99,9 @@ pub struct NameRef {
     pub name: TableName,
     /// True when the schema was written.
     pub qualified: bool,
+    /// Schema and table, where they stand apart in the text: one of them in an executable comment that
+    /// begins or ends between them.
+    pub(super) apart: Option<(Range<usize>, Range<usize>)>,
     /// True when the query may refer to the table's columns by this name, so that another name
     /// needs the old one as an alias.
     pub(super) alias: bool,
@@ -259,13 +263,8 @@ impl Statement {
     /// The names of the tables (or schemas) that the statement is about, first its subject; a
     /// name that occurs twice is listed once.
     pub fn tables(&self) -> Vec<&TableName> {
-        let mut list: Vec<&TableName> = Vec::new();
-        for name in &self.names {
-            if !list.contains(&&name.name) {
-                list.push(&name.name);
-            }
-        }
-        list
+        let mut seen = HashSet::new();
+        self.names.iter().map(|name| &name.name).filter(|name| seen.insert(*name)).collect()
     }
 
     /// The name that the statement acts on.

@@ -3,7 +3,7 @@
 use super::SqlMode;
 use super::ast::{TypeKind, TypeSpec};
 use super::cursor::Cursor;
-use super::lexer::TokenKind;
+use super::lexer::{TokenKind, unquote_ident};
 use super::server::Flavor;
 use crate::error::Result;
 
@@ -15,6 +15,27 @@ enum Args {
     LengthAndDecimals,
     Fraction,
     Labels,
+}
+
+/// Whose names of types are meant.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TypeDialect {
+    MariaDb,
+    Oracle,
+    MaxDb,
+}
+
+impl TypeDialect {
+    /// What a name of a type stands for.
+    fn meaning(self, kind: TypeKind) -> TypeKind {
+        match (self, kind) {
+            (Self::Oracle, TypeKind::Date) | (Self::MaxDb, TypeKind::Timestamp) => {
+                TypeKind::DateTime
+            }
+            (Self::Oracle, TypeKind::Blob) => TypeKind::LongBlob,
+            _ => kind,
+        }
+    }
 }
 
 /// Types written as one word.
@@ -94,29 +115,19 @@ impl Cursor<'_> {
     }
 
     fn type_name(&mut self) -> Result<TypeSpec> {
+        let dialect = self.type_dialect();
         if self.kind(0) != Some(TokenKind::Word) {
             return Err(self.unexpected("a type"));
         }
         if let Some(ty) = self.composed_type()? {
             return Ok(ty);
         }
-        // How MariaDB writes a type of its own where another dialect has one of that name.
-        let own = self.is_kw("MARIADB_SCHEMA") && self.kind(1) == Some(TokenKind::Punct(b'.'));
-        if own {
-            self.advance();
-            self.advance();
-        }
         let known = SIMPLE.iter().find(|(word, _, _)| self.is_kw(word)).copied();
         let (word, kind, args) = known.ok_or_else(|| self.unexpected("a type"))?;
         self.advance();
-        let oracle = self.mode().contains(SqlMode::ORACLE) && !own;
-        let mut ty = TypeSpec::new(match kind {
-            TypeKind::Date if oracle => TypeKind::DateTime,
-            TypeKind::Blob if oracle && self.kind(0) != Some(TokenKind::Punct(b'(')) => {
-                TypeKind::LongBlob
-            }
-            _ => kind,
-        });
+        // Oracle's has no length.
+        let has_length = kind == TypeKind::Blob && self.is_punct_at(0, b'(');
+        let mut ty = TypeSpec::new(if has_length { kind } else { dialect.meaning(kind) });
         if word == "NVARCHAR" {
             self.eat_kw("VARYING");
             ty.charset = Some("utf8mb3".to_owned());
@@ -126,6 +137,33 @@ impl Cursor<'_> {
         }
         self.type_args(&mut ty, args)?;
         Ok(ty)
+    }
+
+    /// Whose names of types are meant: those of the `sql_mode`, or of the schema that MariaDB writes before
+    /// a type which means something else there (`mariadb_schema.date`).
+    fn type_dialect(&mut self) -> TypeDialect {
+        let own = if self.mode().contains(SqlMode::ORACLE) {
+            TypeDialect::Oracle
+        } else if self.mode().contains(SqlMode::MAXDB) {
+            TypeDialect::MaxDb
+        } else {
+            TypeDialect::MariaDb
+        };
+        let schemas = [
+            ("mariadb_schema", TypeDialect::MariaDb),
+            ("oracle_schema", TypeDialect::Oracle),
+            ("maxdb_schema", TypeDialect::MaxDb),
+        ];
+        let text = self.token(0).map(|t| unquote_ident(self.text_of(t))).unwrap_or_default();
+        let said = schemas.into_iter().find(|(name, _)| text.eq_ignore_ascii_case(name));
+        match said {
+            Some((_, dialect)) if self.is_punct_at(1, b'.') => {
+                self.advance();
+                self.advance();
+                dialect
+            }
+            _ => own,
+        }
     }
 
     /// The types that are written as several words or stand for more than a type.
@@ -228,14 +266,17 @@ impl Cursor<'_> {
         self.expect(b')')
     }
 
-    /// A member of ENUM or SET; the hexadecimal form that old servers print is text, too.
+    /// A member of ENUM or SET; the hexadecimal form that old servers print is text, too. Servers cut
+    /// spaces at the end.
     fn label(&mut self) -> Result<String> {
-        if self.kind(0) != Some(TokenKind::Hex) {
-            return self.string();
-        }
+        let per_digit = match self.kind(0) {
+            Some(TokenKind::Hex) => 4,
+            Some(TokenKind::Bit) => 1,
+            _ => return Ok(self.string()?.trim_end_matches(' ').to_owned()),
+        };
         let text = self.token(0).map(|t| self.text_of(t)).unwrap_or_default();
         self.advance();
-        Ok(hex_text(text))
+        Ok(String::from_utf8_lossy(&literal_bytes(text, per_digit)).into_owned())
     }
 
     fn type_attribute(&mut self, ty: &mut TypeSpec) -> Result<bool> {
@@ -305,15 +346,14 @@ pub(crate) fn canonical_collation(name: &str) -> String {
     }
 }
 
-/// The text that `0x4142` or `x'4142'` stands for, bad bytes replaced.
-fn hex_text(token: &str) -> String {
+/// The bytes of a hexadecimal (`0x4142`, `x'4142'`; 4 bits a digit) or bit (`b'01'`; 1 bit a digit) literal.
+pub(crate) fn literal_bytes(token: &str, per_digit: u32) -> Vec<u8> {
     let digits: Vec<u8> = token
         .get(2..)
         .unwrap_or_default()
         .bytes()
-        .filter_map(|b| char::from(b).to_digit(16))
-        .filter_map(|d| u8::try_from(d).ok())
+        .filter_map(|b| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok()))
         .collect();
-    let bytes: Vec<u8> = digits.chunks(2).map(|c| c.iter().fold(0, |v, d| v << 4 | d)).collect();
-    String::from_utf8_lossy(&bytes).into_owned()
+    let per_byte = if per_digit == 4 { 2 } else { 8 };
+    digits.rchunks(per_byte).rev().map(|c| c.iter().fold(0, |v, d| v << per_digit | d)).collect()
 }

@@ -8,10 +8,11 @@
 
 use super::build::{self, Builder};
 use super::charset::{self, Defaults};
+use super::condition::is_void;
 use super::rename::rename_in_expression;
 use super::table::{Column, Key, KeyKind, KeyPart, TableSchema, TypeKind, same_name};
 use crate::ddl::{
-    AlterClause, AlterSpec, ColumnDef, DropKind, Flavor, KeyDef, PartitionOp, Position, SqlMode,
+    AlterClause, AlterSpec, ColumnDef, DropKind, Flavor, PartitionOp, Position, SqlMode,
     TableElement, TableOption,
 };
 use crate::error::{Error, Result, codes};
@@ -104,9 +105,11 @@ impl<'a> Work<'a> {
         let defaults = self.context.defaults;
         let mut settled = (self.old.charset.clone(), self.old.collation.clone());
         let (mut charset, mut collation) = (None, None);
+        let mut said = None;
         for spec in self.specs() {
             match spec {
                 AlterSpec::Convert { charset: to, collation: with } => {
+                    said = with.as_deref().zip(to.as_deref());
                     let schema = self.context.schema;
                     // DEFAULT is the schema's character set; MariaDB takes the collation that is
                     // compiled in for it, whatever the schema or the server say.
@@ -121,7 +124,12 @@ impl<'a> Work<'a> {
                 _ => {}
             }
         }
-        defaults.resolve(charset, collation, (&settled.0, &settled.1))
+        // To MySQL a collation that CONVERT names goes with the character set, wherever that is said again.
+        let said =
+            said.filter(|(_, to)| charset == Some(*to) && defaults.server.flavor == Flavor::MySql);
+        let of_convert = said.map(|(with, _)| with);
+        let (collation, above) = (collation.or(of_convert), self.context.schema.0);
+        defaults.resolve_under(charset, collation, (&settled.0, &settled.1), above)
     }
 
     /// Table options: they count for the columns of the same statement.
@@ -177,6 +185,7 @@ impl<'a> Work<'a> {
                         }
                         let mut column = self.builder.column(def);
                         self.convert_made(def, &mut column);
+                        self.attributes(&def.name, &mut column);
                         made.push((NewColumn { column, old: None }, position.clone()));
                     }
                 }
@@ -255,10 +264,13 @@ impl<'a> Work<'a> {
         for spec in self.specs() {
             match spec {
                 AlterSpec::ColumnDefault { name, default, .. } if same_name(name, old) => {
+                    let mariadb = self.context.defaults.server.flavor == Flavor::MariaDb;
+                    if mariadb && default.is_none() && follows_clock(column) {
+                        column.on_update = None;
+                    }
                     column.default =
                         default.as_deref().and_then(|d| self.builder.default(d, &column.ty));
                     // MariaDB knows no column that may be NULL and has no default.
-                    let mariadb = self.context.defaults.server.flavor == Flavor::MariaDb;
                     if mariadb || build::never_prints_null(column) {
                         build::settle_default(column);
                     }
@@ -404,7 +416,11 @@ impl<'a> Work<'a> {
             return Some(KeyPart::Expression { expr, descending: *descending });
         };
         let is = |c: &&NewColumn| same_name(c.old.as_deref().unwrap_or(&c.column.name), name);
-        let found = self.columns.iter().find(is)?;
+        let Some(found) = self.columns.iter().find(is) else {
+            // A period stands in a key by its own name.
+            let period = self.new.periods.iter().any(|p| same_name(&p.0, name));
+            return period.then(|| part.clone());
+        };
         let before = self.old.column(name).map(|(_, c)| c);
         let prefix = prefix.filter(|p| prefix_stays(*p, before, &found.column));
         Some(KeyPart::Column { name: found.column.name.clone(), prefix, descending: *descending })
@@ -510,45 +526,9 @@ impl<'a> Work<'a> {
     }
 }
 
-/// True for a clause whose IF \[NOT\] EXISTS makes it do nothing.
-fn is_void(table: &TableSchema, spec: &AlterSpec) -> bool {
-    let column = |name: &str| table.column(name).is_some();
-    let key = |name: &str| table.keys.iter().any(|k| same_name(&k.name, name));
-    let foreign = |name: &str| table.foreign_keys.iter().any(|k| same_name(&k.name, name));
-    let check = |name: &str| table.checks.iter().any(|c| same_name(&c.name, name));
-    match spec {
-        AlterSpec::AddColumns { if_not_exists: true, elements, .. } => {
-            elements.iter().all(|e| matches!(e, TableElement::Column(def) if column(&def.name)))
-        }
-        AlterSpec::ChangeColumn { if_exists: true, old, .. }
-        | AlterSpec::RenameColumn { if_exists: true, old, .. } => !column(old),
-        AlterSpec::DropColumn { if_exists: true, name }
-        | AlterSpec::ColumnDefault { if_exists: true, name, .. } => !column(name),
-        AlterSpec::Add(TableElement::Key(def)) if def.if_not_exists => match def.kind {
-            KeyKind::Primary => table.primary_key().is_some(),
-            _ => key(key_name(def)),
-        },
-        AlterSpec::Add(TableElement::ForeignKey(def)) if def.if_not_exists => {
-            let name = def.name.as_ref().or(def.index_name.as_ref());
-            name.is_some_and(|n| foreign(n))
-        }
-        AlterSpec::Add(TableElement::Check(def)) if def.if_not_exists => {
-            def.name.as_deref().is_some_and(check)
-        }
-        AlterSpec::Drop { if_exists: true, kind, name } => match kind {
-            DropKind::Key => !key(name),
-            DropKind::ForeignKey => !foreign(name),
-            DropKind::Check => !check(name),
-            DropKind::Constraint => !key(name) && !foreign(name) && !check(name),
-        },
-        AlterSpec::RenameKey { if_exists: true, old, .. } => !key(old),
-        _ => false,
-    }
-}
-
-fn key_name(def: &KeyDef) -> &str {
-    let first = def.parts.first().and_then(KeyPart::column);
-    def.name.as_deref().or(first).unwrap_or_default()
+/// True for a column that begins with the time of the insert.
+fn follows_clock(column: &Column) -> bool {
+    column.default.as_deref().is_some_and(|d| d.starts_with("CURRENT_TIMESTAMP"))
 }
 
 /// A prefix goes when the column is no longer one that can have one, or no longer than it.

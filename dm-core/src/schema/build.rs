@@ -8,12 +8,12 @@ use super::charset::{self, Defaults};
 use super::default;
 use super::keys::{
     add_invisible_key, cut_prefixes, name_checks, name_foreign_keys, settle_hashed_keys,
-    settle_keys,
+    settle_keys, settle_periods,
 };
 use super::table::{Check, Column, ColumnType, ForeignKey, Key, KeyKind, TableSchema, TypeKind};
 use crate::ddl::{
     CheckDef, ColumnDef, CreateTable, Flavor, ForeignKeyDef, Generated, KeyDef, SqlMode,
-    TableElement, TableOption, TypeSpec,
+    TableElement, TableOption, TypeSpec, quote_string,
 };
 use crate::sql::quote_ident;
 
@@ -71,8 +71,12 @@ impl<'a> Builder<'a> {
         let mut table = TableSchema::default();
         let (charset, collation) = option_charset(&create.options);
         let inherited = (self.charset.clone(), self.collation.clone());
-        (self.charset, self.collation) =
-            self.defaults.resolve(charset, collation, (&inherited.0, &inherited.1));
+        (self.charset, self.collation) = self.defaults.resolve_under(
+            charset,
+            collation,
+            (&inherited.0, &inherited.1),
+            &inherited.0,
+        );
         table.charset.clone_from(&self.charset);
         table.collation.clone_from(&self.collation);
         for option in &create.options {
@@ -108,11 +112,12 @@ impl<'a> Builder<'a> {
     /// Adds what has been taken in to a table, and puts names, order and NOT NULL right.
     pub fn finish(self, table: &mut TableSchema, created: bool) {
         self.promote_timestamp(table);
+        settle_periods(table);
         let order = self.shown.then(|| self.keys.clone());
         table.keys.extend(self.keys);
         name_checks(&mut table.checks, self.checks, self.table, self.defaults.server.flavor);
         name_foreign_keys(&mut table.foreign_keys, self.foreign_keys, self.table);
-        settle_keys(table);
+        settle_keys(table, self.defaults.server.flavor == Flavor::MySql);
         if !self.shown {
             cut_prefixes(table, self.defaults);
             if self.defaults.server.flavor == Flavor::MariaDb {
@@ -135,7 +140,7 @@ impl<'a> Builder<'a> {
         let of_period = def.generated.as_ref().is_some_and(Generated::is_of_period);
         let mut column = Column {
             name: def.name.clone(),
-            nullable: def.nullable.unwrap_or(!def.primary) && !def.auto_increment && !of_period,
+            nullable: self.nullable(def) && !of_period,
             default: def.default.as_deref().and_then(|d| self.default(d, &ty)),
             on_update: def.on_update.as_deref().and_then(|u| self.default(u, &ty)),
             generated: def.generated.clone(),
@@ -160,11 +165,17 @@ impl<'a> Builder<'a> {
         if def.primary {
             self.column_key(KeyKind::Primary, "PRIMARY", &def.name);
         }
-        if def.unique {
+        // To MariaDB a column that is the primary key needs no word of UNIQUE.
+        if def.unique && !(def.primary && self.flavor() == Flavor::MariaDb) {
             self.column_key(KeyKind::Unique, UNNAMED, &def.name);
         }
         if let Some(reference) = &def.references {
             self.inline_reference(reference, &def.name);
+        }
+        // MariaDB gives a compressed column without a default an empty one.
+        let empty = column.ty.compressed && !column.nullable && !self.shown;
+        if empty && self.flavor() == Flavor::MariaDb && column.default.is_none() {
+            column.default = Some(quote_string(""));
         }
         if !self.shown || never_prints_null(&column) {
             settle_default(&mut column);
@@ -172,10 +183,15 @@ impl<'a> Builder<'a> {
         column
     }
 
+    /// What a column says of NULL. NULL behind AUTO_INCREMENT has its way, and is printed by no word then.
+    fn nullable(&self, def: &ColumnDef) -> bool {
+        def.nullable.unwrap_or(!def.primary && (self.shown || !def.auto_increment))
+    }
+
     /// A default in its canonical spelling.
     pub fn default(&self, text: &str, ty: &ColumnType) -> Option<String> {
         let flavor = self.flavor();
-        let default = default::canonical(text, ty, self.mode);
+        let default = default::canonical(text, ty, self.mode, flavor == Flavor::MySql);
         if flavor == Flavor::MariaDb {
             return Some(default::without_parens(default, ty, self.mode));
         }
@@ -210,7 +226,7 @@ impl<'a> Builder<'a> {
         }
         column.nullable = false;
         if def.default.is_none() {
-            column.default = Some(default::canonical("0", &column.ty, self.mode));
+            column.default = Some(default::canonical("0", &column.ty, self.mode, false));
             if def.on_update.is_none() {
                 self.plain_timestamps.push(def.name.clone());
             }
@@ -235,7 +251,8 @@ impl<'a> Builder<'a> {
         ty.unsigned = spec.unsigned;
         ty.zerofill = spec.zerofill;
         ty.labels.clone_from(&spec.labels);
-        ty.srid = spec.srid;
+        // MariaDB reads REF_SYSTEM_ID and shows it nowhere.
+        ty.srid = spec.srid.filter(|_| self.shown || self.flavor() != Flavor::MariaDb);
         ty.compressed = spec.compressed;
         if spec.kind == TypeKind::Json && self.flavor() == Flavor::MariaDb {
             ty.kind = TypeKind::LongText;
@@ -270,7 +287,7 @@ impl<'a> Builder<'a> {
         ty.charset = charset;
         let bytes = ty.length.map(|l| u64::from(l) * charset::max_bytes(&ty.charset));
         if let (TypeKind::Text, Some(bytes)) = (ty.kind, bytes) {
-            ty.kind = text_for(bytes, TypeKind::TinyText);
+            ty.kind = text_for(bytes, least_text(bytes, self.flavor()));
             ty.length = None;
         }
         if ty.charset == "binary" && !matches!(ty.kind, TypeKind::Enum | TypeKind::Set) {
@@ -301,8 +318,8 @@ impl<'a> Builder<'a> {
             parent_schema: def.parent.schema.clone(),
             parent_table: def.parent.table.clone(),
             parent_columns: def.parent_columns.clone(),
-            on_delete: def.on_delete.clone(),
-            on_update: def.on_update.clone(),
+            on_delete: self.action(&def.on_delete),
+            on_update: self.action(&def.on_update),
         });
         if self.shown {
             return;
@@ -312,6 +329,12 @@ impl<'a> Builder<'a> {
         let mut key = Key::over(name, KeyKind::Plain, &def.columns);
         key.generated = true;
         self.keys.push(key);
+    }
+
+    /// MariaDB takes SET DEFAULT and drops it.
+    fn action(&self, action: &str) -> String {
+        let dropped = action == "SET DEFAULT" && self.flavor() == Flavor::MariaDb;
+        if dropped { String::new() } else { action.to_owned() }
     }
 
     /// A CHECK; `column` is the column that it stands behind.
@@ -426,6 +449,11 @@ pub(super) fn binary_kind(kind: TypeKind) -> TypeKind {
     }
 }
 
+/// The smallest type of TEXT(n) and BLOB(n): to MariaDB no length at all is that of 0.
+fn least_text(bytes: u64, flavor: Flavor) -> TypeKind {
+    if bytes == 0 && flavor == Flavor::MariaDb { TypeKind::Text } else { TypeKind::TinyText }
+}
+
 /// The smallest text type, at least this one, that holds so many bytes.
 pub(super) fn text_for(bytes: u64, least: TypeKind) -> TypeKind {
     match bytes {
@@ -454,7 +482,8 @@ fn settle_length(ty: &mut ColumnType, flavor: Flavor) {
         T::Year => ty.length = ty.length.filter(|l| *l == 2),
         T::Time | T::DateTime | T::Timestamp => ty.decimals = ty.decimals.filter(|d| *d > 0),
         T::Blob if ty.length.is_some() => {
-            ty.kind = binary_kind(text_for(u64::from(ty.length.unwrap_or(0)), T::TinyText));
+            let bytes = u64::from(ty.length.unwrap_or(0));
+            ty.kind = binary_kind(text_for(bytes, least_text(bytes, flavor)));
             ty.length = None;
         }
         T::Vector if flavor == Flavor::MySql => ty.length = ty.length.or(Some(2048)),

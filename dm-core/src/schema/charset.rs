@@ -127,6 +127,23 @@ impl Defaults {
         }
     }
 
+    /// The same as [`Defaults::resolve`] where MariaDB's `CHARACTER SET DEFAULT` may stand: `above` is what a
+    /// table's schema has, or a schema's server. Only its character set counts, with the collation that is
+    /// compiled in for it.
+    pub(super) fn resolve_under(
+        &self,
+        charset: Option<&str>,
+        collation: Option<&str>,
+        inherited: (&str, &str),
+        above: &str,
+    ) -> (String, String) {
+        match (charset, collation) {
+            (Some("default"), None) => (above.to_owned(), self.compiled_collation_of(above)),
+            (Some("default"), collation) => self.resolve(Some(above), collation, inherited),
+            (charset, collation) => self.resolve(charset, collation, inherited),
+        }
+    }
+
     /// Character set and collation when a statement gives the one, the other, both or none.
     ///
     /// `inherited` stands in when none is given.

@@ -8,11 +8,15 @@
 
 use super::table::{ColumnType, TypeKind, same_name};
 use crate::ddl::{
-    ColumnDef, Comments, Lexed, SqlMode, TokenKind, lex, quote_string, unquote_string,
+    ColumnDef, Comments, Lexed, SqlMode, TokenKind, lex, literal_bytes, quote_string,
+    unquote_string,
 };
 
 /// The canonical spelling of a DEFAULT clause's text for a column of this type.
-pub(super) fn canonical(text: &str, ty: &ColumnType, mode: SqlMode) -> String {
+///
+/// `rounds` says what becomes of fractions of a second that the column does not hold: MySQL rounds,
+/// MariaDB cuts them off.
+pub(super) fn canonical(text: &str, ty: &ColumnType, mode: SqlMode, rounds: bool) -> String {
     let text = text.trim();
     if text.eq_ignore_ascii_case("NULL") {
         return "NULL".to_owned();
@@ -22,7 +26,7 @@ pub(super) fn canonical(text: &str, ty: &ColumnType, mode: SqlMode) -> String {
     }
     let lexed = lex(text, mode, Comments::All);
     match literal(text, &lexed, mode) {
-        Some(literal) => literal.for_type(ty),
+        Some(literal) => literal.for_type(ty, rounds),
         None if text.starts_with('(') => text.to_owned(),
         None => format!("({text})"),
     }
@@ -36,7 +40,7 @@ pub(super) fn without_parens(default: String, ty: &ColumnType, mode: SqlMode) ->
         return now;
     }
     match literal(inner, &lex(inner, mode, Comments::All), mode) {
-        Some(literal) => literal.for_type(ty),
+        Some(literal) => literal.for_type(ty, false),
         None => default,
     }
 }
@@ -71,6 +75,11 @@ fn literal(text: &str, lexed: &Lexed, mode: SqlMode) -> Option<Literal> {
             sign = if sign.is_empty() { "-" } else { "" };
         }
     }
+    // `{d '2020-01-01'}` is the literal inside of it.
+    let braced = tokens.next_if(|t| t.kind == TokenKind::Punct(b'{')).is_some();
+    if braced {
+        tokens.next_if(|t| t.kind == TokenKind::Word);
+    }
     // A character set introducer, or DATE, TIME, TIMESTAMP, says nothing that the type does not.
     tokens.next_if(|t| {
         t.kind == TokenKind::Word
@@ -87,29 +96,18 @@ fn literal(text: &str, lexed: &Lexed, mode: SqlMode) -> Option<Literal> {
             }
             Literal::Text(value)
         }
-        TokenKind::Hex => Literal::Bytes(bits(word(first), 4)),
-        TokenKind::Bit => Literal::Bytes(bits(word(first), 1)),
+        TokenKind::Hex => Literal::Bytes(literal_bytes(word(first), 4)),
+        TokenKind::Bit => Literal::Bytes(literal_bytes(word(first), 1)),
         TokenKind::Word if word(first).eq_ignore_ascii_case("TRUE") => Literal::Number("1".into()),
         TokenKind::Word if word(first).eq_ignore_ascii_case("FALSE") => Literal::Number("0".into()),
         _ => return None,
     };
-    tokens.next().is_none().then_some(value)
-}
-
-/// The bytes of a hexadecimal (4 bits a digit) or bit (1 bit a digit) literal.
-fn bits(token: &str, per_digit: u32) -> Vec<u8> {
-    let digits: Vec<u8> = token
-        .get(2..)
-        .unwrap_or_default()
-        .bytes()
-        .filter_map(|b| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok()))
-        .collect();
-    let per_byte = if per_digit == 4 { 2 } else { 8 };
-    digits.rchunks(per_byte).rev().map(|c| c.iter().fold(0, |v, d| v << per_digit | d)).collect()
+    let closed = !braced || tokens.next_if(|t| t.kind == TokenKind::Punct(b'}')).is_some();
+    (closed && tokens.next().is_none()).then_some(value)
 }
 
 impl Literal {
-    fn for_type(self, ty: &ColumnType) -> String {
+    fn for_type(self, ty: &ColumnType, rounds: bool) -> String {
         use TypeKind as T;
         match ty.kind {
             T::TinyInt | T::SmallInt | T::MediumInt | T::Int | T::BigInt => self.numeric(Some(0)),
@@ -117,17 +115,22 @@ impl Literal {
             T::Enum => self.member(ty),
             T::Set => self.members(ty),
             T::Decimal => self.numeric(Some(ty.decimals.unwrap_or(0))),
-            T::Float | T::Double => self.numeric(ty.decimals),
+            T::Float | T::Double => self.approximate(ty),
             T::Bit => {
                 let value = self.whole();
                 value.map_or_else(|| self.text(), |v| format!("b'{v:b}'"))
             }
             T::Date => quote_string(&date(&self.plain())),
             T::DateTime | T::Timestamp => {
-                quote_string(&date_time(&self.plain(), ty.decimals.unwrap_or(0)))
+                quote_string(&date_time(&self.plain(), ty.decimals.unwrap_or(0), rounds))
             }
             T::Binary | T::VarBinary => self.binary(ty),
-            T::Time => quote_string(&time(&self.plain(), ty.decimals.unwrap_or(0))),
+            T::Time => quote_string(&time(&self.plain(), ty.decimals.unwrap_or(0), rounds)),
+            // Spaces at the end are no part of the value.
+            T::Char => match self {
+                Self::Text(text) => quote_string(text.trim_end_matches(' ')),
+                other => other.text(),
+            },
             _ => self.text(),
         }
     }
@@ -157,16 +160,44 @@ impl Literal {
                 Ok(text) => hex(text.as_bytes()),
                 Err(error) => hex(error.as_bytes()),
             },
+            Self::Number(number) => quote_string(&number_text(&number)),
             other => quote_string(&other.plain()),
+        }
+    }
+
+    /// FLOAT shows six digits; a number of digits behind the point is met by rounding the binary value.
+    fn approximate(self, ty: &ColumnType) -> String {
+        let text = self.numeric(None);
+        let Ok(value) = text.parse::<f64>() else { return text };
+        match (ty.kind, ty.decimals) {
+            (_, Some(decimals)) => {
+                // As the servers round: times a power of ten, to the nearest whole number.
+                let power = 10_f64.powi(i32::try_from(decimals).unwrap_or(0));
+                let rounded = (value * power).round_ties_even() / power;
+                let decimals = usize::try_from(decimals).unwrap_or(0);
+                let text = format!("{rounded:.decimals$}");
+                // There is no zero below zero.
+                if text.bytes().any(|b| (b'1'..=b'9').contains(&b)) {
+                    text
+                } else {
+                    text.trim_start_matches('-').to_owned()
+                }
+            }
+            (TypeKind::Float, None) => match format!("{value:.5e}").parse::<f64>() {
+                Ok(shown) => shown.to_string(),
+                Err(_) => text,
+            },
+            _ => text,
         }
     }
 
     /// A year: numbers and texts of two digits lie between 1970 and 2069.
     fn year(self) -> String {
-        let text = matches!(&self, Self::Text(_));
+        // The text of one digit is a year of this century; `0000` is no year.
+        let short = matches!(&self, Self::Text(text) if text.trim().len() < 4);
         let year = self.numeric(Some(0));
         match year.parse::<u32>() {
-            Ok(0) if !text => "0".to_owned(),
+            Ok(0) if !short => "0".to_owned(),
             Ok(year @ 0..=69) => (2000 + year).to_string(),
             Ok(year @ 70..=99) => (1900 + year).to_string(),
             _ => year,
@@ -180,9 +211,10 @@ impl Literal {
             _ => None,
         };
         let text = self.plain();
-        let named = ty.labels.iter().find(|l| same_name(l, &text));
-        let label = named.or_else(|| ty.labels.get(at?)).unwrap_or(&text);
-        quote_string(label)
+        let text = text.trim_end_matches(' ');
+        let named = ty.labels.iter().find(|l| same_name(l, text));
+        let label = named.or_else(|| ty.labels.get(at?));
+        quote_string(label.map_or(text, String::as_str))
     }
 
     /// Members of a SET in their own spelling and order, by name or as bits.
@@ -193,7 +225,8 @@ impl Literal {
         };
         let text = self.plain();
         let chosen = |(n, label): &(usize, &String)| {
-            (*n < 64 && bits >> n & 1 == 1) || text.split(',').any(|t| same_name(t, label))
+            (*n < 64 && bits >> n & 1 == 1)
+                || text.split(',').any(|t| same_name(t.trim_end_matches(' '), label))
         };
         let labels = ty.labels.iter().enumerate().filter(chosen).map(|(_, l)| l.as_str());
         quote_string(&labels.collect::<Vec<_>>().join(","))
@@ -230,6 +263,15 @@ impl Literal {
         let head = text.get(..end + usize::from(sign)).unwrap_or_default();
         number(text).or_else(|| number(head)).or_else(|| number("0")).unwrap_or_default()
     }
+}
+
+/// A number as the text that servers make of it: 7 of 007, 1000 of 1e3, 1.50 of 1.50.
+fn number_text(number: &str) -> String {
+    if number.contains(['e', 'E']) {
+        return number.parse::<f64>().map_or_else(|_| number.to_owned(), |value| value.to_string());
+    }
+    let decimals = number.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+    rounded(number, decimals).unwrap_or_else(|| number.to_owned())
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -285,65 +327,93 @@ fn rounded(text: &str, decimals: usize) -> Option<String> {
     Some(format!("{sign}{whole}{point}{}", word(fraction)))
 }
 
-/// Splits `2020-1-2`, `20200102` and the like into numbers.
+/// Splits `2020-1-2`, `20200102`, `20-1-2` and the like into the date and what follows.
 fn date_parts(text: &str) -> Option<(String, &str)> {
     let text = text.trim();
     let end = text.find([' ', 'T']).unwrap_or(text.len());
     let (date, rest) = text.split_at(end);
     let rest = rest.trim_start_matches([' ', 'T']);
     let parts: Vec<&str> = date.split(|c: char| !c.is_ascii_digit()).collect();
-    let (date, rest) = match parts.as_slice() {
-        [y, m, d] if y.len() == 4 => (format!("{y}-{m:0>2}-{d:0>2}"), rest),
-        [digits] if digits.len() == 8 || digits.len() == 14 => {
-            let (y, rest) = digits.split_at(4);
+    match parts.as_slice() {
+        [y, m, d] => Some((format!("{}-{m:0>2}-{d:0>2}", whole_year(y)?), rest)),
+        [digits] if matches!(digits.len(), 6 | 8 | 12 | 14) => {
+            let year = if matches!(digits.len(), 6 | 12) { 2 } else { 4 };
+            let (y, rest) = digits.split_at(year);
             let (m, rest) = rest.split_at(2);
             let (d, rest) = rest.split_at(2);
-            (format!("{y}-{m}-{d}"), rest)
+            Some((format!("{}-{m}-{d}", whole_year(y)?), rest))
         }
-        ["0"] => ("0000-00-00".to_owned(), ""),
-        _ => return None,
-    };
-    Some((date, rest))
+        ["0"] => Some(("0000-00-00".to_owned(), "")),
+        _ => None,
+    }
+}
+
+/// A year of two digits lies between 1970 and 2069.
+fn whole_year(year: &str) -> Option<String> {
+    match (year.len(), year.parse::<u32>().ok()?) {
+        (4, _) => Some(year.to_owned()),
+        (2, short) => Some((if short < 70 { 2000 + short } else { 1900 + short }).to_string()),
+        _ => None,
+    }
 }
 
 fn date(text: &str) -> String {
     date_parts(text).map_or_else(|| text.to_owned(), |(date, _)| date)
 }
 
-fn date_time(text: &str, decimals: u32) -> String {
+fn date_time(text: &str, decimals: u32, rounds: bool) -> String {
     match date_parts(text) {
-        Some((date, rest)) => format!("{date} {}", time(rest, decimals)),
+        Some((date, rest)) => {
+            let clock = time(rest, decimals, rounds);
+            let tomorrow = || date.parse::<jiff::civil::Date>().ok()?.tomorrow().ok();
+            match (clock.strip_prefix("24:"), tomorrow()) {
+                // Rounded up over midnight.
+                (Some(rest), Some(tomorrow)) => format!("{tomorrow} 00:{rest}"),
+                _ => format!("{date} {clock}"),
+            }
+        }
         None => text.to_owned(),
     }
 }
 
-fn time(text: &str, decimals: u32) -> String {
+/// A time with so many digits behind the point.
+fn time(text: &str, decimals: u32, rounds: bool) -> String {
+    time_parts(text, decimals, rounds).unwrap_or_else(|| text.to_owned())
+}
+
+/// Reads `[-][days ]h:m[:s][.fraction]` and `hms[.fraction]`.
+fn time_parts(text: &str, decimals: u32, rounds: bool) -> Option<String> {
     let (sign, body) = match text.trim().strip_prefix('-') {
         Some(rest) => ("-", rest),
         None => ("", text.trim()),
     };
     let (clock, fraction) = body.split_once('.').unwrap_or((body, ""));
-    if !clock.chars().all(|c| c.is_ascii_digit() || c == ':') {
-        return text.to_owned();
-    }
-    let parts: Vec<&str> = clock.split(':').collect();
-    let clock = match parts.as_slice() {
-        [h, m, s] => format!("{h:0>2}:{m:0>2}:{s:0>2}"),
-        [h, m] => format!("{h:0>2}:{m:0>2}:00"),
+    let (days, clock) = clock.split_once(' ').unwrap_or(("0", clock));
+    let parts: Vec<&str> = clock.trim().split(':').collect();
+    let number = |text: &str| if text.is_empty() { Some(0) } else { text.parse::<u64>().ok() };
+    let (h, m, s) = match parts.as_slice() {
+        [h, m, s] => (number(h)?, number(m)?, number(s)?),
+        [h, m] => (number(h)?, number(m)?, 0),
+        [hours] if days != "0" => (number(hours)?, 0, 0),
         [digits] if digits.len() <= 6 => {
-            let digits = format!("{digits:0>6}");
-            let (h, rest) = digits.split_at(2);
-            let (m, s) = rest.split_at(2);
-            format!("{h}:{m}:{s}")
+            let all = number(digits)?;
+            (all / 10_000, all / 100 % 100, all % 100)
         }
-        _ => return text.to_owned(),
+        _ => return None,
     };
-    let decimals = usize::try_from(decimals).unwrap_or(0);
-    if decimals == 0 {
-        return format!("{sign}{clock}");
-    }
-    let kept: String = fraction.chars().chain(std::iter::repeat('0')).take(decimals).collect();
-    format!("{sign}{clock}.{kept}")
+    let seconds =
+        ((number(days)?.checked_mul(24)?.checked_add(h)?).checked_mul(60)?.checked_add(m)?)
+            .checked_mul(60)?
+            .checked_add(s)?;
+    let digits: String = fraction.chars().chain("000000".chars()).take(6).collect();
+    let unit = 10_u64.pow(6_u32.saturating_sub(decimals));
+    let micros = seconds.checked_mul(1_000_000)?.checked_add(number(&digits)?)?;
+    let micros = if rounds { micros.checked_add(unit / 2)? } else { micros } / unit * unit;
+    let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000 / unit);
+    let (h, m, s) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    let clock = format!("{sign}{h:02}:{m:02}:{s:02}");
+    let width = usize::try_from(decimals).unwrap_or(0);
+    Some(if width == 0 { clock } else { format!("{clock}.{fraction:0width$}") })
 }
 
 #[cfg(test)]
@@ -353,13 +423,14 @@ mod tests {
     fn value(text: &str, kind: TypeKind, decimals: Option<u32>) -> String {
         let mut ty = ColumnType::new(kind);
         ty.decimals = decimals;
-        canonical(text, &ty, SqlMode::default())
+        canonical(text, &ty, SqlMode::default(), true)
     }
 
     #[test]
     fn spellings_meet() {
         use TypeKind::{
-            BigInt, Bit, Date, DateTime, Decimal, Double, Int, Time, VarBinary, VarChar,
+            BigInt, Bit, Char, Date, DateTime, Decimal, Double, Float, Int, Time, VarBinary,
+            VarChar, Year,
         };
         for (text, kind, decimals, expected) in [
             ("'0'", Int, None, "0"),
@@ -378,6 +449,16 @@ mod tests {
             ("'2020-1-2'", DateTime, Some(3), "'2020-01-02 00:00:00.000'"),
             ("0", DateTime, None, "'0000-00-00 00:00:00'"),
             ("'1:2'", Time, None, "'01:02:00'"),
+            ("'1 10:11:12.56'", Time, Some(1), "'34:11:12.6'"),
+            ("'-1:2:59.96'", Time, Some(1), "'-01:03:00.0'"),
+            ("'20-1-2 1:2'", DateTime, None, "'2020-01-02 01:02:00'"),
+            ("700102", Date, None, "'1970-01-02'"),
+            ("3.14159265", Float, None, "3.14159"),
+            ("16777217", Float, None, "16777200"),
+            ("1.005", Double, Some(2), "1.00"),
+            ("'0000'", Year, None, "0"),
+            ("'0'", Year, None, "2000"),
+            ("'a  '", Char, None, "'a'"),
             ("current_timestamp()", DateTime, None, "CURRENT_TIMESTAMP"),
             ("NOW(3)", DateTime, Some(3), "CURRENT_TIMESTAMP(3)"),
             ("uuid()", VarChar, None, "(uuid())"),

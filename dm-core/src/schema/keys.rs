@@ -1,5 +1,7 @@
 //! Names and order of keys and constraints, as servers settle them once a statement is read.
 
+use std::collections::{HashMap, HashSet};
+
 use super::build::{self, settle_default};
 use super::charset;
 use super::charset::Defaults;
@@ -12,7 +14,7 @@ impl TableSchema {
     /// Puts keys in the server's order, names those without a name, and makes the columns of the
     /// primary key NOT NULL: for structures that were put together by hand.
     pub fn settle(&mut self) {
-        settle_keys(self);
+        settle_keys(self, false);
     }
 
     /// The key of a name, without regard to case.
@@ -22,8 +24,9 @@ impl TableSchema {
 }
 
 /// Names what has no name, makes primary-key columns NOT NULL, drops keys that servers made for
-/// foreign keys and that another key makes superfluous, and sorts.
-pub(super) fn settle_keys(table: &mut TableSchema) {
+/// foreign keys and that another key makes superfluous, and sorts; with `virtual_last` as MySQL does, keys over
+/// what is not stored behind others of their kind.
+pub(super) fn settle_keys(table: &mut TableSchema, virtual_last: bool) {
     let primary: Vec<String> = table.primary_key().into_iter().flat_map(key_columns).collect();
     for column in &mut table.columns {
         if primary.iter().any(|p| same_name(p, &column.name)) {
@@ -33,19 +36,35 @@ pub(super) fn settle_keys(table: &mut TableSchema) {
     }
     settle_prefixes(table);
     drop_superfluous(&mut table.keys);
-    for at in 0..table.keys.len() {
-        let (before, rest) = table.keys.split_at_mut(at);
-        if let Some(key) = rest.first_mut().filter(|k| k.name.is_empty()) {
-            key.name = made_up_name(key, before);
+    name_keys(&mut table.keys);
+    let mut keys = std::mem::take(&mut table.keys);
+    keys.sort_by_key(|k| (key_rank(k, table), virtual_last && is_virtual(k, table)));
+    table.keys = keys;
+}
+
+/// The ends of a period that the application keeps are never NULL.
+pub(super) fn settle_periods(table: &mut TableSchema) {
+    let own = table.periods.iter().filter(|p| !same_name(&p.0, "SYSTEM_TIME"));
+    let ends: Vec<&String> = own.flat_map(|(_, start, end)| [start, end]).collect();
+    for column in &mut table.columns {
+        if ends.iter().any(|end| same_name(end, &column.name)) {
+            column.nullable = false;
+            settle_default(column);
         }
     }
-    let mut keys = std::mem::take(&mut table.keys);
-    keys.sort_by_key(|k| key_rank(k, table));
-    table.keys = keys;
 }
 
 fn key_columns(key: &Key) -> Vec<String> {
     key.parts.iter().filter_map(|p| p.column().map(str::to_owned)).collect()
+}
+
+/// True when some part of a key is not stored: a virtual column, an expression.
+fn is_virtual(key: &Key, table: &TableSchema) -> bool {
+    let computed = |c: &Column| c.generated.as_ref().is_some_and(|g| !g.stored);
+    key.parts.iter().any(|part| match part.column() {
+        Some(name) => table.column(name).is_some_and(|(_, c)| computed(c)),
+        None => true,
+    })
 }
 
 /// Primary, unique without NULL, unique, the others, full text.
@@ -165,12 +184,12 @@ fn drop_superfluous(keys: &mut Vec<Key>) {
 }
 
 /// True when `other` makes the generated `key` superfluous; of two generated ones over the same
-/// columns the earlier stays.
+/// columns the later stays.
 fn serves(key: &Key, other: &Key, earlier: bool) -> bool {
     if matches!(other.kind, KeyKind::FullText | KeyKind::Spatial | KeyKind::Vector) {
         return false;
     }
-    if other.generated && other.parts.len() == key.parts.len() && !earlier {
+    if other.generated && other.parts.len() == key.parts.len() && earlier {
         return false;
     }
     key.parts.len() <= other.parts.len()
@@ -182,24 +201,43 @@ fn serves(key: &Key, other: &Key, earlier: bool) -> bool {
         })
 }
 
-/// `c`, `c_2`, `c_3` for a key over column `c`; `functional_index` and so on for expressions.
-fn made_up_name(key: &Key, before: &[Key]) -> String {
-    let functional = key.parts.iter().any(|p| p.column().is_none());
-    let base = match key.parts.first().and_then(KeyPart::column) {
-        Some(column) if !functional => column,
-        _ => "functional_index",
-    };
-    let taken = |name: &str| before.iter().any(|k| same_name(&k.name, name));
-    if !taken(base) && !base.eq_ignore_ascii_case("PRIMARY") {
+/// Names the keys without a name: first those over expressions, which keep clear of every name in the
+/// statement, then the others, one after the other.
+fn name_keys(keys: &mut [Key]) {
+    let functional = |key: &Key| key.parts.iter().any(|p| p.column().is_none());
+    let folded = |name: &str| name.to_lowercase();
+    let mut taken: HashSet<String> = keys.iter().map(|key| folded(&key.name)).collect();
+    let mut last = HashMap::new();
+    for key in keys.iter_mut().filter(|key| key.name.is_empty() && functional(key)) {
+        key.name = made_up_name("functional_index", &taken, &mut last);
+        taken.insert(folded(&key.name));
+    }
+    let functional: Vec<bool> = keys.iter().map(functional).collect();
+    let own = keys.iter().zip(functional).filter(|(_, functional)| *functional);
+    let mut taken: HashSet<String> = own.map(|(key, _)| folded(&key.name)).collect();
+    last.clear();
+    for key in keys {
+        if key.name.is_empty() {
+            let base = key.parts.first().and_then(KeyPart::column).unwrap_or_default();
+            key.name = made_up_name(base, &taken, &mut last);
+        }
+        taken.insert(folded(&key.name));
+    }
+}
+
+/// `c`, `c_2`, `c_3` for a key over column `c`; `last` holds the number that each base came to, since those
+/// below it are taken.
+fn made_up_name(base: &str, taken: &HashSet<String>, last: &mut HashMap<String, usize>) -> String {
+    let folded = base.to_lowercase();
+    if !taken.contains(&folded) && folded != "primary" {
         return base.to_owned();
     }
-    let mut n = 2;
+    let n = last.entry(folded.clone()).or_insert(1);
     loop {
-        let name = format!("{base}_{n}");
-        if !taken(&name) {
-            return name;
+        *n += 1;
+        if !taken.contains(&format!("{folded}_{n}")) {
+            return format!("{base}_{n}");
         }
-        n += 1;
     }
 }
 

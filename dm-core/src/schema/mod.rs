@@ -4,6 +4,7 @@ mod alter;
 mod build;
 mod charset;
 mod compare;
+mod condition;
 mod create;
 mod default;
 mod event;

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use dm_filter::TableName;
 
-use super::table::{Check, Column, ForeignKey, Key, KeyKind, KeyPart, TableSchema, TypeKind};
+use super::table::{
+    Check, Column, ForeignKey, Key, KeyKind, KeyPart, TableSchema, TypeKind, same_name,
+};
 use crate::ddl::quote_string;
 use crate::sql::quote_ident;
 
@@ -22,7 +24,7 @@ pub fn create_table(name: &TableName, table: &TableSchema) -> String {
         };
         lines.push(format!("PERIOD FOR {period} ({}, {})", quote_ident(start), quote_ident(end)));
     }
-    lines.extend(table.keys.iter().map(key_clause));
+    lines.extend(table.keys.iter().map(|key| of_key(key, &table.periods)));
     lines.extend(table.foreign_keys.iter().map(foreign_key_clause));
     lines.extend(table.checks.iter().filter(|c| c.column.is_none()).map(check));
     let name = if name.schema.is_empty() { quote_ident(&name.table) } else { name.to_string() };
@@ -192,6 +194,11 @@ pub(crate) fn column_clause(column: &Column, table: &TableSchema) -> String {
 
 /// A key as it stands in CREATE TABLE and behind ADD: `` KEY `a` (`a`(3),`b` DESC) ``.
 pub(crate) fn key_clause(key: &Key) -> String {
+    of_key(key, &[])
+}
+
+/// A key of a table with these periods: where one is part of the key, it may not overlap.
+fn of_key(key: &Key, periods: &[(String, String, String)]) -> String {
     let kind = match key.kind {
         KeyKind::Primary => "PRIMARY KEY".to_owned(),
         KeyKind::Unique => format!("UNIQUE KEY {}", quote_ident(&key.name)),
@@ -200,7 +207,12 @@ pub(crate) fn key_clause(key: &Key) -> String {
         KeyKind::Spatial => format!("SPATIAL KEY {}", quote_ident(&key.name)),
         KeyKind::Vector => format!("VECTOR KEY {}", quote_ident(&key.name)),
     };
-    let parts: Vec<String> = key.parts.iter().map(part).collect();
+    let is_period = |name: &str| periods.iter().any(|(period, _, _)| same_name(period, name));
+    let written = |p: &KeyPart| match p.column() {
+        Some(name) if is_period(name) => format!("{} WITHOUT OVERLAPS", part(p)),
+        _ => part(p),
+    };
+    let parts: Vec<String> = key.parts.iter().map(written).collect();
     let mut sql = format!("{kind} ({})", parts.join(","));
     for option in &key.options {
         let _ = write!(sql, " {option}");
@@ -280,6 +292,8 @@ mod tests {
              ROW_FORMAT=DYNAMIC PARTITION BY HASH (id) PARTITIONS 4",
             "CREATE TABLE t (s timestamp(6) GENERATED ALWAYS AS ROW START, e timestamp(6) GENERATED ALWAYS AS ROW END, \
              j longtext CHECK (json_valid(j)), PERIOD FOR SYSTEM_TIME (s, e)) WITH SYSTEM VERSIONING",
+            "CREATE TABLE t (id int NOT NULL, s date NOT NULL, e date NOT NULL, PERIOD FOR `p q` (s, e), \
+             PRIMARY KEY (id, `p q` WITHOUT OVERLAPS))",
         ] {
             let table = parse_create_table(sql, SqlMode::default()).unwrap();
             let printed = create_table(&TableName::new("a`b", "t"), &table);

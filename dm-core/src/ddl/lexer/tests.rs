@@ -52,6 +52,31 @@ fn comments_are_trivia_or_code() {
 }
 
 #[test]
+fn comments_within_comments() {
+    let mode = SqlMode::default();
+    let mysql = Comments::MySql(90_700);
+    // One plain comment may stand in one that is left out, and ends at its first end.
+    assert_eq!(texts("/*!99999 a /* b /* c */ d */ e", mode, mysql), ["e"]);
+    // Marks of other servers begin a plain comment.
+    assert_eq!(texts("/*M!999999 a /* b */ c /*T![x] d /* e */ f", mode, mysql), ["c", "f"]);
+    assert_eq!(texts("/*T! a /* b */ c", mode, Comments::MariaDb(101_100)), ["c"]);
+    assert!(lex("a /*!50000 b", mode, mysql).unclosed);
+    assert!(!lex("a /*!50000 b */", mode, mysql).unclosed);
+}
+
+#[test]
+fn dollars_quote_from_mysql_9_on() {
+    let mode = SqlMode::default();
+    let new = |sql| texts(sql, mode, Comments::MySql(90_000));
+    assert_eq!(new("AS $$ it's `x $$ b"), ["AS", "$$ it's `x $$", "b"]);
+    assert_eq!(new("$a$ \" $$ $b$ $a$;"), ["$a$ \" $$ $b$ $a$", ";"]);
+    assert_eq!(new("a$b $c a$$"), ["a$b", "$c", "a$$"]);
+    assert_eq!(unquote_string("$a$ $$ $a$", mode), " $$ ");
+    let old = texts("$a$ 'x' $a$", mode, Comments::MariaDb(110_800));
+    assert_eq!(old, ["$a$", "'x'", "$a$"]);
+}
+
+#[test]
 fn tokens_know_their_region() {
     let sql = "DROP /*!40005 TEMPORARY */ TABLE t";
     let lexed = lex(sql, SqlMode::default(), Comments::All);

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::ddl::{ParseContext, SqlMode, parse};
+use crate::schema::same_name;
 use crate::schema::{create_table, differences, parse_create_table};
 
 fn name(table: &str) -> TableName {
