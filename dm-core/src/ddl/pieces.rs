@@ -11,7 +11,7 @@ use super::ast::{AlterSpec, TableElement};
 use super::lexer::{Comments, TokenKind, lex};
 use super::parse::parse;
 use super::server::ServerVersion;
-use super::statement::{Body, Statement};
+use super::statement::{Body, ParseContext, Statement};
 
 impl Statement {
     /// The statement in pieces of one change each, in an order in which they may run; `None` for one
@@ -41,18 +41,22 @@ impl Statement {
         if texts.len() < 2 {
             return None;
         }
-        // Text in a comment that servers execute may be cut in the middle: it cannot be read then.
+        // Text in a comment that servers execute may be cut in the middle.
         let read = |text: &String| {
-            let mut piece = format!("{head}{text}");
-            let comments = self.context.server.map_or(Comments::All, ServerVersion::comments);
-            if lex(&piece, self.context.sql_mode, comments).unclosed {
-                piece.push_str(" */");
-            }
-            parse(&piece, &self.context).ok()
+            parse(&closed(format!("{head}{text}"), &self.context), &self.context).ok()
         };
         let pieces: Option<Vec<Self>> = texts.iter().map(read).collect();
         pieces.filter(|all| all.iter().all(has_one_clause))
     }
+}
+
+/// A part of a statement: with the end of a comment that servers execute, where that was cut off.
+pub(crate) fn closed(mut part: String, context: &ParseContext) -> String {
+    let comments = context.server.map_or(Comments::All, ServerVersion::comments);
+    if lex(&part, context.sql_mode, comments).unclosed {
+        part.push_str(" */");
+    }
+    part
 }
 
 fn has_one_clause(piece: &Statement) -> bool {

@@ -4,7 +4,7 @@ use dm_filter::TableName;
 
 use super::names::{Kind, Names};
 use crate::ddl::{
-    AlterSpec, AlterTable, Body, NameRole, PartitionOp, Statement, StatementKind, parse,
+    AlterSpec, AlterTable, Body, NameRole, PartitionOp, Statement, StatementKind, closed, parse,
 };
 use crate::error::{Code, Result, codes};
 use crate::sql::quote_table;
@@ -208,7 +208,8 @@ fn without_rename(statement: &Statement, alter: &AlterTable) -> Option<String> {
     let head = statement.sql.get(..alter.clauses.first()?.span.start)?;
     let others = alter.clauses.iter().filter(|c| !matches!(c.spec, AlterSpec::RenameTable(_)));
     let others: Vec<&str> = others.filter_map(|c| statement.sql.get(c.span.clone())).collect();
-    (!others.is_empty()).then(|| format!("{head}{}", others.join(", ")))
+    let text = || closed(format!("{head}{}", others.join(", ")), &statement.context);
+    (!others.is_empty()).then(text)
 }
 
 /// One rename; `None` when both names are real ones.

@@ -117,16 +117,15 @@ impl Stream<'_> {
 
     fn act(&mut self, action: Action, slot: u64, seen: &Seen<'_>) -> Result {
         match action {
-            Action::Rest(statement) => match self.not_admitted(&statement, seen)? {
-                Some(why) => {
+            Action::Rest(statement) => {
+                let statement = self.carried_part(*statement)?;
+                if let Some(why) = self.not_admitted(&statement, seen)? {
                     log::debug!("{why}: {}", statement.sql);
-                    Ok(())
+                    return Ok(());
                 }
-                None => {
-                    self.take_session(seen.query);
-                    self.one_of_several(*statement, slot, seen)
-                }
-            },
+                self.take_session(seen.query);
+                self.one_of_several(statement, slot, seen)
+            }
             Action::Change { statement, change } if change.filtered => {
                 self.take_session(&change.query());
                 self.track_only(&statement);

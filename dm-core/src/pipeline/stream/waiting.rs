@@ -94,7 +94,7 @@ impl Waiting {
 /// The tables and schemas that a statement is about; `None` where its text does not name them all, or
 /// where its rows stand behind it in the same group.
 pub(super) fn named(statement: &Statement) -> Option<Vec<TableName>> {
-    use NameRole::{Exchange, Like, NewName, Parent, Schema, Table};
+    use NameRole::{Exchange, Like, NewName, Parent, Passing, Schema, Table};
     let known = match &statement.body {
         Body::CreateTable(create) => create.select.is_none() && !create.temporary,
         Body::DropTable { temporary, .. } => !temporary,
@@ -108,10 +108,9 @@ pub(super) fn named(statement: &Statement) -> Option<Vec<TableName>> {
         | Body::DropDatabase { .. } => true,
         _ => false,
     };
-    let all = statement
-        .names
-        .iter()
-        .all(|name| matches!(name.role, Table | NewName | Like | Parent | Exchange | Schema));
+    let all = statement.names.iter().all(|name| {
+        matches!(name.role, Table | NewName | Passing | Like | Parent | Exchange | Schema)
+    });
     let names: Vec<TableName> = statement.names.iter().map(|name| name.name.clone()).collect();
     (known && all && !names.is_empty()).then_some(names)
 }
