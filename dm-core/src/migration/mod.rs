@@ -41,7 +41,7 @@ pub use self::import::Imported;
 pub use self::running::Running;
 use self::source::SourceRun;
 pub use self::status::{ErrorCounts, SourceStatus, TaskStatus, Unit};
-use crate::config::{CollationMode, SourceKind, SourcePlan, TaskPlan};
+use crate::config::{CollationMode, ShardMode, SourceKind, SourcePlan, TaskPlan};
 use crate::error::{Error, Result, codes};
 use crate::event::SourceId;
 use crate::pipeline::defaults::defaults_of;
@@ -404,7 +404,7 @@ impl Migration {
         parts: Vec<Part<'_>>,
     ) -> Result<Vec<SourceRun>> {
         let plan = &self.parts.plan;
-        let mut merged = MergedTargets::default();
+        let mut merged = MergedTargets::new(plan.shard_mode != ShardMode::None);
         for (_, source, creator) in &parts {
             let wanted = creator.clone();
             let named = |e: Error| e.context(format!("source {}", creator.source));

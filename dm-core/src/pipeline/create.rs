@@ -20,9 +20,21 @@ pub(crate) struct MergedTargets {
     sources: HashMap<TableName, u32>,
     /// Whose tables a target schema has: sources and their schemas.
     schemas: HashMap<String, BTreeSet<(SourceId, String)>>,
+    /// `shard-mode` is set.
+    sharded: bool,
 }
 
 impl MergedTargets {
+    /// None yet; with a `shard-mode` or without.
+    pub fn new(sharded: bool) -> Self {
+        Self { sharded, ..Self::default() }
+    }
+
+    /// True when the task file has a `shard-mode`.
+    pub fn is_sharded(&self) -> bool {
+        self.sharded
+    }
+
     /// Notes that a source table goes to `target`.
     pub fn add(&mut self, source: &SourceId, table: &TableName, target: TableName) {
         let schemas = self.schemas.entry(target.schema.clone()).or_default();

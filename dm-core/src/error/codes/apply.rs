@@ -34,9 +34,9 @@ codes! {
     SYNC_PARTLY_CARRIED = 36211 SyncUnit Upstream High "sync-partly-carried":
         "A statement ties a table that is carried to one that is not, whose rows or structure are not known.",
         "Do at the target by hand what the statement did to the carried table (rows that were not followed have to be copied), then skip it with `dm binlog skip`, or give statements for it with `dm binlog replace`. Or carry both tables: change the block-allow-list and begin anew.";
-    SYNC_SCHEMA_SHARED = 36212 SyncUnit Downstream High "sync-schema-shared":
-        "A schema of the source was dropped whose target schema has other schemas' tables as well.",
-        "Give what should happen to the target's tables in place of it with `dm binlog replace` (\"DROP TABLE ...\", names as at the source), or leave them there with `dm binlog skip`.";
+    SYNC_TARGET_SHARED = 36212 SyncUnit Downstream High "sync-target-shared":
+        "A schema was dropped, or a table dropped or emptied, where the target has tables or rows of others as well.",
+        "Give what should happen at the target in place of it with `dm binlog replace` (\"DROP TABLE ...\", names as at the source), or leave it as it is with `dm binlog skip`. With a `shard-mode` in the task file such statements are left out.";
     TXN_ORDER = 36206 SyncUnit Upstream High "txn-order":
         "The events of a transaction stand in an order that cannot be followed.",
         "Check the binlog at this position with mysqlbinlog; if the file is damaged, copy the tables again.";

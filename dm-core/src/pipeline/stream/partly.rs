@@ -2,7 +2,8 @@
 //!
 //! Guarantee: of a statement that names carried tables and others, what it does to the carried ones happens at
 //! the target, and nothing else; a table whose rows were not followed never takes the place of one whose rows
-//! were. Method: tables of a DROP and pairs of a RENAME are judged one by one and cut out of the text; a table
+//! were. What goes at the source and stands among rows or tables of others at the target does not take these with
+//! it. Method: tables of a DROP and pairs of a RENAME are judged one by one and cut out of the text; a table
 //! that has a name of its own at the beginning and at the end is followed through the names in between. What is
 //! left stops the task: rows would be missing at the target, or be those of another table.
 
@@ -25,15 +26,21 @@ impl Stream<'_> {
         let Some(end) = end.filter(|end| !self.group.skip && !self.is_copied(end)) else {
             return Ok(statement);
         };
-        if let Body::DropDatabase { name, .. } = &statement.body {
-            self.must_be_alone(name, &statement)?;
-            return Ok(statement);
-        }
         let tables = judged(&statement);
         let kind = self.kind_of(&statement);
+        let left_out = match &statement.body {
+            Body::DropTable { .. } if self.ctx.creator.merged.is_sharded() => {
+                let merged = |t: &&TableName| self.is_merged(t).unwrap_or(false);
+                tables.iter().filter(merged).collect()
+            }
+            _ => Vec::new(),
+        };
         let verdict = |table: &TableName| {
             let tables = std::slice::from_ref(table);
-            self.ctx.creator.filter.decide(&Change::ddl(tables, kind, &statement.sql))
+            match self.ctx.creator.filter.decide(&Change::ddl(tables, kind, &statement.sql)) {
+                Verdict::Keep if left_out.contains(&table) => Verdict::Drop,
+                verdict => verdict,
+            }
         };
         let out = tables.iter().filter(|t| verdict(t) == Verdict::Exclude).count();
         let dropped = tables.iter().filter(|t| verdict(t) == Verdict::Drop).count();
@@ -124,28 +131,53 @@ impl Stream<'_> {
         Ok(())
     }
 
-    /// A schema that is dropped takes its target schema with it: that has no tables of others.
-    fn must_be_alone(&self, name: &str, statement: &Statement) -> Result {
+    /// True for a statement that would take rows of others from the target, and is left out for that: a schema, or a
+    /// table that is dropped or emptied, goes where others go as well. With a `shard-mode` that is what DM does.
+    ///
+    /// # Errors
+    ///
+    /// Without one DM runs it, and the others' rows are lost: somebody has to say what is meant.
+    pub(super) fn is_of_others_too(&self, statement: &Statement) -> Result<bool> {
         let creator = &self.ctx.creator;
-        let schema = TableName::schema_only(name);
-        let change = [schema.clone()];
-        let kind = self.kind_of(statement);
-        if creator.filter.decide(&Change::ddl(&change, kind, &statement.sql)) != Verdict::Keep
-            || self.ctx.ddl_rules.find(&statement.sql).is_some()
-        {
-            return Ok(());
-        }
-        let target = creator.target(&schema)?.schema;
-        let Some((source, other)) = creator.merged.other_in(&target, &creator.source, name) else {
-            return Ok(());
+        let text = match &statement.body {
+            Body::DropDatabase { name, .. } => {
+                let target = creator.target(&TableName::schema_only(name))?.schema;
+                creator.merged.other_in(&target, &creator.source, name).map(|(source, other)| {
+                    format!(
+                        "schema `{name}` is dropped; the target schema `{target}`, where its tables are, has \
+                         tables of `{other}` of source {source} as well"
+                    )
+                })
+            }
+            Body::DropTable { tables, temporary: false, .. } => self.shared(tables)?,
+            Body::TruncateTable(table) => self.shared(std::slice::from_ref(table))?,
+            _ => None,
         };
-        Err(Error::new(
-            &codes::SYNC_SCHEMA_SHARED,
-            format!(
-                "schema `{name}` is dropped; the target schema `{target}`, where its tables are, has tables of \
-                 `{other}` of source {source} as well"
-            ),
-        ))
+        let Some(text) = text else { return Ok(false) };
+        if creator.merged.is_sharded() {
+            return Ok(true);
+        }
+        match self.ctx.ddl_rules.find(&statement.sql) {
+            Some(_) => Ok(false),
+            None => Err(Error::new(&codes::SYNC_TARGET_SHARED, text)),
+        }
+    }
+
+    /// Says of tables that lose all rows that others go to the same target table.
+    fn shared(&self, tables: &[TableName]) -> Result<Option<String>> {
+        for table in tables {
+            if self.is_merged(table)? {
+                return Ok(Some(format!(
+                    "{table} loses all its rows; those of other tables are in the same table of the target"
+                )));
+            }
+        }
+        Ok(None)
+    }
+
+    fn is_merged(&self, table: &TableName) -> Result<bool> {
+        let target = self.ctx.creator.target(table)?;
+        Ok(self.ctx.creator.merged.contains(&TableName::new(target.schema, target.table)))
     }
 
     /// A table whose rows were not followed gets a carried name: its rows are at the target only if it was copied

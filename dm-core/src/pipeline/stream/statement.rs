@@ -26,6 +26,8 @@ use crate::state::Skipped;
 
 /// Why a statement does not run that an event filter drops.
 const FILTERED: &str = "filtered";
+/// And one that would take rows of other source tables from the target.
+const SHARED: &str = "of one of several merged tables";
 
 /// A statement as it stands in the stream.
 #[derive(Clone, Copy)]
@@ -227,7 +229,7 @@ impl Stream<'_> {
         };
         match self.not_admitted(&statement, seen)? {
             // It has changed what is tracked: the position behind it is saved with that.
-            Some(FILTERED) => self.count_skipped(Skipped::one(FILTERED, seen.start)),
+            Some(why @ (FILTERED | SHARED)) => self.count_skipped(Skipped::one(why, seen.start)),
             Some(why) => return self.skip(why, seen),
             None => match self.rule_about(seen) {
                 Some(action) => self.ruled(&action, Ok(statement), ALONE, seen)?,
@@ -278,8 +280,15 @@ impl Stream<'_> {
         let contained = self.group.skip || self.contained(&tables, seen.end)?;
         if contained {
             self.known_from_here(&tables);
+            return Ok(Some("contained in the copy"));
         }
-        Ok(contained.then_some("contained in the copy"))
+        if self.is_of_others_too(statement)? {
+            log::warn!("left out, as the target has rows of other tables there: {}", statement.sql);
+            self.settle(statement)?;
+            self.track_only(statement);
+            return Ok(Some(SHARED));
+        }
+        Ok(None)
     }
 
     /// Ends the group of a statement that was a barrier: its position is saved before anything later is handed

@@ -1,0 +1,3 @@
+DROP TABLE shop.plain;
+TRUNCATE TABLE shop.orders_1;
+INSERT INTO shop.orders_2 VALUES (22);
