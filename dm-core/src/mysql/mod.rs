@@ -7,6 +7,7 @@
 mod annotate;
 mod connect;
 mod error;
+mod shown;
 mod tls;
 mod version;
 mod zone;
@@ -17,4 +18,5 @@ pub use version::{ServerKind, ServerVersion};
 pub(crate) use annotate::Annotate;
 pub(crate) use connect::{Connection, Purpose, cell, named_cell, opt_cell};
 pub(crate) use error::{is_access_denied, is_lock_timeout, numbers, translate};
+pub(crate) use shown::shown;
 pub(crate) use zone::{offset_question, zone_of_offset};

@@ -209,11 +209,8 @@ impl Shared {
     }
 
     fn show_create(&self, table: &TableName) -> Result<Option<String>> {
-        let sql = format!("SHOW CREATE TABLE {}", quote_table(table));
-        self.ask(|session| match session.rows(&sql) {
-            Ok(rows) => {
-                Ok(rows.into_iter().next().and_then(|row| row.into_iter().nth(1)).flatten())
-            }
+        self.ask(|session| match session.show_create(table) {
+            Ok(text) => Ok(text),
             // No such database, no such table.
             Err(e) if matches!(e.server_error(), Some(1049 | 1146)) => Ok(None),
             Err(e) => Err(e),

@@ -10,8 +10,11 @@ use std::io::Write as _;
 
 use ::mysql::prelude::Queryable;
 use ::mysql::{Conn, LocalInfileHandler};
+use dm_filter::TableName;
 
 use crate::error::{During, Error, Result, Scope};
+use crate::mysql::shown;
+use crate::sql::quote_table;
 
 /// sql_mode of the sessions that write rows.
 pub(super) const ROW_SQL_MODE: &str =
@@ -144,6 +147,17 @@ impl Session {
         Ok(rows.into_iter().map(|row| row.unwrap().into_iter().map(text).collect()).collect())
     }
 
+    /// A table's structure, in the server's words.
+    ///
+    /// # Errors
+    ///
+    /// What the server answers.
+    pub fn show_create(&mut self, table: &TableName) -> Result<Option<String>> {
+        let sql = format!("SHOW CREATE TABLE {}", quote_table(table));
+        let row: Option<::mysql::Row> = self.conn.query_first(sql).map_err(db_error)?;
+        Ok(row.and_then(text_of_table))
+    }
+
     /// These columns of a query's rows, by their names; one that the answer does not have is `None`.
     ///
     /// # Errors
@@ -169,6 +183,14 @@ impl Session {
     /// What the server answers.
     pub fn value(&mut self, sql: &str) -> Result<Option<String>> {
         Ok(self.rows(sql)?.into_iter().next().and_then(|row| row.into_iter().next()).flatten())
+    }
+}
+
+/// A table as the server shows it.
+fn text_of_table(row: ::mysql::Row) -> Option<String> {
+    match row.unwrap().into_iter().nth(1) {
+        Some(::mysql::Value::Bytes(bytes)) => Some(shown(&bytes).into_owned()),
+        _ => None,
     }
 }
 

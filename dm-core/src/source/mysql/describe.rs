@@ -9,7 +9,7 @@ use dm_filter::TableName;
 use crate::config::ConnPlan;
 use crate::ddl::SqlMode;
 use crate::error::{Error, Result, codes};
-use crate::mysql::{Connection, Purpose, cell, numbers};
+use crate::mysql::{Connection, Purpose, cell, numbers, shown};
 use crate::schema::parse_create_table;
 use crate::source::{SchemaInfo, TableChoice, TableInfo};
 use crate::sql::{quote_table, quote_text};
@@ -65,7 +65,8 @@ pub(crate) fn table(conn: &mut Connection, name: &TableName) -> Result<Option<Ta
     if !is_table {
         return Ok(None);
     }
-    let create_sql: Arc<str> = cell(row, 1).into();
+    let Some(::mysql::Value::Bytes(text)) = row.as_ref(1) else { return Ok(None) };
+    let create_sql: Arc<str> = shown(text).into();
     let schema = parse_create_table(&create_sql, SqlMode::default())
         .map_err(|e| e.context(format!("the structure of {name}")))?;
     Ok(Some(TableInfo { name: name.clone(), create_sql, schema: schema.shared() }))
