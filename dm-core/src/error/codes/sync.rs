@@ -93,7 +93,7 @@ codes! {
         "";
     SYNC_OPERATOR_EVENT = 36066 SyncUnit Internal High "sync-operator-event":
         "An operation for a position lacks the statements it should run.",
-        "";
+        "Give them, separated by semicolons (\"ALTER TABLE ...; ...\"); where nothing is to run, `dm binlog skip`, or `action: skip` in a rule, leaves the statement out.";
     SYNC_DDL_PARSE = 36067 SyncUnit Internal High "sync-ddl-parse":
         "A DDL of the binlog cannot be understood.",
         "Skip it with `dm binlog skip` when the target does not need it, or give statements to run instead with `dm binlog replace`.";
