@@ -269,6 +269,7 @@ fn codes_are_explained() {
     let place = Place::new();
     place.dm(&["explain-error", "10001"]).status(0).out(&["10001 db-driver", "What to do:"]);
     place.dm(&["explain-error", "db-driver"]).status(0).out(&["class database"]);
+    place.dm(&["explain-error", "1062"]).status(0).out(&["waits for a person", "What to do:"]);
     place.dm(&["explain-error", "4"]).status(2).err(&["is no error code"]);
 }
 

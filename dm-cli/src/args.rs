@@ -189,7 +189,7 @@ pub enum Command {
     /// Say what an error code means and what to do about it.
     #[command(after_help = help::EXPLAIN_ERROR)]
     ExplainError {
-        /// The number behind `code=` in a message, or the code's name.
+        /// The number behind `code=` in a message, the code's name, or the number of a server's error.
         code: String,
     },
     /// Print completions for a shell.

@@ -38,6 +38,7 @@ fn what_passes_by_itself_is_waited_for() {
     let error = &status["result"]["errors"][0];
     assert!(error["ErrScope"] == "downstream", "{error:#}");
     assert!(!error["Workaround"].as_str().unwrap().is_empty(), "{error:#}");
+    assert_ne!(status["nextAttempt"], "", "{status:#}");
     // A resume while it is still gone says why it cannot go on; it goes on waiting.
     let said = place.refused(&["resume-task", "test"]);
     assert!(said.contains("[code="), "{said}");

@@ -187,6 +187,7 @@ fn a_paused_task_takes_a_structure() {
     place.answer(&["resume-task", "test"]);
     let status = place.wait_stage("source-1", "Paused");
     assert_eq!(status["result"]["errors"][0]["ErrCode"], 36027, "{status:#}");
+    assert_eq!(status["nextAttempt"], "", "{status:#}");
     place.dm.write("t.sql", "CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20))");
     place.json(&args);
     place.json(&["resume-task", "test"]);

@@ -103,8 +103,9 @@ pub const EXPLAIN_ERROR: &str = "\
 Examples:
   dm explain-error 36067
   dm explain-error db-driver
+  dm explain-error 1062
 
-Numbers are DM's wherever the meaning is DM's.";
+Numbers are DM's wherever the meaning is DM's. Those of servers say what becomes of a task that meets them.";
 
 pub const COMPLETIONS: &str = "\
 Examples:

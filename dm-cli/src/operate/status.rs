@@ -1,6 +1,7 @@
 //! How tasks stand, out of their state files: in DM's form and in words.
 
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use dm_core::error::codes;
 use dm_core::event::LaneId;
@@ -29,6 +30,8 @@ pub struct Part {
     pub unit: String,
     /// What it stopped at.
     pub error: Option<StoredError>,
+    /// When it goes on by itself after that, in seconds since the epoch.
+    pub next_attempt: Option<u64>,
     /// A person paused it.
     pub canceled: bool,
     /// The document that the running task wrote last.
@@ -136,6 +139,8 @@ fn part(dir: &Path, task: &str, owned: bool, source: SourceRow) -> Part {
         (_, stage, _) => stage.as_str(),
     };
     let canceled = stage == "Paused" && source.desired == Some(Stage::Paused) && error.is_none();
+    let waits = owned && stage == "Paused" && error.is_some();
+    let next_attempt = status.get("nextAttempt").and_then(Value::as_u64).filter(|_| waits);
     let source = source.source.as_str().to_owned();
     let (safe_mode, relay) = (Value::Null, None);
     let (skipped, adding) = (Vec::new(), Vec::new());
@@ -144,6 +149,7 @@ fn part(dir: &Path, task: &str, owned: bool, source: SourceRow) -> Part {
         stage,
         unit,
         error,
+        next_attempt,
         canceled,
         status,
         removed,
@@ -233,6 +239,8 @@ fn subtask(task: &str, part: &Part) -> Value {
     map.insert("safeMode".to_owned(), part.safe_mode.clone());
     let one = |s: &Skipped| json!({"kind": s.kind, "count": s.count, "last": s.last});
     map.insert("skipped".to_owned(), part.skipped.iter().map(one).collect());
+    let next = part.next_attempt.map(crate::time::text).unwrap_or_default();
+    map.insert("nextAttempt".to_owned(), next.into());
     let slow = part.status.get("slowStage").and_then(Value::as_str).unwrap_or_default();
     map.insert("slowStage".to_owned(), slow.into());
     map.insert("guarantee".to_owned(), text(&part.status, "guarantee").into());
@@ -404,9 +412,23 @@ pub fn words(task: &Task) -> String {
             if !error.workaround.is_empty() {
                 lines.push(format!("    what to do: {}", error.workaround));
             }
+            if task.owner.is_some() {
+                lines.push(attempt_words(&task.row.name, part.next_attempt));
+            }
         }
     }
     lines.join("\n")
+}
+
+/// Whether anything happens by itself after an error.
+fn attempt_words(task: &str, next: Option<u64>) -> String {
+    let Some(next) = next else {
+        return format!(
+            "    it does not try again by itself: `dm resume-task {task}` when that is done"
+        );
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    format!("    it tries again by itself in {} s", next.saturating_sub(now).max(1))
 }
 
 fn unit_words(part: &Part) -> Option<String> {
@@ -453,6 +475,7 @@ mod tests {
             stage,
             unit: "Sync".to_owned(),
             error: failed.then(StoredError::default),
+            next_attempt: None,
             canceled: false,
             status: Value::Null,
             removed: false,
@@ -492,6 +515,18 @@ mod tests {
         ] {
             assert_eq!(task(parts).status(), expected, "{parts:?}");
         }
+    }
+
+    #[test]
+    fn whether_it_goes_on_by_itself_is_told() {
+        let mut task = task(&[("Paused", true)]);
+        assert!(!words(&task).contains("by itself"), "no process is there to do so");
+        task.owner = Some("pid 1".to_owned());
+        assert!(words(&task).contains("not try again by itself: `dm resume-task t`"));
+        assert_eq!(subtask("t", &task.parts[0])["nextAttempt"], "");
+        task.parts[0].next_attempt = Some(1_700_000_000);
+        assert!(words(&task).contains("tries again by itself in 1 s"), "it is due");
+        assert_eq!(subtask("t", &task.parts[0])["nextAttempt"], "2023-11-14 22:13:20");
     }
 
     /// The end of the source is some seconds old when the target works on what is behind it.

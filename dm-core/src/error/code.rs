@@ -22,6 +22,22 @@ pub struct Code {
     pub workaround: &'static str,
 }
 
+/// Codes that stay until a person acts, in the order of numbers: DM's, and of ours those at which another
+/// attempt would meet the same again, or come in the way of whoever repairs it.
+pub(super) const NEEDS_PERSON: &[u32] = &[
+    11126, 11129, 24001, 24002, 30001, 30002, 30004, 30005, 30008, 34020, 34021, 36008, 36014,
+    36027, 36044, 36045, 36046, 36066, 36067, 36068, 36070, 36208, 36211, 36212, 36902, 36903,
+    36904, 61001, 61002, 61003, 61004, 61011,
+];
+
+impl Code {
+    /// True when a task in the background stays where it is until a person has acted. Errors that a server
+    /// answered with are judged by the server's number as well: [`Error::needs_person`](super::Error::needs_person).
+    pub fn needs_person(&self) -> bool {
+        NEEDS_PERSON.binary_search(&self.number).is_ok()
+    }
+}
+
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*

@@ -16,7 +16,7 @@ use dm_filter::TableName;
 use crate::position::BinlogPos;
 
 pub use code::{Class, Code, Level, Scope};
-pub use mysql::{During, is_transient_number, needs_person_number};
+pub use mysql::{During, ServerError, is_transient_number, needs_person_number, server_error};
 
 /// The result of everything in this crate that can fail.
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;

@@ -182,6 +182,36 @@ const ADVICE: &[(u16, &str)] = &[
 /// memory that it needs there.
 const TOO_LARGE: &[u16] = &[8004, 8175];
 
+/// What a server's error of this number means to a task: what it is, what becomes of the task, what to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServerError {
+    /// What it is; empty where only the server's own text says so.
+    pub meaning: &'static str,
+    /// It may be gone at the next attempt.
+    pub transient: bool,
+    /// It stays until a person acts.
+    pub needs_person: bool,
+    /// What to do; empty where only the message can say it.
+    pub workaround: &'static str,
+}
+
+/// What is known of a server's error with this number; `None` for one that is treated like any other.
+pub fn server_error(number: u16) -> Option<ServerError> {
+    let text = |list: &[(u16, &'static str)]| {
+        let at = list.binary_search_by_key(&number, |(n, _)| *n).ok()?;
+        list.get(at).map(|(_, text)| *text)
+    };
+    let (passes, stays, advice) = (text(TRANSIENT), text(NEEDS_PERSON), text(ADVICE));
+    passes.or(stays).or(advice)?;
+    Some(ServerError {
+        meaning: passes.or(stays).unwrap_or_default(),
+        transient: passes.is_some(),
+        needs_person: stays.is_some(),
+        workaround: advice.unwrap_or_default(),
+    })
+}
+
 /// True when a server's error with this number may be gone at the next attempt.
 pub fn is_transient_number(number: u16) -> bool {
     listed(TRANSIENT, number)
@@ -224,14 +254,9 @@ impl Error {
     }
 
     /// True when the task stays where it is until a person has acted: trying again by itself would
-    /// only meet the same again.
+    /// only meet the same again, or come in the way of whoever repairs it.
     pub fn needs_person(&self) -> bool {
-        const CODES: &[u32] = &[
-            11126, 11129, 24001, 24002, 30001, 30002, 30004, 30005, 30008, 34020, 34021, 36008,
-            36014, 36027, 36067, 36068, 36070, 61001, 61002, 61003, 61004, 61011,
-        ];
-        CODES.binary_search(&self.code().number).is_ok()
-            || self.server_error().is_some_and(needs_person_number)
+        self.code().needs_person() || self.server_error().is_some_and(needs_person_number)
     }
 }
 
@@ -359,20 +384,5 @@ mod tests {
         let error = mysql::Error::FromValueError(mysql::Value::Bytes(b"private".to_vec()));
         let text = Error::from_mysql(error, During::Query, Scope::Upstream).to_string();
         assert!(!text.contains("private"), "{text}");
-    }
-
-    #[test]
-    fn codes_that_need_a_person_exist() {
-        let all = codes::all();
-        let error = |number| {
-            let code = all.iter().copied().find(|c| c.number == number);
-            Error::new(code.unwrap_or_else(|| panic!("{number}")), "")
-        };
-        for number in
-            [11126, 11129, 30001, 30002, 30004, 30005, 30008, 34020, 34021, 36008, 36027, 36070]
-        {
-            assert!(error(number).needs_person(), "{number}");
-        }
-        assert!(!error(36069).needs_person());
     }
 }

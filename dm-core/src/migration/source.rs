@@ -82,6 +82,10 @@ impl SourceRun {
                 return Ok(Outcome::Stopped);
             };
             waited = false;
+            if resume.is_some() {
+                // Somebody has acted.
+                wait = self.resume.backoff_min;
+            }
             let began = Instant::now();
             let ended = self.attempt(resume);
             if self.is_stale() {
@@ -113,10 +117,10 @@ impl SourceRun {
             if began.elapsed() >= self.resume.backoff_rollback {
                 wait = (wait / 2).max(self.resume.backoff_min);
             }
-            let again = self.tries_again(&error);
+            let again = self.tries_again(&error).then(|| this_wait(wait, &error));
             self.control.update(self.index, |s| s.failed(again));
-            if again {
-                let (source, this) = (&self.creator.source, this_wait(wait, &error));
+            if let Some(this) = again {
+                let source = &self.creator.source;
                 let seconds = this.as_secs_f64();
                 log::warn!("source {source}: goes on in {seconds:.1} s after: {error}");
                 self.stage(Stage::Paused, Some(&error))?;
@@ -250,6 +254,9 @@ impl SourceRun {
             s.stage = stage;
             s.error = error.map(ToString::to_string);
             s.waiting_for = None;
+            if error.is_none() {
+                s.next_attempt = None;
+            }
         });
         let id = &self.creator.source;
         // Whoever reads in between finds no pause without its error.

@@ -1,6 +1,7 @@
 //! How a migration stands.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
@@ -74,6 +75,8 @@ pub struct SourceStatus {
     pub queues: Queues,
     /// The error that the source stopped at, or that it is waiting to get over.
     pub error: Option<String>,
+    /// When it goes on by itself after that error; `None` when it runs, and when somebody has to act first.
+    pub next_attempt: Option<SystemTime>,
     /// Errors that ended an attempt to copy, since the process began.
     pub load_errors: ErrorCounts,
     /// Errors that ended an attempt to follow, since the process began.
@@ -114,19 +117,21 @@ impl SourceStatus {
             waiting_for: None,
             queues: Queues::default(),
             error: None,
+            next_attempt: None,
             load_errors: ErrorCounts::default(),
             sync_errors: ErrorCounts::default(),
             meters: Arc::default(),
         }
     }
 
-    /// Counts an error that ended an attempt.
-    pub(super) fn failed(&mut self, resumable: bool) {
+    /// Counts an error that ended an attempt, after which it goes on by itself, or not.
+    pub(super) fn failed(&mut self, again_in: Option<Duration>) {
+        self.next_attempt = again_in.and_then(|wait| SystemTime::now().checked_add(wait));
         let counts = match self.unit {
             Unit::Sync => &mut self.sync_errors,
             Unit::Check | Unit::Load => &mut self.load_errors,
         };
-        if resumable {
+        if again_in.is_some() {
             counts.resumable += 1;
         } else {
             counts.fatal += 1;
@@ -217,8 +222,14 @@ impl SourceStatus {
             "meanRowsPerSecond": self.mean_rows_per_second,
             "slowStage": self.slow_stage(),
             "error": self.error,
+            "nextAttempt": self.next_attempt.map(seconds),
         })
     }
+}
+
+/// Seconds since the epoch.
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// How a whole task stands.

@@ -52,6 +52,18 @@ fn dms_advice_has_its_counterpart() {
 }
 
 #[test]
+fn codes_that_wait_for_a_person_are_codes() {
+    let numbers: Vec<u32> = all().into_iter().map(|code| code.number).collect();
+    let waiting = crate::error::code::NEEDS_PERSON;
+    assert!(waiting.is_sorted());
+    assert!(waiting.iter().all(|number| numbers.binary_search(number).is_ok()));
+    let waits = |number| {
+        all().into_iter().find(|c| c.number == number).map(super::super::Code::needs_person)
+    };
+    assert_eq!((waits(36027), waits(36069)), (Some(true), Some(false)));
+}
+
+#[test]
 fn docs_are_rendered_from_the_table() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/errors.md");
     crate::testing_docs::compare(&path, &render());
@@ -67,7 +79,9 @@ fn render() -> String {
          [code=N:class=C:scope=S:level=L], Message: what happened, RawCause: the underlying failure, Workaround: what to do\n\
          ```\n\n\
          Numbers are DM's wherever the meaning is DM's; others of ours have numbers that DM does not use. The scope\n\
-         is where such an error usually happens; database errors get theirs (`upstream`, `downstream`) when they happen.\n",
+         is where such an error usually happens; database errors get theirs (`upstream`, `downstream`) when they happen.\n\
+         After one that waits for a person a task in the background does not try again by itself; the number of a server\n\
+         (1062) may say so, too: `dm explain-error` knows both.\n",
     );
     let mut class = None;
     for code in all() {
@@ -76,9 +90,10 @@ fn render() -> String {
             class = Some(group);
             let _ = write!(out, "\n## {group}xxx\n");
         }
+        let stays = if code.needs_person() { ", waits for a person" } else { "" };
         let _ = write!(
             out,
-            "\n### {} {}\n\n{} *({}, {}, {})*\n",
+            "\n### {} {}\n\n{} *({}, {}, {}{stays})*\n",
             code.number, code.name, code.meaning, code.class, code.scope, code.level
         );
         if !code.workaround.is_empty() {
