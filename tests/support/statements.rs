@@ -30,13 +30,9 @@ pub fn statements(random: &mut Random, round: u64) -> Vec<String> {
 
 fn statement(random: &mut Random, round: u64) -> String {
     let n = random.below(4);
-    let changes = changes(n, round);
-    // Structures of columns, keys and names on one side; partitions, types and character sets on the other.
-    if random.one_in(2) {
-        random.pick(&changes).clone()
-    } else {
-        random.pick(&further(n, round)).clone()
-    }
+    // Structures of columns, keys and names; partitions, types and character sets; what stands around tables.
+    let kind = [changes, further, around][usize::try_from(random.below(3)).unwrap_or(0)];
+    random.pick(&kind(n, round)).clone()
 }
 
 /// Columns, keys, names; tables that come, go and change places.
@@ -98,6 +94,48 @@ fn further(n: u64, round: u64) -> Vec<String> {
         "TRUNCATE TABLE parts".to_owned(),
         format!("CREATE TABLE made{n} (PRIMARY KEY (id)) SELECT id, a FROM shape WHERE id < 100000"),
         format!("DROP TABLE IF EXISTS made{n}"),
+    ]
+}
+
+/// Columns that follow from others, rules, tables that refer to others; views and triggers, which are not carried;
+/// what a schema and a session say of the statements behind.
+fn around(n: u64, round: u64) -> Vec<String> {
+    let charset = ["utf8mb4", "latin1"][usize::try_from(n % 2).unwrap_or(0)];
+    vec![
+        format!("ALTER TABLE shape ADD COLUMN g{n} INT AS (id + 1) STORED AFTER id, ADD KEY g{n} (g{n})"),
+        format!("ALTER TABLE shape ADD COLUMN g{n} BIGINT GENERATED ALWAYS AS (id * {n}) VIRTUAL"),
+        format!("ALTER TABLE shape DROP COLUMN g{n}"),
+        format!("ALTER TABLE shape ADD CONSTRAINT k{n} CHECK (id > 0)"),
+        format!("ALTER TABLE shape DROP CONSTRAINT k{n}"),
+        format!("ALTER TABLE shape ADD COLUMN s{n} ENUM('x', 'it''s', 'é') NOT NULL DEFAULT 'é'"),
+        format!("ALTER TABLE shape MODIFY s{n} SET('é', 'x', 'it''s', 'y') NULL DEFAULT 'é,y'"),
+        format!("ALTER TABLE shape DROP COLUMN s{n}"),
+        format!("ALTER TABLE shape ADD COLUMN t{n} TIMESTAMP NULL DEFAULT '2020-01-0{} 02:00:00'", n + 1),
+        format!("ALTER TABLE shape ADD COLUMN t{n} TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)"),
+        format!("ALTER TABLE shape DROP COLUMN t{n}"),
+        format!("ALTER TABLE shape RENAME INDEX i{n} TO i{}", (n + 1) % 4),
+        format!("ALTER TABLE shape AUTO_INCREMENT = {}", 200_000 + round),
+        "ALTER TABLE shape ENGINE = InnoDB, FORCE".to_owned(),
+        "OPTIMIZE TABLE shape, parts".to_owned(),
+        "CREATE TABLE kid (id INT AUTO_INCREMENT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES shape (id))".to_owned(),
+        "INSERT INTO kid (p) SELECT id FROM shape LIMIT 5".to_owned(),
+        "DROP TABLE IF EXISTS kid".to_owned(),
+        "DROP TABLE IF EXISTS kid, swap, twin".to_owned(),
+        "CREATE TABLE swap LIKE parts".to_owned(),
+        "ALTER TABLE swap REMOVE PARTITIONING".to_owned(),
+        format!("INSERT INTO swap VALUES ({round}, {n}, 'swapped')"),
+        "ALTER TABLE parts EXCHANGE PARTITION p0 WITH TABLE swap".to_owned(),
+        format!("RENAME TABLE made{n} TO made, made TO made{}", (n + 1) % 4),
+        format!("CREATE OR REPLACE VIEW seen AS SELECT id, {n} AS n FROM shape"),
+        "DROP VIEW IF EXISTS seen".to_owned(),
+        "CREATE TRIGGER told BEFORE INSERT ON shape FOR EACH ROW SET NEW.a = NEW.id % 7".to_owned(),
+        "DROP TRIGGER IF EXISTS told".to_owned(),
+        format!("ALTER DATABASE CHARACTER SET {charset}"),
+        "SET NAMES latin1".to_owned(),
+        "SET NAMES utf8mb4".to_owned(),
+        "SET SESSION time_zone = '+05:00'".to_owned(),
+        "SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,NO_ZERO_DATE'".to_owned(),
+        "SET SESSION sql_mode = DEFAULT".to_owned(),
     ]
 }
 
