@@ -479,7 +479,7 @@ fn more_columns_at_the_target(repair: impl Fn(&Dm, &Address)) {
         "tracked since ",
         ", assumed to be as at the target: CREATE TABLE `op`.`t`",
         "the target has: CREATE TABLE `t`",
-        "the binlog has:",
+        "the binlog has: int, ",
         "`dm operate-schema set -s source-1 test -d op -t t FILE`",
     ] {
         assert!(failed.stderr.contains(text), "{text:?} is not in\n{}", failed.stderr);

@@ -6,7 +6,6 @@
 //! sets; the structure says all that, but may belong to another moment. Method: where both say
 //! something it has to be the same, otherwise an error shows both sides.
 
-use std::fmt::Write;
 use std::sync::Arc;
 
 use dm_filter::{ColumnInfo, Columns, Value};
@@ -280,24 +279,21 @@ impl Compiler<'_> {
     }
 
     fn mismatch(&self, what: &str) -> Error {
-        let mut logged = String::new();
-        for column in &self.map.columns {
-            let name = column.name.as_deref().unwrap_or("?");
-            // Writing to a string cannot fail.
-            let _ = write!(logged, " {name} {:?},", column.wire);
-        }
-        let mut tracked = String::new();
-        for column in &self.schema.columns {
-            let _ = write!(tracked, " {} {},", column.name, type_text(&column.ty));
-        }
+        let logged = self.map.columns.iter().map(|column| match column.name.as_deref() {
+            Some(name) => format!("{name} {}", column.wire),
+            None => column.wire.to_string(),
+        });
+        let logged: Vec<String> = logged.collect();
+        let tracked = self.schema.columns.iter().map(|c| format!("{} {}", c.name, c.ty.shape()));
+        let tracked: Vec<String> = tracked.collect();
         Error::new(
             &codes::SYNC_COLUMN_COUNT,
             format!(
-                "rows of {} do not fit its tracked structure: {what}; the binlog has:{}; the \
-                 tracked structure has:{}",
+                "rows of {} do not fit its tracked structure: {what}; the binlog has: {}; the \
+                 tracked structure has: {}",
                 self.map.table,
-                logged.trim_end_matches(','),
-                tracked.trim_end_matches(',')
+                logged.join(", "),
+                tracked.join(", ")
             ),
         )
     }
@@ -306,19 +302,6 @@ impl Compiler<'_> {
 /// `utf8mb4` of `utf8mb4_bin`.
 fn charset_of(collation: &str) -> &str {
     collation.split('_').next().unwrap_or_default()
-}
-
-fn type_text(ty: &ColumnType) -> String {
-    let mut out = format!("{:?}", ty.kind);
-    match (ty.length, ty.decimals) {
-        (Some(length), Some(decimals)) => drop(write!(out, "({length},{decimals})")),
-        (Some(n), None) | (None, Some(n)) => drop(write!(out, "({n})")),
-        (None, None) => {}
-    }
-    if ty.unsigned {
-        out.push_str(" unsigned");
-    }
-    out
 }
 
 /// True when a column of this type can be written so.

@@ -1,5 +1,7 @@
 //! TABLE_MAP events: what the columns of the rows that follow look like in the binlog.
 
+use std::fmt;
+
 use dm_filter::TableName;
 use serde::{Deserialize, Serialize};
 
@@ -116,6 +118,54 @@ pub enum Wire {
         /// Bytes of the length before a value.
         prefix: u8,
     },
+}
+
+/// The type in the words of SQL, as far as a binlog tells it: TEXT and BLOB are written alike.
+impl fmt::Display for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = |f: &mut fmt::Formatter<'_>, name: &str, decimals: u8| match decimals {
+            0 => f.write_str(name),
+            _ => write!(f, "{name}({decimals})"),
+        };
+        match *self {
+            Self::Tiny => f.write_str("tinyint"),
+            Self::Short => f.write_str("smallint"),
+            Self::Int24 => f.write_str("mediumint"),
+            Self::Long => f.write_str("int"),
+            Self::LongLong => f.write_str("bigint"),
+            Self::Float => f.write_str("float"),
+            Self::Double => f.write_str("double"),
+            Self::Decimal { precision, scale } => write!(f, "decimal({precision},{scale})"),
+            Self::Bit { bits } => write!(f, "bit({bits})"),
+            Self::Year => f.write_str("year"),
+            Self::Date => f.write_str("date"),
+            Self::OldTime => f.write_str("time of the old format"),
+            Self::OldDateTime => f.write_str("datetime of the old format"),
+            Self::OldTimestamp => f.write_str("timestamp of the old format"),
+            Self::Time { decimals } => digits(f, "time", decimals),
+            Self::DateTime { decimals } => digits(f, "datetime", decimals),
+            Self::Timestamp { decimals } => digits(f, "timestamp", decimals),
+            Self::VarChar { max } => write!(f, "varchar of {max} bytes"),
+            Self::Char { max } => write!(f, "char of {max} bytes"),
+            Self::Enum { bytes } => write!(f, "enum of {bytes} bytes"),
+            Self::Set { bytes } => write!(f, "set of {bytes} bytes"),
+            Self::Blob { prefix } => f.write_str(text_or_blob(prefix)),
+            Self::Json { .. } => f.write_str("json"),
+            Self::Geometry { .. } => f.write_str("geometry"),
+            Self::Vector { .. } => f.write_str("vector"),
+            Self::VarCharCompressed { max } => write!(f, "varchar compressed of {max} bytes"),
+            Self::BlobCompressed { prefix } => write!(f, "{} compressed", text_or_blob(prefix)),
+        }
+    }
+}
+
+fn text_or_blob(prefix: u8) -> &'static str {
+    match prefix {
+        1 => "tinytext/tinyblob",
+        2 => "text/blob",
+        3 => "mediumtext/mediumblob",
+        _ => "longtext/longblob",
+    }
 }
 
 impl Wire {

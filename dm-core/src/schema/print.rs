@@ -113,6 +113,19 @@ fn type_name(kind: TypeKind) -> &'static str {
 impl super::ColumnType {
     /// The type as SQL, with length, sign, character set and collation.
     pub fn to_sql(&self) -> String {
+        let mut sql = self.shape();
+        // Writing to a String cannot fail.
+        if !self.charset.is_empty() {
+            let _ = write!(sql, " CHARACTER SET {}", self.charset);
+        }
+        if !self.collation.is_empty() {
+            let _ = write!(sql, " COLLATE {}", self.collation);
+        }
+        sql
+    }
+
+    /// The type as SQL, but for character set and collation.
+    pub(crate) fn shape(&self) -> String {
         let mut sql = type_name(self.kind).to_owned();
         let temporal =
             matches!(self.kind, TypeKind::Time | TypeKind::DateTime | TypeKind::Timestamp);
@@ -135,12 +148,6 @@ impl super::ColumnType {
         }
         if self.compressed {
             sql.push_str(" COMPRESSED");
-        }
-        if !self.charset.is_empty() {
-            let _ = write!(sql, " CHARACTER SET {}", self.charset);
-        }
-        if !self.collation.is_empty() {
-            let _ = write!(sql, " COLLATE {}", self.collation);
         }
         sql
     }

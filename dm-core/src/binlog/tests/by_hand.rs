@@ -300,7 +300,7 @@ fn structures_that_do_not_fit_are_errors_with_both_sides() {
     ] {
         let error = compile(columns).unwrap_err();
         assert_eq!(error.code().number, 36027);
-        assert!(error.message().contains("Long"), "{error}");
+        assert!(error.message().contains("int, varchar of 40 bytes;"), "{error}");
         assert!(error.message().contains(columns[0].0), "{error}");
     }
     let mut unsigned = schema(&[("a", K::Int), ("b", K::VarChar)], true);
