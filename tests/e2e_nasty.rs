@@ -152,8 +152,13 @@ fn xa_over_everything(flavor: Flavor) {
     });
     process.kill();
     let mut process = dm.start(&[]);
-    // Statements on tables that have nothing to do with it go on.
+    // Statements on tables that have nothing to do with it go on, and those that leave its tables as they are.
     from.run(DB, "ALTER TABLE other ADD COLUMN v INT DEFAULT 7; INSERT INTO other (id) VALUES (1); RENAME TABLE other TO other2");
+    from.run(DB, "CREATE TABLE twin LIKE a; INSERT INTO twin VALUES (1, 'twin')");
+    if !flavor.is_mysql() {
+        // MySQL lets it wait for the transaction.
+        from.run(DB, "ALTER DATABASE w CHARACTER SET latin1; CREATE TABLE late (v VARCHAR(9))");
+    }
     arrives(&mut process, from, to, 3);
     let old = from.position().file;
     from.run("", "FLUSH BINARY LOGS");

@@ -244,7 +244,7 @@ impl Stream<'_> {
     pub(super) fn settle(&mut self, statement: &Statement) -> Result {
         self.progress.wait_settled(self.group.ordinal - 1, None)?;
         // Prepared rows are read in the structure of their time.
-        self.settle_prepared(&judged(statement))?;
+        self.settle_prepared(&rebuilt(statement))?;
         self.save_before_statement()
     }
 
@@ -411,6 +411,18 @@ pub(crate) fn judged(statement: &Statement) -> Vec<TableName> {
         }
     }
     tables
+}
+
+/// The tables, and schemas with all of their tables, that a statement leaves in another structure, under another
+/// name or not at all. A schema's own settings are those of tables to come.
+fn rebuilt(statement: &Statement) -> Vec<TableName> {
+    use NameRole::{Exchange, NewName, Schema, Sequence, Table};
+    if matches!(statement.kind, K::CreateDatabase | K::AlterDatabase) {
+        return Vec::new();
+    }
+    let names = statement.names.iter();
+    let names = names.filter(|n| matches!(n.role, Table | NewName | Exchange | Schema | Sequence));
+    names.map(|n| n.name.clone()).collect()
 }
 
 fn last_word(text: &str) -> String {
