@@ -18,9 +18,9 @@ pub const SHAPE: &str = "CREATE TABLE shape (id INT AUTO_INCREMENT PRIMARY KEY, 
                      PARTITION p1 VALUES LESS THAN (20), PARTITION pm VALUES LESS THAN MAXVALUE)";
 
 /// Statements that fit at any time; a column or table that is not there is the server's refusal and
-/// so no event.
-pub fn statements(random: &mut Random, round: u64) -> Vec<String> {
-    let mut chosen = vec![statement(random, round)];
+/// so no event. With `own` there are those among them that only servers of one family know.
+fn statements(random: &mut Random, round: u64, own: bool) -> Vec<String> {
+    let mut chosen = vec![statement(random, round, own)];
     chosen.push(format!("INSERT INTO shape (id) VALUES (NULL), ({})", 100_000 + round));
     chosen.push("UPDATE shape SET b = a".to_owned());
     chosen.push(format!("INSERT INTO parts VALUES ({round}, {}, 'é')", round % 40));
@@ -28,10 +28,11 @@ pub fn statements(random: &mut Random, round: u64) -> Vec<String> {
     chosen
 }
 
-fn statement(random: &mut Random, round: u64) -> String {
+fn statement(random: &mut Random, round: u64, own: bool) -> String {
     let n = random.below(4);
     // Structures of columns, keys and names; partitions, types and character sets; what stands around tables.
-    let kind = [changes, further, around][usize::try_from(random.below(3)).unwrap_or(0)];
+    let kinds = [changes, further, around, of_one_family];
+    let kind = kinds[usize::try_from(random.below(if own { 4 } else { 3 })).unwrap_or(0)];
     random.pick(&kind(n, round)).clone()
 }
 
@@ -124,7 +125,6 @@ fn around(n: u64, round: u64) -> Vec<String> {
         "CREATE TABLE swap LIKE parts".to_owned(),
         "ALTER TABLE swap REMOVE PARTITIONING".to_owned(),
         format!("INSERT INTO swap VALUES ({round}, {n}, 'swapped')"),
-        "ALTER TABLE parts EXCHANGE PARTITION p0 WITH TABLE swap".to_owned(),
         format!("RENAME TABLE made{n} TO made, made TO made{}", (n + 1) % 4),
         format!("CREATE OR REPLACE VIEW seen AS SELECT id, {n} AS n FROM shape"),
         "DROP VIEW IF EXISTS seen".to_owned(),
@@ -139,6 +139,41 @@ fn around(n: u64, round: u64) -> Vec<String> {
     ]
 }
 
+/// What MariaDB alone knows, or MySQL; and what wants two tables to be equal, which they are not where the other
+/// family has other collations for their character sets.
+fn of_one_family(n: u64, round: u64) -> Vec<String> {
+    vec![
+        "ALTER TABLE parts EXCHANGE PARTITION p0 WITH TABLE swap".to_owned(),
+        format!("ALTER TABLE shape ADD COLUMN IF NOT EXISTS c{n} INT DEFAULT {round}"),
+        format!(
+            "ALTER TABLE IF EXISTS shape DROP COLUMN IF EXISTS c{n}, ADD KEY IF NOT EXISTS i{n} (a)"
+        ),
+        format!(
+            "ALTER TABLE shape MODIFY COLUMN IF EXISTS c{n} BIGINT, DROP CONSTRAINT IF EXISTS k{n}"
+        ),
+        format!("CREATE INDEX IF NOT EXISTS i{n} ON shape (b(3), a)"),
+        format!(
+            "CREATE OR REPLACE TABLE made{n} (id INT PRIMARY KEY, v VARCHAR(40), a INT DEFAULT {n})"
+        ),
+        format!("CREATE OR REPLACE TABLE made{n} LIKE shape"),
+        format!("RENAME TABLE IF EXISTS made{n} TO made{}", (n + 1) % 4),
+        format!("ALTER TABLE shape ALTER INDEX IF EXISTS i{n} IGNORED"),
+        "ALTER TABLE shape ADD SYSTEM VERSIONING".to_owned(),
+        "ALTER TABLE shape DROP SYSTEM VERSIONING".to_owned(),
+        format!("ALTER TABLE shape ADD COLUMN z{n} VARCHAR(50) COMPRESSED DEFAULT 'zzzz'"),
+        format!("ALTER TABLE shape DROP COLUMN z{n}"),
+        format!("ALTER TABLE shape ADD KEY e{n} ((id + {n}), id DESC)"),
+        format!("ALTER TABLE shape DROP KEY e{n}"),
+        format!("ALTER TABLE shape ALTER INDEX i{n} INVISIBLE"),
+        format!("ALTER TABLE shape ADD KEY i{n} (a DESC, id) VISIBLE"),
+        format!("ALTER TABLE shape ADD CONSTRAINT k{n} CHECK (a < 0) NOT ENFORCED"),
+        format!(
+            "ALTER TABLE shape ADD COLUMN j{n} JSON DEFAULT (JSON_ARRAY(1, {n})), ADD COLUMN h{n} INT INVISIBLE DEFAULT 3"
+        ),
+        format!("ALTER TABLE shape DROP COLUMN j{n}, DROP COLUMN h{n}"),
+    ]
+}
+
 /// True for statements after which every server has its table, also when it is killed in the middle of one.
 /// MariaDB makes changes of a partitioned table file by file: one that is cut short may leave neither the
 /// old table nor the new one, and a directory that cannot be dropped.
@@ -146,12 +181,13 @@ pub fn survives_kills(server: Flavor, statement: &str) -> bool {
     server.is_mysql() || !statement.contains("TABLE parts")
 }
 
-/// Changes tables until it is told to stop, by the statements that `kept` says; counts those that the
-/// server took.
+/// Changes tables until it is told to stop, by the statements that `kept` says, with `own` also by those that only
+/// one family of servers knows; counts those that the server took.
 pub fn change_tables(
     source: &Address,
     db: &str,
     seed: u64,
+    own: bool,
     kept: impl Fn(&str) -> bool,
     stop: &AtomicBool,
     done: &AtomicU64,
@@ -165,7 +201,7 @@ pub fn change_tables(
         let conn = open.take().or_else(|| connect(source, db));
         if let Some(mut conn) = conn {
             // What the server refuses (a table that is away, a value that does not fit) is no change.
-            let chosen = statements(&mut random, round);
+            let chosen = statements(&mut random, round, own);
             let lost = chosen.iter().filter(|s| kept(s)).any(|statement| {
                 let result = conn.query_drop(statement);
                 done.fetch_add(u64::from(result.is_ok()), Ordering::SeqCst);

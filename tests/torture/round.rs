@@ -127,7 +127,8 @@ fn under_load<'w>(
             let (seed, address, db) = (seed + i as u64, &source.load, format!("t{i}"));
             let (stop, statements, xa, other) = (&stop, &statements, &xa, db.clone());
             let kept = |statement: &str| survives_kills(source.flavor, statement);
-            scope.spawn(move || change_tables(address, &db, seed, kept, stop, statements));
+            let own = source.flavor.is_mysql() == world.target.flavor.is_mysql();
+            scope.spawn(move || change_tables(address, &db, seed, own, kept, stop, statements));
             let (replicated, gate) = (source.is_replicated(), &source.gate);
             scope.spawn(move || {
                 prepare_and_decide(address, (&other, replicated), gate, seed, (stop, xa));

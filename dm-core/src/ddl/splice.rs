@@ -99,6 +99,12 @@ impl Statement {
         (!replaces).then(|| apply(&self.sql, vec![(at..at, words.to_owned())]))
     }
 
+    /// True for MariaDB's RENAME TABLE IF EXISTS: it passes over tables that are not there, whatever has the name
+    /// that they were to get.
+    pub(crate) fn is_lenient_rename(&self) -> bool {
+        self.kind == StatementKind::RenameTable && self.condition_at.is_none()
+    }
+
     /// The text without START TRANSACTION, which MySQL writes into the binlog for an atomic
     /// CREATE TABLE ... SELECT and which no target takes from a client. `None` without it.
     pub fn without_start_transaction(&self) -> Option<String> {

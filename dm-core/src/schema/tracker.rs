@@ -251,8 +251,12 @@ impl Tracker {
                 }
             }
             Body::RenameTable(pairs) => {
+                let lenient = statement.is_lenient_rename();
                 for (old, new) in pairs {
-                    work.rename(old, new)?;
+                    // The statement ran: a name that is taken was not to be given to a table that is there.
+                    if !(lenient && work.is_away(old) && !work.is_away(new)) {
+                        work.rename(old, new)?;
+                    }
                 }
             }
             Body::CreateDatabase(def) => return Ok(self.create_schema(def, noting)),

@@ -81,7 +81,9 @@ impl Stream<'_> {
                 }
                 let pair =
                     |(from, to): &Pair| format!("{} TO {}", quote_table(from), quote_table(to));
-                format!("RENAME TABLE {}", kept.iter().map(pair).collect::<Vec<_>>().join(", "))
+                let condition = if statement.is_lenient_rename() { "IF EXISTS " } else { "" };
+                let kept = kept.iter().map(pair).collect::<Vec<_>>().join(", ");
+                format!("RENAME TABLE {condition}{kept}")
             }
             _ => {
                 self.of_one_table(&statement, &carried, &end)?;

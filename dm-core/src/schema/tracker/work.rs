@@ -43,6 +43,11 @@ impl Work<'_> {
         self.changed.insert(self.tracker.key(name), (name.clone(), after));
     }
 
+    /// Nothing is tracked under this name.
+    pub fn is_away(&self, name: &TableName) -> bool {
+        self.get(name).is_none()
+    }
+
     pub fn has_key(&self, table: &TableName, name: &str) -> bool {
         self.get(table).is_some_and(|(t, _)| t.keys.iter().any(|k| same_name(&k.name, name)))
     }

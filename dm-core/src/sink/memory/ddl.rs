@@ -41,7 +41,7 @@ impl Catalog {
                 self.restructure(&index.table, &statement, None, |name| Some(name.to_owned()))?;
             }
             Body::DropTable { tables, if_exists, .. } => self.drop_tables(tables, *if_exists)?,
-            Body::RenameTable(pairs) => self.rename(pairs)?,
+            Body::RenameTable(pairs) => self.rename(pairs, statement.is_lenient_rename())?,
             Body::TruncateTable(name) => table_mut(&mut self.tables, name)?.clear(),
             Body::CreateDatabase(def) => {
                 if !self.schemas.insert(def.name.clone()) && !def.if_not_exists {
@@ -106,10 +106,13 @@ impl Catalog {
         Ok(())
     }
 
-    fn rename(&mut self, pairs: &[(TableName, TableName)]) -> Result<()> {
+    fn rename(&mut self, pairs: &[(TableName, TableName)], lenient: bool) -> Result<()> {
         let mut names: BTreeSet<&TableName> = self.tables.keys().collect();
         for (old, new) in pairs {
             if !names.remove(old) {
+                if lenient {
+                    continue;
+                }
                 let text = format!("Table '{}.{}' doesn't exist", old.schema, old.table);
                 return Err(refused(1146, text));
             }

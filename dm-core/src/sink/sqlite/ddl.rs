@@ -53,7 +53,9 @@ pub fn execute(conn: &Connection, ddl: &TargetDdl) -> Result<DdlOutcome> {
         Body::DropTable { tables, if_exists, .. } => drop_tables(conn, tables, *if_exists),
         Body::RenameTable(pairs) => {
             for (from, to) in pairs {
-                rename(conn, from, to)?;
+                if !statement.is_lenient_rename() || catalog::find(conn, from)?.is_some() {
+                    rename(conn, from, to)?;
+                }
             }
             Ok(DdlOutcome::Done)
         }
