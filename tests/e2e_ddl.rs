@@ -13,7 +13,7 @@ use support::compare::{Target, assert_databases_equal, tables};
 use support::dm::{Dm, Process, Task, WAITS_FOR_FENCE, WAITS_FOR_TABLE};
 use support::random::Random;
 use support::server::{Flavor, Server};
-use support::statements::{SHAPE, change_tables};
+use support::statements::{More, SHAPE, change_tables};
 use support::workload::{Load, big_transaction};
 use support::{env_number, serial, wait};
 
@@ -50,12 +50,13 @@ fn under_ddl(flavor: Flavor, copied: bool, kills: u64) {
     if copied {
         dm.catch_up().expect_success();
     }
+    let more = More { own: !to.external, online: copied };
     let (stop, done) = (AtomicBool::new(false), AtomicU64::new(0));
     let load = Load::start(from, DB, seed, 2, 150);
     let mut random = Random::new(seed);
     std::thread::scope(|scope| {
-        let changes = scope
-            .spawn(|| change_tables(&from.address, DB, seed, !to.external, |_| true, &stop, &done));
+        let changes =
+            scope.spawn(|| change_tables(&from.address, DB, seed, more, |_| true, &stop, &done));
         let ended = StopOnDrop(&stop);
         for _ in 0..kills {
             let mut process = dm.start(&[]);

@@ -13,14 +13,28 @@ use super::workload::{connect, is_gone};
 /// Tables of their own that statements change again and again, with rows in between.
 pub const SHAPE: &str = "CREATE TABLE shape (id INT AUTO_INCREMENT PRIMARY KEY, a INT DEFAULT 1, b VARCHAR(20)); \
                      INSERT INTO shape (a, b) VALUES (1, 'x'), (2, 'y'), (NULL, NULL); \
+                     CREATE TABLE online (id INT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(20)); \
+                     INSERT INTO online (v) VALUES ('one'), ('two'); \
                      CREATE TABLE parts (id INT NOT NULL, d INT NOT NULL, v VARCHAR(30), PRIMARY KEY (id, d)) \
                      DEFAULT CHARSET=utf8mb4 PARTITION BY RANGE (d) (PARTITION p0 VALUES LESS THAN (10), \
                      PARTITION p1 VALUES LESS THAN (20), PARTITION pm VALUES LESS THAN MAXVALUE)";
 
+/// What a load may do beside what every load does.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct More {
+    /// Statements that only servers of one family know.
+    pub own: bool,
+    /// What tools for online schema changes do. A task does not begin while one of them is at work.
+    pub online: bool,
+}
+
 /// Statements that fit at any time; a column or table that is not there is the server's refusal and
-/// so no event. With `own` there are those among them that only servers of one family know.
-fn statements(random: &mut Random, round: u64, own: bool) -> Vec<String> {
-    let mut chosen = vec![statement(random, round, own)];
+/// so no event.
+fn statements(random: &mut Random, round: u64, more: More) -> Vec<String> {
+    let mut chosen = match more.online && random.one_in(6) {
+        true => online_change(random.below(6), round),
+        false => vec![statement(random, round, more.own)],
+    };
     chosen.push(format!("INSERT INTO shape (id) VALUES (NULL), ({})", 100_000 + round));
     chosen.push("UPDATE shape SET b = a".to_owned());
     chosen.push(format!("INSERT INTO parts VALUES ({round}, {}, 'é')", round % 40));
@@ -34,6 +48,31 @@ fn statement(random: &mut Random, round: u64, own: bool) -> String {
     let kinds = [changes, further, around, of_one_family];
     let kind = kinds[usize::try_from(random.below(if own { 4 } else { 3 })).unwrap_or(0)];
     random.pick(&kind(n, round)).clone()
+}
+
+/// A change as gh-ost makes it, or pt-online-schema-change: a table like the other one is changed and filled, then
+/// the two change places. The change is one that no server refuses: a tool would end there.
+fn online_change(n: u64, round: u64) -> Vec<String> {
+    let (new, old) = [("_online_gho", "_online_del"), ("_online_new", "_online_old")]
+        [usize::try_from(round % 2).unwrap_or(0)];
+    let change = match n {
+        0 => "MODIFY v VARCHAR(40)".to_owned(),
+        1 => format!("ADD KEY v{round} (v)"),
+        2 => "MODIFY v VARCHAR(30) NULL DEFAULT 'é', ENGINE = InnoDB".to_owned(),
+        _ => format!(
+            "ADD COLUMN x{round} INT NOT NULL DEFAULT {round} FIRST, COMMENT 'round {round}'"
+        ),
+    };
+    vec![
+        format!("DROP TABLE IF EXISTS {new}, {old}, _online_ghc"),
+        "CREATE TABLE _online_ghc (id BIGINT PRIMARY KEY, hint VARCHAR(64))".to_owned(),
+        format!("CREATE TABLE {new} LIKE online"),
+        format!("ALTER TABLE {new} {change}"),
+        format!("INSERT INTO {new} (id, v) SELECT id, v FROM online"),
+        format!("RENAME TABLE online TO {old}, {new} TO online"),
+        "INSERT INTO online (v) VALUES ('behind it')".to_owned(),
+        format!("DROP TABLE IF EXISTS {old}, _online_ghc"),
+    ]
 }
 
 /// Columns, keys, names; tables that come, go and change places.
@@ -183,13 +222,13 @@ pub fn survives_kills(server: Flavor, statement: &str) -> bool {
     server.is_mysql() || rows || !partitioned
 }
 
-/// Changes tables until it is told to stop, by the statements that `kept` says, with `own` also by those that only
-/// one family of servers knows; counts those that the server took.
+/// Changes tables until it is told to stop, by the statements that `kept` says; counts those that the
+/// server took.
 pub fn change_tables(
     source: &Address,
     db: &str,
     seed: u64,
-    own: bool,
+    more: More,
     kept: impl Fn(&str) -> bool,
     stop: &AtomicBool,
     done: &AtomicU64,
@@ -203,7 +242,7 @@ pub fn change_tables(
         let conn = open.take().or_else(|| connect(source, db));
         if let Some(mut conn) = conn {
             // What the server refuses (a table that is away, a value that does not fit) is no change.
-            let chosen = statements(&mut random, round, own);
+            let chosen = statements(&mut random, round, more);
             let lost = chosen.iter().filter(|s| kept(s)).any(|statement| {
                 let result = conn.query_drop(statement);
                 done.fetch_add(u64::from(result.is_ok()), Ordering::SeqCst);

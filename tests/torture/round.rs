@@ -11,7 +11,7 @@ use crate::support::dm::{Dm, Process, Task};
 use crate::support::random::Random;
 use crate::support::server::{Address, Server};
 use crate::support::shapes::{self, Shapes};
-use crate::support::statements::{SHAPE, change_tables, survives_kills};
+use crate::support::statements::{More, SHAPE, change_tables, survives_kills};
 use crate::support::wait;
 use crate::support::workload::{Generator, Load, Transactions, big_transaction};
 use crate::world::{Place, World};
@@ -128,7 +128,8 @@ fn under_load<'w>(
             let (stop, statements, xa, other) = (&stop, &statements, &xa, db.clone());
             let kept = |statement: &str| survives_kills(source.flavor, statement);
             let own = source.flavor.is_mysql() == world.target.flavor.is_mysql();
-            scope.spawn(move || change_tables(address, &db, seed, own, kept, stop, statements));
+            let more = More { own, ..More::default() };
+            scope.spawn(move || change_tables(address, &db, seed, more, kept, stop, statements));
             let (replicated, gate) = (source.is_replicated(), &source.gate);
             scope.spawn(move || {
                 prepare_and_decide(address, (&other, replicated), gate, seed, (stop, xa));
