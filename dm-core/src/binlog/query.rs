@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::bytes::Bytes;
 use super::charset;
-use super::{Error, Result, codes, compressed, malformed};
+use super::{Error, EventHeader, Result, codes, compressed, malformed};
 use crate::ddl::{Flavor, ServerVersion};
 
 /// A statement.
@@ -22,6 +22,8 @@ pub struct QueryEvent<'a> {
     pub sql: Cow<'a, [u8]>,
     /// The session it ran in.
     pub vars: QueryVars,
+    /// It depends on its connection: it names a temporary table, or asks for the connection's number.
+    pub of_its_thread: bool,
 }
 
 impl<'a> QueryEvent<'a> {
@@ -34,7 +36,13 @@ impl<'a> QueryEvent<'a> {
             schema: schema.into(),
             sql: sql.into(),
             vars: QueryVars::default(),
+            of_its_thread: false,
         }
+    }
+
+    /// With what the header of its event says.
+    pub(crate) fn with(self, header: &EventHeader) -> Self {
+        Self { of_its_thread: header.flags & EventHeader::FLAG_THREAD_SPECIFIC != 0, ..self }
     }
 }
 
@@ -131,7 +139,7 @@ impl<'a> QueryEvent<'a> {
             false => Cow::Borrowed(b.rest()),
             true => Cow::Owned(compressed::inflate(b.rest())?),
         };
-        Ok(Self { thread_id, exec_seconds, error_code, schema, sql, vars })
+        Ok(Self { thread_id, exec_seconds, error_code, schema, sql, vars, of_its_thread: false })
     }
 
     /// The statement as UTF-8, converted from the character set of its client.

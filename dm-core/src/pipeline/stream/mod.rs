@@ -21,6 +21,7 @@ mod history;
 mod inject;
 mod kept;
 mod large;
+mod logged;
 mod lookback;
 mod online;
 mod online_keys;
