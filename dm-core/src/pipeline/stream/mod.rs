@@ -23,6 +23,7 @@ mod kept;
 mod large;
 mod logged;
 mod lookback;
+mod merged;
 mod online;
 mod online_keys;
 mod operator;

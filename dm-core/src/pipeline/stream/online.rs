@@ -135,6 +135,7 @@ impl Stream<'_> {
                 if self.elsewhere(&statement)?.is_some() {
                     return Ok(());
                 }
+                self.is_of_others_too(&statement)?;
                 let query = change.query();
                 self.take_session(&query);
                 self.one_of_several(

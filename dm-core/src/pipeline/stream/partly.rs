@@ -2,8 +2,7 @@
 //!
 //! Guarantee: of a statement that names carried tables and others, what it does to the carried ones happens at
 //! the target, and nothing else; a table whose rows were not followed never takes the place of one whose rows
-//! were. What goes at the source and stands among rows or tables of others at the target does not take these with
-//! it. Method: tables of a DROP and pairs of a RENAME are judged one by one and cut out of the text; a table
+//! were. Method: tables of a DROP and pairs of a RENAME are judged one by one and cut out of the text; a table
 //! that has a name of its own at the beginning and at the end is followed through the names in between. What is
 //! left stops the task: rows would be missing at the target, or be those of another table.
 
@@ -131,55 +130,6 @@ impl Stream<'_> {
         Ok(())
     }
 
-    /// True for a statement that would take rows of others from the target, and is left out for that: a schema, or a
-    /// table that is dropped or emptied, goes where others go as well. With a `shard-mode` that is what DM does.
-    ///
-    /// # Errors
-    ///
-    /// Without one DM runs it, and the others' rows are lost: somebody has to say what is meant.
-    pub(super) fn is_of_others_too(&self, statement: &Statement) -> Result<bool> {
-        let creator = &self.ctx.creator;
-        let text = match &statement.body {
-            Body::DropDatabase { name, .. } => {
-                let target = creator.target(&TableName::schema_only(name))?.schema;
-                creator.merged.other_in(&target, &creator.source, name).map(|(source, other)| {
-                    format!(
-                        "schema `{name}` is dropped; the target schema `{target}`, where its tables are, has \
-                         tables of `{other}` of source {source} as well"
-                    )
-                })
-            }
-            Body::DropTable { tables, temporary: false, .. } => self.shared(tables)?,
-            Body::TruncateTable(table) => self.shared(std::slice::from_ref(table))?,
-            _ => None,
-        };
-        let Some(text) = text else { return Ok(false) };
-        if creator.merged.is_sharded() {
-            return Ok(true);
-        }
-        match self.ctx.ddl_rules.find(&statement.sql) {
-            Some(_) => Ok(false),
-            None => Err(Error::new(&codes::SYNC_TARGET_SHARED, text)),
-        }
-    }
-
-    /// Says of tables that lose all rows that others go to the same target table.
-    fn shared(&self, tables: &[TableName]) -> Result<Option<String>> {
-        for table in tables {
-            if self.is_merged(table)? {
-                return Ok(Some(format!(
-                    "{table} loses all its rows; those of other tables are in the same table of the target"
-                )));
-            }
-        }
-        Ok(None)
-    }
-
-    fn is_merged(&self, table: &TableName) -> Result<bool> {
-        let target = self.ctx.creator.target(table)?;
-        Ok(self.ctx.creator.merged.contains(&TableName::new(target.schema, target.table)))
-    }
-
     /// A table whose rows were not followed gets a carried name: its rows are at the target only if it was copied
     /// later.
     fn must_be_copied(
@@ -200,7 +150,7 @@ impl Stream<'_> {
     }
 }
 
-type Pair = (TableName, TableName);
+pub(super) type Pair = (TableName, TableName);
 
 /// What a RENAME TABLE does to the tables that are carried.
 #[derive(Debug, Default, PartialEq)]
@@ -214,13 +164,14 @@ struct Moves {
 }
 
 /// A table on its way through a statement.
-struct Way {
-    first: TableName,
-    now: TableName,
-    steps: Vec<usize>,
+pub(super) struct Way {
+    pub first: TableName,
+    pub now: TableName,
+    pub steps: Vec<usize>,
 }
 
-fn moves(pairs: &[Pair], carried: &dyn Fn(&TableName) -> bool, fold: bool) -> Moves {
+/// Follows the tables of a RENAME TABLE through its names.
+pub(super) fn ways(pairs: &[Pair], fold: bool) -> Vec<Way> {
     let same = |a: &TableName, b: &TableName| {
         let eq = |a: &str, b: &str| a == b || (fold && a.to_lowercase() == b.to_lowercase());
         eq(&a.schema, &b.schema) && eq(&a.table, &b.table)
@@ -235,8 +186,12 @@ fn moves(pairs: &[Pair], carried: &dyn Fn(&TableName) -> bool, fold: bool) -> Mo
             None => ways.push(Way { first: from.clone(), now: to.clone(), steps: vec![at] }),
         }
     }
+    ways
+}
+
+fn moves(pairs: &[Pair], carried: &dyn Fn(&TableName) -> bool, fold: bool) -> Moves {
     let (mut moves, mut kept) = (Moves::default(), Vec::new());
-    for way in ways {
+    for way in ways(pairs, fold) {
         match (carried(&way.first), carried(&way.now)) {
             (true, true) => kept.extend(way.steps),
             (true, false) => moves.left.push((way.first, way.now)),

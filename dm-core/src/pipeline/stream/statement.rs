@@ -363,6 +363,7 @@ impl Stream<'_> {
     pub(super) fn track(&mut self, statement: &Statement) -> Result {
         let stands = self.stands();
         self.forget_what_cannot_be(statement, &stands);
+        self.note_tables(statement)?;
         let effects = self.tracker.apply(statement, self.group.ordinal, stands)?;
         for note in &effects.notes {
             log::debug!("{note}");
