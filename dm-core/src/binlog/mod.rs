@@ -30,6 +30,7 @@ mod header;
 mod hidden;
 mod images;
 mod json;
+mod literals;
 mod op;
 mod optional;
 mod payload;
