@@ -130,6 +130,34 @@ impl Stream<'_> {
         Ok(())
     }
 
+    /// A table is made whose name is tracked: the one before it went by a statement that was not followed (it got a
+    /// name that is not carried), and is at the target still. Rows of both would come together there.
+    pub(super) fn must_be_free(&self, statement: &Statement) -> Result {
+        let Body::CreateTable(create) = &statement.body else { return Ok(()) };
+        let Some(subject) = statement.subject().map(|subject| &subject.name) else { return Ok(()) };
+        let seen = self.tracker.newest().tracked(subject).is_some_and(|known| !known.assumed);
+        // After a restart it may be there because this statement has run.
+        if create.if_not_exists || create.or_replace || !seen || self.is_pending() {
+            return Ok(());
+        }
+        let target = self.ctx.creator.place(subject)?;
+        if self.ctx.sink.describe(&target)?.is_none() {
+            return Ok(());
+        }
+        Err(unfollowed(
+            statement,
+            &format!(
+                "{subject} is made anew, and the target has the one before it still, which got a name that is not \
+                 carried, with its rows"
+            ),
+        )
+        .workaround(format!(
+            "Give the target's table {target} another name, or drop it; where rows of other tables are in it as \
+             well, delete those of the table that has gone and skip this statement with `dm binlog skip`. Then \
+             resume, or start the task again."
+        )))
+    }
+
     /// A table whose rows were not followed gets a carried name: its rows are at the target only if it was copied
     /// later.
     fn must_be_copied(
@@ -210,7 +238,10 @@ fn taken<'m>(kept: &[Pair], left: &'m [Pair]) -> Option<&'m TableName> {
 }
 
 fn says_left(from: &TableName, to: &TableName) {
-    log::warn!("{from} is renamed to {to}, which is not carried: at the target it stays as it is");
+    log::warn!(
+        "{from} is renamed to {to}, which is not carried: at the target it stays as it is, and what happens to it \
+         from here on does not come there; rename or drop it there if that is not meant"
+    );
 }
 
 fn unfollowed(statement: &Statement, why: &str) -> Error {

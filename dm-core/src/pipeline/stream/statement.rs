@@ -220,6 +220,7 @@ impl Stream<'_> {
                 Some(action) => self.ruled(&action, Ok(statement), ALONE, seen)?,
                 None => {
                     self.must_be_whole(&statement, seen)?;
+                    self.must_be_free(&statement)?;
                     self.run_own(&statement, ALONE, seen)?;
                 }
             },
