@@ -211,7 +211,7 @@ fn rename(names: &Names, from: &TableName, to: &TableName) -> Option<Step> {
             "a table whose rows are followed gets the name of a ghost table, whose rows are not",
         ),
         (Kind::Ghost(_), Kind::Real) => {
-            if names.candidates(from).iter().any(|real| names.same(real, to)) {
+            if names.is_ghost_of(from, to) {
                 Step::Finish { ghost: from.clone(), real: to.clone(), changes: None }
             } else {
                 let text = "a ghost table gets a name that is not the one of its real table";
