@@ -12,7 +12,7 @@ use super::Stream;
 use super::outcome::short;
 use super::statement::Seen;
 use crate::binlog::QueryEvent;
-use crate::ddl::{Body, NameRole, Statement, StatementKind as K};
+use crate::ddl::{AlterSpec, Body, NameRole, Statement, StatementKind as K, TableElement};
 use crate::error::{Error, Result, codes};
 use crate::position::BinlogPos;
 
@@ -76,12 +76,25 @@ impl Stream<'_> {
         }
     }
 
-    /// A carried table is made with rows, or in a shape, that stand nowhere in the binlog.
+    /// A carried table is made with rows, or in a shape, that stand nowhere in the binlog, or its rows get such values.
     ///
     /// # Errors
     ///
     /// `SYNC_STATEMENT_FORMAT` for such a statement.
     pub(super) fn must_be_whole(&self, statement: &Statement, seen: &Seen<'_>) -> Result {
+        if let Some((column, default)) = chance(statement) {
+            return Err(in_statement_format(
+                &format!(
+                    "the rows that are there get values of {default} in the new column {column}, others than at the source"
+                ),
+                statement,
+            )
+            .workaround(
+                "Where the table has no rows, run the statement all the same (`dm binlog replace` with its text, or a \
+                 `ddl-rules` entry with `action: warn`). Else do that and copy the values of the column to the target, or \
+                 copy the table again.",
+            ));
+        }
         let Body::CreateTable(create) = &statement.body else { return Ok(()) };
         if create.select.is_some() {
             return Err(in_statement_format("a table was made of a logged query", statement));
@@ -97,6 +110,32 @@ impl Stream<'_> {
     }
 }
 
+/// A new column whose default is another one for each row and at each server.
+fn chance(statement: &Statement) -> Option<(&str, &str)> {
+    const CALLS: &[&str] = &[
+        "rand(",
+        "uuid(",
+        "uuid_v4(",
+        "uuid_v7(",
+        "uuid_short(",
+        "sys_guid(",
+        "random_bytes(",
+        "nextval(",
+        "nextvaluefor",
+    ];
+    let Body::AlterTable(alter) = &statement.body else { return None };
+    let added = alter.clauses.iter().filter_map(|clause| match &clause.spec {
+        AlterSpec::AddColumns { elements, .. } => Some(elements),
+        _ => None,
+    });
+    added.flatten().find_map(|element| {
+        let TableElement::Column(column) = element else { return None };
+        let default = column.default.as_deref().filter(|text| !text.starts_with(['\'', '"']))?;
+        let plain: String = default.to_ascii_lowercase().split_whitespace().collect();
+        CALLS.iter().any(|call| plain.contains(call)).then_some((column.name.as_str(), default))
+    })
+}
+
 fn in_statement_format(what: &str, statement: &Statement) -> Error {
     Error::new(&codes::SYNC_STATEMENT_FORMAT, format!("{what}: {}", short(&statement.sql)))
 }
@@ -105,6 +144,29 @@ fn in_statement_format(what: &str, statement: &Statement) -> Error {
 mod tests {
     use super::*;
     use crate::ddl::{ParseContext, parse};
+
+    #[test]
+    fn defaults_that_no_two_servers_have_alike() {
+        let found = |sql: &str| {
+            let statement = parse(sql, &ParseContext::default()).unwrap();
+            chance(&statement).map(|(column, _)| column.to_owned())
+        };
+        assert_eq!(
+            found("ALTER TABLE t ADD c INT, ADD u CHAR(36) DEFAULT (UUID ())").as_deref(),
+            Some("u")
+        );
+        assert_eq!(
+            found("ALTER TABLE t ADD (n INT DEFAULT (NEXT VALUE FOR s))").as_deref(),
+            Some("n")
+        );
+        assert_eq!(found("ALTER TABLE t ADD r DOUBLE DEFAULT (1 + Rand())").as_deref(), Some("r"));
+        assert_eq!(found("ALTER TABLE t ADD c CHAR(9) DEFAULT 'rand()'"), None);
+        assert_eq!(
+            found("ALTER TABLE t ADD c INT DEFAULT (1 + 1), ALTER d SET DEFAULT (UUID())"),
+            None
+        );
+        assert_eq!(found("CREATE TABLE t (u CHAR(36) DEFAULT (UUID()))"), None);
+    }
 
     #[test]
     fn what_a_session_does_to_its_own_tables() {

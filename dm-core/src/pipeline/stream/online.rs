@@ -153,7 +153,10 @@ impl Stream<'_> {
         let seen = Seen { text: &text, ..*seen };
         match self.rule_about(&seen) {
             Some(action) => self.ruled(&action, Ok(statement), slot, &seen),
-            None => self.run_own(&statement, slot, &seen),
+            None => {
+                self.must_be_whole(&statement, &seen)?;
+                self.run_own(&statement, slot, &seen)
+            }
         }
     }
 
