@@ -57,6 +57,9 @@ impl Stream<'_> {
                     .filter(|t| !matches!(verdict(t), Verdict::Exclude | Verdict::Drop))
                     .map(quote_table)
                     .collect();
+                let stay: Vec<TableName> =
+                    tables.iter().filter(|t| verdict(t) == Verdict::Drop).cloned().collect();
+                self.gone_at_source(&stay, &statement)?;
                 format!("DROP TABLE IF EXISTS {}", kept.join(", "))
             }
             _ if out == 0 => return Ok(statement),
@@ -91,6 +94,19 @@ impl Stream<'_> {
         let on_the_way = part.names.iter_mut().filter(|n| !carried(&n.name));
         on_the_way.for_each(|name| name.role = NameRole::Passing);
         Ok(part)
+    }
+
+    /// Tables that a statement has dropped, and that are to stay at the target.
+    fn gone_at_source(&mut self, tables: &[TableName], statement: &Statement) -> Result {
+        if tables.is_empty() {
+            return Ok(());
+        }
+        self.settle(statement)?;
+        let stands = self.stands();
+        for table in tables {
+            self.tracker.remove(table, self.group.ordinal, stands.until.as_ref());
+        }
+        Ok(())
     }
 
     /// A statement about one table that names another one: both are carried, or neither is.
