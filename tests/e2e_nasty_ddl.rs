@@ -185,6 +185,41 @@ fn a_statement_whose_connection_breaks_runs_once() {
     }
 }
 
+/// A server that dies drops one of several tables and not the other: MariaDB does that table by table.
+#[test]
+fn a_drop_of_several_tables_is_finished() {
+    let _one = serial();
+    for flavor in [Flavor::Mysql, Flavor::Mariadb] {
+        let Some((from, to)) = Server::pair(flavor) else { return };
+        from.run("", &format!("CREATE DATABASE {DB}"));
+        from.run(DB, "CREATE TABLE t (id INT PRIMARY KEY); CREATE TABLE u (id INT PRIMARY KEY); INSERT INTO u VALUES (1)");
+        let sources = [&from.address];
+        let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB]));
+        dm.catch_up().expect_success();
+        from.run(
+            DB,
+            "DROP TABLE t, u; CREATE TABLE u (id INT PRIMARY KEY); INSERT INTO u VALUES (2)",
+        );
+        let mut holder = to.conn();
+        holder.query_drop("BEGIN").unwrap();
+        holder.query_drop("SELECT * FROM w.t").unwrap();
+        let mut process = dm.start(&[]);
+        process.until_seen_at(to, WAITS_FOR_TABLE);
+        process.kill();
+        let which = "SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID()";
+        let id: u64 = to.value(&format!("{which} AND {WAITS_FOR_TABLE}"));
+        to.run("", &format!("KILL {id}"));
+        wait::until("its locks are free", DEADLINE, || {
+            let all = to.rows::<u64>("SELECT id FROM information_schema.processlist");
+            !all.contains(&id)
+        });
+        holder.query_drop("COMMIT").unwrap();
+        to.run(DB, "DROP TABLE u");
+        dm.catch_up().expect_success();
+        assert_databases_equal(from, Target::Server(to), &[DB]);
+    }
+}
+
 /// The process dies while its statement waits for the table `t`, which is free again then.
 fn killed_while_it_waits(dm: &Dm, to: &Server) {
     let mut holder = to.conn();

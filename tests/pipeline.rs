@@ -30,6 +30,8 @@ mod crash;
 mod ddl;
 #[path = "pipeline/held.rs"]
 mod held;
+#[path = "pipeline/logged.rs"]
+mod logged;
 #[path = "pipeline/nasty.rs"]
 mod nasty;
 #[path = "pipeline/operator.rs"]

@@ -9,9 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use dm_core::binlog::{
-    DecodePlan, Decoder, EventBody, FileReader, Framed, QueryEvent, QueryVars, RowsEvent,
-};
+use dm_core::binlog::{DecodePlan, Decoder, EventBody, FileReader, Framed, QueryEvent, RowsEvent};
 use dm_core::config::{SourceText, TaskPlan};
 use dm_core::ddl::{Comments, ParseContext, SqlMode, lex, parse};
 use dm_core::filter::{Filter, TableName};
@@ -222,14 +220,7 @@ fn tracking(c: &mut Criterion) {
         );
         maps.push((Arc::clone(&rows.table), plan.clone()));
     });
-    let begin = QueryEvent {
-        thread_id: 1,
-        exec_seconds: 0,
-        error_code: 0,
-        schema: "".into(),
-        sql: b"BEGIN".to_vec().into(),
-        vars: QueryVars::default(),
-    };
+    let begin = QueryEvent::of("", b"BEGIN".to_vec());
     let mut group = c.benchmark_group("rows");
     group.throughput(Throughput::Elements(count as u64));
     group.bench_function(

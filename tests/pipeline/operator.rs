@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use dm_core::binlog::{QueryEvent, QueryVars};
+use dm_core::binlog::QueryEvent;
 use dm_core::event::{LaneId, SourceId};
 use dm_core::operate::Operation;
 use dm_core::sink::{MemorySink, Sink};
@@ -117,14 +117,7 @@ fn cut_off_after_every_call() {
 }
 
 fn query(sql: &str) -> Body {
-    Body::Query(Box::new(QueryEvent {
-        thread_id: 1,
-        exec_seconds: 0,
-        error_code: 0,
-        schema: "db".into(),
-        sql: sql.as_bytes().to_vec().into(),
-        vars: QueryVars::default(),
-    }))
+    Body::Query(Box::new(QueryEvent::of("db", sql.as_bytes().to_vec())))
 }
 
 #[test]

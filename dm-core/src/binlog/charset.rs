@@ -236,6 +236,25 @@ pub fn statement_to_utf8<'a>(charset: &str, bytes: &'a [u8]) -> Option<Cow<'a, s
     }
 }
 
+/// The other way; `None` for a text that the character set does not have.
+pub(crate) fn statement_from_utf8(charset: &str, text: &str) -> Option<Vec<u8>> {
+    let known = canonical(charset)?;
+    match Text::of(known) {
+        Text::Utf8 | Text::Binary => Some(text.as_bytes().to_vec()),
+        Text::Ascii => text.is_ascii().then(|| text.as_bytes().to_vec()),
+        Text::Latin1 => text.chars().map(|c| (0..=255).find(|byte| latin1(*byte) == c)).collect(),
+        Text::Utf16 { big, .. } => {
+            let bytes = |unit: u16| if big { unit.to_be_bytes() } else { unit.to_le_bytes() };
+            Some(text.encode_utf16().flat_map(bytes).collect())
+        }
+        Text::Utf32 => Some(text.chars().flat_map(|c| u32::from(c).to_be_bytes()).collect()),
+        Text::Other(_) => {
+            let (bytes, _, lost) = legacy(known)?.encode(text);
+            (!lost).then(|| bytes.into_owned())
+        }
+    }
+}
+
 /// The decoder of a character set that is neither Unicode, ASCII nor latin1; `None` where there
 /// is none of the same set.
 pub fn legacy(charset: &str) -> Option<&'static encoding_rs::Encoding> {
@@ -308,6 +327,11 @@ mod tests {
         assert_eq!(statement_to_utf8("gbk", b"\xd6\xd0").as_deref(), Some("中"));
         assert_eq!(statement_to_utf8("cp1251", b"\xcf").as_deref(), Some("П"));
         assert_eq!(statement_to_utf8("utf8mb4", b"\xcf"), None);
+        let back = |charset, text| statement_from_utf8(charset, text);
+        assert_eq!(back("gbk", "中").as_deref(), Some(&b"\xd6\xd0"[..]));
+        assert_eq!(back("latin1", "€é").as_deref(), Some(&b"\x80\xe9"[..]));
+        assert_eq!(back("utf16le", "A").as_deref(), Some(&b"A\0"[..]));
+        assert_eq!((back("latin1", "中"), back("cp1251", "中")), (None, None));
     }
 
     #[test]

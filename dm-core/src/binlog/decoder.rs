@@ -125,8 +125,10 @@ impl Decoder {
         use EventType as T;
         Ok(match header.event_type {
             T::TABLE_MAP => EventBody::TableMap(self.table_map(body)?),
-            T::QUERY => EventBody::Query(QueryEvent::parse(body, false)?),
-            T::MARIADB_QUERY_COMPRESSED => EventBody::Query(QueryEvent::parse(body, true)?),
+            T::QUERY => EventBody::Query(QueryEvent::parse(body, false)?.with(header)),
+            T::MARIADB_QUERY_COMPRESSED => {
+                EventBody::Query(QueryEvent::parse(body, true)?.with(header))
+            }
             T::XID => EventBody::Xid(Bytes(body).u64()?),
             T::GTID => EventBody::Gtid(GtidEvent::parse(body, false)?),
             T::ANONYMOUS_GTID => EventBody::Gtid(GtidEvent::parse(body, true)?),

@@ -179,8 +179,21 @@ pub struct MariaDbGtidEvent {
     pub commit_id: Option<u64>,
     /// The XA transaction that is prepared or completed here.
     pub xid: Option<Xid>,
+    /// The group is a half of a split ALTER (`binlog_alter_two_phase`).
+    pub alter: Option<AlterHalf>,
     /// For the second half of a split ALTER: the sequence number of its first half.
     pub alter_start: Option<u64>,
+}
+
+/// Which half of an ALTER TABLE a group is. Both have its text; replicas may begin with the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlterHalf {
+    /// It begins: nothing has changed yet.
+    Begins,
+    /// It has happened.
+    Happened,
+    /// It has failed: nothing has changed.
+    GivenUp,
 }
 
 impl MariaDbGtidEvent {

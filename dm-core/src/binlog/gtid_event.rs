@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::bytes::Bytes;
-use super::event::{GtidEvent, MariaDbGtidEvent, Xid};
+use super::event::{AlterHalf, GtidEvent, MariaDbGtidEvent, Xid};
 use super::{Result, malformed};
 use crate::position::{Gtid, MariaDbGtid, MariaDbGtidSet, Sid};
 
@@ -148,8 +148,10 @@ fn uuid_bytes(b: &mut Bytes<'_>) -> Result<[u8; 16]> {
 }
 
 impl MariaDbGtidEvent {
-    /// FL_COMMIT_ALTER and FL_ROLLBACK_ALTER in the second byte of flags: a number follows.
-    const EXTRA_ALTER_ENDS: u8 = 0x04 | 0x08;
+    /// Halves of an ALTER in the second byte of flags: FL_START_ALTER, FL_COMMIT_ALTER and
+    /// FL_ROLLBACK_ALTER. A number follows the last two.
+    const EXTRA_ALTER: [(u8, AlterHalf); 3] =
+        [(0x02, AlterHalf::Begins), (0x04, AlterHalf::Happened), (0x08, AlterHalf::GivenUp)];
     /// The number of further engines is there.
     const EXTRA_ENGINES: u8 = 0x01;
 
@@ -164,6 +166,7 @@ impl MariaDbGtidEvent {
             flags,
             commit_id: None,
             xid: None,
+            alter: None,
             alter_start: None,
         };
         if event.has(Self::FL_GROUP_COMMIT_ID) {
@@ -180,7 +183,9 @@ impl MariaDbGtidEvent {
         if extra & Self::EXTRA_ENGINES != 0 {
             b.u8()?;
         }
-        if extra & Self::EXTRA_ALTER_ENDS != 0 {
+        let halves = Self::EXTRA_ALTER.into_iter();
+        event.alter = halves.filter(|(bit, _)| extra & bit != 0).map(|(_, half)| half).next();
+        if matches!(event.alter, Some(AlterHalf::Happened | AlterHalf::GivenUp)) {
             event.alter_start = Some(b.u64()?);
         }
         Ok(event)

@@ -30,6 +30,7 @@ mod header;
 mod hidden;
 mod images;
 mod json;
+mod literals;
 mod op;
 mod optional;
 mod payload;
@@ -47,8 +48,8 @@ pub(crate) use checksum::CHECKSUM_LEN;
 pub use checksum::Checksum;
 pub use decoder::Decoder;
 pub use event::{
-    Event, EventBody, FormatDescription, GtidEvent, Heartbeat, Incident, MariaDbGtidEvent, Rotate,
-    XaPrepare, Xid,
+    AlterHalf, Event, EventBody, FormatDescription, GtidEvent, Heartbeat, Incident,
+    MariaDbGtidEvent, Rotate, XaPrepare, Xid,
 };
 pub use frame::{FileReader, Framed, MAGIC};
 pub use header::{EventHeader, EventType, HEADER_LEN, MAX_EVENT_LEN};

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use super::bytes::Bytes;
 use super::charset;
-use super::{Error, Result, codes, compressed, malformed};
-use crate::ddl::{Flavor, ServerVersion};
+use super::literals::{Spoken, by_bytes};
+use super::{Error, EventHeader, Result, codes, compressed, malformed};
+use crate::ddl::{Flavor, ServerVersion, SqlMode};
 
 /// A statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct QueryEvent<'a> {
     pub sql: Cow<'a, [u8]>,
     /// The session it ran in.
     pub vars: QueryVars,
+    /// It depends on its connection: it names a temporary table, or asks for the connection's number.
+    pub of_its_thread: bool,
 }
 
 impl<'a> QueryEvent<'a> {
@@ -34,7 +37,13 @@ impl<'a> QueryEvent<'a> {
             schema: schema.into(),
             sql: sql.into(),
             vars: QueryVars::default(),
+            of_its_thread: false,
         }
+    }
+
+    /// With what the header of its event says.
+    pub(crate) fn with(self, header: &EventHeader) -> Self {
+        Self { of_its_thread: header.flags & EventHeader::FLAG_THREAD_SPECIFIC != 0, ..self }
     }
 }
 
@@ -131,7 +140,7 @@ impl<'a> QueryEvent<'a> {
             false => Cow::Borrowed(b.rest()),
             true => Cow::Owned(compressed::inflate(b.rest())?),
         };
-        Ok(Self { thread_id, exec_seconds, error_code, schema, sql, vars })
+        Ok(Self { thread_id, exec_seconds, error_code, schema, sql, vars, of_its_thread: false })
     }
 
     /// The statement as UTF-8, converted from the character set of its client.
@@ -140,15 +149,22 @@ impl<'a> QueryEvent<'a> {
             // Clients cannot use the character sets in which these bytes mean something else.
             return Ok(String::from_utf8_lossy(&self.sql));
         }
-        let client = self.vars.charset.map(|c| c.client);
-        let charset = client.and_then(charset::by_id).map_or("utf8mb4", |c| c.charset);
-        charset::statement_to_utf8(charset, &self.sql).ok_or_else(|| {
+        let set = |id: Option<u16>| id.and_then(charset::by_id).map_or("utf8mb4", |c| c.charset);
+        let of = |id: fn(SessionCharset) -> u16| set(self.vars.charset.map(id));
+        let spoken = Spoken { client: of(|c| c.client), connection: of(|c| c.connection) };
+        let invalid = || {
             let start: String = String::from_utf8_lossy(&self.sql).chars().take(200).collect();
             Error::new(
                 &codes::BINLOG_STATEMENT_TEXT,
-                format!("a statement is not valid {charset}: {start}"),
+                format!("a statement is not valid {}: {start}", spoken.client),
             )
-        })
+        };
+        let text = charset::statement_to_utf8(spoken.client, &self.sql).ok_or_else(invalid)?;
+        if spoken.is_utf8() {
+            return Ok(text);
+        }
+        let mode = SqlMode::from_bits(self.vars.sql_mode.unwrap_or(0));
+        by_bytes(&text, spoken, mode).map(Cow::Owned).ok_or_else(invalid)
     }
 
     /// True when the statement is these ASCII words, without regard to case and outer space.

@@ -43,7 +43,6 @@ pub use lexer::{
     unquote_string,
 };
 pub use parse::parse;
-pub(crate) use pieces::closed;
 pub use script::{parse_given, split, without_tail};
 pub use server::{Flavor, ServerVersion};
 pub use sql_mode::SqlMode;

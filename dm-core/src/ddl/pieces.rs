@@ -6,6 +6,8 @@
 //! ([`crate::schema::Tracker::comes_to_the_same`]) has to be asked before the pieces are run: names
 //! that change places cannot be taken apart.
 
+use dm_filter::TableName;
+
 use super::SqlMode;
 use super::ast::{AlterSpec, TableElement};
 use super::lexer::{Comments, TokenKind, lex};
@@ -50,8 +52,29 @@ impl Statement {
     }
 }
 
+impl Statement {
+    /// The name that an ALTER TABLE gives to its table.
+    pub fn new_name(&self) -> Option<&TableName> {
+        let Body::AlterTable(alter) = &self.body else { return None };
+        alter.clauses.iter().rev().find_map(|clause| match &clause.spec {
+            AlterSpec::RenameTable(new) => Some(new),
+            _ => None,
+        })
+    }
+
+    /// The text of an ALTER TABLE without its renames of the table; `None` when nothing is left.
+    pub fn without_rename(&self) -> Option<String> {
+        let Body::AlterTable(alter) = &self.body else { return None };
+        let head = self.sql.get(..alter.clauses.first()?.span.start)?;
+        let others = alter.clauses.iter().filter(|c| !matches!(c.spec, AlterSpec::RenameTable(_)));
+        let others: Vec<&str> = others.filter_map(|c| self.sql.get(c.span.clone())).collect();
+        let text = || closed(format!("{head}{}", others.join(", ")), &self.context);
+        (!others.is_empty()).then(text)
+    }
+}
+
 /// A part of a statement: with the end of a comment that servers execute, where that was cut off.
-pub(crate) fn closed(mut part: String, context: &ParseContext) -> String {
+fn closed(mut part: String, context: &ParseContext) -> String {
     let comments = context.server.map_or(Comments::All, ServerVersion::comments);
     if lex(&part, context.sql_mode, comments).unclosed {
         part.push_str(" */");

@@ -43,9 +43,9 @@ use self::source::SourceRun;
 pub use self::status::{ErrorCounts, SourceStatus, TaskStatus, Unit};
 use crate::config::{CollationMode, ShardMode, SourceKind, SourcePlan, TaskPlan};
 use crate::error::{Error, Result, codes};
-use crate::event::SourceId;
+use crate::event::{LaneId, SourceId};
 use crate::pipeline::defaults::defaults_of;
-use crate::pipeline::{Creator, LanePart, MergedTargets, Rate, Until};
+use crate::pipeline::{Creator, LanePart, MergedTargets, Of, Rate, Until};
 use crate::sink::Sink;
 use crate::source::Source;
 use crate::state::{Stage, StateStore};
@@ -404,16 +404,18 @@ impl Migration {
         parts: Vec<Part<'_>>,
     ) -> Result<Vec<SourceRun>> {
         let plan = &self.parts.plan;
-        let mut merged = MergedTargets::new(plan.shard_mode != ShardMode::None);
+        let merged = MergedTargets::new(plan.shard_mode != ShardMode::None);
         for (_, source, creator) in &parts {
             let wanted = creator.clone();
             let named = |e: Error| e.context(format!("source {}", creator.source));
             let tell = || online::tell(plan, &**source, creator, state);
             whose::of(creator.source.as_str(), tell).map_err(named)?;
-            for table in source.tables(&move |t| wanted.wants(t)).map_err(named)? {
-                let target = creator.target(&table)?;
-                let target = dm_filter::TableName::new(target.schema, target.table);
-                merged.add(&creator.source, &table, target);
+            let folds = source.info().map_err(named)?.lower_case_table_names != 0;
+            let now = source.tables(&move |t| wanted.wants(t)).map_err(named)?;
+            // Some that the stream has still to read about are gone by now.
+            let then = state.reader().tracked_names(&LaneId::main(&creator.source))?;
+            for table in now.into_iter().chain(then.into_iter().filter(|t| creator.wants(t))) {
+                merged.add(Of { source: &creator.source, folds }, &table, creator.place(&table)?);
             }
         }
         let merged = Arc::new(merged);

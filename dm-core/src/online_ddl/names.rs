@@ -67,6 +67,22 @@ impl Names {
         list
     }
 
+    /// True when a ghost table may stand for this table. gh-ost cuts off the end of a real table's name where the
+    /// ghost's would be longer than a name may be.
+    pub fn is_ghost_of(&self, ghost: &TableName, real: &TableName) -> bool {
+        const LONGEST: usize = 64;
+        let (short, long) = (self.key(ghost), self.key(real));
+        let is_cut = || match self.kind(&short) {
+            Kind::Ghost(cut) => {
+                short.table.len() == LONGEST
+                    && cut.schema == long.schema
+                    && long.table.starts_with(&cut.table)
+            }
+            _ => false,
+        };
+        self.candidates(ghost).iter().any(|one| self.same(one, real)) || is_cut()
+    }
+
     /// True when two names are one table's for the server.
     pub fn same(&self, a: &TableName, b: &TableName) -> bool {
         self.key(a) == self.key(b)

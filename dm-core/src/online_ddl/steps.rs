@@ -3,9 +3,7 @@
 use dm_filter::TableName;
 
 use super::names::{Kind, Names};
-use crate::ddl::{
-    AlterSpec, AlterTable, Body, NameRole, PartitionOp, Statement, StatementKind, closed, parse,
-};
+use crate::ddl::{AlterTable, Body, NameRole, PartitionOp, Statement, StatementKind, parse};
 use crate::error::{Code, Result, codes};
 use crate::sql::quote_table;
 
@@ -67,16 +65,10 @@ pub fn read(names: &Names, statement: &Statement) -> Result<Option<Vec<Step>>> {
     match &statement.body {
         Body::RenameTable(pairs) => renames(names, statement, pairs),
         Body::DropTable { tables, if_exists, .. } => drops(names, statement, tables, *if_exists),
-        Body::AlterTable(alter) => {
-            let renamed = alter.clauses.iter().rev().find_map(|c| match &c.spec {
-                AlterSpec::RenameTable(new) => Some(new),
-                _ => None,
-            });
-            match renamed {
-                Some(new) => Ok(alter_rename(names, statement, alter, new)),
-                None => Ok(subject(names, statement)),
-            }
-        }
+        Body::AlterTable(alter) => match statement.new_name() {
+            Some(new) => Ok(alter_rename(names, statement, alter, new)),
+            None => Ok(subject(names, statement)),
+        },
         _ => Ok(subject(names, statement)),
     }
 }
@@ -197,19 +189,10 @@ fn alter_rename(
     }
     Some(vec![match rename(names, &alter.name, new)? {
         Step::Finish { ghost, real, .. } => {
-            Step::Finish { ghost, real, changes: without_rename(statement, alter) }
+            Step::Finish { ghost, real, changes: statement.without_rename() }
         }
         other => other,
     }])
-}
-
-/// The text of an ALTER TABLE without its renames; `None` when nothing is left.
-fn without_rename(statement: &Statement, alter: &AlterTable) -> Option<String> {
-    let head = statement.sql.get(..alter.clauses.first()?.span.start)?;
-    let others = alter.clauses.iter().filter(|c| !matches!(c.spec, AlterSpec::RenameTable(_)));
-    let others: Vec<&str> = others.filter_map(|c| statement.sql.get(c.span.clone())).collect();
-    let text = || closed(format!("{head}{}", others.join(", ")), &statement.context);
-    (!others.is_empty()).then(text)
 }
 
 /// One rename; `None` when both names are real ones.
@@ -228,7 +211,7 @@ fn rename(names: &Names, from: &TableName, to: &TableName) -> Option<Step> {
             "a table whose rows are followed gets the name of a ghost table, whose rows are not",
         ),
         (Kind::Ghost(_), Kind::Real) => {
-            if names.candidates(from).iter().any(|real| names.same(real, to)) {
+            if names.is_ghost_of(from, to) {
                 Step::Finish { ghost: from.clone(), real: to.clone(), changes: None }
             } else {
                 let text = "a ghost table gets a name that is not the one of its real table";

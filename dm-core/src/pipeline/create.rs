@@ -1,11 +1,12 @@
 //! Which tables of a source are carried, where they go, and how they come to be at the target.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dm_filter::{Chain, Filter, Interest, TableName};
 use dm_router::{ColumnChoice, Router, Target};
 
+use super::merged::MergedTargets;
 use crate::config::{OnlineDdlRules, OnlineDdlTable, TableSelector};
 use crate::ddl::{NameRole, ParseContext, Statement, parse, without_tail};
 use crate::error::{Error, Result, codes};
@@ -13,60 +14,6 @@ use crate::event::SourceId;
 use crate::schema::{Defaults, SchemaCopy, TableInfo, TableSchema};
 use crate::sink::{LoadTarget, OnDuplicate, Sink, TargetDdl};
 use crate::sql::{push_ident, quote_ident};
-
-/// Which target tables more than one source table goes to.
-#[derive(Debug, Default)]
-pub(crate) struct MergedTargets {
-    sources: HashMap<TableName, u32>,
-    /// Whose tables a target schema has: sources and their schemas.
-    schemas: HashMap<String, BTreeSet<(SourceId, String)>>,
-    /// `shard-mode` is set.
-    sharded: bool,
-}
-
-impl MergedTargets {
-    /// None yet; with a `shard-mode` or without.
-    pub fn new(sharded: bool) -> Self {
-        Self { sharded, ..Self::default() }
-    }
-
-    /// True when the task file has a `shard-mode`.
-    pub fn is_sharded(&self) -> bool {
-        self.sharded
-    }
-
-    /// Notes that a source table goes to `target`.
-    pub fn add(&mut self, source: &SourceId, table: &TableName, target: TableName) {
-        let schemas = self.schemas.entry(target.schema.clone()).or_default();
-        schemas.insert((source.clone(), table.schema.clone()));
-        *self.sources.entry(target).or_default() += 1;
-    }
-
-    /// Another source or schema than this one that has tables in a target schema.
-    pub fn other_in(
-        &self,
-        target: &str,
-        source: &SourceId,
-        schema: &str,
-    ) -> Option<&(SourceId, String)> {
-        let own = |(s, named): &(SourceId, String)| s == source && named == schema;
-        self.schemas.get(target)?.iter().find(|one| !own(one))
-    }
-
-    /// True when several source tables go there.
-    pub fn contains(&self, target: &TableName) -> bool {
-        self.sources.get(target).is_some_and(|n| *n > 1)
-    }
-
-    /// The same for a table or, without a table's name, for any table of a schema.
-    pub fn concerns(&self, target: &TableName) -> bool {
-        let merged = |t: &TableName| t.schema == target.schema && self.contains(t);
-        match target.table.is_empty() {
-            true => self.sources.keys().any(merged),
-            false => self.contains(target),
-        }
-    }
-}
 
 /// Filter, routes and what they mean for creating tables.
 #[derive(Clone)]
@@ -162,6 +109,15 @@ impl Creator {
             .map_err(|e| Error::new(&codes::ROUTE_AMBIGUOUS, e.to_string()))
     }
 
+    /// The target table that a table goes to.
+    ///
+    /// # Errors
+    ///
+    /// When several routes claim it.
+    pub fn place(&self, table: &TableName) -> Result<TableName> {
+        self.target(table).map(|t| TableName::new(t.schema, t.table))
+    }
+
     /// The structure of a table's target as a guess of its own: columns that the route adds are the
     /// target's alone.
     ///
@@ -184,7 +140,7 @@ impl Creator {
 
     /// True when other source tables go to the same target table.
     pub fn is_merged(&self, table: &TableName) -> bool {
-        self.target(table).is_ok_and(|t| self.merged.contains(&TableName::new(t.schema, t.table)))
+        self.place(table).is_ok_and(|target| self.merged.contains(&target))
     }
 
     /// Where the copy of a table goes.

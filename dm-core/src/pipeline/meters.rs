@@ -35,7 +35,7 @@ impl EventKind {
     pub fn of(body: &Body) -> Self {
         match body {
             Body::Rows(_) => Self::Rows,
-            Body::Query(_) | Body::Statement(_) => Self::Query,
+            Body::Query(_) | Body::Statement(_) | Body::UnfinishedAlter => Self::Query,
             Body::Xid | Body::XaPrepare { .. } => Self::Xid,
             _ => Self::Other,
         }

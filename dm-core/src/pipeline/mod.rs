@@ -12,6 +12,7 @@ mod copy_work;
 mod create;
 pub(crate) mod defaults;
 mod dispatch;
+mod merged;
 mod meters;
 mod parts;
 mod prepared;
@@ -36,7 +37,8 @@ pub use until::Until;
 
 pub(crate) use copy::{Copy, CopySettings, START};
 pub(crate) use copy_stats::CopyStats;
-pub(crate) use create::{Creator, LanePart, MergedTargets};
+pub(crate) use create::{Creator, LanePart};
+pub(crate) use merged::{MergedTargets, Of};
 pub(crate) use meters::{EventKind, Meters, QUEUES, queue_name};
 pub(crate) use rate::Rate;
 pub(crate) use stats::StreamStats;

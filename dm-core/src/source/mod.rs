@@ -311,6 +311,9 @@ pub enum Body {
     Begin,
     /// A statement: COMMIT, DDL, or a change in statement format.
     Query(Box<QueryEvent<'static>>),
+    /// An ALTER TABLE that has not changed anything: it begins, or it has failed. MariaDB logs that for
+    /// its replicas (`binlog_alter_two_phase`); the statement itself comes when it has happened.
+    UnfinishedAlter,
     /// Rows.
     Rows(RowsBody),
     /// The transaction is committed.
@@ -328,8 +331,8 @@ pub enum Body {
     Rotate,
     /// The server is there and has nothing to say.
     Heartbeat,
-    /// A sign of statement-based logging (INTVAR, RAND, USER_VAR, LOAD DATA): changes that a row
-    /// reader cannot follow.
+    /// Something that belongs to a change in statement format, which follows as a query (INTVAR, RAND,
+    /// USER_VAR, the data of a LOAD DATA).
     Statement(&'static str),
     /// The source lost events: `INCIDENT`.
     Incident(String),

@@ -14,8 +14,8 @@ use dm_filter::TableName;
 
 use super::{Body, RowsBody, SourceEvent};
 use crate::binlog::{
-    CHECKSUM_LEN, Checksum, Decoder, Event, EventBody, EventHeader, EventType, Heartbeat,
-    MariaDbGtidEvent, Rotate,
+    AlterHalf, CHECKSUM_LEN, Checksum, Decoder, Event, EventBody, EventHeader, EventType,
+    Heartbeat, MariaDbGtidEvent, Rotate,
 };
 use crate::error::Result;
 use crate::position::{BinlogFile, BinlogPos, Flavor, Gtid, GtidSet};
@@ -29,6 +29,8 @@ pub struct Translator {
     place: Place,
     wanted: Option<Choice>,
     before_file: Option<GtidSet>,
+    /// The open group is an ALTER that begins, or that has failed.
+    unfinished_alter: bool,
 }
 
 /// Whether rows are wanted, asked once for each table.
@@ -67,7 +69,7 @@ impl Translator {
     pub fn new(flavor: Flavor, start: BinlogPos, from_server: bool) -> Self {
         let decoder = if from_server { Decoder::for_stream(flavor) } else { Decoder::new(flavor) };
         let place = Place { pos: start, skip_until: None };
-        Self { decoder, place, wanted: None, before_file: None }
+        Self { decoder, place, wanted: None, before_file: None, unfinished_alter: false }
     }
 
     /// Rows of other tables are dropped.
@@ -168,6 +170,15 @@ impl Translator {
                     }
                 }
                 Ok(())
+            }
+            EventBody::Query(_) if std::mem::take(&mut self.unfinished_alter) => {
+                tell(header.timestamp, Body::UnfinishedAlter)
+            }
+            EventBody::MariaDbGtid(event) => {
+                self.unfinished_alter =
+                    matches!(event.alter, Some(AlterHalf::Begins | AlterHalf::GivenUp));
+                body_of(EventBody::MariaDbGtid(event), None)
+                    .map_or(Ok(()), |body| tell(header.timestamp, body))
             }
             other => match body_of(other, self.wanted.as_mut()) {
                 Some(body) => tell(header.timestamp, body),
@@ -283,7 +294,7 @@ fn body_of(body: EventBody<'_>, wanted: Option<&mut Choice>) -> Option<Body> {
         EventBody::Rand => Body::Statement("RAND"),
         EventBody::UserVar(_) => Body::Statement("USER_VAR"),
         EventBody::LoadBlock { .. } => Body::Statement("LOAD DATA block"),
-        EventBody::ExecuteLoadQuery(_) => Body::Statement("LOAD DATA"),
+        EventBody::ExecuteLoadQuery(query) => Body::Query(Box::new(query.into_owned())),
         _ => return None,
     })
 }
@@ -356,6 +367,27 @@ mod tests {
         let mut t = Translator::new(Flavor::MySql, at(4), true).skipping_until(at(35));
         let seen = run(&mut t, &[xid(35), xid(66)]);
         assert_eq!(seen, ["(b.000001, 35)-(b.000001, 66) Xid"]);
+    }
+
+    #[test]
+    fn only_an_alter_that_has_happened_is_told() {
+        let group = |halves: u8| {
+            let mut body = 7u64.to_le_bytes().to_vec();
+            body.extend([0, 0, 0, 0, MariaDbGtidEvent::FL_STANDALONE, halves]);
+            body.extend([0; 8]);
+            event(162, 0, 0, &body)
+        };
+        let query = event(2, 0, 0, b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0ALTER TABLE t ADD c INT");
+        let told = |halves: u8| {
+            let mut t = Translator::new(Flavor::MariaDb, at(100), true);
+            let seen = run(&mut t, &[group(halves), query.clone(), group(0), query.clone()]);
+            let told: Vec<bool> = seen.iter().map(|e| e.contains("Query")).collect();
+            assert_eq!((told[0], told[2], told[3]), (false, false, true), "{seen:?}");
+            assert_eq!(told[1], !seen[1].ends_with("UnfinishedAlter"), "{seen:?}");
+            told[1]
+        };
+        // It begins; it has happened; it has failed; an ordinary one.
+        assert_eq!([0x02, 0x04, 0x08, 0].map(told), [false, true, false, true]);
     }
 
     #[test]

@@ -87,6 +87,15 @@ impl StateReader {
         self.db.read(|conn| stream::tracker(conn, lane))
     }
 
+    /// The names of the tables that the tracker of a lane knew at the checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// See [`StateReader`].
+    pub fn tracked_names(&self, lane: &LaneId) -> Result<Vec<TableName>> {
+        self.db.read(|conn| stream::tracked_names(conn, lane))
+    }
+
     /// Online schema changes under way at the checkpoint.
     ///
     /// # Errors

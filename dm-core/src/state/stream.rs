@@ -384,6 +384,17 @@ pub(super) fn tracker(conn: &Connection, lane: &LaneId) -> Inner<Tracker> {
     Ok(Tracker { schemas, tables })
 }
 
+pub(super) fn tracked_names(conn: &Connection, lane: &LaneId) -> Inner<Vec<TableName>> {
+    let Some(id) = find_lane(conn, lane)? else { return Ok(Vec::new()) };
+    let mut statement =
+        conn.prepare_cached("SELECT schema, name FROM tracked_table WHERE lane = ?1")?;
+    let named = |row: &rusqlite::Row<'_>| {
+        Ok(TableName::new(row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+    };
+    let names = statement.query_map([id], named)?;
+    Ok(names.collect::<rusqlite::Result<_>>()?)
+}
+
 pub(super) fn online_ddl(conn: &Connection, lane: &LaneId) -> Inner<Vec<OnlineDdl>> {
     let Some(id) = find_lane(conn, lane)? else { return Ok(Vec::new()) };
     let mut statement =

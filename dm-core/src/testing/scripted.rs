@@ -281,7 +281,8 @@ impl Script {
         let start = self.end.clone();
         let end = BinlogPos::new(start.file.clone(), start.offset + EVENT_BYTES);
         self.end = end.clone();
-        let ends = matches!(body, Body::Xid | Body::Query(_) | Body::XaPrepare { .. });
+        use Body as B;
+        let ends = matches!(body, B::Xid | B::Query(_) | B::UnfinishedAlter | B::XaPrepare { .. });
         let print =
             ends.then(|| ((u128::from(self.clock) << 64) | u128::from(end.offset)).to_le_bytes());
         let event = SourceEvent { start, end, at: self.clock, body, print };

@@ -10,3 +10,4 @@ CREATE TABLE no8 (id INT); RENAME TABLE no8 TO no9, a TO _a_del, _a_gho TO a, b 
 RENAME TABLE no2 TO no3, c TO stock.c, left_it TO no4; INSERT INTO stock.c VALUES (7);
 ALTER TABLE stock.c RENAME no5;
 DROP TABLE IF EXISTS no4, no5;
+CREATE TABLE keep (id INT PRIMARY KEY); INSERT INTO keep VALUES (77);

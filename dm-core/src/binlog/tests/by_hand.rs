@@ -141,7 +141,8 @@ fn mariadb_groups_with_all_their_parts() {
     let decoded = Decoder::new(Flavor::MariaDb).decode(&bytes).unwrap().body;
     let EventBody::MariaDbGtid(group) = decoded else { panic!() };
     assert_eq!(group.gtid.to_string(), "3-9-77");
-    assert_eq!((group.commit_id, group.alter_start), (Some(99), Some(76)));
+    let alter = (group.alter, group.alter_start);
+    assert_eq!((group.commit_id, alter), (Some(99), (Some(AlterHalf::Happened), Some(76))));
     assert_eq!(group.xid.as_ref().unwrap().to_string(), "X'6768',X'62',1");
     assert!(group.has(flags) && !group.has(MariaDbGtidEvent::FL_DDL));
 

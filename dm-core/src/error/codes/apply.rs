@@ -35,8 +35,8 @@ codes! {
         "A statement ties a table that is carried to one that is not, whose rows or structure are not known.",
         "Do at the target by hand what the statement did to the carried table (rows that were not followed have to be copied), then skip it with `dm binlog skip`, or give statements for it with `dm binlog replace`. Or carry both tables: change the block-allow-list and begin anew.";
     SYNC_TARGET_SHARED = 36212 SyncUnit Downstream High "sync-target-shared":
-        "A schema was dropped, or a table dropped or emptied, where the target has tables or rows of others as well.",
-        "Give what should happen at the target in place of it with `dm binlog replace` (\"DROP TABLE ...\", names as at the source), or leave it as it is with `dm binlog skip`. With a `shard-mode` in the task file such statements are left out.";
+        "A schema was dropped, or a table dropped, emptied or renamed, where the target has tables or rows of others as well.",
+        "Give what should happen at the target in place of it with `dm binlog replace` (\"DROP TABLE ...\", names as at the source), or leave it as it is with `dm binlog skip`; a `ddl-rules` entry says so for all of its kind (`action: warn` runs them as they are). With a `shard-mode` in the task file DROP and TRUNCATE are left out.";
     TXN_ORDER = 36206 SyncUnit Upstream High "txn-order":
         "The events of a transaction stand in an order that cannot be followed.",
         "Check the binlog at this position with mysqlbinlog; if the file is damaged, copy the tables again.";

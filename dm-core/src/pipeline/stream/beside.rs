@@ -87,17 +87,6 @@ use crate::position::BinlogPos;
 use crate::sink::DdlOutcome;
 
 impl Stream<'_> {
-    /// Runs a statement of the source, in its slot of the group, and tracks what it did.
-    pub(super) fn run_own(&mut self, statement: &Statement, slot: u64, seen: &Seen<'_>) -> Result {
-        let number = super::execute::Number::own(slot);
-        let about = [statement];
-        let order = Order { statement, number, about: Some(&about), of_list: None };
-        self.run_at_target(order, seen)?;
-        self.track(statement)?;
-        self.count_ddl();
-        Ok(())
-    }
-
     /// Runs a statement at the target behind everything before it, unless it has run. When it has not ended
     /// soon and may go on beside rows, its group is a barrier from then on.
     pub(super) fn run_at_target(&mut self, order: Order<'_>, seen: &Seen<'_>) -> Result {

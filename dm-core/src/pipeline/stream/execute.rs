@@ -16,8 +16,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::Stream;
 use super::outcome::{
-    ambiguous, expected, moves, over_duplicates, ran_at_any, reread, same, same_texts, short,
-    structures,
+    ambiguous, expected, may_run_again, moves, over_duplicates, ran_at_any, reread, same,
+    same_texts, short, structures, without_schema,
 };
 use super::statement::{Seen, judged};
 use crate::binlog::charset;
@@ -161,7 +161,7 @@ impl Stream<'_> {
                 if !error.is_transient() {
                     self.ctx.state.remove_ddl(record)?;
                 }
-                return Err(over_duplicates(error));
+                return Err(without_schema(over_duplicates(error), &ddl.tables));
             }
         }
         Ok(())
@@ -370,6 +370,9 @@ impl Stream<'_> {
                 Ok(Ran::Yes)
             }
             Some(false) => Ok(Ran::No),
+            // A part of it may have happened (not every server drops several tables in one step), or what the
+            // target shows may be another version's words.
+            None if may_run_again(&statement) => Ok(Ran::No),
             // What it changes is not in the structures (partitions, how rows are stored): the target's
             // own words tell. Where these are the same, running it twice is harmless, unless names or rows
             // change places.

@@ -187,6 +187,7 @@ impl Stream<'_> {
                 self.query(&query, start, end, at)
                     .map_err(|e| e.origin(&String::from_utf8_lossy(&query.sql)))?;
             }
+            Body::UnfinishedAlter => self.unfinished_alter(start, end, at)?,
             Body::Rows(rows) => {
                 self.inject_before(start, end, at)
                     .and_then(|()| self.rows(rows, start, end, at))

@@ -135,6 +135,7 @@ impl Stream<'_> {
                 if self.elsewhere(&statement)?.is_some() {
                     return Ok(());
                 }
+                self.is_of_others_too(&statement)?;
                 let query = change.query();
                 self.take_session(&query);
                 self.one_of_several(
@@ -152,7 +153,10 @@ impl Stream<'_> {
         let seen = Seen { text: &text, ..*seen };
         match self.rule_about(&seen) {
             Some(action) => self.ruled(&action, Ok(statement), slot, &seen),
-            None => self.run_own(&statement, slot, &seen),
+            None => {
+                self.must_be_whole(&statement, &seen)?;
+                self.run_own(&statement, slot, &seen)
+            }
         }
     }
 

@@ -11,6 +11,7 @@ use crate::error::{Error, Result, codes};
 use crate::schema::{
     Defaults, TableSchema, Tracker, create_table, differences, parse_create_table,
 };
+use crate::sql::quote_ident;
 
 /// Tables with their structures; `None` for one that is not there.
 pub(super) type Structures = Vec<(TableName, Option<TableSchema>)>;
@@ -81,6 +82,12 @@ const SERVERS: &[&str] =
 pub(super) fn reread(sql: &str, sql_mode: Option<&str>) -> Result<Statement> {
     let sql_mode = SqlMode::from_names(sql_mode.unwrap_or_default());
     parse(sql, &ParseContext { sql_mode, ..ParseContext::default() })
+}
+
+/// True for a statement that leaves the same however much of it has happened before. Rows of its tables wait for
+/// it, so there are none that a second run could take.
+pub(super) fn may_run_again(statement: &Statement) -> bool {
+    matches!(&statement.body, Body::TruncateTable(_) | Body::DropTable { if_exists: true, .. })
 }
 
 /// True for a statement that gives names to other things, or rows to other tables: a second run would be as good
@@ -205,6 +212,24 @@ pub(super) fn over_duplicates(error: Error) -> Error {
         )
 }
 
+/// A schema that the target does not have: told with what makes it. A route may send tables to one of which no
+/// statement of the source speaks.
+pub(super) fn without_schema(error: Error, tables: &[TableName]) -> Error {
+    const UNKNOWN_SCHEMA: u16 = 1049;
+    if error.server_error() != Some(UNKNOWN_SCHEMA) {
+        return error;
+    }
+    let mut schemas: Vec<String> = tables.iter().map(|t| quote_ident(&t.schema)).collect();
+    schemas.dedup();
+    let schemas = schemas.join(", ");
+    error.workaround(format!(
+        "The task's routes send the statement's tables to the schema {schemas}, which the target does not have (a copy \
+         makes the schemas of the tables that it copies; afterwards only CREATE DATABASE of a schema that goes there does). Make it \
+         (`CREATE DATABASE ...`, with the character set of the source's schema), or correct `target-schema` of the \
+         route; then resume, or start the task again.",
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -260,6 +285,19 @@ mod tests {
         ] {
             assert!(!moves(sql), "{sql}");
         }
+    }
+
+    #[test]
+    fn what_may_be_finished_by_a_second_run() {
+        let again = |sql: &str| may_run_again(&reread(sql, None).unwrap());
+        assert!(again("DROP TABLE IF EXISTS d.t, d.u") && again("TRUNCATE d.t"));
+        assert!(!again("DROP TABLE d.t, d.u") && !again("ALTER TABLE d.t TRUNCATE PARTITION p"));
+        let half = ran_on(
+            &[("t", PRINTED), ("u", PRINTED)],
+            "DROP TABLE IF EXISTS d.t, d.u",
+            &[("t", PRINTED), ("u", "")],
+        );
+        assert_eq!(half, None);
     }
 
     #[test]

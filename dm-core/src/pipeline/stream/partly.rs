@@ -2,8 +2,7 @@
 //!
 //! Guarantee: of a statement that names carried tables and others, what it does to the carried ones happens at
 //! the target, and nothing else; a table whose rows were not followed never takes the place of one whose rows
-//! were. What goes at the source and stands among rows or tables of others at the target does not take these with
-//! it. Method: tables of a DROP and pairs of a RENAME are judged one by one and cut out of the text; a table
+//! were. Method: tables of a DROP and pairs of a RENAME are judged one by one and cut out of the text; a table
 //! that has a name of its own at the beginning and at the end is followed through the names in between. What is
 //! left stops the task: rows would be missing at the target, or be those of another table.
 
@@ -58,6 +57,9 @@ impl Stream<'_> {
                     .filter(|t| !matches!(verdict(t), Verdict::Exclude | Verdict::Drop))
                     .map(quote_table)
                     .collect();
+                let stay: Vec<TableName> =
+                    tables.iter().filter(|t| verdict(t) == Verdict::Drop).cloned().collect();
+                self.gone_at_source(&stay, &statement)?;
                 format!("DROP TABLE IF EXISTS {}", kept.join(", "))
             }
             _ if out == 0 => return Ok(statement),
@@ -94,6 +96,19 @@ impl Stream<'_> {
         let on_the_way = part.names.iter_mut().filter(|n| !carried(&n.name));
         on_the_way.for_each(|name| name.role = NameRole::Passing);
         Ok(part)
+    }
+
+    /// Tables that a statement has dropped, and that are to stay at the target.
+    fn gone_at_source(&mut self, tables: &[TableName], statement: &Statement) -> Result {
+        if tables.is_empty() {
+            return Ok(());
+        }
+        self.settle(statement)?;
+        let stands = self.stands();
+        for table in tables {
+            self.tracker.remove(table, self.group.ordinal, stands.until.as_ref());
+        }
+        Ok(())
     }
 
     /// A statement about one table that names another one: both are carried, or neither is.
@@ -133,53 +148,32 @@ impl Stream<'_> {
         Ok(())
     }
 
-    /// True for a statement that would take rows of others from the target, and is left out for that: a schema, or a
-    /// table that is dropped or emptied, goes where others go as well. With a `shard-mode` that is what DM does.
-    ///
-    /// # Errors
-    ///
-    /// Without one DM runs it, and the others' rows are lost: somebody has to say what is meant.
-    pub(super) fn is_of_others_too(&self, statement: &Statement) -> Result<bool> {
-        let creator = &self.ctx.creator;
-        let text = match &statement.body {
-            Body::DropDatabase { name, .. } => {
-                let target = creator.target(&TableName::schema_only(name))?.schema;
-                creator.merged.other_in(&target, &creator.source, name).map(|(source, other)| {
-                    format!(
-                        "schema `{name}` is dropped; the target schema `{target}`, where its tables are, has \
-                         tables of `{other}` of source {source} as well"
-                    )
-                })
-            }
-            Body::DropTable { tables, temporary: false, .. } => self.shared(tables)?,
-            Body::TruncateTable(table) => self.shared(std::slice::from_ref(table))?,
-            _ => None,
-        };
-        let Some(text) = text else { return Ok(false) };
-        if creator.merged.is_sharded() {
-            return Ok(true);
+    /// A table is made whose name is tracked: the one before it went by a statement that was not followed (it got a
+    /// name that is not carried), and is at the target still. Rows of both would come together there.
+    pub(super) fn must_be_free(&self, statement: &Statement) -> Result {
+        let Body::CreateTable(create) = &statement.body else { return Ok(()) };
+        let Some(subject) = statement.subject().map(|subject| &subject.name) else { return Ok(()) };
+        let seen = self.tracker.newest().tracked(subject).is_some_and(|known| !known.assumed);
+        // After a restart it may be there because this statement has run.
+        if create.if_not_exists || create.or_replace || !seen || self.is_pending() {
+            return Ok(());
         }
-        match self.ctx.ddl_rules.find(&statement.sql) {
-            Some(_) => Ok(false),
-            None => Err(Error::new(&codes::SYNC_TARGET_SHARED, text)),
+        let target = self.ctx.creator.place(subject)?;
+        if self.ctx.sink.describe(&target)?.is_none() {
+            return Ok(());
         }
-    }
-
-    /// Says of tables that lose all rows that others go to the same target table.
-    fn shared(&self, tables: &[TableName]) -> Result<Option<String>> {
-        for table in tables {
-            if self.is_merged(table)? {
-                return Ok(Some(format!(
-                    "{table} loses all its rows; those of other tables are in the same table of the target"
-                )));
-            }
-        }
-        Ok(None)
-    }
-
-    fn is_merged(&self, table: &TableName) -> Result<bool> {
-        let target = self.ctx.creator.target(table)?;
-        Ok(self.ctx.creator.merged.contains(&TableName::new(target.schema, target.table)))
+        Err(unfollowed(
+            statement,
+            &format!(
+                "{subject} is made anew, and the target has the one before it still, which got a name that is not \
+                 carried, with its rows"
+            ),
+        )
+        .workaround(format!(
+            "Give the target's table {target} another name, or drop it; where rows of other tables are in it as \
+             well, delete those of the table that has gone and skip this statement with `dm binlog skip`. Then \
+             resume, or start the task again."
+        )))
     }
 
     /// A table whose rows were not followed gets a carried name: its rows are at the target only if it was copied
@@ -202,7 +196,7 @@ impl Stream<'_> {
     }
 }
 
-type Pair = (TableName, TableName);
+pub(super) type Pair = (TableName, TableName);
 
 /// What a RENAME TABLE does to the tables that are carried.
 #[derive(Debug, Default, PartialEq)]
@@ -216,13 +210,14 @@ struct Moves {
 }
 
 /// A table on its way through a statement.
-struct Way {
-    first: TableName,
-    now: TableName,
-    steps: Vec<usize>,
+pub(super) struct Way {
+    pub first: TableName,
+    pub now: TableName,
+    pub steps: Vec<usize>,
 }
 
-fn moves(pairs: &[Pair], carried: &dyn Fn(&TableName) -> bool, fold: bool) -> Moves {
+/// Follows the tables of a RENAME TABLE through its names.
+pub(super) fn ways(pairs: &[Pair], fold: bool) -> Vec<Way> {
     let same = |a: &TableName, b: &TableName| {
         let eq = |a: &str, b: &str| a == b || (fold && a.to_lowercase() == b.to_lowercase());
         eq(&a.schema, &b.schema) && eq(&a.table, &b.table)
@@ -237,8 +232,12 @@ fn moves(pairs: &[Pair], carried: &dyn Fn(&TableName) -> bool, fold: bool) -> Mo
             None => ways.push(Way { first: from.clone(), now: to.clone(), steps: vec![at] }),
         }
     }
+    ways
+}
+
+fn moves(pairs: &[Pair], carried: &dyn Fn(&TableName) -> bool, fold: bool) -> Moves {
     let (mut moves, mut kept) = (Moves::default(), Vec::new());
-    for way in ways {
+    for way in ways(pairs, fold) {
         match (carried(&way.first), carried(&way.now)) {
             (true, true) => kept.extend(way.steps),
             (true, false) => moves.left.push((way.first, way.now)),
@@ -257,7 +256,10 @@ fn taken<'m>(kept: &[Pair], left: &'m [Pair]) -> Option<&'m TableName> {
 }
 
 fn says_left(from: &TableName, to: &TableName) {
-    log::warn!("{from} is renamed to {to}, which is not carried: at the target it stays as it is");
+    log::warn!(
+        "{from} is renamed to {to}, which is not carried: at the target it stays as it is, and what happens to it \
+         from here on does not come there; rename or drop it there if that is not meant"
+    );
 }
 
 fn unfollowed(statement: &Statement, why: &str) -> Error {

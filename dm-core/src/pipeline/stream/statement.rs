@@ -13,8 +13,8 @@ use dm_filter::{Change, EventType, Filter, TableName, Verdict};
 
 use super::Stream;
 use super::group::disorder;
+use super::logged::is_of_temporary;
 use super::operator::ALONE;
-use super::outcome::short;
 use crate::binlog::QueryEvent;
 use crate::config::DdlRuleAction;
 use crate::ddl::{NameRole, ParseContext, SqlMode, Statement, StatementKind as K, parse};
@@ -138,6 +138,8 @@ impl Stream<'_> {
         };
         match statement.kind {
             kind if kind.is_dml() => self.statement_format(&statement, seen),
+            K::Select => self.logged_query(&statement, seen),
+            _ if is_of_temporary(&statement, seen.query) => self.skip("temporary table", seen),
             kind if !kind.is_ddl() || statement.is_skipped_by_default() => {
                 self.skip(&format!("{kind:?}"), seen)
             }
@@ -196,23 +198,6 @@ impl Stream<'_> {
         self.group.back_to_last_savepoint()
     }
 
-    /// A change of rows that is logged as its statement: it cannot be followed, unless nothing
-    /// that it names is carried.
-    fn statement_format(&mut self, statement: &Statement, seen: &Seen<'_>) -> Result {
-        for table in statement.tables() {
-            if self.tables.is_carried(table)? {
-                return Err(Error::new(
-                    &codes::SYNC_STATEMENT_FORMAT,
-                    format!(
-                        "rows of {table} were changed by a logged statement: {}",
-                        short(&statement.sql)
-                    ),
-                ));
-            }
-        }
-        self.skip("statement-format change of excluded tables", seen)
-    }
-
     fn ddl(&mut self, statement: Statement, seen: &Seen<'_>) -> Result {
         if self.online_ddl(&statement, seen)? {
             return Ok(());
@@ -233,7 +218,11 @@ impl Stream<'_> {
             Some(why) => return self.skip(why, seen),
             None => match self.rule_about(seen) {
                 Some(action) => self.ruled(&action, Ok(statement), ALONE, seen)?,
-                None => self.run_own(&statement, ALONE, seen)?,
+                None => {
+                    self.must_be_whole(&statement, seen)?;
+                    self.must_be_free(&statement)?;
+                    self.run_own(&statement, ALONE, seen)?;
+                }
             },
         }
         self.end_ddl(seen)
@@ -375,6 +364,7 @@ impl Stream<'_> {
     pub(super) fn track(&mut self, statement: &Statement) -> Result {
         let stands = self.stands();
         self.forget_what_cannot_be(statement, &stands);
+        self.note_tables(statement)?;
         let effects = self.tracker.apply(statement, self.group.ordinal, stands)?;
         for note in &effects.notes {
             log::debug!("{note}");

@@ -92,7 +92,11 @@ fn time_zone(session: &mut Session, zone: &str, ddl: &TargetDdl) -> Result {
 ///
 /// Dates: a strict source has taken none that does not exist, so all that are there may stay as they are, also
 /// where the target would refuse them. Any other source has made zeros of them.
-fn sql_mode(source: &str, from: Option<Flavor>, target: ServerVersion) -> String {
+pub(in crate::sink) fn sql_mode(
+    source: &str,
+    from: Option<Flavor>,
+    target: ServerVersion,
+) -> String {
     const KEEP: [&str; 13] = [
         "REAL_AS_FLOAT",
         "PIPES_AS_CONCAT",

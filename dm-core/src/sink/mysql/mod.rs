@@ -23,6 +23,8 @@ mod tidb;
 mod unmarked;
 mod writer;
 
+pub(super) use ddl_session::sql_mode;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};

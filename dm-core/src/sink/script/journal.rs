@@ -287,8 +287,11 @@ pub(super) fn ddl_unit(ddl: &TargetDdl) -> (Line, String) {
     if !ddl.schema.is_empty() {
         text.push_str(&format!("USE {};\n", crate::sql::quote_ident(&ddl.schema)));
     }
+    let (before, behind) = super::session::around(ddl);
+    text.push_str(&before);
     text.push_str(&ddl.sql);
     text.push_str(";\n");
+    text.push_str(&behind);
     let line = Line::Ddl {
         sql: ddl.sql.clone(),
         schema: ddl.schema.clone(),

@@ -17,9 +17,10 @@
 //! script ends before these when it is opened again, and its marks say from where to go on.
 //!
 //! Structures come from the statements that pass through; a table that none of them made is
-//! written with all columns in its conditions.
+//! written with all columns in its conditions. A statement stands in the session that it ran in (`session`).
 
 mod journal;
+mod session;
 mod text;
 mod writer;
 

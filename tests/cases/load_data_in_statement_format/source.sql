@@ -1,0 +1,1 @@
+CREATE DATABASE shop; CREATE TABLE shop.lines (id INT AUTO_INCREMENT PRIMARY KEY, line TEXT); INSERT INTO shop.lines (line) VALUES ('a');

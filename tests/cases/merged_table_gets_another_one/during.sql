@@ -1,0 +1,1 @@
+RENAME TABLE shop.x TO shop.orders_3;

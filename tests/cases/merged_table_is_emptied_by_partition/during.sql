@@ -1,0 +1,1 @@
+ALTER TABLE shop.orders_1 TRUNCATE PARTITION p0;

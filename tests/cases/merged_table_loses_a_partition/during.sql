@@ -1,0 +1,1 @@
+ALTER TABLE shop.orders_1 DROP PARTITION p0;

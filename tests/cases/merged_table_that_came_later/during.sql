@@ -1,0 +1,1 @@
+USE shop; CREATE TABLE orders_2 (id INT PRIMARY KEY); INSERT INTO orders_2 VALUES (2); DROP TABLE orders_1;

@@ -1,0 +1,1 @@
+CREATE DATABASE shop; CREATE TABLE shop.orders_1 (id INT PRIMARY KEY); INSERT INTO shop.orders_1 VALUES (1);

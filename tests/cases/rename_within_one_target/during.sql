@@ -1,0 +1,5 @@
+USE shop; RENAME TABLE orders_1 TO orders_8; INSERT INTO orders_8 VALUES (8);
+ALTER TABLE orders_8 RENAME TO orders_9; INSERT INTO orders_9 VALUES (9);
+ALTER TABLE orders_9 ADD COLUMN c INT DEFAULT 5, RENAME TO orders_2, ADD COLUMN d INT DEFAULT 6; INSERT INTO orders_2 VALUES (2, 2, 2);
+CREATE TABLE orders_1 LIKE orders_2; INSERT INTO orders_1 VALUES (1001, 1, 1); CREATE TABLE a (id INT); CREATE TABLE b (id INT, v INT);
+RENAME TABLE orders_1 TO x, orders_2 TO orders_1, a TO a2, x TO orders_2, b TO a; INSERT INTO orders_2 VALUES (1002, 2, 2); INSERT INTO a VALUES (1, 2);

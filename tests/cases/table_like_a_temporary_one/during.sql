@@ -1,0 +1,2 @@
+SET SESSION binlog_format = 'STATEMENT';
+CREATE TEMPORARY TABLE shop.n (id INT); CREATE TABLE shop.m LIKE shop.n;

@@ -1,0 +1,2 @@
+SET SESSION binlog_format = 'STATEMENT';
+CREATE TABLE shop.n SELECT * FROM shop.t;

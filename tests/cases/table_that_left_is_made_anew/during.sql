@@ -1,0 +1,3 @@
+RENAME TABLE shop.t TO shop.no_more; INSERT INTO shop.no_more VALUES (2);
+CREATE TABLE shop.t (id INT PRIMARY KEY); INSERT INTO shop.t VALUES (3);
+DROP TABLE shop.t; CREATE TABLE shop.t (id INT PRIMARY KEY, v INT); INSERT INTO shop.t VALUES (4, 4);

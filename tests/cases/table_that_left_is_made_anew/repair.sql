@@ -1,0 +1,1 @@
+RENAME TABLE shop.t TO shop.before;
