@@ -301,7 +301,7 @@ impl<'a> Work<'a> {
             match spec {
                 AlterSpec::ColumnDefault { name, default, .. } if same_name(name, old) => {
                     let mariadb = self.context.defaults.server.flavor == Flavor::MariaDb;
-                    if mariadb && default.is_none() && follows_clock(column) {
+                    if mariadb && follows_clock(column) {
                         column.on_update = None;
                     }
                     column.default =
@@ -487,7 +487,10 @@ impl<'a> Work<'a> {
         // A check stays unless it is dropped or all columns that it looks at are gone; that of a
         // column goes with it and is given anew when the column is changed.
         let columns = &self.old.columns;
-        let mysql = self.context.defaults.server.flavor == Flavor::MySql;
+        // An expression of a key is a column, too, which goes with the key.
+        let hidden = |key: &Key| key.parts.iter().any(|part| part.column().is_none());
+        let drops = !gone.is_empty()
+            || self.old.keys.iter().any(|key| hidden(key) && self.key_is_dropped(key));
         let changed: Vec<&String> = specs
             .iter()
             .filter_map(
@@ -499,9 +502,8 @@ impl<'a> Work<'a> {
                 gone.iter().chain(changed.iter().copied()).any(|g| same_name(g, o))
             });
             let used = super::rename::columns_in_expression(&c.expr, columns);
-            // MySQL also takes a constant condition for one about the dropped column only.
-            let constant = used.is_empty() && (!mysql || gone.is_empty());
-            let orphan = !constant && used.iter().all(|u| gone.contains(u));
+            // A constant condition counts as one about the dropped columns only.
+            let orphan = drops && c.column.is_none() && used.iter().all(|u| gone.contains(u));
             !owned && !orphan && !dropped(DropKind::Check, &c.name, &specs)
         });
         for check in &mut self.new.checks {

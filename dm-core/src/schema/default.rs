@@ -229,25 +229,25 @@ impl Literal {
         }
     }
 
-    /// A member of an ENUM in its own spelling, by name or number: to MariaDB a number is never a name.
+    /// A member of an ENUM in its own spelling, by name or number.
     fn member(self, ty: &ColumnType, server: ServerVersion) -> String {
         let at = self.number_of_member();
         let text = self.plain();
         let text = text.trim_end_matches(' ');
-        let by_name = at.is_none() || server.flavor != Flavor::MariaDb;
+        let by_name = at.is_none() || names_by_number(ty, server);
         let named = ty.labels.iter().find(|l| by_name && same_name(l, text));
         let at = at.and_then(|n| usize::try_from(n).ok()?.checked_sub(1));
         let label = named.or_else(|| ty.labels.get(at?));
         quote_string(label.map_or(text, String::as_str))
     }
 
-    /// Members of a SET in their own spelling and order, by name or as bits: to MariaDB a number is always bits.
+    /// Members of a SET in their own spelling and order, by name or as bits.
     fn members(self, ty: &ColumnType, server: ServerVersion) -> String {
         let bits = self.number_of_member();
         let text = self.plain();
         let names =
             |label: &String| text.split(',').any(|t| same_name(t.trim_end_matches(' '), label));
-        let by_name = server.flavor != Flavor::MariaDb && ty.labels.iter().any(names);
+        let by_name = names_by_number(ty, server) && ty.labels.iter().any(names);
         let bits = bits.filter(|_| !by_name);
         let chosen = |(n, label): &(usize, &String)| match bits {
             Some(bits) => *n < 64 && bits >> n & 1 == 1,
@@ -296,6 +296,12 @@ impl Literal {
         let head = text.get(..end + usize::from(sign)).unwrap_or_default();
         number(text).or_else(|| number(head)).or_else(|| number("0")).unwrap_or_default()
     }
+}
+
+/// True where a number may name a member: MySQL makes it a text of the column's character set, unless that is the one
+/// that numbers are in.
+fn names_by_number(ty: &ColumnType, server: ServerVersion) -> bool {
+    server.flavor != Flavor::MariaDb && ty.charset != "latin1"
 }
 
 /// A number as the text that servers make of it: 7 of 007, 1000 of 1e3, 1.50 of 1.50.

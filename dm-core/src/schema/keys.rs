@@ -26,6 +26,8 @@ impl TableSchema {
 /// what is not stored behind others of their kind.
 pub(super) fn settle_keys(table: &mut TableSchema, flavor: Flavor) {
     let virtual_last = flavor == Flavor::MySql;
+    let nullable: HashSet<String> =
+        table.columns.iter().filter(|c| c.nullable).map(|c| c.name.to_lowercase()).collect();
     let primary: Vec<String> = table.primary_key().into_iter().flat_map(key_columns).collect();
     for column in &mut table.columns {
         if primary.iter().any(|p| same_name(p, &column.name)) {
@@ -36,9 +38,20 @@ pub(super) fn settle_keys(table: &mut TableSchema, flavor: Flavor) {
     settle_prefixes(table);
     drop_superfluous(&mut table.keys, flavor);
     name_keys(&mut table.keys);
-    let mut keys = std::mem::take(&mut table.keys);
-    keys.sort_by_key(|k| (key_rank(k, table), virtual_last && is_virtual(k, table)));
-    table.keys = keys;
+    let keys = std::mem::take(&mut table.keys);
+    let primary_at = keys.iter().position(|k| k.kind == KeyKind::Primary);
+    let mut ranked: Vec<_> = keys
+        .into_iter()
+        .enumerate()
+        .map(|(at, key)| {
+            // A key that stands before the primary one has been judged before that took NULL from its columns.
+            let before = primary_at.is_some_and(|primary| at < primary);
+            let rank = key_rank(&key, table, before.then_some(&nullable));
+            ((rank, virtual_last && is_virtual(&key, table)), key)
+        })
+        .collect();
+    ranked.sort_by_key(|(rank, _)| *rank);
+    table.keys = ranked.into_iter().map(|(_, key)| key).collect();
 }
 
 /// The ends of a period that the application keeps are never NULL.
@@ -66,17 +79,26 @@ fn is_virtual(key: &Key, table: &TableSchema) -> bool {
     })
 }
 
-/// Primary, unique without NULL, unique, the others, full text.
-fn key_rank(key: &Key, table: &TableSchema) -> (u8, bool, bool) {
+/// Primary, unique without NULL, unique, the others, full text; `were_null` are columns that count as nullable.
+fn key_rank(
+    key: &Key,
+    table: &TableSchema,
+    were_null: Option<&HashSet<String>>,
+) -> (u8, bool, bool) {
     let nullable = |part: &KeyPart| match part.column() {
-        Some(name) => table.column(name).is_some_and(|(_, c)| c.nullable),
+        Some(name) => match were_null {
+            Some(were_null) => were_null.contains(&name.to_lowercase()),
+            None => table.column(name).is_some_and(|(_, c)| c.nullable),
+        },
         None => true,
     };
     let prefix = |part: &KeyPart| matches!(part, KeyPart::Column { prefix: Some(_), .. });
     match key.kind {
         KeyKind::Primary => (0, false, false),
         KeyKind::Unique => (1, key.parts.iter().any(nullable), key.parts.iter().any(prefix)),
-        KeyKind::Plain | KeyKind::Spatial | KeyKind::Vector => (2, false, false),
+        KeyKind::Plain | KeyKind::Spatial | KeyKind::Vector | KeyKind::Columnar => {
+            (2, false, false)
+        }
         KeyKind::FullText => (3, false, false),
     }
 }
@@ -148,7 +170,7 @@ fn drop_superfluous(keys: &mut Vec<Key>, flavor: Flavor) {
 /// True when `other` makes the generated `key` superfluous; of two generated ones over the same
 /// columns the later stays. To MySQL one in descending order is of no use.
 fn serves(key: &Key, other: &Key, earlier: bool, flavor: Flavor) -> bool {
-    if matches!(other.kind, KeyKind::FullText | KeyKind::Spatial | KeyKind::Vector) {
+    if !other.kind.is_ordered() {
         return false;
     }
     if other.generated && other.parts.len() == key.parts.len() && earlier {

@@ -31,6 +31,8 @@ pub(super) fn inherited(prefix: Option<u32>, before: &Column, after: &Column) ->
             u32::try_from(u64::from(key_bytes(before)?) / per_character).ok()?
         }
     };
+    let tiny = matches!(after.ty.kind, TypeKind::TinyText | TypeKind::TinyBlob);
+    let characters = if tiny { characters.min(255) } else { characters };
     let whole = is_sized(after) && after.ty.length == Some(characters);
     (characters > 0 && can_be_cut(after) && !whole).then_some(characters)
 }
