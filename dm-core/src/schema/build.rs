@@ -5,6 +5,7 @@
 //! a name are named after their first column; keys are ordered by what they enforce.
 
 use super::charset::{self, Defaults};
+use super::convert;
 use super::default;
 use super::keys::{
     add_invisible_key, name_checks, name_foreign_keys, settle_hashed_keys, settle_keys,
@@ -280,7 +281,7 @@ impl<'a> Builder<'a> {
         let mut ty = ColumnType::new(spec.kind);
         if self.flavor() == Flavor::MariaDb && spec.collation.is_some() {
             // A collation makes bytes a text.
-            ty.kind = text_kind(ty.kind);
+            ty.kind = convert::text_kind(ty.kind);
         }
         ty.length = spec.length.map(|l| u32::try_from(l).unwrap_or(u32::MAX));
         ty.decimals = spec.decimals;
@@ -292,7 +293,9 @@ impl<'a> Builder<'a> {
         ty.compressed = spec.compressed;
         if spec.kind == TypeKind::Json && self.flavor() == Flavor::MariaDb {
             ty.kind = TypeKind::LongText;
-            (ty.charset, ty.collation) = ("utf8mb4".to_owned(), "utf8mb4_bin".to_owned());
+            let collation = spec.collation.as_deref();
+            let own = ("utf8mb4", "utf8mb4_bin");
+            (ty.charset, ty.collation) = self.defaults.resolve(None, collation, own);
             return ty;
         }
         if is_text(ty.kind) {
@@ -513,19 +516,6 @@ pub(super) fn binary_kind(kind: TypeKind) -> TypeKind {
         T::Text => T::Blob,
         T::MediumText => T::MediumBlob,
         T::LongText => T::LongBlob,
-        other => other,
-    }
-}
-
-fn text_kind(kind: TypeKind) -> TypeKind {
-    use TypeKind as T;
-    match kind {
-        T::Binary => T::Char,
-        T::VarBinary => T::VarChar,
-        T::TinyBlob => T::TinyText,
-        T::Blob => T::Text,
-        T::MediumBlob => T::MediumText,
-        T::LongBlob => T::LongText,
         other => other,
     }
 }

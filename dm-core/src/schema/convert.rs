@@ -107,3 +107,17 @@ fn most_bytes(kind: TypeKind) -> Option<u64> {
         _ => None,
     }
 }
+
+/// The type of the characters that bytes of this type become.
+pub(super) fn text_kind(kind: TypeKind) -> TypeKind {
+    use TypeKind as T;
+    match kind {
+        T::Binary => T::Char,
+        T::VarBinary => T::VarChar,
+        T::TinyBlob => T::TinyText,
+        T::Blob => T::Text,
+        T::MediumBlob => T::MediumText,
+        T::LongBlob => T::LongText,
+        other => other,
+    }
+}
