@@ -117,7 +117,13 @@ fn cut_off_after_every_call() {
 }
 
 fn query(sql: &str) -> Body {
-    Body::Query(Box::new(QueryEvent::of("db", sql.as_bytes().to_vec())))
+    failed(sql, 0)
+}
+
+/// A statement that is logged with the error that its source answered.
+fn failed(sql: &str, error_code: u16) -> Body {
+    let query = QueryEvent::of("db", sql.as_bytes().to_vec());
+    Body::Query(Box::new(QueryEvent { error_code, ..query }))
 }
 
 #[test]
@@ -141,6 +147,16 @@ fn a_statement_that_cannot_be_read_is_left_out_or_replaced() {
     assert_eq!(run(&source, &sink, dir.path(), "").unwrap(), Outcome::Finished);
     assert_eq!(target.dump().get(&name("keyed")), source.dump().get(&name("keyed")));
     assert!(target.dump().contains_key(&name("instead")));
+}
+
+/// MariaDB: of a CREATE OR REPLACE TABLE that failed the old table is gone, and the new one was not made.
+#[test]
+fn what_a_failed_statement_has_done_is_done() {
+    let dir = tempfile::tempdir().unwrap();
+    let (source, target, sink) = copied(false, dir.path());
+    source.log(vec![failed("CREATE OR REPLACE TABLE keyed (a INT, FULLTEXT (a))", 1283)]);
+    assert_eq!(run(&source, &sink, dir.path(), "").unwrap(), Outcome::Finished);
+    assert!(!target.dump().contains_key(&name("keyed")), "{:?}", target.dump().keys());
 }
 
 /// The event filter is asked first, by the text alone.

@@ -282,6 +282,11 @@ impl Cursor<'_> {
                 }
                 self.advance();
             }
+        } else if self.is_kw("COMPACT")
+            && (self.is_kw_at(1, "PARTITION") || self.is_kw_at(1, "TIFLASH"))
+        {
+            // TiDB: the partitions of a list, and nothing behind it.
+            self.skip_rest()?;
         } else if (self.is_kw("SET") && (self.is_kw_at(1, "TIFLASH") || self.is_kw_at(1, "HYPO")))
             || (self.is_any(&["REMOVE", "ATTRIBUTES", "COMPACT"])
                 && !self.is_kw_at(1, "PARTITIONING"))
@@ -332,6 +337,10 @@ impl Cursor<'_> {
             return Ok(Some(P::Define));
         }
         if self.eat_kws(&["REMOVE", "PARTITIONING"]) {
+            if self.eat_kws(&["UPDATE", "INDEXES"]) {
+                // TiDB: which of the keys are global from now on.
+                self.parens()?;
+            }
             return Ok(Some(P::Remove));
         }
         if self.eat_kws(&["CONVERT", "PARTITION"]) {

@@ -135,6 +135,8 @@ pub enum KeyKind {
     Spatial,
     /// VECTOR KEY (MariaDB).
     Vector,
+    /// COLUMNAR KEY (TiDB).
+    Columnar,
 }
 
 /// One part of a key.

@@ -6,7 +6,7 @@ use dm_filter::TableName;
 
 use super::lexer::{self, Lexed, Region, Token, TokenKind};
 use super::statement::{NameRef, NameRole};
-use super::{ParseContext, SqlMode};
+use super::{Flavor, ParseContext, SqlMode};
 use crate::error::{Error, Result, codes};
 
 /// The reading position in a statement, and the names found so far.
@@ -197,7 +197,11 @@ impl<'a> Cursor<'a> {
         }
         let token = self.token(0).map(|t| self.text_of(t)).unwrap_or_default();
         self.at += 1;
-        Ok(lexer::unquote_ident(token))
+        let name = lexer::unquote_ident(token);
+        let mysql = self.ctx.server.is_some_and(|server| server.flavor == Flavor::MySql);
+        // MySQL has names of the basic plane only, and puts a question mark for each character beyond it.
+        let beyond = |c: char| c > '\u{ffff}';
+        Ok(if mysql && name.contains(beyond) { name.replace(beyond, "?") } else { name })
     }
 
     /// A name or a string, as character sets, users and option values are written.

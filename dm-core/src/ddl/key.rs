@@ -6,6 +6,13 @@ use super::lexer::TokenKind;
 use super::statement::NameRole;
 use crate::error::Result;
 
+impl KeyKind {
+    /// True for keys that find rows by the values of their columns, one after the other.
+    pub fn is_ordered(self) -> bool {
+        matches!(self, Self::Primary | Self::Unique | Self::Plain)
+    }
+}
+
 impl Cursor<'_> {
     /// A column, key or constraint, as it stands between the parentheses of CREATE TABLE.
     pub(super) fn table_element(&mut self) -> Result<TableElement> {
@@ -47,6 +54,8 @@ impl Cursor<'_> {
             self.advance();
             self.eat_any(&["KEY", "INDEX"]);
             KeyKind::Vector
+        } else if self.eat_kws(&["COLUMNAR", "INDEX"]) || self.eat_kws(&["COLUMNAR", "KEY"]) {
+            KeyKind::Columnar
         } else {
             return Ok(None);
         };

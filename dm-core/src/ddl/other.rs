@@ -345,6 +345,12 @@ impl Cursor<'_> {
             ("DISTRIBUTE", K::TiDbAdmin),
             ("CANCEL", K::TiDbAdmin),
             ("TRAFFIC", K::TiDbAdmin),
+            ("CALIBRATE", K::TiDbAdmin),
+            ("QUERY", K::TiDbAdmin),
+            ("PLAN", K::TiDbAdmin),
+            ("RECOMMEND", K::TiDbAdmin),
+            ("RESTORE", K::TiDbAdmin),
+            ("REFRESH", K::TiDbAdmin),
         ];
         if self.is_kw("START") && second("TRANSACTION") {
             return Some(K::Begin);
@@ -361,7 +367,7 @@ impl Cursor<'_> {
         if self.is_kw("LOAD") && second("INDEX") {
             return Some(K::CacheIndex);
         }
-        if self.is_kw("LOAD") && second("STATS") {
+        if self.is_any(&["LOAD", "LOCK", "UNLOCK"]) && second("STATS") {
             return Some(K::TiDbAdmin);
         }
         if self.is_kw("SET") {

@@ -112,6 +112,10 @@ impl Cursor<'_> {
             found.body = Some(Body::CreateDatabase(self.database_options(def)?));
             return Ok(K::CreateDatabase);
         }
+        if self.eat_kw("HYPO") {
+            self.skip_rest()?;
+            return Ok(K::TiDbObject);
+        }
         if let Some(kind) = self.index_kind() {
             return self.create_index(found, kind, or_replace);
         }
@@ -125,6 +129,7 @@ impl Cursor<'_> {
             ("FULLTEXT", KeyKind::FullText),
             ("SPATIAL", KeyKind::Spatial),
             ("VECTOR", KeyKind::Vector),
+            ("COLUMNAR", KeyKind::Columnar),
         ];
         for (word, kind) in kinds {
             if self.eat_kws(&[word, "INDEX"]) {

@@ -119,4 +119,16 @@ impl Statement {
             .collect();
         (!edits.is_empty()).then(|| apply(&self.sql, edits))
     }
+
+    /// What a statement has done that failed at its source and is logged nevertheless, with its error: MariaDB
+    /// drops the old table of a CREATE OR REPLACE TABLE before it makes the new one. `None` where it has done all
+    /// that it says.
+    pub fn done_by_failure(&self) -> Option<String> {
+        match &self.body {
+            Body::CreateTable(create) if create.or_replace && !create.temporary => {
+                Some(format!("DROP TABLE IF EXISTS {}", create.name))
+            }
+            _ => None,
+        }
+    }
 }

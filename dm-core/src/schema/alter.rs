@@ -7,10 +7,12 @@
 //! COLUMN a, ADD COLUMN a INT` keeps `a` in its keys. The same is done here.
 
 use super::build::{self, Builder};
-use super::charset::{self, Defaults};
+use super::charset::Defaults;
 use super::condition::is_void;
+use super::convert;
+use super::prefix;
 use super::rename::rename_in_expression;
-use super::table::{Column, Key, KeyKind, KeyPart, TableSchema, TypeKind, same_name};
+use super::table::{Column, Key, KeyKind, KeyPart, TableSchema, same_name};
 use crate::ddl::{
     AlterClause, AlterSpec, ColumnDef, DropKind, Flavor, PartitionOp, Position, SqlMode,
     TableElement, TableOption,
@@ -157,7 +159,9 @@ impl<'a> Work<'a> {
                 AlterSpec::DropPeriod(name) => {
                     self.new.periods.retain(|p| !same_name(&p.0, name));
                 }
-                AlterSpec::Add(TableElement::Period { name, start, end }) => {
+                AlterSpec::Add(TableElement::Period { name, start, end })
+                    if !self.new.periods.iter().any(|p| same_name(&p.0, name)) =>
+                {
                     self.new.periods.push((name.clone(), start.clone(), end.clone()));
                 }
                 _ => {}
@@ -170,8 +174,8 @@ impl<'a> Work<'a> {
         let mut made: Vec<(NewColumn, Position)> = Vec::new();
         for spec in self.specs() {
             match spec {
-                AlterSpec::ChangeColumn { old, column, position, .. } => {
-                    let column = self.changed(old, column)?;
+                AlterSpec::ChangeColumn { old, column, position, if_exists, .. } => {
+                    let column = self.changed(old, column, *if_exists)?;
                     made.push((column, position.clone()));
                 }
                 AlterSpec::AddColumns { elements, position, if_not_exists } => {
@@ -180,12 +184,15 @@ impl<'a> Work<'a> {
                             self.builder.element(element);
                             continue;
                         };
-                        if *if_not_exists && self.old.column(&def.name).is_some() {
+                        let said = made.iter().any(|(c, _)| same_name(&c.column.name, &def.name));
+                        let there = said || self.old.column(&def.name).is_some();
+                        let checks = self.builder.checks.len();
+                        let column = self.defined(def, None, *if_not_exists);
+                        if *if_not_exists && there {
+                            // Its keys are added all the same.
+                            self.builder.checks.truncate(checks);
                             continue;
                         }
-                        let mut column = self.builder.column(def);
-                        self.convert_made(def, &mut column);
-                        self.attributes(&def.name, &mut column);
                         made.push((NewColumn { column, old: None }, position.clone()));
                     }
                 }
@@ -200,29 +207,58 @@ impl<'a> Work<'a> {
         self.check_names()
     }
 
-    fn changed(&mut self, old: &str, def: &ColumnDef) -> Result<NewColumn> {
+    fn changed(&mut self, old: &str, def: &ColumnDef, condition: bool) -> Result<NewColumn> {
         let Some((_, before)) = self.old.column(old) else {
             return Err(self.conflict(&format!("column `{old}` is not there")));
         };
-        let mut column = self.builder.column(def);
-        self.convert_made(def, &mut column);
-        self.attributes(&before.name, &mut column);
+        let column = self.defined(def, Some(before), condition);
         if !same_name(old, &def.name) {
             self.out.renamed.push((before.name.clone(), def.name.clone()));
         }
         Ok(NewColumn { column, old: Some(before.name.clone()) })
     }
 
-    /// CONVERT TO also counts for the columns of the same statement, whatever they say.
-    fn convert_made(&self, def: &ColumnDef, column: &mut Column) {
-        if let Some((charset, collation)) = &self.convert
-            && build::is_text(column.ty.kind)
-        {
-            column.ty.charset.clone_from(charset);
-            let binary = def.ty.binary && def.ty.collation.is_none();
-            let own = binary.then(|| charset::binary_collation(charset));
-            column.ty.collation = own.unwrap_or_else(|| collation.clone());
+    /// The column that a definition makes, which may be a change of the one that was before. CONVERT TO also counts
+    /// for the columns of the same statement.
+    fn defined(&mut self, def: &ColumnDef, before: Option<&Column>, condition: bool) -> Column {
+        let said = self.builder.keys.len();
+        let mut column = match &self.convert {
+            Some((charset, collation)) => {
+                self.builder.column(&convert::definition(def, charset, collation))
+            }
+            None => self.builder.column(def),
+        };
+        if condition {
+            self.leave_out_keys(said);
         }
+        let mysql = self.context.defaults.server.flavor == Flavor::MySql;
+        if let Some(before) = before.filter(|_| mysql && self.convert.is_some()) {
+            convert::resize(&mut column.ty, def, before);
+        }
+        self.attributes(
+            before.map_or(&def.name, |before| &before.name),
+            &mut column,
+            before.is_none(),
+        );
+        column
+    }
+
+    /// MariaDB takes the IF \[NOT\] EXISTS of a column for its keys, too: those from this one on are not made where
+    /// one of the name is there.
+    fn leave_out_keys(&mut self, from: usize) {
+        let named = |key: &Key| {
+            let first = key.parts.first().and_then(KeyPart::column);
+            if key.name.is_empty() {
+                first.unwrap_or_default().to_owned()
+            } else {
+                key.name.clone()
+            }
+        };
+        let made = self.builder.keys.split_off(from);
+        let (new, _) = made.into_iter().partition::<Vec<_>, _>(|key| {
+            !self.old.keys.iter().any(|k| same_name(&k.name, &named(key)))
+        });
+        self.builder.keys.extend(new);
     }
 
     /// The old columns in their order, kept or changed. What is changed and has no place of its
@@ -260,18 +296,18 @@ impl<'a> Work<'a> {
     }
 
     /// Applies the clauses that change single attributes of the column with this old name.
-    fn attributes(&self, old: &str, column: &mut Column) {
+    fn attributes(&self, old: &str, column: &mut Column, added: bool) {
         for spec in self.specs() {
             match spec {
                 AlterSpec::ColumnDefault { name, default, .. } if same_name(name, old) => {
                     let mariadb = self.context.defaults.server.flavor == Flavor::MariaDb;
-                    if mariadb && default.is_none() && follows_clock(column) {
+                    if mariadb && follows_clock(column) {
                         column.on_update = None;
                     }
                     column.default =
                         default.as_deref().and_then(|d| self.builder.default(d, &column.ty));
-                    // MariaDB knows no column that may be NULL and has no default.
-                    if mariadb || build::never_prints_null(column) {
+                    // MariaDB knows no old column that may be NULL and has no default.
+                    if (mariadb && !added) || build::never_prints_null(column) {
                         build::settle_default(column);
                     }
                 }
@@ -286,7 +322,7 @@ impl<'a> Work<'a> {
     /// A column that keeps its place and definition.
     fn kept(&mut self, old: &Column) -> Column {
         let mut column = old.clone();
-        self.attributes(&old.name, &mut column);
+        self.attributes(&old.name, &mut column, false);
         for spec in self.specs() {
             if let AlterSpec::RenameColumn { old: from, new, .. } = spec
                 && same_name(from, &old.name)
@@ -298,7 +334,7 @@ impl<'a> Work<'a> {
         if let Some((charset, collation)) = &self.convert
             && build::is_text(column.ty.kind)
         {
-            convert_column(&mut column, charset, collation);
+            convert::column(&mut column, charset, collation, self.context.mode.is_strict());
         }
         column
     }
@@ -422,7 +458,10 @@ impl<'a> Work<'a> {
             return period.then(|| part.clone());
         };
         let before = self.old.column(name).map(|(_, c)| c);
-        let prefix = prefix.filter(|p| prefix_stays(*p, before, &found.column));
+        let prefix = match before.filter(|_| found.old.is_none()) {
+            Some(before) => prefix::inherited(*prefix, before, &found.column),
+            None => prefix::kept(*prefix, before, &found.column),
+        };
         Some(KeyPart::Column { name: found.column.name.clone(), prefix, descending: *descending })
     }
 
@@ -448,7 +487,10 @@ impl<'a> Work<'a> {
         // A check stays unless it is dropped or all columns that it looks at are gone; that of a
         // column goes with it and is given anew when the column is changed.
         let columns = &self.old.columns;
-        let mysql = self.context.defaults.server.flavor == Flavor::MySql;
+        // An expression of a key is a column, too, which goes with the key.
+        let hidden = |key: &Key| key.parts.iter().any(|part| part.column().is_none());
+        let drops = !gone.is_empty()
+            || self.old.keys.iter().any(|key| hidden(key) && self.key_is_dropped(key));
         let changed: Vec<&String> = specs
             .iter()
             .filter_map(
@@ -460,9 +502,8 @@ impl<'a> Work<'a> {
                 gone.iter().chain(changed.iter().copied()).any(|g| same_name(g, o))
             });
             let used = super::rename::columns_in_expression(&c.expr, columns);
-            // MySQL also takes a constant condition for one about the dropped column only.
-            let constant = used.is_empty() && (!mysql || gone.is_empty());
-            let orphan = !constant && used.iter().all(|u| gone.contains(u));
+            // A constant condition counts as one about the dropped columns only.
+            let orphan = drops && c.column.is_none() && used.iter().all(|u| gone.contains(u));
             !owned && !orphan && !dropped(DropKind::Check, &c.name, &specs)
         });
         for check in &mut self.new.checks {
@@ -529,41 +570,4 @@ impl<'a> Work<'a> {
 /// True for a column that begins with the time of the insert.
 fn follows_clock(column: &Column) -> bool {
     column.default.as_deref().is_some_and(|d| d.starts_with("CURRENT_TIMESTAMP"))
-}
-
-/// A prefix goes when the column is no longer one that can have one, or no longer than it.
-fn prefix_stays(prefix: u32, before: Option<&Column>, after: &Column) -> bool {
-    use TypeKind as T;
-    let can = |c: &Column| {
-        build::is_text(c.ty.kind) && !matches!(c.ty.kind, T::Enum | T::Set)
-            || matches!(
-                c.ty.kind,
-                T::Binary | T::VarBinary | T::TinyBlob | T::Blob | T::MediumBlob | T::LongBlob
-            )
-    };
-    let sized = matches!(after.ty.kind, T::Char | T::VarChar | T::Binary | T::VarBinary);
-    before.is_none_or(can) && can(after) && !(sized && after.ty.length.is_some_and(|l| l <= prefix))
-}
-
-/// CONVERT TO keeps the number of characters that a text can hold: its type may have to grow.
-fn convert_column(column: &mut Column, charset: &str, collation: &str) {
-    use TypeKind as T;
-    let most: u64 = match column.ty.kind {
-        T::TinyText => 255,
-        T::Text => 65_535,
-        T::MediumText => 16_777_215,
-        _ => 0,
-    };
-    let characters = most / charset::max_bytes(&column.ty.charset);
-    if most > 0 {
-        column.ty.kind =
-            build::text_for(characters * charset::max_bytes(charset), TypeKind::TinyText);
-    }
-    column.ty.charset = charset.to_owned();
-    column.ty.collation = collation.to_owned();
-    if charset == "binary" && !matches!(column.ty.kind, T::Enum | T::Set) {
-        column.ty.kind = build::binary_kind(column.ty.kind);
-        column.ty.charset.clear();
-        column.ty.collation.clear();
-    }
 }

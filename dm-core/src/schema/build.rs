@@ -5,15 +5,17 @@
 //! a name are named after their first column; keys are ordered by what they enforce.
 
 use super::charset::{self, Defaults};
+use super::convert;
 use super::default;
 use super::keys::{
-    add_invisible_key, cut_prefixes, name_checks, name_foreign_keys, settle_hashed_keys,
-    settle_keys, settle_periods,
+    add_invisible_key, name_checks, name_foreign_keys, settle_hashed_keys, settle_keys,
+    settle_periods,
 };
+use super::prefix;
 use super::table::{Check, Column, ColumnType, ForeignKey, Key, KeyKind, TableSchema, TypeKind};
 use crate::ddl::{
-    CheckDef, ColumnDef, CreateTable, Flavor, ForeignKeyDef, Generated, KeyDef, SqlMode,
-    TableElement, TableOption, TypeSpec, quote_string,
+    CheckDef, ColumnDef, CreateTable, Flavor, ForeignKeyDef, Generated, KeyDef, ServerVersion,
+    SqlMode, TableElement, TableOption, TypeSpec, quote_string,
 };
 use crate::sql::quote_ident;
 
@@ -28,6 +30,8 @@ pub(super) struct Builder<'a> {
     pub collation: String,
     /// The text is a server's own print: nothing is made up.
     pub shown: bool,
+    /// The columns are those of a query, as the server tells them: one without a default has none.
+    queried: bool,
     /// Keys of this statement, in the order written.
     pub keys: Vec<Key>,
     /// Foreign keys of this statement.
@@ -55,6 +59,7 @@ impl<'a> Builder<'a> {
             charset: inherited.0.to_owned(),
             collation: inherited.1.to_owned(),
             shown: false,
+            queried: false,
             keys: Vec::new(),
             foreign_keys: Vec::new(),
             checks: Vec::new(),
@@ -69,6 +74,7 @@ impl<'a> Builder<'a> {
     /// The structure that CREATE TABLE makes.
     pub fn table(mut self, create: &CreateTable) -> TableSchema {
         let mut table = TableSchema::default();
+        self.queried = create.starts_transaction();
         let (charset, collation) = option_charset(&create.options);
         let inherited = (self.charset.clone(), self.collation.clone());
         (self.charset, self.collation) = self.defaults.resolve_under(
@@ -87,6 +93,7 @@ impl<'a> Builder<'a> {
             match element {
                 TableElement::Column(def) => {
                     let column = self.column(def);
+                    table.system_versioned |= is_versioned(&column);
                     table.columns.push(column);
                 }
                 TableElement::Period { name, start, end } => {
@@ -111,25 +118,30 @@ impl<'a> Builder<'a> {
 
     /// Adds what has been taken in to a table, and puts names, order and NOT NULL right.
     pub fn finish(self, table: &mut TableSchema, created: bool) {
+        let flavor = self.flavor();
         self.promote_timestamp(table);
         settle_periods(table);
         let order = self.shown.then(|| self.keys.clone());
         table.keys.extend(self.keys);
-        name_checks(&mut table.checks, self.checks, self.table, self.defaults.server.flavor);
-        name_foreign_keys(&mut table.foreign_keys, self.foreign_keys, self.table);
-        settle_keys(table, self.defaults.server.flavor == Flavor::MySql);
+        name_checks(&mut table.checks, self.checks, self.table, flavor);
+        if flavor == Flavor::TiDb || !without_foreign_keys(&table.engine) {
+            name_foreign_keys(&mut table.foreign_keys, self.foreign_keys, self.table);
+        }
+        let begins = first_moments(table, self.defaults);
+        settle_keys(table, flavor);
         if !self.shown {
-            cut_prefixes(table, self.defaults);
-            if self.defaults.server.flavor == Flavor::MariaDb {
+            begin_at_zero(table, &begins);
+            if flavor == Flavor::MariaDb {
                 settle_hashed_keys(table);
             }
+            prefix::settle_spatial(table, self.defaults);
+            prefix::cut(table, self.defaults);
         }
         if let Some(order) = order {
             let at = |key: &Key| order.iter().position(|k| k.name == key.name);
             table.keys.sort_by_key(|k| at(k));
         }
-        let without_key = table.primary_key().is_none();
-        if created && without_key && self.defaults.generate_invisible_primary_key {
+        if created && self.defaults.generate_invisible_primary_key {
             add_invisible_key(table);
         }
     }
@@ -151,6 +163,10 @@ impl<'a> Builder<'a> {
             ty,
         };
         self.implicit_timestamp(def, &mut column);
+        let follows = column.on_update.is_some() && !column.nullable && def.default.is_none();
+        if self.flavor() == Flavor::MariaDb && follows && !self.shown {
+            column.default = self.default("0", &column.ty);
+        }
         let unchecked = def.checks.is_empty();
         if self.flavor() == Flavor::MariaDb && def.ty.kind == TypeKind::Json && unchecked {
             let expr = format!("json_valid({})", quote_ident(&def.name));
@@ -177,7 +193,7 @@ impl<'a> Builder<'a> {
         if empty && self.flavor() == Flavor::MariaDb && column.default.is_none() {
             column.default = Some(quote_string(""));
         }
-        if !self.shown || never_prints_null(&column) {
+        if !(self.shown || self.queried) || never_prints_null(&column) {
             settle_default(&mut column);
         }
         column
@@ -190,10 +206,14 @@ impl<'a> Builder<'a> {
 
     /// A default in its canonical spelling.
     pub fn default(&self, text: &str, ty: &ColumnType) -> Option<String> {
-        let flavor = self.flavor();
-        let default = default::canonical(text, ty, self.mode, flavor == Flavor::MySql);
+        let (flavor, server) = (self.flavor(), self.defaults.server);
+        if self.shown && text == "-0" {
+            // MariaDB prints numbers without quotes, and a zero below zero only where it has one.
+            return Some(text.to_owned());
+        }
+        let default = default::canonical(text, ty, self.mode, server);
         if flavor == Flavor::MariaDb {
-            return Some(default::without_parens(default, ty, self.mode));
+            return Some(default::without_parens(default, ty, self.mode, server));
         }
         // Without strict mode MySQL takes an empty default of a text with a warning, and drops it.
         let dropped =
@@ -225,20 +245,33 @@ impl<'a> Builder<'a> {
             return;
         }
         column.nullable = false;
-        if def.default.is_none() {
-            column.default = Some(default::canonical("0", &column.ty, self.mode, false));
+        // MariaDB takes DEFAULT NULL for no word.
+        let said = def.default.as_deref().filter(|d| !d.eq_ignore_ascii_case("NULL"));
+        if said.is_none() {
+            column.default =
+                Some(default::canonical("0", &column.ty, self.mode, self.defaults.server));
             if def.on_update.is_none() {
                 self.plain_timestamps.push(def.name.clone());
             }
         }
     }
 
-    /// The first TIMESTAMP of the table follows the clock if it says nothing of its value.
+    /// The first TIMESTAMP of the table follows the clock if it says nothing of its value, or has none since an
+    /// earlier statement.
     fn promote_timestamp(&self, table: &mut TableSchema) {
+        let implicit = !self.shown && !self.defaults.explicit_defaults_for_timestamp;
+        let plain = |c: &&mut Column| {
+            let valueless = c.default.is_none() && c.on_update.is_none() && c.generated.is_none();
+            self.plain_timestamps.contains(&c.name) || (implicit && !c.nullable && valueless)
+        };
         let first = table.columns.iter_mut().find(|c| c.ty.kind == TypeKind::Timestamp);
-        if let Some(column) = first.filter(|c| self.plain_timestamps.contains(&c.name)) {
+        if let Some(column) = first.filter(plain) {
             let now = default_now(column.ty.decimals);
-            column.default = Some(now.clone());
+            // In a column of an earlier statement MySQL sets the one and forgets the other.
+            let old = !self.plain_timestamps.contains(&column.name);
+            if !(old && self.defaults.server.flavor == Flavor::MySql) {
+                column.default = Some(now.clone());
+            }
             column.on_update = Some(now);
         }
     }
@@ -246,6 +279,10 @@ impl<'a> Builder<'a> {
     /// A type with its length, character set and collation filled in.
     pub fn column_type(&self, spec: &TypeSpec) -> ColumnType {
         let mut ty = ColumnType::new(spec.kind);
+        if self.flavor() == Flavor::MariaDb && spec.collation.is_some() {
+            // A collation makes bytes a text.
+            ty.kind = convert::text_kind(ty.kind);
+        }
         ty.length = spec.length.map(|l| u32::try_from(l).unwrap_or(u32::MAX));
         ty.decimals = spec.decimals;
         ty.unsigned = spec.unsigned;
@@ -256,7 +293,9 @@ impl<'a> Builder<'a> {
         ty.compressed = spec.compressed;
         if spec.kind == TypeKind::Json && self.flavor() == Flavor::MariaDb {
             ty.kind = TypeKind::LongText;
-            (ty.charset, ty.collation) = ("utf8mb4".to_owned(), "utf8mb4_bin".to_owned());
+            let collation = spec.collation.as_deref();
+            let own = ("utf8mb4", "utf8mb4_bin");
+            (ty.charset, ty.collation) = self.defaults.resolve(None, collation, own);
             return ty;
         }
         if is_text(ty.kind) {
@@ -359,6 +398,38 @@ impl<'a> Builder<'a> {
     }
 }
 
+/// Columns that begin at zero when the primary key takes NULL from them: in MariaDB those that follow the clock, and
+/// TIMESTAMP without `explicit_defaults_for_timestamp`.
+fn first_moments(table: &TableSchema, defaults: &Defaults) -> Vec<String> {
+    if defaults.server.flavor != Flavor::MariaDb {
+        return Vec::new();
+    }
+    let implicit = !defaults.explicit_defaults_for_timestamp;
+    let begins =
+        |c: &&Column| c.on_update.is_some() || (implicit && c.ty.kind == TypeKind::Timestamp);
+    let columns = table.columns.iter().filter(|c| c.nullable && c.generated.is_none());
+    columns.filter(begins).map(|c| c.name.clone()).collect()
+}
+
+fn begin_at_zero(table: &mut TableSchema, names: &[String]) {
+    let server = ServerVersion::default();
+    for column in &mut table.columns {
+        if !column.nullable && column.default.is_none() && names.contains(&column.name) {
+            let zero = default::canonical("0", &column.ty, SqlMode::default(), server);
+            column.default = Some(zero);
+        }
+    }
+}
+
+/// True for a column that makes its table a versioned one.
+fn is_versioned(column: &Column) -> bool {
+    let words = ["WITH", "SYSTEM", "VERSIONING"];
+    column.attributes.iter().any(|attribute| {
+        let mut said = attribute.split_whitespace();
+        words.iter().all(|w| said.next().is_some_and(|s| s.eq_ignore_ascii_case(w)))
+    })
+}
+
 fn default_now(decimals: Option<u32>) -> String {
     match decimals.unwrap_or(0) {
         0 => "CURRENT_TIMESTAMP".to_owned(),
@@ -447,6 +518,23 @@ pub(super) fn binary_kind(kind: TypeKind) -> TypeKind {
         T::LongText => T::LongBlob,
         other => other,
     }
+}
+
+/// True for engines that read foreign keys and keep only the keys that go with them.
+fn without_foreign_keys(engine: &str) -> bool {
+    let engines = [
+        "MYISAM",
+        "MEMORY",
+        "HEAP",
+        "ARIA",
+        "ARCHIVE",
+        "CSV",
+        "MERGE",
+        "MRG_MYISAM",
+        "BLACKHOLE",
+        "FEDERATED",
+    ];
+    engines.iter().any(|name| engine.eq_ignore_ascii_case(name))
 }
 
 /// The smallest type of TEXT(n) and BLOB(n): to MariaDB no length at all is that of 0.

@@ -1,7 +1,7 @@
 //! Which clauses of an ALTER TABLE do nothing, by their IF \[NOT\] EXISTS.
 
 use super::table::{KeyKind, KeyPart, TableSchema, same_name};
-use crate::ddl::{AlterSpec, DropKind, KeyDef, TableElement};
+use crate::ddl::{AlterSpec, ColumnDef, DropKind, KeyDef, TableElement};
 
 /// True for a clause whose IF \[NOT\] EXISTS makes it do nothing.
 pub(super) fn is_void(table: &TableSchema, spec: &AlterSpec) -> bool {
@@ -10,8 +10,12 @@ pub(super) fn is_void(table: &TableSchema, spec: &AlterSpec) -> bool {
     let foreign = |name: &str| table.foreign_keys.iter().any(|k| same_name(&k.name, name));
     let check = |name: &str| table.checks.iter().any(|c| same_name(&c.name, name));
     match spec {
+        // The keys of a column are added, whether it is or not.
         AlterSpec::AddColumns { if_not_exists: true, elements, .. } => {
-            elements.iter().all(|e| matches!(e, TableElement::Column(def) if column(&def.name)))
+            elements.iter().all(|e| match e {
+                TableElement::Column(def) => column(&def.name) && !is_keyed(def),
+                _ => false,
+            })
         }
         AlterSpec::ChangeColumn { if_exists: true, old, .. }
         | AlterSpec::RenameColumn { if_exists: true, old, .. } => !column(old),
@@ -37,6 +41,10 @@ pub(super) fn is_void(table: &TableSchema, spec: &AlterSpec) -> bool {
         AlterSpec::RenameKey { if_exists: true, old, .. } => !key(old),
         _ => false,
     }
+}
+
+fn is_keyed(def: &ColumnDef) -> bool {
+    def.primary || def.unique || def.references.is_some()
 }
 
 fn key_name(def: &KeyDef) -> &str {

@@ -8,46 +8,59 @@
 
 use super::table::{ColumnType, TypeKind, same_name};
 use crate::ddl::{
-    ColumnDef, Comments, Lexed, SqlMode, TokenKind, lex, literal_bytes, quote_string,
-    unquote_string,
+    ColumnDef, Comments, Flavor, Lexed, ServerVersion, SqlMode, TokenKind, lex, literal_bytes,
+    quote_string, unquote_string,
 };
 
 /// The canonical spelling of a DEFAULT clause's text for a column of this type.
 ///
-/// `rounds` says what becomes of fractions of a second that the column does not hold: MySQL rounds,
-/// MariaDB cuts them off.
-pub(super) fn canonical(text: &str, ty: &ColumnType, mode: SqlMode, rounds: bool) -> String {
+/// Servers differ in what a word means and in what becomes of digits that the column does not hold.
+pub(super) fn canonical(
+    text: &str,
+    ty: &ColumnType,
+    mode: SqlMode,
+    server: ServerVersion,
+) -> String {
     let text = text.trim();
     if text.eq_ignore_ascii_case("NULL") {
         return "NULL".to_owned();
     }
-    if let Some(now) = now(text, ty) {
+    if let Some(now) = now(text, ty, server) {
         return now;
     }
     let lexed = lex(text, mode, Comments::All);
     match literal(text, &lexed, mode) {
-        Some(literal) => literal.for_type(ty, rounds),
+        Some(literal) => literal.for_type(ty, server),
         None if text.starts_with('(') => text.to_owned(),
         None => format!("({text})"),
     }
 }
 
 /// MariaDB takes an expression that is a literal as the literal.
-pub(super) fn without_parens(default: String, ty: &ColumnType, mode: SqlMode) -> String {
+pub(super) fn without_parens(
+    default: String,
+    ty: &ColumnType,
+    mode: SqlMode,
+    server: ServerVersion,
+) -> String {
     let inner = default.strip_prefix('(').and_then(|d| d.strip_suffix(')')).map(str::trim);
     let Some(inner) = inner else { return default };
-    if let Some(now) = now(inner, ty) {
+    if let Some(now) = now(inner, ty, server) {
         return now;
     }
     match literal(inner, &lex(inner, mode, Comments::All), mode) {
-        Some(literal) => literal.for_type(ty, false),
+        Some(literal) => literal.for_type(ty, server),
         None => default,
     }
 }
 
 /// `CURRENT_TIMESTAMP` with its digits, for any of its synonyms. MariaDB fits the digits to the
-/// column, MySQL refuses others.
-fn now(text: &str, ty: &ColumnType) -> Option<String> {
+/// column, MySQL refuses others. To MariaDB 11.8 LOCALTIME is a time without a date.
+fn now(text: &str, ty: &ColumnType, server: ServerVersion) -> Option<String> {
+    let word = text.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+    if word.eq_ignore_ascii_case("LOCALTIME") && server.at_least(Flavor::MariaDb, 110_800) {
+        return None;
+    }
     let written = ColumnDef::now_digits(text)?;
     let digits = match ty.kind {
         TypeKind::DateTime | TypeKind::Timestamp => ty.decimals.unwrap_or(0),
@@ -107,15 +120,16 @@ fn literal(text: &str, lexed: &Lexed, mode: SqlMode) -> Option<Literal> {
 }
 
 impl Literal {
-    fn for_type(self, ty: &ColumnType, rounds: bool) -> String {
+    fn for_type(self, ty: &ColumnType, server: ServerVersion) -> String {
         use TypeKind as T;
+        let rounds = server.flavor == Flavor::MySql;
         match ty.kind {
             T::TinyInt | T::SmallInt | T::MediumInt | T::Int | T::BigInt => self.numeric(Some(0)),
             T::Year => self.year(),
-            T::Enum => self.member(ty),
-            T::Set => self.members(ty),
+            T::Enum => self.member(ty, server),
+            T::Set => self.members(ty, server),
             T::Decimal => self.numeric(Some(ty.decimals.unwrap_or(0))),
-            T::Float | T::Double => self.approximate(ty),
+            T::Float | T::Double => self.approximate(ty, server),
             T::Bit => {
                 let value = self.whole();
                 value.map_or_else(|| self.text(), |v| format!("b'{v:b}'"))
@@ -166,8 +180,12 @@ impl Literal {
     }
 
     /// FLOAT shows six digits; a number of digits behind the point is met by rounding the binary value.
-    fn approximate(self, ty: &ColumnType) -> String {
+    fn approximate(self, ty: &ColumnType, server: ServerVersion) -> String {
+        let negative_zero = self.may_be_negative_zero(server);
         let text = self.numeric(None);
+        if text == "-0" && !negative_zero {
+            return "0".to_owned();
+        }
         let Ok(value) = text.parse::<f64>() else { return text };
         match (ty.kind, ty.decimals) {
             (_, Some(decimals)) => {
@@ -191,6 +209,13 @@ impl Literal {
         }
     }
 
+    /// A zero has a sign where it is read as a binary number: a text or a number with an exponent, and not by
+    /// MariaDB before 11.
+    fn may_be_negative_zero(&self, server: ServerVersion) -> bool {
+        let exact = matches!(self, Self::Number(n) if !n.contains(['e', 'E']));
+        !exact && (server.flavor != Flavor::MariaDb || server.number >= 110_000)
+    }
+
     /// A year: numbers and texts of two digits lie between 1970 and 2069.
     fn year(self) -> String {
         // The text of one digit is a year of this century; `0000` is no year.
@@ -205,31 +230,39 @@ impl Literal {
     }
 
     /// A member of an ENUM in its own spelling, by name or number.
-    fn member(self, ty: &ColumnType) -> String {
-        let at = match &self {
-            Self::Number(n) => n.parse::<usize>().ok().and_then(|n| n.checked_sub(1)),
-            _ => None,
-        };
+    fn member(self, ty: &ColumnType, server: ServerVersion) -> String {
+        let at = self.number_of_member();
         let text = self.plain();
         let text = text.trim_end_matches(' ');
-        let named = ty.labels.iter().find(|l| same_name(l, text));
+        let by_name = at.is_none() || names_by_number(ty, server);
+        let named = ty.labels.iter().find(|l| by_name && same_name(l, text));
+        let at = at.and_then(|n| usize::try_from(n).ok()?.checked_sub(1));
         let label = named.or_else(|| ty.labels.get(at?));
         quote_string(label.map_or(text, String::as_str))
     }
 
     /// Members of a SET in their own spelling and order, by name or as bits.
-    fn members(self, ty: &ColumnType) -> String {
-        let bits = match &self {
-            Self::Number(n) => n.parse::<u64>().unwrap_or(0),
-            _ => 0,
-        };
+    fn members(self, ty: &ColumnType, server: ServerVersion) -> String {
+        let bits = self.number_of_member();
         let text = self.plain();
-        let chosen = |(n, label): &(usize, &String)| {
-            (*n < 64 && bits >> n & 1 == 1)
-                || text.split(',').any(|t| same_name(t.trim_end_matches(' '), label))
+        let names =
+            |label: &String| text.split(',').any(|t| same_name(t.trim_end_matches(' '), label));
+        let by_name = names_by_number(ty, server) && ty.labels.iter().any(names);
+        let bits = bits.filter(|_| !by_name);
+        let chosen = |(n, label): &(usize, &String)| match bits {
+            Some(bits) => *n < 64 && bits >> n & 1 == 1,
+            None => names(label),
         };
         let labels = ty.labels.iter().enumerate().filter(chosen).map(|(_, l)| l.as_str());
         quote_string(&labels.collect::<Vec<_>>().join(","))
+    }
+
+    /// The number that a default without quotes is.
+    fn number_of_member(&self) -> Option<u64> {
+        match self {
+            Self::Number(n) => n.parse().ok(),
+            _ => None,
+        }
     }
 
     /// Bytes; BINARY pads them with zeros.
@@ -263,6 +296,12 @@ impl Literal {
         let head = text.get(..end + usize::from(sign)).unwrap_or_default();
         number(text).or_else(|| number(head)).or_else(|| number("0")).unwrap_or_default()
     }
+}
+
+/// True where a number may name a member: MySQL makes it a text of the column's character set, unless that is the one
+/// that numbers are in.
+fn names_by_number(ty: &ColumnType, server: ServerVersion) -> bool {
+    server.flavor != Flavor::MariaDb && ty.charset != "latin1"
 }
 
 /// A number as the text that servers make of it: 7 of 007, 1000 of 1e3, 1.50 of 1.50.
@@ -423,7 +462,7 @@ mod tests {
     fn value(text: &str, kind: TypeKind, decimals: Option<u32>) -> String {
         let mut ty = ColumnType::new(kind);
         ty.decimals = decimals;
-        canonical(text, &ty, SqlMode::default(), true)
+        canonical(text, &ty, SqlMode::default(), ServerVersion::default())
     }
 
     #[test]

@@ -3,8 +3,6 @@
 use std::collections::{HashMap, HashSet};
 
 use super::build::{self, settle_default};
-use super::charset;
-use super::charset::Defaults;
 use super::table::{
     Check, Column, ColumnType, ForeignKey, Key, KeyKind, KeyPart, TableSchema, TypeKind, same_name,
 };
@@ -14,7 +12,7 @@ impl TableSchema {
     /// Puts keys in the server's order, names those without a name, and makes the columns of the
     /// primary key NOT NULL: for structures that were put together by hand.
     pub fn settle(&mut self) {
-        settle_keys(self, false);
+        settle_keys(self, Flavor::MariaDb);
     }
 
     /// The key of a name, without regard to case.
@@ -24,9 +22,12 @@ impl TableSchema {
 }
 
 /// Names what has no name, makes primary-key columns NOT NULL, drops keys that servers made for
-/// foreign keys and that another key makes superfluous, and sorts; with `virtual_last` as MySQL does, keys over
+/// foreign keys and that another key makes superfluous, and sorts; as MySQL does, keys over
 /// what is not stored behind others of their kind.
-pub(super) fn settle_keys(table: &mut TableSchema, virtual_last: bool) {
+pub(super) fn settle_keys(table: &mut TableSchema, flavor: Flavor) {
+    let virtual_last = flavor == Flavor::MySql;
+    let nullable: HashSet<String> =
+        table.columns.iter().filter(|c| c.nullable).map(|c| c.name.to_lowercase()).collect();
     let primary: Vec<String> = table.primary_key().into_iter().flat_map(key_columns).collect();
     for column in &mut table.columns {
         if primary.iter().any(|p| same_name(p, &column.name)) {
@@ -35,11 +36,22 @@ pub(super) fn settle_keys(table: &mut TableSchema, virtual_last: bool) {
         }
     }
     settle_prefixes(table);
-    drop_superfluous(&mut table.keys);
+    drop_superfluous(&mut table.keys, flavor);
     name_keys(&mut table.keys);
-    let mut keys = std::mem::take(&mut table.keys);
-    keys.sort_by_key(|k| (key_rank(k, table), virtual_last && is_virtual(k, table)));
-    table.keys = keys;
+    let keys = std::mem::take(&mut table.keys);
+    let primary_at = keys.iter().position(|k| k.kind == KeyKind::Primary);
+    let mut ranked: Vec<_> = keys
+        .into_iter()
+        .enumerate()
+        .map(|(at, key)| {
+            // A key that stands before the primary one has been judged before that took NULL from its columns.
+            let before = primary_at.is_some_and(|primary| at < primary);
+            let rank = key_rank(&key, table, before.then_some(&nullable));
+            ((rank, virtual_last && is_virtual(&key, table)), key)
+        })
+        .collect();
+    ranked.sort_by_key(|(rank, _)| *rank);
+    table.keys = ranked.into_iter().map(|(_, key)| key).collect();
 }
 
 /// The ends of a period that the application keeps are never NULL.
@@ -67,17 +79,26 @@ fn is_virtual(key: &Key, table: &TableSchema) -> bool {
     })
 }
 
-/// Primary, unique without NULL, unique, the others, full text.
-fn key_rank(key: &Key, table: &TableSchema) -> (u8, bool, bool) {
+/// Primary, unique without NULL, unique, the others, full text; `were_null` are columns that count as nullable.
+fn key_rank(
+    key: &Key,
+    table: &TableSchema,
+    were_null: Option<&HashSet<String>>,
+) -> (u8, bool, bool) {
     let nullable = |part: &KeyPart| match part.column() {
-        Some(name) => table.column(name).is_some_and(|(_, c)| c.nullable),
+        Some(name) => match were_null {
+            Some(were_null) => were_null.contains(&name.to_lowercase()),
+            None => table.column(name).is_some_and(|(_, c)| c.nullable),
+        },
         None => true,
     };
     let prefix = |part: &KeyPart| matches!(part, KeyPart::Column { prefix: Some(_), .. });
     match key.kind {
         KeyKind::Primary => (0, false, false),
         KeyKind::Unique => (1, key.parts.iter().any(nullable), key.parts.iter().any(prefix)),
-        KeyKind::Plain | KeyKind::Spatial | KeyKind::Vector => (2, false, false),
+        KeyKind::Plain | KeyKind::Spatial | KeyKind::Vector | KeyKind::Columnar => {
+            (2, false, false)
+        }
         KeyKind::FullText => (3, false, false),
     }
 }
@@ -106,53 +127,13 @@ fn settle_prefixes(table: &mut TableSchema) {
     }
 }
 
-/// A part of a key that is not unique and is too long for InnoDB is cut with a warning: to 3072
-/// bytes, or 767 for the row formats that were the default before MySQL 5.7 and MariaDB 10.2.
-pub(super) fn cut_prefixes(table: &mut TableSchema, defaults: &Defaults) {
-    let server = defaults.server;
-    let by_version = match server.flavor {
-        Flavor::MySql => server.number < 50_700,
-        Flavor::MariaDb => server.number < 100_200,
-        Flavor::TiDb => return,
-    };
-    let own = table.options.iter().find(|(name, _)| name == "ROW_FORMAT").map(|(_, value)| value);
-    let own = own.filter(|format| !format.eq_ignore_ascii_case("DEFAULT"));
-    let small = match own.unwrap_or(&defaults.row_format).to_ascii_uppercase().as_str() {
-        "COMPACT" | "REDUNDANT" => true,
-        "DYNAMIC" | "COMPRESSED" => false,
-        _ => by_version,
-    };
-    let most = if small { 767 } else { 3072 };
-    let columns = &table.columns;
-    let plain = table.keys.iter_mut().filter(|k| k.kind == KeyKind::Plain);
-    for part in plain.flat_map(|k| &mut k.parts) {
-        let KeyPart::Column { name, prefix, .. } = part else { continue };
-        let Some(column) = columns.iter().find(|c| same_name(&c.name, name)) else { continue };
-        use TypeKind as T;
-        let width = match column.ty.kind {
-            T::Char | T::VarChar | T::Binary | T::VarBinary => prefix.or(column.ty.length),
-            // MariaDB takes a text without a prefix; the others want one.
-            kind if build::is_text(kind) || build::is_blob(kind) => {
-                let enumerated = matches!(kind, T::Enum | T::Set);
-                prefix.or((!enumerated && server.flavor == Flavor::MariaDb).then_some(u32::MAX))
-            }
-            _ => *prefix,
-        };
-        let per_character = charset::max_bytes(&column.ty.charset);
-        if width.is_some_and(|w| u64::from(w) * per_character > most) {
-            let tiny = matches!(column.ty.kind, T::TinyText | T::TinyBlob);
-            let most = most / per_character;
-            *prefix = u32::try_from(if tiny { most.min(255) } else { most }).ok();
-        }
-    }
-}
-
 /// MariaDB enforces a unique key over whole texts by a hash: such a key has no order.
 pub(super) fn settle_hashed_keys(table: &mut TableSchema) {
     let columns = &table.columns;
     let whole_text = |part: &KeyPart| match part {
         KeyPart::Column { name, prefix: None, .. } => {
-            columns.iter().any(|c| same_name(&c.name, name) && build::is_blob(c.ty.kind))
+            let hashed = |c: &Column| build::is_blob(c.ty.kind) && c.ty.kind != TypeKind::Point;
+            columns.iter().any(|c| same_name(&c.name, name) && hashed(c))
         }
         _ => false,
     };
@@ -168,12 +149,15 @@ pub(super) fn settle_hashed_keys(table: &mut TableSchema) {
 }
 
 /// Drops generated keys whose columns another key begins with.
-fn drop_superfluous(keys: &mut Vec<Key>) {
+fn drop_superfluous(keys: &mut Vec<Key>, flavor: Flavor) {
     let mut at = 0;
     while at < keys.len() {
         let superfluous = keys.get(at).is_some_and(|key| {
             key.generated
-                && keys.iter().enumerate().any(|(n, other)| n != at && serves(key, other, n < at))
+                && keys
+                    .iter()
+                    .enumerate()
+                    .any(|(n, other)| n != at && serves(key, other, n < at, flavor))
         });
         if superfluous {
             keys.remove(at);
@@ -184,9 +168,9 @@ fn drop_superfluous(keys: &mut Vec<Key>) {
 }
 
 /// True when `other` makes the generated `key` superfluous; of two generated ones over the same
-/// columns the later stays.
-fn serves(key: &Key, other: &Key, earlier: bool) -> bool {
-    if matches!(other.kind, KeyKind::FullText | KeyKind::Spatial | KeyKind::Vector) {
+/// columns the later stays. To MySQL one in descending order is of no use.
+fn serves(key: &Key, other: &Key, earlier: bool, flavor: Flavor) -> bool {
+    if !other.kind.is_ordered() {
         return false;
     }
     if other.generated && other.parts.len() == key.parts.len() && earlier {
@@ -194,9 +178,10 @@ fn serves(key: &Key, other: &Key, earlier: bool) -> bool {
     }
     key.parts.len() <= other.parts.len()
         && key.parts.iter().zip(&other.parts).all(|(a, b)| match (a, b) {
-            (KeyPart::Column { name: a, .. }, KeyPart::Column { name: b, prefix: None, .. }) => {
-                same_name(a, b)
-            }
+            (
+                KeyPart::Column { name: a, .. },
+                KeyPart::Column { name: b, prefix: None, descending },
+            ) => same_name(a, b) && !(*descending && flavor == Flavor::MySql),
             _ => false,
         })
 }
@@ -274,8 +259,22 @@ pub(super) fn name_checks(have: &mut Vec<Check>, added: Vec<Check>, table: &str,
     }
 }
 
-/// The primary key that MySQL adds when `sql_generate_invisible_primary_key` is on.
+/// The primary key that MySQL adds to an InnoDB table when `sql_generate_invisible_primary_key` is on, unless a
+/// unique key can stand in for it.
 pub(super) fn add_invisible_key(table: &mut TableSchema) {
+    let stored = |part: &KeyPart| match part {
+        KeyPart::Column { name, prefix: None, .. } => table.column(name).is_some_and(|(_, c)| {
+            !c.nullable && c.generated.as_ref().is_none_or(|generated| generated.stored)
+        }),
+        _ => false,
+    };
+    let serves = |key: &Key| {
+        matches!(key.kind, KeyKind::Primary | KeyKind::Unique) && key.parts.iter().all(stored)
+    };
+    let innodb = table.engine.is_empty() || table.engine.eq_ignore_ascii_case("InnoDB");
+    if !innodb || table.keys.iter().any(serves) {
+        return;
+    }
     let mut column = Column::new("my_row_id", ColumnType::new(TypeKind::BigInt));
     column.ty.unsigned = true;
     column.nullable = false;

@@ -213,6 +213,7 @@ fn of_key(key: &Key, periods: &[(String, String, String)]) -> String {
         KeyKind::FullText => format!("FULLTEXT KEY {}", quote_ident(&key.name)),
         KeyKind::Spatial => format!("SPATIAL KEY {}", quote_ident(&key.name)),
         KeyKind::Vector => format!("VECTOR KEY {}", quote_ident(&key.name)),
+        KeyKind::Columnar => format!("COLUMNAR INDEX {}", quote_ident(&key.name)),
     };
     let is_period = |name: &str| periods.iter().any(|(period, _, _)| same_name(period, name));
     let written = |p: &KeyPart| match p.column() {

@@ -5,6 +5,7 @@ mod by_hand;
 mod files;
 mod replay;
 mod sql;
+mod texts;
 
 use std::path::PathBuf;
 

@@ -65,9 +65,18 @@ impl Stream<'_> {
             Ok(text) => (text, None),
             Err(error) => (String::from_utf8_lossy(&query.sql), Some(error)),
         };
+        let context = self.context_of(query);
         let parsed = match unreadable {
             Some(error) => Err(error),
-            None => parse(&text, &self.context_of(query)),
+            None => parse(&text, &context),
+        };
+        let failed = parsed.as_ref().ok().filter(|_| query.error_code != 0);
+        let (text, parsed) = match failed.and_then(Statement::done_by_failure) {
+            Some(done) => {
+                let parsed = parse(&done, &context);
+                (done.into(), parsed)
+            }
+            None => (text, parsed),
         };
         if !self.may_stand_behind(&parsed, end) {
             self.end_beside()?;

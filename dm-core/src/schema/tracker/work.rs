@@ -109,6 +109,8 @@ impl Work<'_> {
             key.generated = false;
         }
         if self.tracker.defaults.server.flavor == Flavor::MySql {
+            // Numbered in the order in which the server keeps them.
+            table.checks.sort_by_key(|check| check.name.to_lowercase());
             for (n, check) in table.checks.iter_mut().enumerate() {
                 check.name = format!("{}_chk_{}", name.table, n + 1);
             }

@@ -149,7 +149,7 @@ fn push_list<'a>(out: &mut String, names: impl Iterator<Item = &'a str>) {
 }
 
 fn indexed(key: &Key, schema: &TableSchema) -> Option<String> {
-    if matches!(key.kind, KeyKind::FullText | KeyKind::Spatial | KeyKind::Vector) {
+    if !key.kind.is_ordered() {
         return None;
     }
     let columns = plain_columns(key, schema)?;
@@ -173,7 +173,7 @@ fn note_key(key: &Key, schema: &TableSchema, notes: &mut Vec<String>) {
         notes.push(format!("{what} {} over an expression is left out", key.name));
         return;
     }
-    if matches!(key.kind, KeyKind::FullText | KeyKind::Spatial | KeyKind::Vector) {
+    if !key.kind.is_ordered() {
         notes.push(format!(
             "key {} serves searches that SQLite has no index for: left out",
             key.name
