@@ -165,7 +165,8 @@ impl Stream<'_> {
                     |(from, to): &Pair| format!("{} TO {}", quote_table(from), quote_table(to));
                 let texts: Vec<String> =
                     left.iter().filter_map(|at| pairs.get(*at)).map(pair).collect();
-                (!texts.is_empty()).then(|| format!("RENAME TABLE {}", texts.join(", ")))
+                let condition = if statement.is_lenient_rename() { "IF EXISTS " } else { "" };
+                (!texts.is_empty()).then(|| format!("RENAME TABLE {condition}{}", texts.join(", ")))
             }
             Body::AlterTable(alter) => match statement.new_name() {
                 Some(new) if stays(&alter.name, new)? => statement.without_rename(),
