@@ -4,8 +4,10 @@
 //! snapshot was opened. Obstacle: a snapshot keeps rows, not names. After `RENAME TABLE t TO x, u TO
 //! t, x TO u` (or RENAME COLUMN, or a column that was dropped and added again) a SELECT from the old
 //! view finds another table's rows under the name, and where the structures fit the server says
-//! nothing. Method: when the copy is done, the binlog behind the snapshot tells which such
-//! statements ran. A table that one of them names before its last chunk had been read is copied
+//! nothing. A table that was rebuilt under its name is refused (error 1412) by a server that still knows
+//! when that was: MySQL keeps it from 8.0 on; others have forgotten it when they read the table's
+//! definition again, and the rows that were written meanwhile are found in the old view. Method: when
+//! the copy is done, the binlog behind the snapshot tells which such statements ran. A table that one of them names before its last chunk had been read is copied
 //! anew. When a table had been read is asked now and then and noted; a table without a note counts
 //! as read at the end.
 
@@ -18,7 +20,7 @@ use dm_filter::TableName;
 use super::copy::Copy;
 use super::copy_work::lock;
 use super::windows::contains;
-use crate::ddl::{AlterSpec, Body, Statement, StatementKind};
+use crate::ddl::{AlterSpec, Body, Flavor, ServerVersion, Statement, StatementKind};
 use crate::error::Result;
 use crate::position::Position;
 use crate::state::{CopyState, CopyTable};
@@ -37,23 +39,66 @@ impl ReadEnds {
     }
 }
 
-/// True for a statement after which a name may mean something else, without an error for whoever
-/// reads from an older view.
-pub(super) fn moves_names(statement: &Statement) -> bool {
-    if statement.kind == StatementKind::RenameTable {
-        return true;
+/// What a statement may do to those who read its tables from an older view, without an error for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Moves {
+    /// Nothing.
+    Nothing,
+    /// There is a key that lacks the rows of older views.
+    Keys,
+    /// There are the rows of a later moment, where the server writes a table anew to give it a column.
+    Columns,
+    /// There are the rows of a later moment.
+    Rows,
+    /// A name means something else.
+    Names,
+}
+
+impl Moves {
+    pub fn by(statement: &Statement) -> Self {
+        match (statement.kind, &statement.body) {
+            (StatementKind::RenameTable, _) => Self::Names,
+            (_, Body::AlterTable(alter)) => alter
+                .clauses
+                .iter()
+                .map(|c| Self::by_clause(&c.spec))
+                .max()
+                .unwrap_or(Self::Nothing),
+            (StatementKind::CreateIndex, _) => Self::Keys,
+            (StatementKind::TruncateTable | StatementKind::CreateTable, _) => Self::Rows,
+            _ => Self::Nothing,
+        }
     }
-    let Body::AlterTable(alter) = &statement.body else { return false };
-    alter.clauses.iter().any(|clause| {
-        matches!(
-            clause.spec,
+
+    fn by_clause(spec: &AlterSpec) -> Self {
+        match spec {
             AlterSpec::RenameTable(_)
-                | AlterSpec::RenameColumn { .. }
-                | AlterSpec::DropColumn { .. }
-                | AlterSpec::ChangeColumn { rename: true, .. }
-                | AlterSpec::Partition(_)
-        )
-    })
+            | AlterSpec::RenameColumn { .. }
+            | AlterSpec::DropColumn { .. }
+            | AlterSpec::ChangeColumn { rename: true, .. }
+            | AlterSpec::Partition(_) => Self::Names,
+            AlterSpec::Add(_) => Self::Keys,
+            AlterSpec::AddColumns { .. } => Self::Columns,
+            AlterSpec::ColumnDefault { .. }
+            | AlterSpec::ColumnVisibility { .. }
+            | AlterSpec::RenameKey { .. }
+            | AlterSpec::KeyVisibility { .. } => Self::Nothing,
+            _ => Self::Rows,
+        }
+    }
+
+    /// Whether a table that was read from an older view, in so many chunks, may have something else.
+    fn concerns(self, server: ServerVersion, chunks: u64) -> bool {
+        let forgets = !server.at_least(Flavor::MySql, 80_000);
+        match self {
+            Self::Nothing => false,
+            // Several chunks are read by the key that they are cut by.
+            Self::Keys => forgets && chunks < 2,
+            Self::Columns => forgets && !server.at_least(Flavor::MariaDb, 100_300),
+            Self::Rows => forgets,
+            Self::Names => true,
+        }
+    }
 }
 
 impl Copy {
@@ -87,10 +132,13 @@ impl Copy {
         if !self.followed {
             return Ok(moved);
         }
-        for ran in self.statements(&copy.position, upto)?.iter().filter(|ran| ran.moves) {
+        let server = ServerVersion::parse(&self.source.info()?.version);
+        for ran in self.statements(&copy.position, upto)?.iter() {
             for name in &ran.tables {
                 let known = copy.tables.iter().find(|t| t.copy.info.name == *name);
-                let Some(table) = known.filter(|t| t.is_finished() && t.chunks > 0) else {
+                let concerned = |t: &&CopyTable| ran.moves.concerns(server, t.chunks);
+                let known = known.filter(|t| t.is_finished() && t.chunks > 0);
+                let Some(table) = known.filter(concerned) else {
                     continue;
                 };
                 let before = |p: &Position| contains(p, &ran.end, ran.gtid.as_ref());
@@ -127,8 +175,8 @@ mod tests {
     use crate::ddl::{ParseContext, parse};
 
     #[test]
-    fn statements_that_move_names() {
-        let moves = |sql: &str| moves_names(&parse(sql, &ParseContext::default()).unwrap());
+    fn what_statements_do_to_older_views() {
+        let moves = |sql: &str| Moves::by(&parse(sql, &ParseContext::default()).unwrap());
         for sql in [
             "RENAME TABLE a TO x, b TO a, x TO b",
             "ALTER TABLE a RENAME TO b",
@@ -137,16 +185,44 @@ mod tests {
             "ALTER TABLE a ADD z INT, DROP COLUMN x",
             "ALTER TABLE a EXCHANGE PARTITION p WITH TABLE b",
         ] {
-            assert!(moves(sql), "{sql}");
+            assert_eq!(moves(sql), Moves::Names, "{sql}");
         }
         for sql in [
-            "ALTER TABLE a ADD COLUMN x INT",
             "ALTER TABLE a MODIFY x BIGINT, ADD INDEX (x)",
+            "ALTER TABLE a ENGINE = InnoDB",
+            "ALTER TABLE a CONVERT TO CHARACTER SET latin1",
             "TRUNCATE TABLE a",
             "CREATE TABLE a (x INT)",
-            "DROP TABLE a",
         ] {
-            assert!(!moves(sql), "{sql}");
+            assert_eq!(moves(sql), Moves::Rows, "{sql}");
         }
+        for (sql, what) in [
+            ("ALTER TABLE a ADD INDEX (x)", Moves::Keys),
+            ("CREATE INDEX i ON a (x)", Moves::Keys),
+            ("ALTER TABLE a ADD COLUMN x INT", Moves::Columns),
+            ("ALTER TABLE a ALTER x SET DEFAULT 5", Moves::Nothing),
+            ("DROP TABLE a", Moves::Nothing),
+        ] {
+            assert_eq!(moves(sql), what, "{sql}");
+        }
+    }
+
+    #[test]
+    fn servers_that_forget_rebuilds() {
+        let concerns = |moves: Moves, server: &str, chunks| {
+            moves.concerns(ServerVersion::parse(server), chunks)
+        };
+        for (moves, mysql9, mysql5, mariadb) in [
+            (Moves::Names, true, true, true),
+            (Moves::Rows, false, true, true),
+            (Moves::Columns, false, true, false),
+            (Moves::Nothing, false, false, false),
+        ] {
+            assert_eq!(concerns(moves, "9.7.0", 5), mysql9, "{moves:?}");
+            assert_eq!(concerns(moves, "5.7.44-log", 5), mysql5, "{moves:?}");
+            assert_eq!(concerns(moves, "10.11.14-MariaDB", 5), mariadb, "{moves:?}");
+        }
+        assert!(concerns(Moves::Keys, "10.11.14-MariaDB", 1));
+        assert!(!concerns(Moves::Keys, "10.11.14-MariaDB", 2));
     }
 }

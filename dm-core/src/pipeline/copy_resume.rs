@@ -15,7 +15,7 @@ use std::collections::{HashMap, HashSet};
 use dm_filter::TableName;
 
 use super::copy::{Copy, Table};
-use super::copy_moved::moves_names;
+use super::copy_moved::Moves;
 use super::stream::judged;
 use super::windows::contains;
 use crate::ddl::{ParseContext, SqlMode, StatementKind, parse};
@@ -33,7 +33,7 @@ pub(super) struct Ran {
     pub gtid: Option<Gtid>,
     pub tables: Vec<TableName>,
     /// See [`super::copy_moved`].
-    pub moves: bool,
+    pub moves: Moves,
     /// It is about everything in its schemas.
     whole_schemas: bool,
 }
@@ -212,7 +212,7 @@ impl Copy {
                         found.push(Ran {
                             end: event.end.clone(),
                             gtid: gtid.clone(),
-                            moves: moves_names(&statement),
+                            moves: Moves::by(&statement),
                             tables: judged(&statement),
                             whole_schemas: statement.kind == StatementKind::DropDatabase,
                         });
