@@ -175,7 +175,18 @@ impl<'a> Work<'a> {
         for spec in self.specs() {
             match spec {
                 AlterSpec::ChangeColumn { old, column, position, if_exists, .. } => {
-                    let column = self.changed(old, column, *if_exists)?;
+                    let added = |(c, _): &(NewColumn, Position)| {
+                        c.old.is_none() && same_name(&c.column.name, &column.name)
+                    };
+                    let column = match made.iter().position(added) {
+                        // One that the statement adds is there by its new name, whatever the old one is.
+                        Some(at) if self.old.column(old).is_none() => {
+                            made.remove(at);
+                            let column = self.defined(column, None, *if_exists);
+                            NewColumn { column, old: None }
+                        }
+                        _ => self.changed(old, column, *if_exists)?,
+                    };
                     made.push((column, position.clone()));
                 }
                 AlterSpec::AddColumns { elements, position, if_not_exists } => {

@@ -127,6 +127,11 @@ pub fn step(random: &mut Random, view: &View) -> Step {
                 && (view.is_referenced(name)
                     || !schema.foreign_keys.is_empty()
                     || clauses.iter().any(|c| c.contains("FOREIGN KEY")));
+            // MariaDB keeps a foreign key that DROP CONSTRAINT names where the statement adds another one.
+            let adds = |c: &String| c.starts_with("ADD ") && c.contains("FOREIGN KEY");
+            if view.flavor == Flavor::MariaDb && clauses.iter().any(adds) {
+                clauses.retain(|c| !c.starts_with("DROP CONSTRAINT"));
+            }
             // What is dropped and added is named by no other clause.
             if let Some(again) =
                 clauses.iter().position(|c| c.starts_with("DROP ") && c.contains(", ADD "))
