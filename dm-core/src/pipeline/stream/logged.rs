@@ -100,7 +100,8 @@ impl Stream<'_> {
             return Err(in_statement_format("a table was made of a logged query", statement));
         }
         let like = statement.names.iter().find(|n| n.role == NameRole::Like);
-        match like.filter(|_| seen.query.of_its_thread) {
+        // MariaDB marks CREATE OR REPLACE whatever it is like.
+        match like.filter(|_| seen.query.of_its_thread && !create.or_replace) {
             Some(like) => Err(in_statement_format(
                 &format!("a table was made like {}, which was a temporary one", like.name),
                 statement,
