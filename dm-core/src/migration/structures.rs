@@ -34,12 +34,12 @@ impl Migration {
         table: &TableName,
     ) -> Result<Option<Arc<TableSchema>>> {
         let creator = self.creator(self.source_plan(source)?);
-        let target = creator.target(table)?;
+        let target = creator.place(table)?;
         let sink = match &self.parts.sink {
             Some(sink) => Arc::clone(sink),
             None => build::sink(self.plan())?,
         };
-        let found = sink.describe(&TableName::new(target.schema, target.table))?;
+        let found = sink.describe(&target)?;
         found.map(|schema| creator.without_extra(table, schema)).transpose()
     }
 }

@@ -147,8 +147,7 @@ impl Copy {
     }
 
     fn drop_target(&self, name: &TableName) -> Result {
-        let target = self.creator.target(name)?;
-        let target = TableName::new(target.schema, target.table);
+        let target = self.creator.place(name)?;
         let sql = format!("DROP TABLE IF EXISTS {}", quote_table(&target));
         let ddl = TargetDdl { sql_mode: Some(String::new()), ..TargetDdl::new(sql, vec![target]) };
         self.sink.execute_ddl(&ddl).map(|_| ())

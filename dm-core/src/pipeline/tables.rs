@@ -165,8 +165,7 @@ impl Tables {
             return Some(version.plan.target.clone());
         }
         // One claim alone was made when it was asked whether the table is carried.
-        let target = self.creator.target(table).ok()?;
-        Some(TableName::new(target.schema, target.table))
+        self.creator.place(table).ok()
     }
 
     /// Plans rows of a carried table, appends the keys they touch. `schema` is the structure that

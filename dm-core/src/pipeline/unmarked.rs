@@ -60,8 +60,7 @@ pub(crate) fn check(
     table: &TableName,
     guess: &TableSchema,
 ) -> Result {
-    let target = creator.target(table)?;
-    let name = TableName::new(target.schema, target.table);
+    let name = creator.place(table)?;
     let there = sink.describe(&name)?;
     let schema = there.as_deref().unwrap_or(guess);
     match unsafe_without_marks(schema, creator.is_merged(table)) {

@@ -266,10 +266,8 @@ impl<'a> Work<'a> {
             }
         };
         let made = self.builder.keys.split_off(from);
-        let (new, _) = made.into_iter().partition::<Vec<_>, _>(|key| {
-            !self.old.keys.iter().any(|k| same_name(&k.name, &named(key)))
-        });
-        self.builder.keys.extend(new);
+        let there = |key: &Key| self.old.keys.iter().any(|k| same_name(&k.name, &named(key)));
+        self.builder.keys.extend(made.into_iter().filter(|key| !there(key)));
     }
 
     /// The old columns in their order, kept or changed. What is changed and has no place of its
@@ -343,7 +341,7 @@ impl<'a> Work<'a> {
             }
         }
         if let Some((charset, collation)) = &self.convert
-            && build::is_text(column.ty.kind)
+            && column.ty.kind.is_text()
         {
             convert::column(&mut column, charset, collation, self.context.mode.is_strict());
         }

@@ -298,7 +298,7 @@ impl<'a> Builder<'a> {
             (ty.charset, ty.collation) = self.defaults.resolve(None, collation, own);
             return ty;
         }
-        if is_text(ty.kind) {
+        if ty.kind.is_text() {
             self.text_type(spec, &mut ty);
         }
         settle_length(&mut ty, self.flavor());
@@ -489,22 +489,6 @@ pub(super) fn apply_option(table: &mut TableSchema, option: &TableOption) {
         }
         TableOption::Charset(_) | TableOption::Collate(_) | TableOption::StartTransaction(_) => {}
     }
-}
-
-/// True for types that have a character set.
-pub(super) fn is_text(kind: TypeKind) -> bool {
-    use TypeKind as T;
-    matches!(
-        kind,
-        T::Char
-            | T::VarChar
-            | T::TinyText
-            | T::Text
-            | T::MediumText
-            | T::LongText
-            | T::Enum
-            | T::Set
-    )
 }
 
 pub(super) fn binary_kind(kind: TypeKind) -> TypeKind {

@@ -37,7 +37,7 @@ pub(super) fn definition(def: &ColumnDef, charset: &str, collation: &str) -> Col
     let bytes = def.ty.charset.as_deref() == Some("binary");
     // MariaDB: bytes with a collation are a text.
     let collated = def.ty.collation.as_deref().is_some_and(|c| c != "binary");
-    let text = build::is_text(def.ty.kind) || (collated && is_binary(def.ty.kind));
+    let text = def.ty.kind.is_text() || (collated && text_kind(def.ty.kind) != def.ty.kind);
     if text && !bytes {
         let binary = def.ty.binary && def.ty.collation.is_none();
         let collation =
@@ -50,11 +50,6 @@ pub(super) fn definition(def: &ColumnDef, charset: &str, collation: &str) -> Col
         };
     }
     def
-}
-
-fn is_binary(kind: TypeKind) -> bool {
-    use TypeKind as T;
-    matches!(kind, T::Binary | T::VarBinary | T::TinyBlob | T::Blob | T::MediumBlob | T::LongBlob)
 }
 
 /// MySQL, where the statement also converts: a column that is changed to a text or blob of no given length gets

@@ -120,7 +120,7 @@ fn settle_prefixes(table: &mut TableSchema) {
         use TypeKind as T;
         let fixed = matches!(column.ty.kind, T::Char | T::VarChar | T::Binary | T::VarBinary);
         // Other types have no prefixes; a server takes one that is as long as the whole value.
-        let can = build::is_text(column.ty.kind) || build::is_blob(column.ty.kind) || fixed;
+        let can = column.ty.kind.is_text() || build::is_blob(column.ty.kind) || fixed;
         if !can || (fixed && prefix.is_some() && *prefix >= column.ty.length) {
             *prefix = None;
         }

@@ -131,9 +131,7 @@ impl Stream<'_> {
         }
         let Some(about) = order.about else { return Ok(None) };
         for name in about.iter().flat_map(|statement| judged(statement)) {
-            let target = self.ctx.creator.target(&name)?;
-            let target = TableName::new(target.schema, target.table);
-            if self.ctx.creator.merged.concerns(&target) {
+            if self.ctx.creator.merged.concerns(&self.ctx.creator.place(&name)?) {
                 return Ok(None);
             }
         }

@@ -27,7 +27,6 @@ use crate::position::{BinlogPos, Gtid, Position};
 use crate::schema::Stands;
 use crate::sink::{DdlOutcome, TargetDdl};
 use crate::state::{DdlRecord, NewDdl, Skipped};
-use dm_filter::TableName;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Server errors which say that a statement's effect is there already. They count as success
@@ -247,8 +246,7 @@ impl Stream<'_> {
         };
         let mut tables = Vec::new();
         for name in judged(statement) {
-            let t = self.ctx.creator.target(&name)?;
-            let target = TableName::new(t.schema, t.table);
+            let target = self.ctx.creator.place(&name)?;
             if !tables.contains(&target) {
                 tables.push(target);
             }

@@ -76,9 +76,9 @@ impl Stream<'_> {
             return Ok(());
         }
         let Some(made) = own.table(&ghost) else { return Ok(()) };
-        let target = self.ctx.creator.target(&real)?;
-        let target = TableName::new(target.schema, target.table);
-        let Some(there) = self.ctx.sink.describe(&target)? else { return Ok(()) };
+        let Some(there) = self.ctx.sink.describe(&self.ctx.creator.place(&real)?)? else {
+            return Ok(());
+        };
         let has = |name: &str| there.foreign_keys.iter().any(|key| key.name == name);
         if let Some(sql) = renamed_keys(&ghost, before, made, &has) {
             follower.add(&ghost, Change { sql, ..heard.clone() });

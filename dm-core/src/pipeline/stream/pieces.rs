@@ -71,8 +71,7 @@ impl Stream<'_> {
         let Body::AlterTable(alter) = &statement.body else { return Ok(None) };
         let [clause] = alter.clauses.as_slice() else { return Ok(None) };
         let AlterSpec::DropColumn { name, .. } = &clause.spec else { return Ok(None) };
-        let target = self.ctx.creator.target(&alter.name)?;
-        let target = dm_filter::TableName::new(target.schema, target.table);
+        let target = self.ctx.creator.place(&alter.name)?;
         let Some(schema) = self.ctx.sink.describe(&target)? else { return Ok(None) };
         let mut pieces = Vec::new();
         for key in &schema.keys {

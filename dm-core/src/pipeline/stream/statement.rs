@@ -211,12 +211,13 @@ impl Stream<'_> {
         if self.online_ddl(&statement, seen)? {
             return Ok(());
         }
-        let statement = match (self.beyond_ghosts(statement.clone()), self.rule_about(seen)) {
+        let rule = self.rule_about(seen);
+        let replaced = rule.as_ref().filter(|rule| matches!(rule, DdlRuleAction::Replace(_)));
+        let whole = replaced.map(|rule| (rule, statement.clone()));
+        let statement = match (self.beyond_ghosts(statement), whole) {
             // What runs in its place was written by somebody who knows which tables are carried.
-            (Err(error), Some(action @ DdlRuleAction::Replace(_)))
-                if error.code() == &codes::SYNC_PARTLY_CARRIED =>
-            {
-                self.ruled(&action, Ok(statement), ALONE, seen)?;
+            (Err(error), Some((rule, whole))) if error.code() == &codes::SYNC_PARTLY_CARRIED => {
+                self.ruled(rule, Ok(whole), ALONE, seen)?;
                 return self.end_ddl(seen);
             }
             (part, _) => part?,
@@ -225,8 +226,8 @@ impl Stream<'_> {
             // It has changed what is tracked: the position behind it is saved with that.
             Some(why @ (FILTERED | SHARED)) => self.count_skipped(Skipped::one(why, seen.start)),
             Some(why) => return self.skip(why, seen),
-            None => match self.rule_about(seen) {
-                Some(action) => self.ruled(&action, Ok(statement), ALONE, seen)?,
+            None => match &rule {
+                Some(rule) => self.ruled(rule, Ok(statement), ALONE, seen)?,
                 None => {
                     self.must_be_whole(&statement, seen)?;
                     self.must_be_free(&statement)?;

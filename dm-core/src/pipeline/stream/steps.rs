@@ -113,11 +113,9 @@ impl Stream<'_> {
                     pieces.iter_mut().for_each(mark);
                 }
             });
-            steps
-                .iter_mut()
-                .next_back()
-                .into_iter()
-                .for_each(|last| last.given = Some(given.clone()));
+            if let Some(last) = steps.back_mut() {
+                last.given = Some(given);
+            }
         }
         Ok(steps)
     }
@@ -237,7 +235,9 @@ impl Stream<'_> {
             return Err(which.map_or(error.clone(), |which| error.context(which)));
         };
         log::info!("the target takes {:?} in pieces only: {error}", short(&ddl.sql));
-        pieces.iter_mut().next_back().into_iter().for_each(|last| last.given = given.clone());
+        if let Some(last) = pieces.back_mut() {
+            last.given = given;
+        }
         Ok(pieces)
     }
 }
