@@ -18,6 +18,17 @@ const SWAPS: &str = "RENAME TABLE a TO x, b TO a, x TO b; INSERT INTO a VALUES (
     ALTER TABLE t CHANGE a b INT, CHANGE b a INT; UPDATE t SET a = a + 1; \
     ALTER TABLE u DROP COLUMN a, RENAME COLUMN b TO a; INSERT INTO u VALUES (9, 9)";
 
+/// Two servers, and a task that has copied these tables and caught up.
+fn caught_up(flavor: Flavor, tables: &str) -> Option<(&'static Server, &'static Server, Dm)> {
+    let (from, to) = Server::pair(flavor)?;
+    from.run("", &format!("CREATE DATABASE {DB}"));
+    from.run(DB, tables);
+    let sources = [&from.address];
+    let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB]));
+    dm.catch_up().expect_success();
+    Some((from, to, dm))
+}
+
 /// Somebody (a backup, a shell) holds the state file over the moment at which the statements come.
 /// Nothing can be written down then, so nothing runs; the process says who is in the way.
 fn swaps_while_the_state_is_held(flavor: Flavor, kill: bool) {
@@ -86,15 +97,12 @@ fn swaps_wait_for_the_state_file_and_the_process_is_killed() {
 fn columns_that_look_the_same_afterwards_do_not_change_back() {
     let _one = serial();
     for flavor in [Flavor::Mysql, Flavor::Mariadb] {
-        let Some((from, to)) = Server::pair(flavor) else { return };
-        from.run("", &format!("CREATE DATABASE {DB}"));
-        from.run(
-            DB,
+        let Some((from, to, dm)) = caught_up(
+            flavor,
             "CREATE TABLE t (id INT PRIMARY KEY, a INT, b INT); INSERT INTO t VALUES (1, 10, 20)",
-        );
-        let sources = [&from.address];
-        let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB]));
-        dm.catch_up().expect_success();
+        ) else {
+            return;
+        };
         from.run(DB, "ALTER TABLE t CHANGE b a INT AFTER id, CHANGE a b INT AFTER a");
         killed_while_it_waits(&dm, to);
         wait::until("it has run", DEADLINE, || to.value::<u32>("SELECT a FROM w.t") == 20);
@@ -115,12 +123,11 @@ fn columns_that_look_the_same_afterwards_do_not_change_back() {
 fn statements_of_other_sql_modes_are_found_to_have_run() {
     let _one = serial();
     for flavor in [Flavor::Mysql, Flavor::Mariadb] {
-        let Some((from, to)) = Server::pair(flavor) else { return };
-        from.run("", &format!("CREATE DATABASE {DB}"));
-        from.run(DB, "CREATE TABLE t (id INT PRIMARY KEY); INSERT INTO t VALUES (1)");
-        let sources = [&from.address];
-        let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB]));
-        dm.catch_up().expect_success();
+        let Some((from, to, dm)) =
+            caught_up(flavor, "CREATE TABLE t (id INT PRIMARY KEY); INSERT INTO t VALUES (1)")
+        else {
+            return;
+        };
         from.run(
             DB,
             "SET sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'; ALTER TABLE \"t\" ADD COLUMN \"c\" VARCHAR(9) DEFAULT \
@@ -190,12 +197,12 @@ fn a_statement_whose_connection_breaks_runs_once() {
 fn a_drop_of_several_tables_is_finished() {
     let _one = serial();
     for flavor in [Flavor::Mysql, Flavor::Mariadb] {
-        let Some((from, to)) = Server::pair(flavor) else { return };
-        from.run("", &format!("CREATE DATABASE {DB}"));
-        from.run(DB, "CREATE TABLE t (id INT PRIMARY KEY); CREATE TABLE u (id INT PRIMARY KEY); INSERT INTO u VALUES (1)");
-        let sources = [&from.address];
-        let dm = Dm::set_up(&Task::new("all", &sources, Target::Server(to), &[DB]));
-        dm.catch_up().expect_success();
+        let Some((from, to, dm)) = caught_up(
+            flavor,
+            "CREATE TABLE t (id INT PRIMARY KEY); CREATE TABLE u (id INT PRIMARY KEY); INSERT INTO u VALUES (1)",
+        ) else {
+            return;
+        };
         from.run(
             DB,
             "DROP TABLE t, u; CREATE TABLE u (id INT PRIMARY KEY); INSERT INTO u VALUES (2)",

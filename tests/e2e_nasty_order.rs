@@ -129,8 +129,9 @@ fn another_order(flavor: Flavor) {
     let mut conn = first.conn();
     let mut process = dm.start(&[]);
     numbered_change(&mut conn, flavor, 1, &update);
-    // By then nothing is handed to the worker any more that waits.
-    process.until_seen_at(to, "time >= 1 AND info LIKE 'UPDATE `w`.`t` %'");
+    // A worker that has waited for a while is handed nothing more. Whole seconds are shown, and the first
+    // may have begun just before.
+    process.until_seen_at(to, "time >= 2 AND info LIKE 'UPDATE `w`.`t` %'");
     (2..=CHANGES).for_each(|n| numbered_change(&mut conn, flavor, n, &update));
     wait::until("the later ones are in", DEADLINE, || {
         process.must_run();
