@@ -37,8 +37,12 @@ fn caught_up(from: &Server, to: &Server, schemas: &[&str]) -> Dm {
 }
 
 fn under_ddl(flavor: Flavor, copied: bool, kills: u64) {
+    under_ddl_between(flavor, flavor, copied, kills);
+}
+
+fn under_ddl_between(source: Flavor, target: Flavor, copied: bool, kills: u64) {
     let _one = serial();
-    let Some((from, to, seed)) = Load::stage(DB, flavor) else { return };
+    let Some((from, to, seed)) = Load::stage_of(DB, source, target) else { return };
     from.run(DB, SHAPE);
     from.run(DB, &big_transaction(3_000));
     from.run(DB, "CREATE TABLE spare LIKE loose; INSERT INTO spare SELECT * FROM loose");
@@ -50,7 +54,7 @@ fn under_ddl(flavor: Flavor, copied: bool, kills: u64) {
     if copied {
         dm.catch_up().expect_success();
     }
-    let more = More { own: !to.external, online: copied };
+    let more = More { own: !to.external && source == target, online: copied };
     let (stop, done) = (AtomicBool::new(false), AtomicU64::new(0));
     let load = Load::start(from, DB, seed, 2, 150);
     let mut random = Random::new(seed);
@@ -104,6 +108,16 @@ fn tables_change_and_the_process_is_killed_on_mysql() {
 #[test]
 fn tables_change_and_the_process_is_killed_on_mariadb() {
     under_ddl(Flavor::Mariadb, true, env_number("DM_TEST_KILLS", 8));
+}
+
+#[test]
+fn tables_change_and_the_process_is_killed_on_the_way_from_mariadb_to_mysql() {
+    under_ddl_between(Flavor::Mariadb, Flavor::Mysql, true, env_number("DM_TEST_KILLS", 8));
+}
+
+#[test]
+fn tables_change_and_the_process_is_killed_on_the_way_from_mysql_to_mariadb() {
+    under_ddl_between(Flavor::Mysql, Flavor::Mariadb, true, env_number("DM_TEST_KILLS", 8));
 }
 
 #[test]

@@ -231,7 +231,12 @@ impl Server {
 
     /// A source and the target of the tests, both empty; `None` when servers are not installed.
     pub fn pair(flavor: Flavor) -> Option<(&'static Self, &'static Self)> {
-        let (from, to) = (Self::shared(flavor, "src")?, Self::target(flavor)?);
+        Self::pair_of(flavor, flavor)
+    }
+
+    /// The same of two flavors.
+    pub fn pair_of(source: Flavor, target: Flavor) -> Option<(&'static Self, &'static Self)> {
+        let (from, to) = (Self::shared(source, "src")?, Self::target(target)?);
         from.clear();
         to.clear();
         Some((from, to))

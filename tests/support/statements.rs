@@ -37,7 +37,7 @@ fn statements(random: &mut Random, round: u64, more: More) -> Vec<String> {
     };
     chosen.push(format!("INSERT INTO shape (id) VALUES (NULL), ({})", 100_000 + round));
     chosen.push("UPDATE shape SET b = a".to_owned());
-    chosen.push(format!("INSERT INTO parts VALUES ({round}, {}, 'é')", round % 40));
+    chosen.push(format!("INSERT INTO parts (id, d, v) VALUES ({round}, {}, 'é')", round % 40));
     chosen.push(format!("UPDATE parts SET v = 'x' WHERE d = {}", random.below(40)));
     chosen
 }
@@ -45,9 +45,14 @@ fn statements(random: &mut Random, round: u64, more: More) -> Vec<String> {
 fn statement(random: &mut Random, round: u64, own: bool) -> String {
     let n = random.below(4);
     // Structures of columns, keys and names; partitions, types and character sets; what stands around tables.
-    let kinds = [changes, further, around, of_one_family];
-    let kind = kinds[usize::try_from(random.below(if own { 4 } else { 3 })).unwrap_or(0)];
-    random.pick(&kind(n, round)).clone()
+    let list = match random.below(4) {
+        0 => changes(n, round),
+        1 => further(n, round),
+        2 => around(n, round),
+        _ if own => of_one_family(n, round),
+        _ => of_mariadb(n, round),
+    };
+    random.pick(&list).clone()
 }
 
 /// A change as gh-ost makes it, or pt-online-schema-change: a table like the other one is changed and filled, then
@@ -142,9 +147,9 @@ fn further(n: u64, round: u64) -> Vec<String> {
 fn around(n: u64, round: u64) -> Vec<String> {
     let charset = ["utf8mb4", "latin1"][usize::try_from(n % 2).unwrap_or(0)];
     vec![
-        format!("ALTER TABLE shape ADD COLUMN g{n} INT AS (id + 1) STORED AFTER id, ADD KEY g{n} (g{n})"),
-        format!("ALTER TABLE shape ADD COLUMN g{n} BIGINT GENERATED ALWAYS AS (id * {n}) VIRTUAL"),
-        format!("ALTER TABLE shape DROP COLUMN g{n}"),
+        format!("ALTER TABLE parts ADD COLUMN g{n} INT AS (d + 1) STORED AFTER id, ADD KEY g{n} (g{n})"),
+        format!("ALTER TABLE parts ADD COLUMN g{n} BIGINT GENERATED ALWAYS AS (d * {n}) VIRTUAL"),
+        format!("ALTER TABLE parts DROP COLUMN g{n}"),
         format!("ALTER TABLE shape ADD CONSTRAINT k{n} CHECK (id > 0)"),
         format!("ALTER TABLE shape DROP CONSTRAINT k{n}"),
         format!("ALTER TABLE shape ADD COLUMN s{n} ENUM('x', 'it''s', 'é') NOT NULL DEFAULT 'é'"),
@@ -163,7 +168,7 @@ fn around(n: u64, round: u64) -> Vec<String> {
         "DROP TABLE IF EXISTS refers, swap, twin".to_owned(),
         "CREATE TABLE swap LIKE parts".to_owned(),
         "ALTER TABLE swap REMOVE PARTITIONING".to_owned(),
-        format!("INSERT INTO swap VALUES ({round}, {n}, 'swapped')"),
+        format!("INSERT INTO swap (id, d, v) VALUES ({round}, {n}, 'swapped')"),
         format!("RENAME TABLE made{n} TO made, made TO made{}", (n + 1) % 4),
         format!("CREATE OR REPLACE VIEW seen AS SELECT id, {n} AS n FROM shape"),
         "DROP VIEW IF EXISTS seen".to_owned(),
@@ -178,11 +183,9 @@ fn around(n: u64, round: u64) -> Vec<String> {
     ]
 }
 
-/// What MariaDB alone knows, or MySQL; and what wants two tables to be equal, which they are not where the other
-/// family has other collations for their character sets.
-fn of_one_family(n: u64, round: u64) -> Vec<String> {
+/// What MariaDB alone knows, and every target gets: its conditions, and what has other words elsewhere.
+fn of_mariadb(n: u64, round: u64) -> Vec<String> {
     vec![
-        "ALTER TABLE parts EXCHANGE PARTITION p0 WITH TABLE swap".to_owned(),
         format!("ALTER TABLE shape ADD COLUMN IF NOT EXISTS c{n} INT DEFAULT {round}"),
         format!(
             "ALTER TABLE IF EXISTS shape DROP COLUMN IF EXISTS c{n}, ADD KEY IF NOT EXISTS i{n} (a)"
@@ -191,16 +194,33 @@ fn of_one_family(n: u64, round: u64) -> Vec<String> {
             "ALTER TABLE shape MODIFY COLUMN IF EXISTS c{n} BIGINT, DROP CONSTRAINT IF EXISTS k{n}"
         ),
         format!("CREATE INDEX IF NOT EXISTS i{n} ON shape (b(3), a)"),
+        format!("CREATE OR REPLACE INDEX i{n} ON shape (a, id)"),
         format!(
             "CREATE OR REPLACE TABLE made{n} (id INT PRIMARY KEY, v VARCHAR(40), a INT DEFAULT {n})"
         ),
         format!("CREATE OR REPLACE TABLE made{n} LIKE shape"),
-        format!("RENAME TABLE IF EXISTS made{n} TO made{}", (n + 1) % 4),
+        format!(
+            "CREATE OR REPLACE TABLE made{n} (id INT PRIMARY KEY) SELECT id, {n} AS a FROM parts LIMIT 3"
+        ),
+        format!("RENAME TABLE IF EXISTS made{n} WAIT 1 TO made{}", (n + 1) % 4),
         format!("ALTER TABLE shape ALTER INDEX IF EXISTS i{n} IGNORED"),
         "ALTER TABLE shape ADD SYSTEM VERSIONING".to_owned(),
         "ALTER TABLE shape DROP SYSTEM VERSIONING".to_owned(),
         format!("ALTER TABLE shape ADD COLUMN z{n} VARCHAR(50) COMPRESSED DEFAULT 'zzzz'"),
-        format!("ALTER TABLE shape DROP COLUMN z{n}"),
+        format!("ALTER TABLE shape DROP COLUMN IF EXISTS z{n}"),
+    ]
+}
+
+/// What servers of one family alone know; and what wants two tables to be equal, which they are not where the other
+/// family has other collations for their character sets.
+fn of_one_family(n: u64, round: u64) -> Vec<String> {
+    let mut list = of_mariadb(n, round);
+    list.extend([
+        "ALTER TABLE parts EXCHANGE PARTITION p0 WITH TABLE swap".to_owned(),
+        // MySQL lets no column follow from one that is numbered by itself.
+        format!("ALTER TABLE shape ADD COLUMN g{n} INT AS (id + 1) STORED AFTER id, ADD KEY g{n} (g{n})"),
+        format!("ALTER TABLE shape ADD COLUMN g{n} BIGINT GENERATED ALWAYS AS (id * {n}) VIRTUAL"),
+        format!("ALTER TABLE shape DROP COLUMN g{n}"),
         format!("ALTER TABLE shape ADD KEY e{n} ((id + {n}), id DESC)"),
         format!("ALTER TABLE shape DROP KEY e{n}"),
         format!("ALTER TABLE shape ALTER INDEX i{n} INVISIBLE"),
@@ -210,7 +230,8 @@ fn of_one_family(n: u64, round: u64) -> Vec<String> {
             "ALTER TABLE shape ADD COLUMN j{n} JSON DEFAULT (JSON_ARRAY(1, {n})), ADD COLUMN h{n} INT INVISIBLE DEFAULT 3"
         ),
         format!("ALTER TABLE shape DROP COLUMN j{n}, DROP COLUMN h{n}"),
-    ]
+    ]);
+    list
 }
 
 /// True for statements after which every server has its table, also when it is killed in the middle of one.

@@ -295,7 +295,16 @@ impl Load {
     /// A source with the database and its tables, and an empty target; `None` when servers are
     /// not installed. The seed is printed for a repetition.
     pub fn stage(db: &str, flavor: Flavor) -> Option<(&'static Server, &'static Server, u64)> {
-        let (from, to) = Server::pair(flavor)?;
+        Self::stage_of(db, flavor, flavor)
+    }
+
+    /// The same with a target of another flavor.
+    pub fn stage_of(
+        db: &str,
+        source: Flavor,
+        target: Flavor,
+    ) -> Option<(&'static Server, &'static Server, u64)> {
+        let (from, to) = Server::pair_of(source, target)?;
         let seed = Random::seed();
         println!("DM_TEST_SEED={seed}");
         Self::prepare(from, db, seed);

@@ -74,7 +74,8 @@ impl Options {
                     options.layouts = match word {
                         "all" => Layout::ALL.to_vec(),
                         _ => vec![
-                            Layout::parse(word).ok_or("--flavor mysql, mariadb, mixed or all")?,
+                            Layout::parse(word)
+                                .ok_or("--flavor mysql, mariadb, mixed, across or all")?,
                         ],
                     };
                 }
@@ -103,7 +104,7 @@ fn main() -> ExitCode {
         Ok(options) => options,
         Err(why) => {
             eprintln!(
-                "{why}\ntorture [--minutes N] [--seed S] [--flavor mysql|mariadb|mixed|all] [--rounds N] [--round-seconds N] [--failover]"
+                "{why}\ntorture [--minutes N] [--seed S] [--flavor mysql|mariadb|mixed|across|all] [--rounds N] [--round-seconds N] [--failover]"
             );
             return ExitCode::FAILURE;
         }

@@ -17,11 +17,13 @@ pub enum Layout {
     Mariadb,
     /// MySQL and MariaDB into one MariaDB.
     Mixed,
+    /// MariaDB to MySQL.
+    Across,
 }
 
 impl Layout {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Mysql, Self::Mariadb, Self::Mixed];
+    pub const ALL: [Self; 4] = [Self::Mysql, Self::Mariadb, Self::Mixed, Self::Across];
 
     /// The word on the command line.
     pub fn word(self) -> &'static str {
@@ -29,6 +31,7 @@ impl Layout {
             Self::Mysql => "mysql",
             Self::Mariadb => "mariadb",
             Self::Mixed => "mixed",
+            Self::Across => "across",
         }
     }
 
@@ -45,13 +48,16 @@ impl Layout {
     fn sources(self) -> &'static [Flavor] {
         match self {
             Self::Mysql => &[Flavor::Mysql],
-            Self::Mariadb => &[Flavor::Mariadb],
+            Self::Mariadb | Self::Across => &[Flavor::Mariadb],
             Self::Mixed => &[Flavor::Mysql, Flavor::Mariadb],
         }
     }
 
     fn target(self) -> Flavor {
-        if self == Self::Mysql { Flavor::Mysql } else { Flavor::Mariadb }
+        match self {
+            Self::Mysql | Self::Across => Flavor::Mysql,
+            Self::Mariadb | Self::Mixed => Flavor::Mariadb,
+        }
     }
 }
 

@@ -3,11 +3,10 @@
 //!
 //! From MariaDB to MySQL and TiDB: UCA 14.0.0 and NOPAD collations, COMPRESSED columns, JSON (at
 //! MariaDB a text that is checked), functions as defaults, options of its own engines, IGNORED
-//! keys. Types that only MariaDB has (INET4, INET6, UUID, XMLTYPE) are refused, and VECTOR where the
-//! target is of a version before it. From MySQL to MariaDB: collations of the 0900 family.
-//!
-//! A collation decides which keys are equal. Where there is no exact counterpart the finer one is
-//! taken: rows that the source tells apart must not collide at the target.
+//! keys, ONLINE and how long to wait for a lock. Types that only MariaDB has (INET4, INET6, UUID,
+//! XMLTYPE) are refused, and VECTOR where the target is of a version before it. From MySQL to
+//! MariaDB: collations of the 0900 family (`counterparts`). Conditions are not a matter of
+//! words alone ([`crate::schema::Tracker::decided`]).
 //!
 //! Method: edits over the spans of tokens. What stands in comments that the target does not
 //! execute is left alone.
@@ -16,9 +15,10 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::ast::{AlterSpec, ColumnDef, TableElement, TypeKind};
+use super::counterparts::{to_mariadb, to_mysql};
 use super::lexer::{Lexed, Token, TokenKind, lex, unquote_ident, unquote_string};
 use super::server::{Flavor, ServerVersion};
-use super::statement::{Body, ParseContext, Statement};
+use super::statement::{Body, NameRole, ParseContext, Statement};
 use super::{SqlMode, parse};
 use crate::error::{Error, Result, codes};
 use crate::sql::quote_ident;
@@ -50,6 +50,7 @@ pub fn translate(
             if from != Some(Flavor::MySql) {
                 edits.columns(&columns, from == Some(Flavor::MariaDb));
                 edits.options();
+                edits.hints(&statement);
             }
         }
     }
@@ -308,7 +309,7 @@ impl<'a> Edits<'a> {
             } else if self.is_word(at, "IGNORED") && at > 0 {
                 if self.is_word(at - 1, "NOT") {
                     self.replace(at - 1, at, "VISIBLE");
-                } else if self.is_punct(at - 1, b')') {
+                } else if self.is_punct(at - 1, b')') || self.alters_index(at - 1) {
                     self.replace(at, at, "INVISIBLE");
                 }
             } else if self.is_word(at, "WITH")
@@ -321,96 +322,56 @@ impl<'a> Edits<'a> {
     }
 }
 
-/// Languages with tailorings in both families: MariaDB's word and MySQL's of the 0900 family.
-const LANGUAGES: &[(&str, &str)] = &[
-    ("croatian", "hr"),
-    ("czech", "cs"),
-    ("danish", "da"),
-    ("esperanto", "eo"),
-    ("estonian", "et"),
-    ("german2", "de_pb"),
-    ("hungarian", "hu"),
-    ("icelandic", "is"),
-    ("latvian", "lv"),
-    ("lithuanian", "lt"),
-    ("polish", "pl"),
-    ("roman", "la"),
-    ("romanian", "ro"),
-    ("slovak", "sk"),
-    ("slovenian", "sl"),
-    ("spanish", "es"),
-    ("spanish2", "es_trad"),
-    ("swedish", "sv"),
-    ("turkish", "tr"),
-    ("vietnamese", "vi"),
-];
-
-/// The counterpart at MySQL of a collation that only MariaDB has.
-fn to_mysql(name: &str) -> Option<String> {
-    let (charset, rest) =
-        if name.starts_with("uca1400_") { ("utf8mb4", name) } else { name.split_once('_')? };
-    if let Some(rest) = rest.strip_prefix("uca1400_") {
-        return Some(uca_at_mysql(charset, rest));
-    }
-    match rest {
-        "nopad_bin" if charset == "utf8mb4" => Some("utf8mb4_0900_bin".to_owned()),
-        "croatian_mysql561_ci" => Some(format!("{charset}_croatian_ci")),
-        "myanmar_ci" | "thai_520_w2" => Some(format!("{charset}_unicode_520_ci")),
-        // Padding makes 'a' and 'a ' equal; two such rows are reported as duplicates.
-        _ if rest.contains("nopad_") => Some(format!("{charset}_{}", rest.replace("nopad_", ""))),
-        _ => None,
-    }
-}
-
-fn uca_at_mysql(charset: &str, rest: &str) -> String {
-    let rest = rest.replace("nopad_", "");
-    let sensitive = rest.ends_with("_cs") || rest.ends_with("as_ci") || rest == "as_cs";
-    if charset != "utf8mb4" {
-        // The older families ignore accents and case; otherwise bytes decide.
-        let kind = if sensitive {
-            "bin"
-        } else if charset == "utf8mb3" {
-            "unicode_ci"
-        } else {
-            "unicode_520_ci"
+impl Edits<'_> {
+    /// True for the name in ALTER INDEX \[IF EXISTS\] name.
+    fn alters_index(&self, name: usize) -> bool {
+        let before = |back: usize, word: &str| {
+            name.checked_sub(back).is_some_and(|at| self.is_word(at, word))
         };
-        return format!("{charset}_{kind}");
+        let back = if before(1, "EXISTS") && before(2, "IF") { 2 } else { 0 };
+        (before(back + 1, "INDEX") || before(back + 1, "KEY")) && before(back + 2, "ALTER")
     }
-    let (language, accents, case) = {
-        let mut parts = rest.rsplitn(3, '_');
-        let case = parts.next().unwrap_or("ci");
-        let accents = parts.next().unwrap_or("ai");
-        (parts.next().unwrap_or_default(), accents, case)
-    };
-    let known = LANGUAGES.iter().find(|(mariadb, _)| *mariadb == language).map(|(_, mysql)| *mysql);
-    match (known, accents, case) {
-        (Some(mysql), "ai", "ci") => format!("utf8mb4_{mysql}_0900_ai_ci"),
-        (Some(mysql), _, _) => format!("utf8mb4_{mysql}_0900_as_cs"),
-        (None, "ai", "ci") => "utf8mb4_0900_ai_ci".to_owned(),
-        (None, "as", "ci") => "utf8mb4_0900_as_ci".to_owned(),
-        (None, _, _) => "utf8mb4_0900_as_cs".to_owned(),
-    }
-}
 
-/// The counterpart at MariaDB of a collation of MySQL's 0900 family, which does not pad.
-fn to_mariadb(name: &str, version: u32) -> Option<String> {
-    let rest = name.strip_prefix("utf8mb4_")?;
-    if rest == "0900_bin" {
-        return Some("utf8mb4_nopad_bin".to_owned());
+    /// How long a statement may wait for a lock, and that others may go on: the target decides by itself.
+    fn hints(&mut self, statement: &Statement) {
+        if self.is_word(0, "ALTER") && self.is_word(1, "ONLINE") {
+            self.replace(1, 1, "");
+        }
+        // They stand behind the table's name, where no other name can be.
+        let Some(name) = statement.names.iter().find(|n| n.role == NameRole::Table) else { return };
+        let end = match &statement.body {
+            Body::AlterTable(alter) => alter.clauses.first().map(|c| c.span.start),
+            Body::RenameTable(_)
+            | Body::DropTable { .. }
+            | Body::TruncateTable(_)
+            | Body::CreateIndex(_)
+            | Body::DropIndex(_) => Some(self.sql.len()),
+            _ => return,
+        };
+        let place = name.span.end..end.unwrap_or(self.sql.len());
+        let mut depth = 0_i32;
+        for at in 0..self.lexed.tokens.len() {
+            match self.token(at).map(|t| t.kind) {
+                Some(TokenKind::Punct(b'(')) => depth += 1,
+                Some(TokenKind::Punct(b')')) => depth -= 1,
+                _ => {}
+            }
+            if depth != 0 || !self.token(at).is_some_and(|t| place.contains(&t.start)) {
+                continue;
+            }
+            let seconds = self.token(at + 1).is_some_and(|t| t.kind == TokenKind::Number);
+            if self.is_word(at, "WAIT") && seconds {
+                self.replace(at, at + 1, "");
+            } else if self.is_word(at, "NOWAIT") && !self.is_name(statement, at) {
+                self.replace(at, at, "");
+            }
+        }
     }
-    let (language, kind) = match rest.strip_prefix("0900_") {
-        Some(kind) => ("", kind),
-        None => rest.split_once("_0900_")?,
-    };
-    if version < 101_001 {
-        let kind = if kind == "ai_ci" { "unicode_520_nopad_ci" } else { "nopad_bin" };
-        return Some(format!("utf8mb4_{kind}"));
+
+    fn is_name(&self, statement: &Statement, at: usize) -> bool {
+        let start = self.token(at).map(|t| t.start);
+        start.is_some_and(|start| statement.names.iter().any(|n| n.span.contains(&start)))
     }
-    let known = LANGUAGES.iter().find(|(_, mysql)| *mysql == language);
-    Some(match known {
-        Some((mariadb, _)) => format!("utf8mb4_uca1400_{mariadb}_nopad_{kind}"),
-        None => format!("utf8mb4_uca1400_nopad_{kind}"),
-    })
 }
 
 #[cfg(test)]
@@ -453,6 +414,16 @@ mod tests {
                 "CREATE TABLE t (a INT /*M!100301 COMPRESSED*/, KEY k (a) IGNORED) COMMENT='COLLATE utf8mb4_uca1400_ai_ci'",
                 "CREATE TABLE t (a INT /*M!100301 COMPRESSED*/, KEY k (a) INVISIBLE) COMMENT='COLLATE utf8mb4_uca1400_ai_ci'",
             ),
+            (
+                "ALTER ONLINE TABLE t WAIT 10 ADD wait INT, ALTER INDEX i IGNORED",
+                "ALTER  TABLE t  ADD wait INT, ALTER INDEX i INVISIBLE",
+            ),
+            (
+                "RENAME TABLE a NOWAIT TO nowait, b WAIT 5 TO a",
+                "RENAME TABLE a  TO nowait, b  TO a",
+            ),
+            ("CREATE INDEX nowait ON t (wait) NOWAIT", "CREATE INDEX nowait ON t (wait) "),
+            ("DROP TABLE a, nowait WAIT 3", "DROP TABLE a, nowait "),
         ];
         for (sql, expected) in cases {
             assert_eq!(to(sql, MYSQL, from), expected);

@@ -14,6 +14,7 @@ mod ast;
 mod class;
 mod collations;
 mod column;
+mod counterparts;
 mod cursor;
 mod default;
 mod dialect;
@@ -31,6 +32,7 @@ mod sql_mode;
 mod statement;
 mod table;
 mod types;
+mod unconditional;
 
 pub use ast::{
     AlterClause, AlterSpec, AlterTable, CheckDef, ColumnDef, CreateIndex, CreateTable, DatabaseDef,

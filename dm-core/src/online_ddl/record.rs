@@ -26,8 +26,14 @@ pub struct Change {
     /// The session's flags: MariaDB records it there.
     #[serde(default)]
     pub flags: Option<u32>,
+    /// Number of default_collation_for_utf8mb4.
+    #[serde(default)]
+    pub utf8mb4_collation: Option<u16>,
     /// When it ran, seconds since the epoch.
     pub at: u32,
+    /// The fraction of that second, where it counts.
+    #[serde(default)]
+    pub microseconds: Option<u32>,
     /// Where it stands in the binlog: what is read twice counts once.
     pub position: String,
     /// An event filter leaves it out: it will not run at the target, but the table has the
@@ -47,7 +53,9 @@ impl Change {
             charset: vars.charset.map(|c| (c.client, c.connection, c.server)),
             explicit_defaults: vars.explicit_defaults_for_timestamp,
             flags: vars.flags2,
+            utf8mb4_collation: vars.default_collation_for_utf8mb4,
             at,
+            microseconds: vars.microseconds,
             position,
             filtered: false,
         }
@@ -76,6 +84,8 @@ impl Change {
                 charset,
                 explicit_defaults_for_timestamp: self.explicit_defaults,
                 flags2: self.flags,
+                default_collation_for_utf8mb4: self.utf8mb4_collation,
+                microseconds: self.microseconds,
                 ..QueryVars::default()
             },
             ..QueryEvent::of(self.schema.clone(), self.sql.clone().into_bytes())
@@ -115,4 +125,37 @@ pub(super) enum Record {
         /// The name that it has at the source; `None` when it was dropped.
         trash: Option<(String, String)>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_columns_become_in_a_session_is_kept() {
+        let vars = QueryVars {
+            flags2: Some(1 << 24),
+            sql_mode: Some(4),
+            charset: Some(SessionCharset { client: 8, connection: 33, server: 255 }),
+            time_zone: Some("+02:00".to_owned()),
+            microseconds: Some(123_456),
+            explicit_defaults_for_timestamp: Some(false),
+            default_collation_for_utf8mb4: Some(45),
+            ..QueryVars::default()
+        };
+        let sql = "ALTER TABLE _t_gho ADD COLUMN c VARCHAR(9) CHARACTER SET utf8mb4";
+        let query = QueryEvent { vars, ..QueryEvent::of("shop", sql.as_bytes()) };
+        let change = Change::new(sql, &query, 7, "1".to_owned());
+        let saved = serde_json::to_string(&change).unwrap();
+        let read: Change = serde_json::from_str(&saved).unwrap();
+        assert_eq!(read, change);
+        assert_eq!(read.query().vars, query.vars);
+        // What an earlier version saved is read, too.
+        let mut old: serde_json::Value = serde_json::from_str(&saved).unwrap();
+        let fields = old.as_object_mut().unwrap();
+        fields.remove("utf8mb4_collation").unwrap();
+        fields.remove("microseconds").unwrap();
+        let old: Change = serde_json::from_value(old).unwrap();
+        assert_eq!(old, Change { utf8mb4_collation: None, microseconds: None, ..change });
+    }
 }

@@ -7,6 +7,7 @@ mod compare;
 mod condition;
 mod convert;
 mod create;
+mod decided;
 mod default;
 mod event;
 mod info;

@@ -342,6 +342,15 @@ pub trait Sink: Send + Sync {
         Ok(ddl)
     }
 
+    /// The family of servers that the target is of; `None` where it is none of them, or nobody knows.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be asked.
+    fn family(&self) -> Result<Option<crate::ddl::Flavor>> {
+        Ok(None)
+    }
+
     /// How the target takes an ALTER TABLE of several clauses.
     ///
     /// # Errors

@@ -155,6 +155,10 @@ impl Sink for FaultSink {
         self.inner.adapt(ddl)
     }
 
+    fn family(&self) -> Result<Option<crate::ddl::Flavor>> {
+        self.inner.family()
+    }
+
     fn clauses(&self) -> Result<Clauses> {
         self.inner.clauses()
     }

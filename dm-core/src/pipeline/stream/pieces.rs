@@ -10,12 +10,18 @@
 //! Pieces are steps like all others (`steps`): rows of other tables go on beside each that takes long (`beside`).
 //! They are told before the statement is tracked, as that changes what they are compared with; only what the
 //! target's own keys ask for is looked up when it has refused a piece.
+//!
+//! MariaDB has conditions (IF \[NOT\] EXISTS of clauses, OR REPLACE) for which other targets have no words. What
+//! they decide follows from what is tracked ([`crate::schema::Tracker::decided`]), so what is left of the
+//! statement runs there; where that cannot be said it goes as it is, and the target tells.
 
 use super::Stream;
 use super::execute::Number;
+use super::outcome::short;
 use super::statement::Seen;
-use crate::ddl::{AlterSpec, Body, Statement, parse};
+use crate::ddl::{AlterSpec, Body, Flavor as Dialect, Statement, parse};
 use crate::error::Result;
+use crate::position::Flavor;
 use crate::schema::KeyKind;
 use crate::sink::Clauses;
 use crate::sql::{quote_ident, quote_table};
@@ -24,6 +30,30 @@ use crate::sql::{quote_ident, quote_table};
 pub(super) const UNSUPPORTED: u16 = 8200;
 
 impl Stream<'_> {
+    /// What runs in place of a statement of MariaDB's with conditions that the target has no words for; `None`
+    /// where it goes as it is.
+    pub(super) fn without_conditions(
+        &self,
+        statement: &Statement,
+    ) -> Result<Option<Vec<Statement>>> {
+        if self.ctx.info.flavor != Flavor::MariaDb {
+            return Ok(None);
+        }
+        let has_words = match self.ctx.sink.family()? {
+            None | Some(Dialect::MariaDb) => true,
+            Some(Dialect::TiDb) => statement.conditions_are_known_to_tidb(),
+            Some(Dialect::MySql) => false,
+        };
+        if has_words {
+            return Ok(None);
+        }
+        let decided = self.tracker.newest().decided(statement);
+        if decided.as_ref().is_some_and(Vec::is_empty) {
+            log::info!("does nothing by its conditions: {:?}", short(&statement.sql));
+        }
+        Ok(decided)
+    }
+
     /// The pieces of a statement that need not be tried as a whole: the target takes one change at a time,
     /// or the whole was refused before the task died.
     pub(super) fn pieces_at_once(

@@ -91,19 +91,15 @@ impl Stream<'_> {
     /// The steps of a statement, by what is tracked now.
     pub(super) fn steps(&self, order: Order<'_>, seen: &Seen<'_>) -> Result<VecDeque<Step>> {
         let Order { statement, number, of_list, .. } = order;
-        let mut steps = match self.pieces_at_once(statement, number, seen)? {
-            Some(pieces) => self.piece_steps(pieces, number, seen)?,
-            None => {
-                let apart = match Self::may_need_pieces(statement) {
-                    true => Apart::Into(
-                        self.equal_pieces(statement)
-                            .map(|pieces| self.piece_steps(pieces, number, seen))
-                            .transpose()?,
-                    ),
-                    false => Apart::Never,
-                };
-                [self.step(statement.clone(), number, apart, seen)?].into()
-            }
+        // What a person has given is in the target's words.
+        let decided = match of_list {
+            Some(_) => None,
+            None => self.without_conditions(statement)?,
+        };
+        let mut steps = match decided.as_deref() {
+            None => self.steps_of_one(statement, number, seen)?,
+            Some([one]) => self.steps_of_one(one, number, seen)?,
+            Some(several) => self.piece_steps(several.to_vec(), number, seen)?,
         };
         if let Some(OfList { given, which }) = of_list {
             let mark = |step: &mut Step| step.which = Some(which.clone());
@@ -118,6 +114,27 @@ impl Stream<'_> {
             }
         }
         Ok(steps)
+    }
+
+    /// The steps of a statement that the target has the words for.
+    fn steps_of_one(
+        &self,
+        statement: &Statement,
+        number: Number,
+        seen: &Seen<'_>,
+    ) -> Result<VecDeque<Step>> {
+        if let Some(pieces) = self.pieces_at_once(statement, number, seen)? {
+            return self.piece_steps(pieces, number, seen);
+        }
+        let apart = match Self::may_need_pieces(statement) {
+            true => Apart::Into(
+                self.equal_pieces(statement)
+                    .map(|pieces| self.piece_steps(pieces, number, seen))
+                    .transpose()?,
+            ),
+            false => Apart::Never,
+        };
+        Ok([self.step(statement.clone(), number, apart, seen)?].into())
     }
 
     fn step(

@@ -360,6 +360,10 @@ impl Sink for MysqlSink {
         Ok(ddl)
     }
 
+    fn family(&self) -> Result<Option<crate::ddl::Flavor>> {
+        Ok(Some(self.shared.version()?.flavor))
+    }
+
     fn clauses(&self) -> Result<Clauses> {
         self.shared.version().map(tidb::clauses)
     }
