@@ -50,7 +50,8 @@ fn statement(random: &mut Random, round: u64, own: bool) -> String {
         1 => further(n, round),
         2 => around(n, round),
         _ if own => of_one_family(n, round),
-        _ => of_mariadb(n, round),
+        // What the source does not know it refuses.
+        _ => [of_mariadb(n, round), of_mysql(n)].concat(),
     };
     random.pick(&list).clone()
 }
@@ -211,25 +212,43 @@ fn of_mariadb(n: u64, round: u64) -> Vec<String> {
     ]
 }
 
-/// What servers of one family alone know; and what wants two tables to be equal, which they are not where the other
-/// family has other collations for their character sets.
-fn of_one_family(n: u64, round: u64) -> Vec<String> {
-    let mut list = of_mariadb(n, round);
-    list.extend([
-        "ALTER TABLE parts EXCHANGE PARTITION p0 WITH TABLE swap".to_owned(),
-        // MySQL lets no column follow from one that is numbered by itself.
-        format!("ALTER TABLE shape ADD COLUMN g{n} INT AS (id + 1) STORED AFTER id, ADD KEY g{n} (g{n})"),
-        format!("ALTER TABLE shape ADD COLUMN g{n} BIGINT GENERATED ALWAYS AS (id * {n}) VIRTUAL"),
-        format!("ALTER TABLE shape DROP COLUMN g{n}"),
-        format!("ALTER TABLE shape ADD KEY e{n} ((id + {n}), id DESC)"),
-        format!("ALTER TABLE shape DROP KEY e{n}"),
+/// The same of MySQL.
+fn of_mysql(n: u64) -> Vec<String> {
+    vec![
         format!("ALTER TABLE shape ALTER INDEX i{n} INVISIBLE"),
         format!("ALTER TABLE shape ADD KEY i{n} (a DESC, id) VISIBLE"),
-        format!("ALTER TABLE shape ADD CONSTRAINT k{n} CHECK (a < 0) NOT ENFORCED"),
+        format!("CREATE INDEX i{n} ON shape (a, b(2)) INVISIBLE"),
+        format!(
+            "ALTER TABLE shape ADD CONSTRAINT k{n} CHECK (id < 1000000), ALTER INDEX i{n} VISIBLE"
+        ),
+        format!("ALTER TABLE shape DROP CHECK k{n}"),
         format!(
             "ALTER TABLE shape ADD COLUMN j{n} JSON DEFAULT (JSON_ARRAY(1, {n})), ADD COLUMN h{n} INT INVISIBLE DEFAULT 3"
         ),
         format!("ALTER TABLE shape DROP COLUMN j{n}, DROP COLUMN h{n}"),
+        format!(
+            "ALTER TABLE shape ADD COLUMN p{n} POINT SRID 4326, ADD COLUMN f{n} INT COLUMN_FORMAT DYNAMIC"
+        ),
+        format!("ALTER TABLE shape DROP COLUMN p{n}, DROP COLUMN f{n}"),
+    ]
+}
+
+/// What servers of one family alone know; and what wants two tables to be equal, which they are not where the other
+/// family has other collations for their character sets.
+fn of_one_family(n: u64, round: u64) -> Vec<String> {
+    let mut list = of_mariadb(n, round);
+    list.append(&mut of_mysql(n));
+    list.extend([
+        "ALTER TABLE parts EXCHANGE PARTITION p0 WITH TABLE swap".to_owned(),
+        // MySQL lets no column follow from one that is numbered by itself.
+        format!(
+            "ALTER TABLE shape ADD COLUMN g{n} INT AS (id + 1) STORED AFTER id, ADD KEY g{n} (g{n})"
+        ),
+        format!("ALTER TABLE shape ADD COLUMN g{n} BIGINT GENERATED ALWAYS AS (id * {n}) VIRTUAL"),
+        format!("ALTER TABLE shape DROP COLUMN g{n}"),
+        format!("ALTER TABLE shape ADD KEY e{n} ((id + {n}), id DESC)"),
+        format!("ALTER TABLE shape DROP KEY e{n}"),
+        format!("ALTER TABLE shape ADD CONSTRAINT k{n} CHECK (a < 0) NOT ENFORCED"),
     ]);
     list
 }

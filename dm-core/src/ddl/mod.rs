@@ -14,7 +14,6 @@ mod ast;
 mod class;
 mod collations;
 mod column;
-mod counterparts;
 mod cursor;
 mod default;
 mod dialect;
