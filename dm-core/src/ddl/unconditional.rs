@@ -164,6 +164,26 @@ mod tests {
     }
 
     #[test]
+    fn what_a_tidb_reads_is_left_to_it() {
+        for (sql, reads) in [
+            ("ALTER TABLE t ADD COLUMN IF NOT EXISTS a INT, DROP COLUMN IF EXISTS b", true),
+            ("ALTER TABLE t ADD KEY IF NOT EXISTS k (a), DROP KEY IF EXISTS l", true),
+            ("CREATE INDEX IF NOT EXISTS k ON t (a)", true),
+            ("DROP INDEX IF EXISTS k ON t", true),
+            ("ALTER TABLE IF EXISTS t ADD a INT", false),
+            ("ALTER TABLE t RENAME COLUMN IF EXISTS a TO b", false),
+            ("ALTER TABLE t DROP CONSTRAINT IF EXISTS c", false),
+            ("ALTER TABLE t ADD SYSTEM VERSIONING", false),
+            ("CREATE OR REPLACE TABLE t (a INT)", false),
+            ("CREATE OR REPLACE INDEX k ON t (a)", false),
+            ("RENAME TABLE IF EXISTS t TO u", false),
+            ("RENAME TABLE t TO u", true),
+        ] {
+            assert_eq!(read(sql).conditions_are_known_to_tidb(), reads, "{sql}");
+        }
+    }
+
+    #[test]
     fn words_are_cut_out_once() {
         for (sql, left) in [
             ("CREATE OR REPLACE TABLE t (a INT)", "CREATE TABLE t (a INT)"),
