@@ -115,8 +115,8 @@ impl<'a> Cut<'a> {
     }
 
     fn or_replace(&self) -> Option<usize> {
-        (1..self.lexed.tokens.len().min(2))
-            .find(|at| self.is_word(*at, "OR") && self.is_word(at + 1, "REPLACE"))
+        let words = |at: &usize| self.is_word(*at, "OR") && self.is_word(at + 1, "REPLACE");
+        (1..self.lexed.tokens.len()).find(|at| self.is_word(at - 1, "CREATE") && words(at))
     }
 
     fn without_condition(&self) -> String {
@@ -190,6 +190,10 @@ mod tests {
             ("create or replace unique index `or` on t (a)", "create unique index `or` on t (a)"),
             ("CREATE INDEX IF NOT EXISTS i ON t (a)", "CREATE INDEX i ON t (a)"),
             ("DROP INDEX IF EXISTS i ON t", "DROP INDEX i ON t"),
+            (
+                "SET STATEMENT lock_wait_timeout=1 FOR CREATE OR REPLACE INDEX i ON t (a)",
+                "SET STATEMENT lock_wait_timeout=1 FOR CREATE INDEX i ON t (a)",
+            ),
         ] {
             let statement = read(sql);
             assert!(statement.is_conditional(), "{sql}");

@@ -110,10 +110,19 @@ impl Edits<'_> {
         }
     }
 
-    /// How long a statement may wait for a lock, and that others may go on: the target decides by itself.
+    /// What is set for this statement alone: how long it may take or wait, and what the session told with it.
+    /// How long it may wait for a lock, and that others may go on: the target decides by itself.
     pub(super) fn hints(&mut self, statement: &Statement) {
-        if self.is_word(0, "ALTER") && self.is_word(1, "ONLINE") {
-            self.replace(1, 1, "");
+        let mut first = 0;
+        while self.is_word(first, "SET") && self.is_word(first + 1, "STATEMENT") {
+            let all = first..self.lexed.tokens.len();
+            first = all.clone().find(|at| self.is_word(*at, "FOR")).unwrap_or(all.end) + 1;
+        }
+        if let Some(behind) = self.token(first).filter(|_| first > 0) {
+            self.list.push((0..behind.start, String::new()));
+        }
+        if self.is_word(first, "ALTER") && self.is_word(first + 1, "ONLINE") {
+            self.replace(first + 1, first + 1, "");
         }
         // They stand behind the table's name, where no other name can be.
         let Some(name) = statement.names.iter().find(|n| n.role == NameRole::Table) else { return };

@@ -3,7 +3,7 @@
 //!
 //! From MariaDB to MySQL and TiDB: UCA 14.0.0 and NOPAD collations, COMPRESSED columns, JSON (at
 //! MariaDB a text that is checked), functions as defaults, options of its own engines, IGNORED
-//! keys, ONLINE and how long to wait for a lock. Types that only MariaDB has (INET4, INET6, UUID,
+//! keys, SET STATEMENT, ONLINE and how long to wait for a lock. Types that only MariaDB has (INET4, INET6, UUID,
 //! XMLTYPE) are refused, and VECTOR where the target is of a version before it. From MySQL to
 //! MariaDB: collations of the 0900 family (`collations`). Conditions are not a matter of
 //! words alone ([`crate::schema::Tracker::decided`]).

@@ -43,6 +43,11 @@ fn mariadb_to_mysql() {
         ("RENAME TABLE a NOWAIT TO nowait, b WAIT 5 TO a", "RENAME TABLE a  TO nowait, b  TO a"),
         ("CREATE INDEX nowait ON t (wait) NOWAIT", "CREATE INDEX nowait ON t (wait) "),
         ("DROP TABLE a, nowait WAIT 3", "DROP TABLE a, nowait "),
+        (
+            "SET STATEMENT max_statement_time=1, lock_wait_timeout = 5 FOR SET STATEMENT sql_log_bin=1 FOR \
+             ALTER ONLINE TABLE `for` ADD a INT",
+            "ALTER  TABLE `for` ADD a INT",
+        ),
     ];
     for (sql, expected) in cases {
         assert_eq!(to(sql, MYSQL, from), expected);
