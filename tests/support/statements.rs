@@ -205,6 +205,9 @@ fn of_mariadb(n: u64, round: u64) -> Vec<String> {
         ),
         format!("RENAME TABLE IF EXISTS made{n} WAIT 1 TO made{}", (n + 1) % 4),
         format!("ALTER TABLE shape ALTER INDEX IF EXISTS i{n} IGNORED"),
+        "ALTER TABLE parts DROP PARTITION IF EXISTS p2, p9".to_owned(),
+        "ALTER TABLE parts ADD PARTITION IF NOT EXISTS (PARTITION p1 VALUES LESS THAN (99))"
+            .to_owned(),
         "ALTER TABLE shape ADD SYSTEM VERSIONING".to_owned(),
         "ALTER TABLE shape DROP SYSTEM VERSIONING".to_owned(),
         format!("ALTER TABLE shape ADD COLUMN z{n} VARCHAR(50) COMPRESSED DEFAULT 'zzzz'"),

@@ -22,6 +22,7 @@ mod lexer;
 mod other;
 mod own;
 mod parse;
+mod partitions;
 mod pieces;
 mod query;
 mod script;
@@ -44,6 +45,7 @@ pub use lexer::{
     unquote_string,
 };
 pub use parse::parse;
+pub(crate) use partitions::partition_names;
 pub use script::{parse_given, split, without_tail};
 pub use server::{Flavor, ServerVersion};
 pub use sql_mode::SqlMode;

@@ -82,18 +82,18 @@ fn is_known_to_tidb(spec: &AlterSpec) -> bool {
 }
 
 /// A text that words are cut out of.
-struct Cut<'a> {
+pub(super) struct Cut<'a> {
     text: &'a str,
     lexed: Lexed,
 }
 
 impl<'a> Cut<'a> {
-    fn new(text: &'a str, context: &ParseContext) -> Self {
+    pub fn new(text: &'a str, context: &ParseContext) -> Self {
         let comments = context.server.map_or(Comments::All, ServerVersion::comments);
         Self { text, lexed: lex(text, context.sql_mode, comments) }
     }
 
-    fn is_in_comments(&self) -> bool {
+    pub fn is_in_comments(&self) -> bool {
         !self.lexed.regions.is_empty()
     }
 
@@ -104,7 +104,7 @@ impl<'a> Cut<'a> {
     }
 
     /// Where the first condition stands, and of how many words it is.
-    fn condition(&self) -> Option<(usize, usize)> {
+    pub fn condition(&self) -> Option<(usize, usize)> {
         (0..self.lexed.tokens.len()).find_map(|at| {
             if !self.is_word(at, "IF") {
                 return None;
@@ -119,7 +119,7 @@ impl<'a> Cut<'a> {
         (1..self.lexed.tokens.len()).find(|at| self.is_word(at - 1, "CREATE") && words(at))
     }
 
-    fn without_condition(&self) -> String {
+    pub fn without_condition(&self) -> String {
         match self.condition() {
             Some((at, words)) => self.without(at, words),
             None => self.text.to_owned(),

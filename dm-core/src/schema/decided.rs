@@ -9,16 +9,26 @@
 use super::condition::is_void;
 use super::table::{KeyKind, same_name};
 use super::tracker::Tracker;
-use crate::ddl::{AlterSpec, AlterTable, Body, CreateIndex, PartitionOp, Statement, parse};
+use crate::ddl::{AlterSpec, AlterTable, Body, CreateIndex, Statement, parse};
 use crate::sql::{quote_ident, quote_table};
 use dm_filter::TableName;
 
 impl Tracker {
     /// The statements that do without MariaDB's words what this one does now: none when it does nothing, several
     /// in place of OR REPLACE. `None` for a statement that is to stay as it is: it has no such word, its table is not
-    /// tracked, or nobody can say.
-    pub fn decided(&self, statement: &Statement) -> Option<Vec<Statement>> {
+    /// tracked, or nobody can say. `partitions` are those of its table, where it asks for them.
+    pub fn decided(
+        &self,
+        statement: &Statement,
+        partitions: Option<&[String]>,
+    ) -> Option<Vec<Statement>> {
         let texts = match &statement.body {
+            Body::AlterTable(_) if statement.asks_for_partitions() => {
+                let text = statement.for_partitions(partitions?)?;
+                let left = (!text.is_empty()).then_some(text);
+                let read = |text: String| parse(&text, &statement.context).ok();
+                return left.map_or(Some(Vec::new()), |text| Some(vec![read(text)?]));
+            }
             Body::AlterTable(alter) => self.altered(statement, alter)?,
             Body::RenameTable(pairs) if statement.is_lenient_rename() => self.renamed(pairs),
             _ if !statement.is_conditional() => return None,
@@ -54,13 +64,6 @@ impl Tracker {
             }
             _ => keeps_history(spec) || is_void(table, spec),
         };
-        // Which partitions there are is not tracked.
-        let parts = |op: &AlterSpec| {
-            matches!(op, AlterSpec::Partition(PartitionOp::Add | PartitionOp::Drop))
-        };
-        if alter.clauses.iter().any(|c| parts(&c.spec)) {
-            return None;
-        }
         let clauses = alter.clauses.iter().enumerate();
         let kept: Vec<usize> = clauses.filter(|(_, c)| !void(&c.spec)).map(|(at, _)| at).collect();
         match kept.as_slice() {
@@ -133,7 +136,7 @@ mod tests {
     }
 
     fn decided(sql: &str) -> Option<Vec<String>> {
-        let decided = tracker().decided(&read(sql))?;
+        let decided = tracker().decided(&read(sql), None)?;
         Some(decided.into_iter().map(|s| s.sql).collect())
     }
 

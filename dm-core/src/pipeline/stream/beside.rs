@@ -130,6 +130,9 @@ impl Stream<'_> {
             return Ok(None);
         }
         let Some(about) = order.about else { return Ok(None) };
+        if self.asks_the_target(order.statement)? {
+            return Ok(None);
+        }
         for name in about.iter().flat_map(|statement| judged(statement)) {
             if self.ctx.creator.merged.concerns(&self.ctx.creator.place(&name)?) {
                 return Ok(None);

@@ -19,7 +19,7 @@ use super::Stream;
 use super::execute::Number;
 use super::outcome::short;
 use super::statement::Seen;
-use crate::ddl::{AlterSpec, Body, Flavor as Dialect, Statement, parse};
+use crate::ddl::{AlterSpec, Body, Flavor as Dialect, Statement, parse, partition_names};
 use crate::error::Result;
 use crate::position::Flavor;
 use crate::schema::KeyKind;
@@ -36,22 +36,38 @@ impl Stream<'_> {
         &self,
         statement: &Statement,
     ) -> Result<Option<Vec<Statement>>> {
-        if self.ctx.info.flavor != Flavor::MariaDb {
+        if self.has_words_for(statement)? {
             return Ok(None);
         }
-        let has_words = match self.ctx.sink.family()? {
-            None | Some(Dialect::MariaDb) => true,
-            Some(Dialect::TiDb) => statement.conditions_are_known_to_tidb(),
-            Some(Dialect::MySql) => false,
+        let partitions = match &statement.body {
+            Body::AlterTable(alter) if statement.asks_for_partitions() => {
+                let shown = self.ctx.sink.show_create(&self.ctx.creator.place(&alter.name)?)?;
+                shown.map(|text| partition_names(&text))
+            }
+            _ => None,
         };
-        if has_words {
-            return Ok(None);
-        }
-        let decided = self.tracker.newest().decided(statement);
+        let decided = self.tracker.newest().decided(statement, partitions.as_deref());
         if decided.as_ref().is_some_and(Vec::is_empty) {
             log::info!("does nothing by its conditions: {:?}", short(&statement.sql));
         }
         Ok(decided)
+    }
+
+    /// True when the target reads the statement's conditions, where it has some.
+    fn has_words_for(&self, statement: &Statement) -> Result<bool> {
+        if self.ctx.info.flavor != Flavor::MariaDb {
+            return Ok(true);
+        }
+        Ok(match self.ctx.sink.family()? {
+            None | Some(Dialect::MariaDb) => true,
+            Some(Dialect::TiDb) => statement.conditions_are_known_to_tidb(),
+            Some(Dialect::MySql) => false,
+        })
+    }
+
+    /// True when the target's table decides about a statement: all before it has to be there then.
+    pub(super) fn asks_the_target(&self, statement: &Statement) -> Result<bool> {
+        Ok(statement.asks_for_partitions() && !self.has_words_for(statement)?)
     }
 
     /// The pieces of a statement that need not be tried as a whole: the target takes one change at a time,
