@@ -1,8 +1,13 @@
 //! MySQL's words at MariaDB.
 
 use super::super::ast::{AlterSpec, ColumnDef, DropKind};
+use super::super::lexer::{Comments, RegionKind, lex};
 use super::super::statement::{Body, Statement};
 use super::edits::Edits;
+
+/// From these versions on columns and keys may be INVISIBLE, and they stand in the comments.
+const OF_COLUMNS: u32 = 80_023;
+const OF_KEYS: u32 = 80_000;
 
 impl Edits<'_> {
     /// Keys are VISIBLE and INVISIBLE there, NOT IGNORED and IGNORED here; columns are INVISIBLE in both.
@@ -14,6 +19,24 @@ impl Edits<'_> {
             let Some(parts) = self.key_parts(at) else { continue };
             let end = self.list_end(parts + 1);
             (end + 1..self.element_end(end + 1)).for_each(|option| self.visibility(option));
+        }
+    }
+
+    /// A MySQL prints what is INVISIBLE in comments of its own versions, which a MariaDB passes over.
+    pub(super) fn printed_visibility(&mut self, to: u32) {
+        let lexed = lex(self.sql, self.mode, Comments::All);
+        for (nth, region) in lexed.regions.iter().enumerate() {
+            let mut inside = lexed.tokens.iter().filter(|t| t.region == Some(nth));
+            let (Some(word), None) = (inside.next(), inside.next()) else { continue };
+            let said = self.sql.get(word.span()).unwrap_or_default();
+            let instead = match region.kind {
+                RegionKind::Versioned(Some(OF_COLUMNS)) if to >= 100_303 => "INVISIBLE",
+                RegionKind::Versioned(Some(OF_KEYS)) if to >= 100_600 => "IGNORED",
+                _ => continue,
+            };
+            if said == "INVISIBLE" {
+                self.list.push((region.span.clone(), instead.to_owned()));
+            }
         }
     }
 

@@ -53,8 +53,9 @@ pub fn translate(
     match to.flavor {
         Flavor::MariaDb => {
             edits.collations(|name| to_mariadb(name, to.number));
-            if from == Some(Flavor::MySql) {
+            if from != Some(Flavor::MariaDb) {
                 edits.visible_keys();
+                edits.printed_visibility(to.number);
                 edits.attributes(&columns);
                 edits.dropped_checks(&statement);
             }

@@ -104,7 +104,13 @@ fn mysql_to_mariadb_and_mysql() {
             "ALTER TABLE t ADD p POINT NOT NULL SRID 4326 COMMENT 'SRID 1', ADD s INT UNIQUE KEY CHECK (s > 0) INVISIBLE",
             "ALTER TABLE t ADD p POINT NOT NULL  COMMENT 'SRID 1', ADD s INT UNIQUE KEY CHECK (s > 0) INVISIBLE",
         ),
+        // As it is printed: MariaDB reads what is older than its own way.
+        (
+            "CREATE TABLE `t` (`a` int /*!50606 COLUMN_FORMAT DYNAMIC */ DEFAULT NULL, `p` point /*!80003 SRID 4326 */ DEFAULT NULL /*!80023 INVISIBLE */, KEY `a` (`a`) /*!80000 INVISIBLE */)",
+            "CREATE TABLE `t` (`a` int /*!50606  */ DEFAULT NULL, `p` point /*!80003 SRID 4326 */ DEFAULT NULL INVISIBLE, KEY `a` (`a`) IGNORED)",
+        ),
     ] {
+        assert_eq!(to(sql, MARIADB, None), expected);
         assert_eq!(to(sql, MARIADB, Some(Flavor::MySql)), expected);
         assert_eq!(to(sql, MYSQL, Some(Flavor::MySql)), sql);
     }
