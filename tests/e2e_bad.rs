@@ -369,3 +369,61 @@ fn a_type_that_the_target_lacks_is_refused_by_column_and_type() {
     to.run("", "DROP DATABASE w");
     Dm::set_up(&task).catch_up().expect_failure(&["`address`", "INET6", "Workaround:"]);
 }
+
+/// A connection ends while one of several small transactions, sent together, waits in its COMMIT: it is not in,
+/// and a stop at that moment does not take it for done.
+#[test]
+fn a_commit_without_an_answer_is_not_taken_for_done() {
+    const COMMITS: &str = "state LIKE '%backup lock%'";
+    let _one = serial();
+    let Some((from, to)) = Server::pair(Flavor::Mariadb) else { return };
+    from.run(
+        "",
+        "CREATE DATABASE w; CREATE TABLE w.t (id INT PRIMARY KEY, v INT); INSERT INTO w.t VALUES (1, 0), (2, 0)",
+    );
+    let sources = [&from.address];
+    let mut task = Task::new("all", &sources, Target::Server(to), &[DB]);
+    (task.instance, task.more) =
+        ("    syncer-config-name: one\n", "syncers:\n  one: {worker-count: 1, batch: 1}\n");
+    let dm = Dm::set_up(&task);
+    dm.catch_up().expect_success();
+    let hold = |id: u32| {
+        let mut conn = to.conn();
+        conn.query_drop("BEGIN").unwrap();
+        conn.query_drop(format!("SELECT * FROM w.t WHERE id = {id} FOR UPDATE")).unwrap();
+        conn
+    };
+    let (mut first, mut second) = (hold(1), hold(2));
+    let mut process = dm.start(&[]);
+    from.run("", "UPDATE w.t SET v = 1 WHERE id = 1");
+    process.until_seen_at(to, "info LIKE 'UPDATE `w`.`t` %`id`=1%'");
+    // These wait behind it, and go together when it has ended.
+    for n in 1..=9 {
+        let row = 10 + n;
+        from.run(
+            "w",
+            &format!(
+                "BEGIN; UPDATE t SET v = {n} WHERE id = 2; INSERT INTO t VALUES ({row}, 0); COMMIT"
+            ),
+        );
+    }
+    process
+        .until_seen_at(from, "command LIKE 'Binlog Dump%' AND state LIKE '%has sent all binlog%'");
+    first.query_drop("ROLLBACK").unwrap();
+    process.until_seen_at(to, "info LIKE 'UPDATE `w`.`t` %`id`=2%'");
+    let mut backup = to.conn();
+    for stage in ["START", "FLUSH", "BLOCK_DDL", "BLOCK_COMMIT"] {
+        backup.query_drop(format!("BACKUP STAGE {stage}")).unwrap();
+    }
+    second.query_drop("ROLLBACK").unwrap();
+    process.until_seen_at(to, COMMITS);
+    let waiting =
+        to.value::<u64>(&format!("SELECT id FROM information_schema.processlist WHERE {COMMITS}"));
+    to.run("", &format!("KILL {waiting}"));
+    process.until_seen_at(to, &format!("{COMMITS} AND id <> {waiting}"));
+    process.interrupt();
+    let _ = process.wait(DEADLINE);
+    backup.query_drop("BACKUP STAGE END").unwrap();
+    dm.catch_up().expect_success();
+    assert_databases_equal(from, Target::Server(to), &[DB]);
+}

@@ -67,7 +67,7 @@ impl Session {
         Ok(reported)
     }
 
-    /// Runs statements joined by `;` and tells what each reported as soon as it has.
+    /// Runs statements joined by `;` and tells what each reported, those that were carried out alone.
     ///
     /// # Errors
     ///
@@ -81,11 +81,13 @@ impl Session {
         let mut result = self.conn.query_iter(sql).map_err(|e| fail(0, e))?;
         let mut at = 0;
         while let Some(mut set) = result.iter() {
-            // Told first: reading to the end of a set is already the step to the next one.
-            told(Reported { rows: set.affected_rows() });
+            let rows = set.affected_rows();
+            // What has failed looks like an answer until it has been read to its end, which is also the step to
+            // the next answer: each is told when that is there.
             for row in set.by_ref() {
                 row.map_err(|e| fail(at, e))?;
             }
+            told(Reported { rows });
             at += 1;
         }
         Ok(())
