@@ -87,7 +87,12 @@ pub(super) fn reread(sql: &str, sql_mode: Option<&str>) -> Result<Statement> {
 /// True for a statement that leaves the same however much of it has happened before. Rows of its tables wait for
 /// it, so there are none that a second run could take.
 pub(super) fn may_run_again(statement: &Statement) -> bool {
-    matches!(&statement.body, Body::TruncateTable(_) | Body::DropTable { if_exists: true, .. })
+    match &statement.body {
+        Body::TruncateTable(_) | Body::DropTable { if_exists: true, .. } => true,
+        // Rows of a query come with it, in one group.
+        Body::CreateTable(create) => create.or_replace && create.select.is_none(),
+        _ => false,
+    }
 }
 
 /// True for a statement that gives names to other things, or rows to other tables: a second run would be as good
@@ -291,6 +296,10 @@ mod tests {
     fn what_may_be_finished_by_a_second_run() {
         let again = |sql: &str| may_run_again(&reread(sql, None).unwrap());
         assert!(again("DROP TABLE IF EXISTS d.t, d.u") && again("TRUNCATE d.t"));
+        assert!(
+            again("CREATE OR REPLACE TABLE d.t (id INT)") && !again("CREATE TABLE d.t (id INT)")
+        );
+        assert!(!again("CREATE OR REPLACE TABLE d.t SELECT * FROM d.u"));
         assert!(!again("DROP TABLE d.t, d.u") && !again("ALTER TABLE d.t TRUNCATE PARTITION p"));
         let half = ran_on(
             &[("t", PRINTED), ("u", PRINTED)],
