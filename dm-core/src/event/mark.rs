@@ -16,15 +16,13 @@
 //! with a mark that says how far it is ([`Part`]). Only one transaction is in parts at a time: it
 //! runs alone.
 
+mod text;
+
 use serde::{Deserialize, Serialize};
 
 use super::LaneId;
 use super::exact::exact;
-use crate::position::{Gtid, GtidSet, MySqlGtidSet, Position, Sid};
-
-/// Equal ranges in a row that a text may tell by their number: far more than a worker can have
-/// between the low-water mark and its last transaction.
-const RANGES: usize = 1 << 24;
+use crate::position::{Gtid, GtidSet, MySqlGtidSet, Sid};
 
 /// A set of ordinals as disjoint, sorted, inclusive ranges.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -177,66 +175,6 @@ impl OrdinalSet {
         }
     }
 
-    /// Text form: each bound told from the one before it, equal steps once with their number behind
-    /// a star; then the GTIDs behind a bar and the part behind a tilde; empty for the empty set.
-    ///
-    /// GTIDs that are the ordinals, counted from another number by one server, are told by their
-    /// server and the first of them: `|=uuid:first`.
-    pub fn to_text(&self) -> String {
-        use std::fmt::Write as _;
-        let mut out = String::new();
-        let mut steps = self.steps().peekable();
-        while let Some(step) = steps.next() {
-            let mut times = 1u64;
-            while steps.next_if_eq(&step).is_some() {
-                times += 1;
-            }
-            if !out.is_empty() {
-                out.push(',');
-            }
-            let _ = write!(out, "{}", step.0);
-            if step.1 > 0 {
-                let _ = write!(out, "+{}", step.1);
-            }
-            if times > 1 {
-                let _ = write!(out, "*{times}");
-            }
-        }
-        if let Some(gtids) = self.gtids.as_ref().filter(|_| !self.ranges.is_empty()) {
-            match self.counted_by(gtids) {
-                Some((sid, first)) => drop(write!(out, "|={sid}:{first}")),
-                None => drop(write!(out, "|{}", Position::of_gtid(gtids.clone()).to_text())),
-            }
-        }
-        if let Some(Part { ordinal, events, server }) = self.part() {
-            let _ = write!(out, "~{ordinal}:{events}:{server:x}");
-        }
-        out
-    }
-
-    /// Each range: how far it begins behind the end of the one before, and how much longer than one
-    /// it is.
-    fn steps(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        let mut base = 0;
-        self.ranges.iter().map(move |&(low, high)| {
-            let step = (low - base, high - low);
-            base = high;
-            step
-        })
-    }
-
-    /// Who counts the GTIDs, and the number of the first, when they are the ordinals of the set.
-    fn counted_by<'g>(&self, gtids: &'g GtidSet) -> Option<(&'g Sid, u64)> {
-        let GtidSet::MySql(set) = gtids else { return None };
-        let mut sids = set.iter();
-        let (Some((sid, numbers)), None) = (sids.next(), sids.next()) else { return None };
-        let (first, _) = numbers.iter().next()?;
-        let (begin, _) = *self.ranges.first()?;
-        let shift = |n: u64| first.checked_add(n - begin);
-        let shifted = self.ranges.iter().map(|&(low, high)| Some((shift(low)?, shift(high)?)));
-        numbers.iter().map(Some).eq(shifted).then_some((sid, first))
-    }
-
     /// Says that the GTIDs of the transactions are their ordinals, counted by one server from
     /// another number: the first of them is `first`. False, with nothing said, when the numbers
     /// would be too large.
@@ -255,63 +193,6 @@ impl OrdinalSet {
     /// The smallest ordinal.
     pub(crate) fn first(&self) -> Option<u64> {
         self.ranges.first().map(|r| r.0)
-    }
-
-    /// Reads the text form.
-    pub fn from_text(text: &str) -> Option<Self> {
-        let mut set = Self::new();
-        let text = match text.rsplit_once('~') {
-            Some((text, part)) => {
-                set.part = Some(Part::from_text(part)?);
-                text
-            }
-            None => text,
-        };
-        let (text, gtids) = match text.split_once('|') {
-            Some((text, gtids)) => (text, Some(gtids)),
-            None => (text, None),
-        };
-        let mut base = 0u64;
-        for part in text.split(',').filter(|p| !p.is_empty()) {
-            let (part, times) = match part.split_once('*') {
-                Some((part, times)) => (part, times.parse::<usize>().ok()?),
-                None => (part, 1),
-            };
-            let (low, span) = match part.split_once('+') {
-                Some((low, span)) => (low.parse::<u64>().ok()?, span.parse::<u64>().ok()?),
-                None => (part.parse::<u64>().ok()?, 0),
-            };
-            if times > RANGES {
-                return None;
-            }
-            for _ in 0..times {
-                let begin = base.checked_add(low)?;
-                let end = begin.checked_add(span)?;
-                if set.ranges.last().is_some_and(|last| begin <= last.1 + 1) {
-                    return None;
-                }
-                set.ranges.push((begin, end));
-                base = end;
-            }
-        }
-        match gtids.map(|gtids| (gtids, gtids.strip_prefix('='))) {
-            Some((_, Some(counted))) => {
-                let (sid, first) = counted.rsplit_once(':')?;
-                set.set_counted(&sid.parse().ok()?, first.parse().ok()?).then_some(())?;
-            }
-            Some((gtids, None)) => set.gtids = Some(Position::from_text(gtids).ok()?.gtid?),
-            None => {}
-        }
-        Some(set)
-    }
-}
-
-impl Part {
-    fn from_text(text: &str) -> Option<Self> {
-        let mut numbers = text.split(':');
-        let (ordinal, events) = (numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?);
-        let server = u64::from_str_radix(numbers.next()?, 16).ok()?;
-        numbers.next().is_none().then_some(Self { ordinal, events, server })
     }
 }
 
@@ -349,155 +230,4 @@ pub struct ChunkMark {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    #[test]
-    fn equal_steps_take_no_room() {
-        let mut set = OrdinalSet::new();
-        (0..1_000).for_each(|i| set.insert(100 + 16 * i));
-        assert_eq!(set.to_text(), "100,16*999");
-        assert_eq!(OrdinalSet::from_text(&set.to_text()), Some(set));
-        // As earlier versions wrote them.
-        let long = OrdinalSet::from_text("100,16,16,16,5+2,5+2").unwrap();
-        assert_eq!(long.to_text(), "100,16*3,5+2*2");
-        assert_eq!(OrdinalSet::from_text(&long.to_text()), Some(long));
-        for damaged in ["5,0*3", "5,2*", "5,2*x", "5,2*99999999999", "5|=1", "5|=x:1", "5|="] {
-            assert_eq!(OrdinalSet::from_text(damaged), None, "{damaged}");
-        }
-    }
-
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::position::Flavor;
-
-    proptest! {
-        #[test]
-        fn behaves_like_a_set(items in prop::collection::vec(1u64..60, 0..60), cut in 0u64..60) {
-            let mut set = OrdinalSet::new();
-            let mut model = BTreeSet::new();
-            for &i in &items {
-                set.insert(i);
-                model.insert(i);
-            }
-            for i in 0..61 {
-                prop_assert_eq!(set.contains(i), model.contains(&i));
-            }
-            prop_assert_eq!(set.len(), model.len() as u64);
-            prop_assert_eq!(OrdinalSet::from_text(&set.to_text()), Some(set.clone()));
-            let run = (cut + 1..).take_while(|i| model.contains(i)).last().unwrap_or(cut);
-            prop_assert_eq!(set.run_after(cut), run);
-            set.forget_upto(cut);
-            model.retain(|&i| i > cut);
-            for i in 0..61 {
-                prop_assert_eq!(set.contains(i), model.contains(&i));
-            }
-        }
-
-        /// Another server delivers in another order: the GTID decides.
-        #[test]
-        fn a_gtid_decides_where_there_is_one(order in prop::collection::vec(1u64..40, 1..30)) {
-            let gtid = |n: u64| {
-                Gtid::parse(Flavor::MySql, &format!("3e11fa47-71ca-11e1-9e33-c80aa9429562:{n}")).unwrap()
-            };
-            let mut set = OrdinalSet::new();
-            let mut gtids = GtidSet::empty(Flavor::MySql);
-            for (ordinal, &n) in order.iter().enumerate() {
-                set.insert(ordinal as u64 + 100);
-                gtids.add(&gtid(n)).unwrap();
-            }
-            set.set_gtids(Some(gtids));
-            let stored = OrdinalSet::from_text(&set.to_text()).unwrap();
-            prop_assert_eq!(&stored, &set);
-            let mut both = OrdinalSet::new();
-            both.union(&stored);
-            both.union(&OrdinalSet::new());
-            for n in 0..41 {
-                prop_assert_eq!(both.has(100, Some(&gtid(n + 1))), order.contains(&(n + 1)));
-                prop_assert_eq!(both.has(n + 100, None), both.contains(n + 100));
-            }
-            let mut without = OrdinalSet::new();
-            without.insert(7);
-            both.union(&without);
-            prop_assert_eq!(both.gtids(), None);
-        }
-
-        /// GTIDs that are the ordinals from another number on are told briefly, and come back.
-        #[test]
-        fn counted_gtids_come_back(
-            items in prop::collection::vec(1u64..200, 1..60),
-            first in 1u64..1000,
-            other in 0u64..2,
-        ) {
-            let sid: Sid = "3e11fa47-71ca-11e1-9e33-c80aa9429562:tag".parse().unwrap();
-            let mut set = OrdinalSet::new();
-            items.iter().for_each(|&i| set.insert(i));
-            let begin = set.first().unwrap();
-            let mut model = GtidSet::empty(Flavor::MySql);
-            for &i in &items {
-                let gno = first + (i - begin);
-                model.add(&Gtid::MySql { sid: sid.clone(), gno }).unwrap();
-            }
-            prop_assert!(set.set_counted(&sid, first));
-            prop_assert_eq!(set.gtids(), Some(&model));
-            let brief = format!("|={sid}:{first}");
-            prop_assert!(set.to_text().contains(&brief));
-            // One more, of whatever number, is another set.
-            model.add(&Gtid::MySql { sid, gno: first + 500 + other }).unwrap();
-            let mut uneven = set.clone();
-            uneven.set_gtids(Some(model));
-            for set in [set, uneven] {
-                prop_assert_eq!(OrdinalSet::from_text(&set.to_text()), Some(set));
-            }
-        }
-
-        #[test]
-        fn union_is_union(a in prop::collection::vec(1u64..50, 0..30), b in prop::collection::vec(1u64..50, 0..30)) {
-            let build = |v: &[u64]| { let mut s = OrdinalSet::new(); v.iter().for_each(|&i| s.insert(i)); s };
-            let mut set = build(&a);
-            set.union(&build(&b));
-            let both: Vec<u64> = a.iter().chain(&b).copied().collect();
-            prop_assert_eq!(set, build(&both));
-        }
-    }
-
-    #[test]
-    fn a_part_counts_until_the_whole_is_in() {
-        let part = |events| Part { ordinal: 7, events, server: 0xabc };
-        let mut first = OrdinalSet::new();
-        first.set_part(part(2));
-        assert_eq!(first.to_text(), "~7:2:abc");
-        assert!(first.is_empty());
-        let mut second = OrdinalSet::from_text("3+1~7:5:abc").unwrap();
-        second.union(&OrdinalSet::from_text(&first.to_text()).unwrap());
-        assert_eq!(second.part(), Some(part(5)));
-        assert!(second.contains(4) && !second.contains(7));
-        second.forget_upto(6);
-        assert_eq!(second.part(), Some(part(5)));
-        let mut whole = second.clone();
-        whole.insert(7);
-        assert_eq!((whole.part(), whole.to_text().as_str()), (None, "7"));
-        second.forget_upto(7);
-        assert_eq!(second, OrdinalSet::new());
-    }
-
-    #[test]
-    fn rubbish_is_no_set() {
-        for text in [
-            "1~",
-            "~1",
-            "~1:2",
-            "~1:2:x",
-            "~1:2:3:4",
-            "x",
-            "1-2",
-            "5,0",
-            "1+",
-            "+1",
-            "18446744073709551615,5",
-        ] {
-            assert_eq!(OrdinalSet::from_text(text), None, "{text}");
-        }
-    }
-}
+mod tests;

@@ -9,51 +9,32 @@
 //! snapshot, so that its window is empty. A chunk's mark commits with its rows: a restart asks the
 //! target which chunks it has before it reads the others.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
-use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
 
-use crossbeam_channel::bounded;
 use dm_filter::TableName;
 
-use super::copy_moved::ReadEnds;
 use super::copy_stats::CopyStats;
-use super::copy_work::{Blocks, Queue, Shared, Work, lock, stopped};
+use super::copy_work::stopped;
 use super::create::Creator;
 use super::prepared;
 use super::rate::Rate;
 use super::unmarked::{self, WITHOUT_MARKS};
 use crate::error::{Error, Result, codes};
-use crate::event::{ChunkMark, CopyBlock, LaneId};
+use crate::event::LaneId;
 use crate::position::Position;
-use crate::schema::{Chunk, TableCopy};
-use crate::sink::{LoadStats, LoadTarget, OnDuplicate, Sink, Slot, Writer};
-use crate::source::{ChunkReader, Snapshot, Source};
+use crate::schema::TableCopy;
+use crate::sink::{LoadTarget, OnDuplicate, Sink};
+use crate::source::{Snapshot, Source};
 use crate::state::{ChunkDone, CopyBegin, CopyState, CopyTable, StateStore};
-use crate::whose::carried;
 
-/// So many small tables are planned together.
-const PLANNED_AT_ONCE: usize = 32;
-/// A table of more rows or bytes is planned by itself.
-const SMALL_TABLE: (u64, u64) = (1_000, 1 << 20);
 /// Attempts to write one chunk before the copy is given up (and resumed from outside).
 pub(super) const ATTEMPTS: u32 = 5;
 /// How often a copy goes on with a new snapshot because tables were changed meanwhile.
 const ROUNDS: u32 = 50;
-/// A chunk is meant to hold no more rows than this, so that a crash costs little and all readers
-/// have work.
-const CHUNK_ROWS_MAX: u64 = 100_000;
 /// Chunks have marks of their own: all runs of a copy write under one epoch.
-const COPY_EPOCH: u64 = 0;
-/// Of rows that are larger than this on average a chunk holds fewer.
-const LARGE_ROW: u64 = 32 << 10;
-/// A connection that has sent more at once keeps as much memory for its life: it is given up.
-const LARGE_STATEMENT: u64 = 3 << 20;
-/// Chunks noted in one commit of the state file.
-const NOTE_AT_ONCE: usize = 64;
+pub(super) const COPY_EPOCH: u64 = 0;
 
 /// The note of a copy that says where the stream has to start, when not at its snapshot.
 pub(crate) const START: &str = "start";
@@ -94,7 +75,7 @@ pub(super) struct Table {
     pub generation: u32,
     pub target: LoadTarget,
     /// Done chunks were read from an earlier snapshot.
-    mixed: bool,
+    pub mixed: bool,
 }
 
 impl Copy {
@@ -289,286 +270,10 @@ impl Copy {
     pub(super) fn check_stop(&self) -> Result {
         if self.stop.load(Ordering::Relaxed) { Err(stopped()) } else { Ok(()) }
     }
-
-    fn work(&self, snapshot: &dyn Snapshot, tables: &[Table]) -> Result {
-        let plans = together(tables);
-        let shared = Shared {
-            queue: Mutex::new(Queue {
-                open: plans.len(),
-                work: plans.into_iter().map(Work::Plan).collect(),
-                failure: None,
-            }),
-            changed: Condvar::new(),
-            notes: Mutex::new(Vec::new()),
-            ends: (snapshot.is_live() && self.followed).then(ReadEnds::new),
-        };
-        std::thread::scope(|scope| {
-            for worker in 0..self.settings.threads.max(1) {
-                let (shared, worker) = (&shared, worker as u32);
-                scope.spawn(carried(move || {
-                    let work = AssertUnwindSafe(|| self.worker(worker, snapshot, tables, shared));
-                    match catch_unwind(work) {
-                        Ok(Ok(())) => {}
-                        Ok(Err(error)) => shared.fail(error),
-                        Err(_) => shared.fail(panicked()),
-                    }
-                }));
-            }
-        });
-        self.note(&shared, true)?;
-        match lock(&shared.queue).failure.take() {
-            Some(error) => Err(error),
-            None => Ok(()),
-        }
-    }
-
-    fn worker(
-        &self,
-        number: u32,
-        snapshot: &dyn Snapshot,
-        tables: &[Table],
-        shared: &Shared,
-    ) -> Result {
-        let slot = Slot {
-            task: self.task.clone(),
-            lane: self.lane.clone(),
-            worker: number,
-            epoch: COPY_EPOCH,
-        };
-        let mut writer: Option<Box<dyn Writer>> = None;
-        let mut reader: Option<Box<dyn ChunkReader>> = None;
-        while let Some(work) = shared.take(&self.stop)? {
-            match work {
-                Work::Plan(range) => {
-                    let plans = self.plan(snapshot, tables, range)?;
-                    let chunks = |(at, chunks): (usize, Vec<Chunk>)| {
-                        chunks.into_iter().map(move |c| Work::Chunk(at, c))
-                    };
-                    shared.add(plans.into_iter().flat_map(chunks).collect());
-                }
-                Work::Chunk(at, chunk) => {
-                    let Some(table) = tables.get(at) else { continue };
-                    if reader.is_none() {
-                        reader = Some(snapshot.reader()?);
-                    }
-                    let Some(reader) = reader.as_deref_mut() else { continue };
-                    let stats = match self.chunk(&slot, &mut writer, reader, table, &chunk) {
-                        Err(error) if error.is_too_large() => {
-                            let pieces = self.cut(snapshot, table, &chunk, error)?;
-                            shared.add(pieces.into_iter().map(|c| Work::Chunk(at, c)).collect());
-                            shared.close_one();
-                            continue;
-                        }
-                        other => other?,
-                    };
-                    if stats.largest > LARGE_STATEMENT {
-                        writer = None;
-                    }
-                    self.stats.chunk(stats.rows, stats.bytes, stats.duplicates);
-                    lock(&shared.notes).push(ChunkDone {
-                        table: table.copy.info.name.clone(),
-                        generation: table.generation,
-                        chunk: chunk.id,
-                        rows: stats.rows,
-                        bytes: stats.bytes,
-                    });
-                    self.note(shared, false)?;
-                }
-            }
-            shared.close_one();
-        }
-        Ok(())
-    }
-
-    /// The chunks of some tables that are still to be copied.
-    fn plan(
-        &self,
-        snapshot: &dyn Snapshot,
-        tables: &[Table],
-        range: Range<usize>,
-    ) -> Result<Vec<(usize, Vec<Chunk>)>> {
-        let mut open = Vec::with_capacity(range.len());
-        let mut planned = Vec::new();
-        for (at, table) in tables.iter().enumerate().take(range.end).skip(range.start) {
-            self.check_stop()?;
-            let name = &table.copy.info.name;
-            if table.mixed {
-                let chunks = self.state.reader().chunks(&self.lane, name)?;
-                open.push((at, chunks.into_iter().filter(|c| !c.done).map(|c| c.chunk).collect()));
-                continue;
-            }
-            let row_bytes = (table.copy.bytes / table.copy.rows.max(1)).max(1);
-            let least = if row_bytes > LARGE_ROW { 8 } else { 1_000 };
-            let rows = self
-                .settings
-                .chunk_rows
-                .min(CHUNK_ROWS_MAX)
-                .min((self.settings.chunk_bytes / row_bytes).max(least));
-            let chunks = snapshot.plan(name, rows)?;
-            planned.push((name.clone(), chunks.clone()));
-            open.push((at, chunks));
-        }
-        if !planned.is_empty() {
-            self.state.plan_chunks(&self.lane, &planned)?;
-        }
-        Ok(open)
-    }
-
-    /// Notes finished chunks in the state file, many in one commit.
-    fn note(&self, shared: &Shared, all: bool) -> Result {
-        let mut read = Vec::new();
-        let notes = {
-            let mut notes = lock(&shared.notes);
-            if !all && notes.len() < NOTE_AT_ONCE && !notes.iter().any(|n| n.rows > 1_000) {
-                return Ok(());
-            }
-            std::mem::take(&mut *notes)
-        };
-        if !notes.is_empty() {
-            let finished = self.state.chunks_done(&self.lane, &notes)?;
-            self.stats.tables_done(finished.len());
-            read.extend(
-                notes
-                    .into_iter()
-                    .filter(|n| finished.contains(&n.table))
-                    .map(|n| (n.table, n.generation)),
-            );
-        }
-        if let Some(ends) = &shared.ends
-            && let Err(error) = self.note_read(ends, read, all)
-        {
-            // Such tables count as read at the end.
-            log::debug!("when tables had been read is not known: {error}");
-        }
-        Ok(())
-    }
-
-    fn chunk(
-        &self,
-        slot: &Slot,
-        writer: &mut Option<Box<dyn Writer>>,
-        reader: &mut dyn ChunkReader,
-        table: &Table,
-        chunk: &Chunk,
-    ) -> Result<LoadStats> {
-        let mark = ChunkMark {
-            lane: self.lane.clone(),
-            schema: table.copy.info.name.schema.clone(),
-            table: table.copy.info.name.table.clone(),
-            generation: table.generation,
-            chunk: chunk.id,
-        };
-        let mut attempt = 0;
-        loop {
-            self.check_stop()?;
-            let w = match writer.take() {
-                Some(w) => w,
-                None => {
-                    let mut w = self.sink.writer(slot, &self.stop)?;
-                    if attempt > 0 && w.is_loaded(&mark)? {
-                        *writer = Some(w);
-                        return Ok(LoadStats::default());
-                    }
-                    w
-                }
-            };
-            let w = writer.insert(w);
-            let target = self.aim(table, attempt);
-            let error = match self.transfer(w.as_mut(), reader, table, &target, chunk, &mark) {
-                Ok(stats) => return Ok(stats),
-                Err(Failure::Source(error)) => return Err(error),
-                Err(Failure::Target(error)) => error,
-            };
-            attempt += 1;
-            // A duplicate key may be our own mark, committed by a connection that outlived its
-            // process.
-            if error.server_error() == Some(1062) && w.is_loaded(&mark)? {
-                return Ok(LoadStats::default());
-            }
-            if !error.is_transient() || attempt >= ATTEMPTS {
-                return Err(error);
-            }
-            log::warn!("a chunk of {} is written again after: {error}", table.copy.info.name);
-            *writer = None;
-        }
-    }
-
-    /// Where a chunk goes: one that may be there already, of which no mark tells, replaces its like.
-    fn aim<'t>(&self, table: &'t Table, attempt: u32) -> Cow<'t, LoadTarget> {
-        let mut target = Cow::Borrowed(&table.target);
-        let again = attempt > 0 && !self.sink.guarantees().exactly_once;
-        if again && target.on_duplicate == OnDuplicate::Error {
-            target.to_mut().on_duplicate = OnDuplicate::Replace;
-        }
-        target
-    }
-
-    /// Reads and writes a chunk at the same time.
-    fn transfer(
-        &self,
-        writer: &mut dyn Writer,
-        reader: &mut dyn ChunkReader,
-        table: &Table,
-        target: &LoadTarget,
-        chunk: &Chunk,
-        mark: &ChunkMark,
-    ) -> Result<LoadStats, Failure> {
-        let (blocks_in, blocks_out) = bounded::<CopyBlock>(0);
-        let block_bytes = self.settings.block_bytes;
-        std::thread::scope(|scope| {
-            let reading = scope.spawn(carried(move || {
-                reader.read(&table.copy, chunk, block_bytes, &mut |block| {
-                    blocks_in.send(block).map_err(|_| hung_up())
-                })
-            }));
-            let mut stream = Blocks {
-                blocks: blocks_out,
-                rate: &self.rate,
-                stop: &self.stop,
-                reading: Some(reading),
-                source: None,
-            };
-            let load = || writer.load(target, &mut stream, mark);
-            let written = self.stats.meters.load_txn.time(load);
-            let source = stream.end();
-            match (written, source) {
-                (Ok(stats), None) => Ok(stats),
-                (_, Some(error)) => Err(Failure::Source(error)),
-                (Err(error), None) => Err(Failure::Target(error)),
-            }
-        })
-    }
-}
-
-/// Which tables are planned together. They come largest first.
-fn together(tables: &[Table]) -> Vec<Range<usize>> {
-    let (rows, bytes) = SMALL_TABLE;
-    let small = |table: &Table| table.copy.rows <= rows && table.copy.bytes <= bytes;
-    let mut plans: Vec<Range<usize>> = Vec::new();
-    let mut joins = false;
-    for (at, table) in tables.iter().enumerate() {
-        match plans.last_mut() {
-            Some(last) if joins && small(table) && last.len() < PLANNED_AT_ONCE => {
-                last.end = at + 1
-            }
-            _ => plans.push(at..at + 1),
-        }
-        joins = small(table);
-    }
-    plans
-}
-
-enum Failure {
-    Source(Error),
-    Target(Error),
 }
 
 pub(super) fn panicked() -> Error {
     Error::new(&codes::SYNC_PANIC, "a thread of the copy panicked")
-}
-
-fn hung_up() -> Error {
-    Error::new(&codes::STOPPED, "the writer of this chunk has ended")
 }
 
 /// True for errors of the source which say that a statement changed a table after the view was

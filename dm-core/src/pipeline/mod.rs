@@ -3,11 +3,13 @@
 mod busy;
 mod climb;
 mod copy;
+mod copy_chunk;
 mod copy_cut;
 mod copy_make;
 mod copy_moved;
 mod copy_resume;
 mod copy_stats;
+mod copy_threads;
 mod copy_work;
 mod create;
 pub(crate) mod defaults;

@@ -15,8 +15,7 @@ use std::sync::atomic::AtomicBool;
 use dm_filter::TableName;
 
 use crate::error::{Error, Result, codes};
-use crate::event::{Batch, ChunkMark, CopyBlock, LaneId, OrdinalSet, RowBlock, StreamMark};
-use crate::position::Flavor;
+use crate::event::{ChunkMark, LaneId, OrdinalSet};
 use crate::schema::TableSchema;
 
 pub mod keys;
@@ -24,9 +23,16 @@ mod memory;
 mod mysql;
 pub mod script;
 pub mod sqlite;
+mod statement;
+mod stats;
+mod writer;
 
 pub use self::mysql::MysqlSink;
 pub(crate) use self::mysql::MysqlSinkOptions;
+pub use self::statement::{Clauses, DdlOutcome, TargetDdl};
+pub use self::stats::{ApplyStats, LoadStats, RowCounts};
+pub(crate) use self::writer::one_by_one;
+pub use self::writer::{BlockStream, LoadTarget, OnDuplicate, Writer};
 pub use crate::event::ApplyMode;
 pub use memory::{Cell, MemorySink};
 
@@ -66,209 +72,6 @@ impl Guarantees {
     pub fn exact() -> Self {
         Self { exactly_once: true, fenced: true, ..Self::none() }
     }
-}
-
-/// What to do with a copied row whose key is there already.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnDuplicate {
-    /// Stop: two sources disagree, or the table was not empty.
-    #[default]
-    Error,
-    /// The copied row wins.
-    Replace,
-    /// The row that is there wins.
-    Ignore,
-}
-
-/// Where a chunk of the copy goes.
-#[derive(Clone, Debug)]
-pub struct LoadTarget {
-    /// Target table.
-    pub table: TableName,
-    /// Columns that the route adds, with their values.
-    pub extra: Vec<(String, String)>,
-    /// What to do with duplicates.
-    pub on_duplicate: OnDuplicate,
-}
-
-/// Hands out the blocks of one chunk, in order; `None` at the end.
-pub trait BlockStream {
-    /// The next block.
-    ///
-    /// # Errors
-    ///
-    /// What reading fails with; the chunk is then rolled back.
-    fn next_block(&mut self) -> Result<Option<CopyBlock>>;
-}
-
-/// What a load did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LoadStats {
-    /// Rows written.
-    pub rows: u64,
-    /// Bytes of cell data.
-    pub bytes: u64,
-    /// Rows that were there already and were kept or replaced.
-    pub duplicates: u64,
-    /// Bytes of the largest statement that was sent; 0 where that says nothing.
-    pub largest: u64,
-}
-
-/// What an apply did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ApplyStats {
-    /// Rows inserted.
-    pub inserted: u64,
-    /// Rows updated.
-    pub updated: u64,
-    /// Rows deleted.
-    pub deleted: u64,
-    /// Updated or deleted rows that the target did not have, by target table.
-    pub missing: Vec<(TableName, u64)>,
-    /// What was done, by target table.
-    pub tables: Vec<(TableName, RowCounts)>,
-}
-
-/// Row changes by kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RowCounts {
-    /// Rows inserted.
-    pub inserted: u64,
-    /// Rows updated.
-    pub updated: u64,
-    /// Rows deleted.
-    pub deleted: u64,
-}
-
-impl RowCounts {
-    /// Adds another count.
-    pub fn add(&mut self, other: Self) {
-        self.inserted += other.inserted;
-        self.updated += other.updated;
-        self.deleted += other.deleted;
-    }
-}
-
-impl ApplyStats {
-    /// Counts what was done to a table.
-    pub fn did(&mut self, table: &TableName, counts: RowCounts) {
-        self.inserted += counts.inserted;
-        self.updated += counts.updated;
-        self.deleted += counts.deleted;
-        // The last one first: changes of a table come one after the other.
-        match self.tables.iter_mut().rev().find(|(t, _)| t == table) {
-            Some((_, have)) => have.add(counts),
-            None => self.tables.push((table.clone(), counts)),
-        }
-    }
-
-    /// Adds another count.
-    pub fn add(&mut self, other: &Self) {
-        for (table, counts) in &other.tables {
-            self.did(table, *counts);
-        }
-        for (table, n) in &other.missing {
-            self.add_missing(table, *n);
-        }
-    }
-
-    /// Counts rows that were to be changed and are not in the target.
-    pub fn add_missing(&mut self, table: &TableName, n: u64) {
-        match self.missing.iter_mut().find(|(t, _)| t == table) {
-            Some((_, have)) => *have += n,
-            None => self.missing.push((table.clone(), n)),
-        }
-    }
-}
-
-/// A statement for the target, names already routed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TargetDdl {
-    /// The text to run.
-    pub sql: String,
-    /// The default schema to run it under; empty for none.
-    pub schema: String,
-    /// Target tables that it touches; empty `table` for a schema.
-    pub tables: Vec<TableName>,
-    /// The task and lane that it belongs to: [`Sink::recover`] of the lane waits until it has
-    /// ended. `None` for a statement that may be run again at any time.
-    pub lane: Option<(String, LaneId)>,
-    /// The statement's number in its lane, where running it twice would undo it or the sink marks
-    /// every statement ([`Sink::runs_once`], [`Guarantees::transactional_ddl`]).
-    pub once: Option<u64>,
-    /// When the statement ran at the source, seconds since the epoch; 0 when not known.
-    pub at: u32,
-    /// The fraction of that second, where the source told it.
-    pub microseconds: u32,
-    /// sql_mode of the source's session, as text; `None` to use the session's own.
-    pub sql_mode: Option<String>,
-    /// time_zone of the source's session.
-    pub time_zone: Option<String>,
-    /// How far that was from UTC when the statement ran, in seconds, where it is the source's own (`SYSTEM`), which
-    /// need not be the target's.
-    pub system_offset: Option<i32>,
-    /// Server collation of the source's session, for CREATE DATABASE without a charset.
-    pub collation_server: Option<String>,
-    /// default_collation_for_utf8mb4 of the source's session.
-    pub utf8mb4_collation: Option<String>,
-    /// explicit_defaults_for_timestamp of the source's session: without it TIMESTAMP columns are NOT NULL and have
-    /// defaults of their own.
-    pub explicit_defaults_for_timestamp: Option<bool>,
-    /// The family of the server that wrote the statement; `None` for a structure as it was printed.
-    pub from: Option<Flavor>,
-}
-
-impl TargetDdl {
-    /// A statement that touches these tables, with nothing else said about it.
-    pub fn new(sql: impl Into<String>, tables: Vec<TableName>) -> Self {
-        Self {
-            sql: sql.into(),
-            schema: String::new(),
-            tables,
-            lane: None,
-            once: None,
-            at: 0,
-            microseconds: 0,
-            sql_mode: None,
-            time_zone: None,
-            system_offset: None,
-            collation_server: None,
-            utf8mb4_collation: None,
-            explicit_defaults_for_timestamp: None,
-            from: None,
-        }
-    }
-
-    /// True when nothing but the sql_mode of a session belongs to the statement.
-    pub fn is_plain(&self) -> bool {
-        self.schema.is_empty()
-            && self.at == 0
-            && self.time_zone.is_none()
-            && self.collation_server.is_none()
-            && self.utf8mb4_collation.is_none()
-            && self.explicit_defaults_for_timestamp.is_none()
-    }
-}
-
-/// What became of a statement.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DdlOutcome {
-    /// It ran.
-    Done,
-    /// The target cannot or need not run it, for this reason (a SQLite target and an index hint).
-    Skipped(String),
-}
-
-/// How a target takes an ALTER TABLE of several clauses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Clauses {
-    /// As one statement.
-    #[default]
-    Together,
-    /// As one statement; one that it refuses with error 8200 may be tried in pieces.
-    MostlyTogether,
-    /// One statement for each.
-    OneByOne,
 }
 
 /// What the marks of a lane say.
@@ -482,92 +285,4 @@ pub trait Sink: Send + Sync {
     /// When the target cannot be reached, the earlier writer does not end in time, or `stop`
     /// became true.
     fn writer(&self, slot: &Slot, stop: &AtomicBool) -> Result<Box<dyn Writer>>;
-}
-
-/// What [`Writer::apply_each`] does where nothing is gained by doing it at once.
-pub(crate) fn one_by_one<W: Writer + ?Sized>(
-    writer: &mut W,
-    batches: &[(Batch, StreamMark)],
-    done: &mut dyn FnMut(ApplyStats),
-) -> Result<()> {
-    batches.iter().try_for_each(|(batch, mark)| writer.apply(batch, mark).map(&mut *done))
-}
-
-/// Writes for one worker; one connection, one target transaction at a time.
-pub trait Writer: Send {
-    /// Writes the rows of a chunk and its mark in one target transaction.
-    ///
-    /// # Errors
-    ///
-    /// Nothing of the chunk is in the target, or (transient errors) the outcome is unknown.
-    fn load(
-        &mut self,
-        target: &LoadTarget,
-        rows: &mut dyn BlockStream,
-        mark: &ChunkMark,
-    ) -> Result<LoadStats>;
-
-    /// Applies a batch and its mark in one target transaction.
-    ///
-    /// # Errors
-    ///
-    /// Nothing of the batch is in the target, or (transient errors) the outcome is unknown.
-    fn apply(&mut self, batch: &Batch, mark: &StreamMark) -> Result<ApplyStats>;
-
-    /// Applies batches one after the other, each with its mark in a target transaction of its own. A sink
-    /// that is far away sends them together. `done` is called for each of them, in order, when it is known to
-    /// be in the target, with what it did.
-    ///
-    /// # Errors
-    ///
-    /// That of the first batch that could not be applied. Those in front of it may be in the target
-    /// (their marks tell, also of such that `done` was not called for), those behind it are not.
-    fn apply_each(
-        &mut self,
-        batches: &[(Batch, StreamMark)],
-        done: &mut dyn FnMut(ApplyStats),
-    ) -> Result<()> {
-        one_by_one(self, batches, done)
-    }
-
-    /// Applies a part of a transaction that is too large to be held; the target transaction stays
-    /// open until [`Writer::commit_part`].
-    ///
-    /// # Errors
-    ///
-    /// The target transaction is rolled back; the source transaction must be read again from its
-    /// start.
-    fn apply_part(&mut self, blocks: &[RowBlock]) -> Result<ApplyStats>;
-
-    /// Ends a transaction that was applied in parts, with its mark.
-    ///
-    /// # Errors
-    ///
-    /// As [`Writer::apply`].
-    fn commit_part(&mut self, mark: &StreamMark) -> Result<()>;
-
-    /// Drops an unfinished part.
-    ///
-    /// # Errors
-    ///
-    /// When the connection is broken; the target then rolls back by itself.
-    fn rollback(&mut self) -> Result<()>;
-
-    /// What the slot's mark of this epoch says: everything that this slot has committed beyond
-    /// the mark's `low`. Asked of a fresh writer after its predecessor's outcome was unknown.
-    ///
-    /// # Errors
-    ///
-    /// When the target cannot be asked.
-    fn applied(&mut self) -> Result<OrdinalSet>;
-
-    /// True when the chunk's mark is in the target.
-    ///
-    /// # Errors
-    ///
-    /// When the target cannot be asked.
-    fn is_loaded(&mut self, mark: &ChunkMark) -> Result<bool>;
-
-    /// The target's id of the connection, for KILL; 0 when there is none.
-    fn connection_id(&self) -> u64;
 }

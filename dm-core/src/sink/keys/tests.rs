@@ -2,7 +2,7 @@ use dm_filter::{Columns, Row, RowOp, Value};
 use proptest::prelude::*;
 
 use super::*;
-use crate::schema::{ColumnType, KeyKind};
+use crate::schema::{Column, ColumnType, KeyKind, TypeKind};
 
 fn column(name: &str, kind: TypeKind, collation: &str) -> Column {
     let ty = ColumnType { collation: collation.into(), ..ColumnType::new(kind) };

@@ -1,8 +1,9 @@
 //! How the rows of one table version are written: compiled once, executed per row.
 
+mod conditions;
 mod long;
+mod values;
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use dm_filter::{Columns, Row, TableName, Value};
@@ -12,7 +13,7 @@ use crate::error::{Error, Result, codes};
 use crate::event::TablePlan;
 use crate::schema::{Column, Key, KeyPart, Pool, TableSchema, TypeKind};
 use crate::sink::keys::{KeyPlan, KeyShape};
-use crate::sql::{push_hex, push_string, push_value, quote_table};
+use crate::sql::quote_table;
 
 /// The statements' fixed parts for one table version.
 ///
@@ -149,60 +150,6 @@ impl WritePlan {
         !self.shape.others.is_empty() || self.shape.opaque_others
     }
 
-    /// Appends `(v1,v2,...)`. Returns true when a strict session would refuse the row although
-    /// the source held it: an ENUM's error value.
-    pub fn push_tuple(&self, out: &mut String, row: &Row<'_>) -> bool {
-        self.push_tuple_bound(out, row, &mut Bound::none())
-    }
-
-    /// As [`WritePlan::push_tuple`], with `?` for the values that `bound` takes.
-    pub fn push_tuple_bound(&self, out: &mut String, row: &Row<'_>, bound: &mut Bound) -> bool {
-        let mut loose = false;
-        out.push('(');
-        for (n, &i) in self.shape.write.iter().enumerate() {
-            if n > 0 {
-                out.push(',');
-            }
-            match row.get(i) {
-                Some(value) => {
-                    loose |= needs_loose(value);
-                    self.push_or_bind(out, i, value, bound);
-                }
-                None => out.push_str("DEFAULT"),
-            }
-        }
-        out.push(')');
-        loose
-    }
-
-    /// Appends `a=1,b=2` of the columns that an update writes, with `?` for the values that `bound`
-    /// takes; empty when nothing changes.
-    pub fn push_assignments(
-        &self,
-        out: &mut String,
-        before: &Row<'_>,
-        after: &Row<'_>,
-        bound: &mut Bound,
-    ) -> bool {
-        let mut loose = false;
-        let mut first = true;
-        for &i in &self.shape.write {
-            let Some(value) = after.get(i) else { continue };
-            // ON UPDATE columns must be told, or the target's clock would fill them.
-            if self.keeps(i, before, value) {
-                continue;
-            }
-            if !std::mem::take(&mut first) {
-                out.push(',');
-            }
-            out.push_str(self.shape.names.get(i).map_or("", |name| name));
-            out.push('=');
-            loose |= needs_loose(value);
-            self.push_or_bind(out, i, value, bound);
-        }
-        loose
-    }
-
     /// True when an update need not write a column: it keeps its value, and the target would not
     /// fill it by its clock.
     pub fn keeps(&self, i: usize, before: &Row<'_>, value: &Value<'_>) -> bool {
@@ -229,198 +176,11 @@ impl WritePlan {
         self.shape.names.get(i).map_or("", |name| name)
     }
 
-    /// The identity's column where it is a single one, which entries of [`Self::push_entry`] are
-    /// values of; empty where they are conditions.
-    pub fn key_name(&self) -> &str {
-        match self.shape.identity.as_deref() {
-            Some([only]) => self.name(*only),
-            _ => "",
-        }
-    }
-
-    /// What stands between two entries.
-    pub fn key_separator(&self) -> &'static str {
-        if self.key_name().is_empty() { " OR " } else { "," }
-    }
-
-    /// Appends what names a row among others: the value of its key, or a condition.
-    pub fn push_entry(&self, out: &mut String, row: &Row<'_>) {
-        match self.shape.identity.as_deref() {
-            Some([only]) => {
-                if let Some(value) = row.get(*only) {
-                    self.push_value(out, *only, value);
-                }
-            }
-            Some(columns) => {
-                out.push('(');
-                self.push_key(out, columns, row);
-                out.push(')');
-            }
-            None => {}
-        }
-    }
-
-    /// Appends the condition that finds the rows of these entries.
-    pub fn push_entries(&self, out: &mut String, entries: &str) {
-        let name = self.key_name();
-        if name.is_empty() {
-            out.push_str(entries);
-        } else {
-            out.push_str(name);
-            out.push_str(" IN (");
-            out.push_str(entries);
-            out.push(')');
-        }
-    }
-
-    /// Appends the condition that finds a row. Returns true when the condition may match several
-    /// equal rows, so that the statement needs a LIMIT.
-    pub fn push_where(&self, out: &mut String, row: &Row<'_>) -> bool {
-        let told =
-            |columns: &[usize]| columns.iter().all(|&i| row.get(i).is_some_and(|v| !v.is_null()));
-        let key = self
-            .shape
-            .identity
-            .iter()
-            .chain(&self.shape.nullable_keys)
-            .find(|columns| told(columns));
-        match key {
-            Some(columns) => {
-                self.push_key(out, columns, row);
-                false
-            }
-            None => {
-                let mut first = true;
-                for i in 0..self.shape.columns.len() {
-                    let Some(value) = row.get(i) else { continue };
-                    if !std::mem::take(&mut first) {
-                        out.push_str(" AND ");
-                    }
-                    self.push_exact(out, i, value);
-                }
-                true
-            }
-        }
-    }
-
-    /// Appends the condition on the identity.
-    pub fn push_identity(&self, out: &mut String, row: &Row<'_>) -> bool {
-        match &self.shape.identity {
-            Some(columns) => {
-                self.push_key(out, columns, row);
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// For each key beside the identity whose value the row tells: the condition that finds
-    /// another row with that value.
-    pub fn evictions(&self, row: &Row<'_>) -> Vec<String> {
-        let mut all = Vec::new();
-        for columns in &self.shape.others {
-            if columns.iter().any(|&i| row.get(i).is_none_or(Value::is_null)) {
-                continue;
-            }
-            let mut text = String::new();
-            self.push_key(&mut text, columns, row);
-            text.push_str(" AND NOT (");
-            self.push_identity(&mut text, row);
-            text.push(')');
-            all.push(text);
-        }
-        all
-    }
-
     /// True when both rows have the same identity.
     pub fn same_identity(&self, a: &Row<'_>, b: &Row<'_>) -> bool {
         self.shape.identity.as_ref().is_some_and(|columns| {
             columns.iter().all(|&i| b.get(i).is_none() || a.get(i) == b.get(i))
         })
-    }
-
-    fn push_or_bind(&self, out: &mut String, i: usize, value: &Value<'_>, bound: &mut Bound) {
-        let kind = self.shape.columns.get(i).map(|c| c.kind);
-        if !kind.is_some_and(|kind| bound.take(out, value, kind)) {
-            self.push_value(out, i, value);
-        }
-    }
-
-    /// Appends a value for a column. A target that keeps JSON as text gets the text.
-    pub fn push_value(&self, out: &mut String, i: usize, value: &Value<'_>) {
-        match value {
-            Value::Json(json) if !self.is_json(i) => push_string(out, &json.text),
-            value => push_value(out, value, self.shape.infos.get(i)),
-        }
-    }
-
-    fn is_json(&self, i: usize) -> bool {
-        self.shape.columns.get(i).is_some_and(|c| c.kind == TypeKind::Json)
-    }
-
-    fn push_key(&self, out: &mut String, columns: &[usize], row: &Row<'_>) {
-        for (n, &i) in columns.iter().enumerate() {
-            if n > 0 {
-                out.push_str(" AND ");
-            }
-            let Some(value) = row.get(i) else { continue };
-            out.push_str(self.shape.names.get(i).map_or("", |name| name));
-            match value {
-                Value::Null => out.push_str(" IS NULL"),
-                // By number: two labels may be equal under the column's collation.
-                Value::Enum(v) => {
-                    let _ = write!(out, "+0={v}");
-                }
-                Value::Set(v) => {
-                    let _ = write!(out, "+0={v}");
-                }
-                value => {
-                    out.push('=');
-                    self.push_value(out, i, value);
-                }
-            }
-        }
-    }
-
-    /// Appends a condition that is true for this value and no other that a collation, a padding
-    /// rule or a rounding calls equal.
-    fn push_exact(&self, out: &mut String, i: usize, value: &Value<'_>) {
-        let name = self.shape.names.get(i).map_or("", |name| name);
-        match value {
-            Value::Null => {
-                let _ = write!(out, "{name} IS NULL");
-            }
-            Value::Json(json) if self.is_json(i) => {
-                let _ = write!(out, "{name}=CAST(");
-                crate::sql::push_json(out, json);
-                out.push_str(" AS JSON)");
-            }
-            Value::Text(_) | Value::Encoded(_) | Value::Json(_) => {
-                let _ = write!(out, "CAST(CONVERT({name} USING utf8mb4) AS BINARY)=CAST(CONVERT(");
-                self.push_value(out, i, value);
-                out.push_str(" USING utf8mb4) AS BINARY)");
-            }
-            Value::Bytes(bytes) => {
-                let _ = write!(out, "CAST({name} AS BINARY)=");
-                push_hex(out, bytes);
-            }
-            Value::Geometry(bytes) | Value::Vector(bytes) => {
-                let _ = write!(out, "HEX({name})=HEX(");
-                push_hex(out, bytes);
-                out.push(')');
-            }
-            Value::Enum(v) => {
-                let _ = write!(out, "{name}+0={v}");
-            }
-            Value::Set(v) | Value::Bit(v) => {
-                let _ = write!(out, "{name}+0={v}");
-            }
-            value => {
-                out.push_str(name);
-                out.push('=');
-                self.push_value(out, i, value);
-            }
-        }
     }
 }
 
@@ -431,11 +191,6 @@ fn lists(names: &[Box<str>], write: &[usize]) -> (String, String) {
     let upsert: Vec<String> = written().map(|n| format!("{n}=VALUES({n})")).collect();
     let columns = format!("({}) VALUES ", columns.join(","));
     (columns, format!(" ON DUPLICATE KEY UPDATE {}", upsert.join(",")))
-}
-
-/// Strict sessions refuse an ENUM's error value, which the source holds nevertheless.
-fn needs_loose(value: &Value<'_>) -> bool {
-    matches!(value, Value::Enum(0))
 }
 
 /// The columns of a key, if it is made of whole, carried columns.
