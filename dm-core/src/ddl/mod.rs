@@ -19,6 +19,7 @@ mod default;
 mod dialect;
 mod key;
 mod lexer;
+mod objects;
 mod other;
 mod own;
 mod parse;

@@ -8,6 +8,7 @@
 
 mod addition;
 mod build;
+mod builder;
 mod checks;
 mod command;
 mod control;
@@ -17,6 +18,7 @@ mod import;
 mod leave;
 mod lot;
 mod online;
+mod parts;
 pub mod refusal;
 mod running;
 mod source;
@@ -25,31 +27,23 @@ mod stop;
 mod structures;
 mod watch;
 
-use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use dm_filter::{Chain, Filter};
-
 pub use self::addition::{Addable, write_down};
 pub use self::build::relay_config;
+pub use self::builder::MigrationBuilder;
 pub use self::command::{Answer, Checked, Command, Reply, Safety, Verb};
 pub use self::control::{Control, Waited};
 pub use self::forget::{forget_marks, marks_place};
 pub use self::import::Imported;
+use self::parts::{Part, Parts};
 pub use self::running::Running;
-use self::source::SourceRun;
 pub use self::status::{ErrorCounts, SourceStatus, TaskStatus, Unit};
-use crate::config::{CollationMode, ShardMode, SourceKind, SourcePlan, TaskPlan};
+use crate::config::{SourcePlan, TaskPlan};
 use crate::error::{Error, Result, codes};
-use crate::event::{LaneId, SourceId};
-use crate::pipeline::defaults::defaults_of;
-use crate::pipeline::{Creator, LanePart, MergedTargets, Of, Rate, Until};
-use crate::sink::Sink;
 use crate::source::Source;
 use crate::state::{Stage, StateStore};
-use crate::whose;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,117 +58,6 @@ pub enum Outcome {
     Stopped,
 }
 
-/// What a run works with: its target, and a part for each source.
-type Parts = (Arc<dyn Sink>, Vec<SourceRun>);
-
-/// Builds a [`Migration`].
-#[derive(Clone)]
-pub struct MigrationBuilder {
-    plan: Arc<TaskPlan>,
-    state_dir: Option<PathBuf>,
-    filters: Vec<Arc<dyn Filter>>,
-    sources: HashMap<SourceId, Arc<dyn Source>>,
-    sink: Option<Arc<dyn Sink>>,
-    until: Until,
-    stages: HashMap<String, Stage>,
-    stays: bool,
-    resume: Option<Safety>,
-    start_time: Option<u32>,
-    config: Option<String>,
-}
-
-impl MigrationBuilder {
-    /// Keeps the state in `<dir>/<task>.db`; without it the state lives in memory and a restart
-    /// of the process begins anew.
-    #[must_use]
-    pub fn state_dir(mut self, dir: impl Into<PathBuf>) -> Self {
-        self.state_dir = Some(dir.into());
-        self
-    }
-
-    /// Adds a filter for all sources, beside those of the plan. The strongest verdict wins.
-    #[must_use]
-    pub fn filter(mut self, filter: impl Filter + 'static) -> Self {
-        self.filters.push(Arc::new(filter));
-        self
-    }
-
-    /// Uses this source for an instance of the plan, in place of the one that its file names.
-    #[must_use]
-    pub fn source(mut self, id: impl Into<Arc<str>>, source: Arc<dyn Source>) -> Self {
-        self.sources.insert(SourceId::new(id), source);
-        self
-    }
-
-    /// Uses this sink in place of the one that `target-database` names.
-    #[must_use]
-    pub fn sink(mut self, sink: Arc<dyn Sink>) -> Self {
-        self.sink = Some(sink);
-        self
-    }
-
-    /// How far to run; until it is stopped when nothing is said.
-    #[must_use]
-    pub fn until(mut self, until: Until) -> Self {
-        self.until = until;
-        self
-    }
-
-    /// Begins with a source paused or stopped; without a word it runs. See [`Control::command`] for
-    /// how it goes on.
-    #[must_use]
-    pub fn begin_as(mut self, source: impl Into<String>, stage: Stage) -> Self {
-        self.stages.insert(source.into(), stage);
-        self
-    }
-
-    /// A source that cannot go on pauses, and the run stays, for the other sources and for a resume,
-    /// until all sources are finished or stopped. What a person need not repair is tried again
-    /// by itself. Without this the run ends with the first error that does not pass.
-    #[must_use]
-    pub fn stays(mut self, stays: bool) -> Self {
-        self.stays = stays;
-        self
-    }
-
-    /// Follows the binlog from this second (since the epoch) on, in place of `meta`: for a source
-    /// in mode incremental that has no position yet.
-    #[must_use]
-    pub fn start_time(mut self, second: u32) -> Self {
-        self.start_time = Some(second);
-        self
-    }
-
-    /// Begins as a resume does: see [`Verb::Resume`].
-    #[must_use]
-    pub fn resume(mut self, safety: Safety) -> Self {
-        self.resume = Some(safety);
-        self
-    }
-
-    /// Keeps a text with the state for whoever starts the task again; no readable password may be
-    /// in it. See [`crate::state::TaskRow::config`].
-    #[must_use]
-    pub fn keep_config(mut self, config: impl Into<String>) -> Self {
-        self.config = Some(config.into());
-        self
-    }
-
-    /// The migration. Nothing is connected or written yet.
-    pub fn build(self) -> Migration {
-        let stages = &self.stages;
-        let control = Control::new(
-            &self.plan,
-            |source| stages.get(source).copied().unwrap_or(Stage::Running),
-            self.resume.as_ref(),
-        );
-        Migration { parts: self, control }
-    }
-}
-
-/// A source of the plan, as the migration opens it.
-type Part<'a> = (&'a SourcePlan, Arc<dyn Source>, Creator);
-
 /// A migration. See the module documentation.
 pub struct Migration {
     parts: MigrationBuilder,
@@ -182,23 +65,6 @@ pub struct Migration {
 }
 
 impl Migration {
-    /// Begins to build a migration for a plan.
-    pub fn builder(plan: TaskPlan) -> MigrationBuilder {
-        MigrationBuilder {
-            plan: Arc::new(plan),
-            state_dir: None,
-            filters: Vec::new(),
-            sources: HashMap::new(),
-            sink: None,
-            until: Until::Stopped,
-            stages: HashMap::new(),
-            stays: false,
-            resume: None,
-            start_time: None,
-            config: None,
-        }
-    }
-
     /// The handle to watch and stop it from other threads.
     pub fn control(&self) -> Control {
         self.control.clone()
@@ -342,123 +208,6 @@ impl Migration {
             self.control.wait_to_begin(state, &error, this, stop);
             wait = resume.map_or(wait, |r| (wait * 2).min(r.backoff_max));
         }
-    }
-
-    fn prepare(&self, state: &Arc<StateStore>, stop: &Arc<AtomicBool>) -> Result<Parts> {
-        let plan = &self.parts.plan;
-        let sink = match &self.parts.sink {
-            Some(sink) => Arc::clone(sink),
-            None => build::sink(plan)?,
-        };
-        let parts = self.parts()?;
-        self.precheck(state, &parts, &sink)?;
-        let runs = self.sources(state, &sink, stop, parts)?;
-        // Only when the sources are as they must be: nothing is written for a task that cannot run.
-        sink.prepare(&plan.name, state.identity())?;
-        Ok((sink, runs))
-    }
-
-    fn creator(&self, plan: &SourcePlan) -> Creator {
-        let mut chain = Chain::new().with(Arc::clone(&plan.filter));
-        for filter in &self.parts.filters {
-            chain.push(Arc::clone(filter));
-        }
-        Creator {
-            source: SourceId::new(plan.source_id.as_str()),
-            filter: Arc::new(chain),
-            router: plan.router.clone(),
-            select: plan.dump.select.clone(),
-            merged: Arc::default(),
-            collations: None,
-            online: self.parts.plan.online_ddl.clone().map(Arc::new),
-            part: LanePart::All,
-        }
-    }
-
-    fn open(&self, plan: &SourcePlan, creator: &Creator) -> Result<Arc<dyn Source>> {
-        match self.parts.sources.get(&creator.source) {
-            Some(source) => Ok(Arc::clone(source)),
-            None => {
-                let source = build::source(&self.parts.plan, plan, creator)?;
-                Ok(build::relayed(source, plan, creator, self.parts.state_dir.as_deref()))
-            }
-        }
-    }
-
-    /// The sources that take part, each with what its tables become.
-    fn parts(&self) -> Result<Vec<Part<'_>>> {
-        let mut parts = Vec::new();
-        for source_plan in self.parts.plan.sources.iter().filter(|s| s.enabled) {
-            let creator = self.creator(source_plan);
-            let source = self.open(source_plan, &creator)?;
-            parts.push((source_plan, source, creator));
-        }
-        Ok(parts)
-    }
-
-    fn sources(
-        &self,
-        state: &Arc<StateStore>,
-        sink: &Arc<dyn Sink>,
-        stop: &Arc<AtomicBool>,
-        parts: Vec<Part<'_>>,
-    ) -> Result<Vec<SourceRun>> {
-        let plan = &self.parts.plan;
-        let merged = MergedTargets::new(plan.shard_mode != ShardMode::None);
-        for (_, source, creator) in &parts {
-            let wanted = creator.clone();
-            let named = |e: Error| e.context(format!("source {}", creator.source));
-            let tell = || online::tell(plan, &**source, creator, state);
-            whose::of(creator.source.as_str(), tell).map_err(named)?;
-            let folds = source.info().map_err(named)?.lower_case_table_names != 0;
-            let now = source.tables(&move |t| wanted.wants(t)).map_err(named)?;
-            // Some that the stream has still to read about are gone by now.
-            let then = state.reader().tracked_names(&LaneId::main(&creator.source))?;
-            for table in now.into_iter().chain(then.into_iter().filter(|t| creator.wants(t))) {
-                merged.add(Of { source: &creator.source, folds }, &table, creator.place(&table)?);
-            }
-        }
-        let merged = Arc::new(merged);
-        let rate = Arc::new(Rate::new(&plan.limits));
-        parts
-            .into_iter()
-            .enumerate()
-            .map(|(index, (source_plan, source, creator))| {
-                let collations = match plan.collation {
-                    CollationMode::Strict => Some(Arc::new(defaults_of(&source.info()?))),
-                    CollationMode::Loose => None,
-                };
-                Ok(SourceRun {
-                    index,
-                    beside: self.open_beside(source_plan, &creator)?,
-                    plan: Arc::clone(plan),
-                    settings: build::settings(plan, source_plan, &sink.guarantees()),
-                    meta: source_plan.meta.clone(),
-                    resume: source_plan.resume,
-                    source,
-                    sink: Arc::clone(sink),
-                    state: Arc::clone(state),
-                    creator: Creator { merged: Arc::clone(&merged), collations, ..creator },
-                    rate: Arc::clone(&rate),
-                    control: self.control.clone(),
-                    stop: Arc::clone(stop),
-                    until: self.parts.until.clone(),
-                    start_time: self.parts.start_time,
-                    stays: self.parts.stays,
-                    watched: self.parts.state_dir.is_some(),
-                })
-            })
-            .collect()
-    }
-
-    /// A source once more, for what is read of it beside its main stream: registered under an id of its
-    /// own, and never in the place of a dump.
-    fn open_beside(&self, plan: &SourcePlan, creator: &Creator) -> Result<Arc<dyn Source>> {
-        let mut beside = plan.clone();
-        if let SourceKind::Mysql(server) = &mut beside.kind {
-            (server.server_id, server.dump_dir) = (None, None);
-        }
-        self.open(&beside, creator)
     }
 }
 

@@ -4,8 +4,12 @@
 //! from the table, the schema, the server; primary keys make their columns NOT NULL; keys without
 //! a name are named after their first column; keys are ordered by what they enforce.
 
-use super::charset::{self, Defaults};
-use super::convert;
+mod moments;
+mod types;
+
+use self::moments::{begin_at_zero, first_moments};
+pub(super) use self::types::{binary_kind, text_for};
+use super::charset::Defaults;
 use super::default;
 use super::keys::{
     add_invisible_key, name_checks, name_foreign_keys, settle_hashed_keys, settle_keys,
@@ -14,8 +18,8 @@ use super::keys::{
 use super::prefix;
 use super::table::{Check, Column, ColumnType, ForeignKey, Key, KeyKind, TableSchema, TypeKind};
 use crate::ddl::{
-    CheckDef, ColumnDef, CreateTable, Flavor, ForeignKeyDef, Generated, KeyDef, ServerVersion,
-    SqlMode, TableElement, TableOption, TypeSpec, quote_string,
+    CheckDef, ColumnDef, CreateTable, Flavor, ForeignKeyDef, Generated, KeyDef, SqlMode,
+    TableElement, TableOption, quote_string,
 };
 use crate::sql::quote_ident;
 
@@ -235,107 +239,6 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Without `explicit_defaults_for_timestamp` a TIMESTAMP is NOT NULL unless it says NULL, and
-    /// begins at zero.
-    fn implicit_timestamp(&mut self, def: &ColumnDef, column: &mut Column) {
-        if column.ty.kind != TypeKind::Timestamp || self.defaults.explicit_defaults_for_timestamp {
-            return;
-        }
-        if def.nullable == Some(true) || def.generated.is_some() {
-            return;
-        }
-        column.nullable = false;
-        // MariaDB takes DEFAULT NULL for no word.
-        let said = def.default.as_deref().filter(|d| !d.eq_ignore_ascii_case("NULL"));
-        if said.is_none() {
-            column.default =
-                Some(default::canonical("0", &column.ty, self.mode, self.defaults.server));
-            if def.on_update.is_none() {
-                self.plain_timestamps.push(def.name.clone());
-            }
-        }
-    }
-
-    /// The first TIMESTAMP of the table follows the clock if it says nothing of its value, or has none since an
-    /// earlier statement.
-    fn promote_timestamp(&self, table: &mut TableSchema) {
-        let implicit = !self.shown && !self.defaults.explicit_defaults_for_timestamp;
-        let plain = |c: &&mut Column| {
-            let valueless = c.default.is_none() && c.on_update.is_none() && c.generated.is_none();
-            self.plain_timestamps.contains(&c.name) || (implicit && !c.nullable && valueless)
-        };
-        let first = table.columns.iter_mut().find(|c| c.ty.kind == TypeKind::Timestamp);
-        if let Some(column) = first.filter(plain) {
-            let now = default_now(column.ty.decimals);
-            // In a column of an earlier statement MySQL sets the one and forgets the other.
-            let old = !self.plain_timestamps.contains(&column.name);
-            if !(old && self.defaults.server.flavor == Flavor::MySql) {
-                column.default = Some(now.clone());
-            }
-            column.on_update = Some(now);
-        }
-    }
-
-    /// A type with its length, character set and collation filled in.
-    pub fn column_type(&self, spec: &TypeSpec) -> ColumnType {
-        let mut ty = ColumnType::new(spec.kind);
-        if self.flavor() == Flavor::MariaDb && spec.collation.is_some() {
-            // A collation makes bytes a text.
-            ty.kind = convert::text_kind(ty.kind);
-        }
-        ty.length = spec.length.map(|l| u32::try_from(l).unwrap_or(u32::MAX));
-        ty.decimals = spec.decimals;
-        ty.unsigned = spec.unsigned;
-        ty.zerofill = spec.zerofill;
-        ty.labels.clone_from(&spec.labels);
-        // MariaDB reads REF_SYSTEM_ID and shows it nowhere.
-        ty.srid = spec.srid.filter(|_| self.shown || self.flavor() != Flavor::MariaDb);
-        ty.compressed = spec.compressed;
-        if spec.kind == TypeKind::Json && self.flavor() == Flavor::MariaDb {
-            ty.kind = TypeKind::LongText;
-            let collation = spec.collation.as_deref();
-            let own = ("utf8mb4", "utf8mb4_bin");
-            (ty.charset, ty.collation) = self.defaults.resolve(None, collation, own);
-            return ty;
-        }
-        if ty.kind.is_text() {
-            self.text_type(spec, &mut ty);
-        }
-        settle_length(&mut ty, self.flavor());
-        let varying = matches!(ty.kind, TypeKind::VarChar | TypeKind::VarBinary);
-        if self.mode.is_strict() || !varying {
-            return ty;
-        }
-        // Without strict mode a VARCHAR that is too long becomes a TEXT that is long enough.
-        let bytes = u64::from(ty.length.unwrap_or(0)) * charset::max_bytes(&ty.charset);
-        if bytes > 65_535 {
-            let text = text_for(bytes, TypeKind::Text);
-            ty.kind = if ty.kind == TypeKind::VarChar { text } else { binary_kind(text) };
-            ty.length = None;
-        }
-        ty
-    }
-
-    fn text_type(&self, spec: &TypeSpec, ty: &mut ColumnType) {
-        let inherited = (self.charset.as_str(), self.collation.as_str());
-        let charset = spec.charset.as_deref();
-        let (charset, collation) =
-            self.defaults.resolve(charset, spec.collation.as_deref(), inherited);
-        let binary = spec.binary && spec.collation.is_none();
-        ty.collation = if binary { charset::binary_collation(&charset) } else { collation };
-        ty.charset = charset;
-        let bytes = ty.length.map(|l| u64::from(l) * charset::max_bytes(&ty.charset));
-        if let (TypeKind::Text, Some(bytes)) = (ty.kind, bytes) {
-            ty.kind = text_for(bytes, least_text(bytes, self.flavor()));
-            ty.length = None;
-        }
-        if ty.charset == "binary" && !matches!(ty.kind, TypeKind::Enum | TypeKind::Set) {
-            ty.kind = binary_kind(ty.kind);
-            ty.charset.clear();
-            ty.collation.clear();
-        }
-    }
-
     fn key(&mut self, def: &KeyDef) {
         let name = match def.kind {
             KeyKind::Primary => "PRIMARY",
@@ -398,29 +301,6 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Columns that begin at zero when the primary key takes NULL from them: in MariaDB those that follow the clock, and
-/// TIMESTAMP without `explicit_defaults_for_timestamp`.
-fn first_moments(table: &TableSchema, defaults: &Defaults) -> Vec<String> {
-    if defaults.server.flavor != Flavor::MariaDb {
-        return Vec::new();
-    }
-    let implicit = !defaults.explicit_defaults_for_timestamp;
-    let begins =
-        |c: &&Column| c.on_update.is_some() || (implicit && c.ty.kind == TypeKind::Timestamp);
-    let columns = table.columns.iter().filter(|c| c.nullable && c.generated.is_none());
-    columns.filter(begins).map(|c| c.name.clone()).collect()
-}
-
-fn begin_at_zero(table: &mut TableSchema, names: &[String]) {
-    let server = ServerVersion::default();
-    for column in &mut table.columns {
-        if !column.nullable && column.default.is_none() && names.contains(&column.name) {
-            let zero = default::canonical("0", &column.ty, SqlMode::default(), server);
-            column.default = Some(zero);
-        }
-    }
-}
-
 /// True for a column that makes its table a versioned one.
 fn is_versioned(column: &Column) -> bool {
     let words = ["WITH", "SYSTEM", "VERSIONING"];
@@ -428,13 +308,6 @@ fn is_versioned(column: &Column) -> bool {
         let mut said = attribute.split_whitespace();
         words.iter().all(|w| said.next().is_some_and(|s| s.eq_ignore_ascii_case(w)))
     })
-}
-
-fn default_now(decimals: Option<u32>) -> String {
-    match decimals.unwrap_or(0) {
-        0 => "CURRENT_TIMESTAMP".to_owned(),
-        n => format!("CURRENT_TIMESTAMP({n})"),
-    }
 }
 
 /// A column that may be NULL and has no default has NULL as its default.
@@ -491,19 +364,6 @@ pub(super) fn apply_option(table: &mut TableSchema, option: &TableOption) {
     }
 }
 
-pub(super) fn binary_kind(kind: TypeKind) -> TypeKind {
-    use TypeKind as T;
-    match kind {
-        T::Char => T::Binary,
-        T::VarChar => T::VarBinary,
-        T::TinyText => T::TinyBlob,
-        T::Text => T::Blob,
-        T::MediumText => T::MediumBlob,
-        T::LongText => T::LongBlob,
-        other => other,
-    }
-}
-
 /// True for engines that read foreign keys and keep only the keys that go with them.
 fn without_foreign_keys(engine: &str) -> bool {
     let engines = [
@@ -519,55 +379,4 @@ fn without_foreign_keys(engine: &str) -> bool {
         "FEDERATED",
     ];
     engines.iter().any(|name| engine.eq_ignore_ascii_case(name))
-}
-
-/// The smallest type of TEXT(n) and BLOB(n): to MariaDB no length at all is that of 0.
-fn least_text(bytes: u64, flavor: Flavor) -> TypeKind {
-    if bytes == 0 && flavor == Flavor::MariaDb { TypeKind::Text } else { TypeKind::TinyText }
-}
-
-/// The smallest text type, at least this one, that holds so many bytes.
-pub(super) fn text_for(bytes: u64, least: TypeKind) -> TypeKind {
-    match bytes {
-        0..=255 => least,
-        256..=65_535 => TypeKind::Text,
-        65_536..=16_777_215 => TypeKind::MediumText,
-        _ => TypeKind::LongText,
-    }
-}
-
-/// Fills in lengths that are left out, and drops those that say nothing.
-fn settle_length(ty: &mut ColumnType, flavor: Flavor) {
-    use TypeKind as T;
-    match ty.kind {
-        T::Decimal => {
-            ty.length = ty.length.filter(|l| *l > 0).or(Some(10));
-            ty.decimals = ty.decimals.or(Some(0));
-        }
-        T::Float if ty.decimals.is_none() => {
-            if ty.length.is_some_and(|l| l > 24) {
-                ty.kind = T::Double;
-            }
-            ty.length = None;
-        }
-        T::Char | T::Binary | T::Bit => ty.length = ty.length.or(Some(1)),
-        T::Year => ty.length = ty.length.filter(|l| *l == 2),
-        T::Time | T::DateTime | T::Timestamp => ty.decimals = ty.decimals.filter(|d| *d > 0),
-        T::Blob if ty.length.is_some() => {
-            let bytes = u64::from(ty.length.unwrap_or(0));
-            ty.kind = binary_kind(text_for(bytes, least_text(bytes, flavor)));
-            ty.length = None;
-        }
-        T::Vector if flavor == Flavor::MySql => ty.length = ty.length.or(Some(2048)),
-        T::TinyInt | T::SmallInt | T::MediumInt | T::Int | T::BigInt if ty.zerofill => {
-            ty.length = ty.length.or(Some(match ty.kind {
-                T::TinyInt => 3,
-                T::SmallInt => 5,
-                T::MediumInt => 8,
-                T::Int => 10,
-                _ => 20,
-            }));
-        }
-        _ => {}
-    }
 }

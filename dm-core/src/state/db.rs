@@ -1,25 +1,24 @@
-//! One SQLite connection: opening, checking whose file it is, transactions, errors.
+//! One SQLite connection: opening, transactions, errors.
 //!
 //! Waiting is bounded: SQLite waits for a lock of another process [`BUSY`] long, then the caller
 //! gets `STATE_BUSY`, marked transient. Transactions that write begin IMMEDIATE, so that they
 //! wait at their start and not in their middle, where SQLite could not wait at all.
 
+mod claim;
+mod values;
+
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use rusqlite::types::FromSql;
-use rusqlite::{
-    Connection, ErrorCode, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior,
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+
+pub(super) use self::claim::Form;
+pub(super) use self::values::{
+    bad, find_lane, from_json, int, lane_id, misuse, now, optional, position, position_or_none,
+    structure, to_json, uint,
 };
-
-use super::tables::{CREATE, MIGRATIONS, VERSION};
 use crate::error::{Code, Error, Result, codes};
-use crate::position::Position;
-use crate::schema::TableSchema;
-
-/// `dmst` in ASCII: what the header of our files says (SQLite's `application_id`).
-const APPLICATION: i32 = 0x646d_7374;
 
 /// How long to wait for another process.
 const BUSY: Duration = Duration::from_secs(5);
@@ -61,17 +60,6 @@ pub(super) enum Durability {
     Lazy,
 }
 
-/// What another process than the owner finds in a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
-    /// The state of a task, as this version writes it.
-    Complete,
-    /// That of an earlier version.
-    Older,
-    /// Nothing yet: it is being made, or whoever made it was killed.
-    Empty,
-}
-
 #[derive(Debug)]
 struct Guarded {
     conn: Connection,
@@ -91,22 +79,6 @@ impl Db {
     /// Opens a file for writing, empty or one of ours.
     pub(super) fn open(path: &Path) -> Result<Self> {
         Self::open_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
-    }
-
-    /// Opens a file for another process than the owner, and tells whether it is complete.
-    ///
-    /// Not as read-only in SQLite's sense: when the owner was killed, the first to open the file
-    /// has to bring it in order from its -wal file.
-    pub(super) fn open_existing(path: &Path) -> Result<(Self, Form)> {
-        let db = Self::open_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        let form = match db.read(|conn| Ok(header(conn)?))? {
-            (APPLICATION, VERSION) => Form::Complete,
-            (APPLICATION, version) if version > VERSION => return Err(db.newer(version)),
-            (APPLICATION, _) => Form::Older,
-            (0, 0) if db.read(is_empty)? => Form::Empty,
-            _ => return Err(db.other_program()),
-        };
-        Ok((db, form))
     }
 
     fn open_flags(path: &Path, flags: OpenFlags) -> Result<Self> {
@@ -213,76 +185,6 @@ impl Db {
         self.lock().seen = None;
     }
 
-    /// Makes the file a state file of this task or checks that it is one; returns its identity.
-    pub(super) fn create(&self, task: &str) -> Result<String> {
-        let (application, version) = self.read(|conn| Ok(header(conn)?))?;
-        match (application, version) {
-            (0, 0) if self.read(is_empty)? => {}
-            (APPLICATION, 1..=VERSION) => self.check()?,
-            (APPLICATION, version) => return Err(self.newer(version)),
-            _ => return Err(self.other_program()),
-        }
-        self.set_journal()?;
-        self.write(|tx| {
-            if version == 0 {
-                tx.execute_batch(CREATE)?;
-                tx.pragma_update(None, "application_id", APPLICATION)?;
-                tx.execute(
-                    "INSERT INTO task (id, name, identity, created, updated)
-                     VALUES (1, ?1, lower(hex(randomblob(16))), ?2, ?2)",
-                    (task, now()),
-                )?;
-            } else {
-                for step in MIGRATIONS.iter().skip(usize::try_from(version - 1).unwrap_or(0)) {
-                    tx.execute_batch(step)?;
-                }
-            }
-            tx.pragma_update(None, "user_version", VERSION)?;
-            Ok(())
-        })?;
-        let (name, identity): (String, String) = self.read(|conn| {
-            Ok(conn
-                .query_row("SELECT name, identity FROM task", [], |r| Ok((r.get(0)?, r.get(1)?)))?)
-        })?;
-        if name != task {
-            return Err(self.foreign(&format!("it belongs to the task {name:?}")));
-        }
-        Ok(identity)
-    }
-
-    fn check(&self) -> Result<()> {
-        let verdict: String =
-            self.read(|conn| Ok(conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?))?;
-        if verdict == "ok" {
-            return Ok(());
-        }
-        Err(self.wrong(&codes::STATE_CORRUPT, "it is damaged").cause(verdict))
-    }
-
-    fn set_journal(&self) -> Result<()> {
-        if self.path.is_none() {
-            return Ok(());
-        }
-        let guarded = self.lock();
-        let set = || -> rusqlite::Result<String> {
-            let mode =
-                guarded
-                    .conn
-                    .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
-            guarded.conn.pragma_update(None, "synchronous", "FULL")?;
-            // Keeps the -wal file from staying large after a reader had held it up.
-            guarded.conn.pragma_update_and_check(None, "journal_size_limit", 16 << 20, |row| {
-                row.get::<_, i64>(0)
-            })?;
-            Ok(mode)
-        };
-        let mode = set().map_err(|e| named(self.path(), Fail::Sql(e)))?;
-        if mode.eq_ignore_ascii_case("wal") {
-            return Ok(());
-        }
-        Err(self.wrong(&codes::STATE_DIR, "its file system does not allow SQLite's WAL mode"))
-    }
-
     pub(super) fn task_name(&self) -> Result<String> {
         self.read(|conn| Ok(conn.query_row("SELECT name FROM task", [], |row| row.get(0))?))
     }
@@ -296,45 +198,6 @@ impl Db {
     pub(super) fn synchronous(&self) -> rusqlite::Result<i64> {
         self.lock().conn.pragma_query_value(None, "synchronous", |row| row.get(0))
     }
-
-    fn wrong(&self, code: &'static Code, what: &str) -> Error {
-        Error::new(code, format!("state file {}: {what}", shown(self.path())))
-    }
-
-    fn foreign(&self, what: &str) -> Error {
-        self.wrong(&codes::STATE_FOREIGN, what)
-    }
-
-    fn other_program(&self) -> Error {
-        self.foreign("it is a SQLite file of another program")
-    }
-
-    /// Nobody but the owner may make it complete, and the owner does not.
-    pub(super) fn incomplete(&self, form: Form) -> Error {
-        let (what, advice) = match form {
-            Form::Older => (
-                "its task runs with an older version of this program",
-                "Ask with that version, or end the task's process and start it with this one.",
-            ),
-            _ => ("it is being made", "Try again in a moment."),
-        };
-        self.wrong(&codes::STATE_BUSY, what).workaround(advice)
-    }
-
-    fn newer(&self, version: i32) -> Error {
-        let what = format!("it has version {version}, this program knows versions up to {VERSION}");
-        self.wrong(&codes::STATE_NEWER, &what)
-    }
-}
-
-fn header(conn: &Connection) -> rusqlite::Result<(i32, i32)> {
-    let application = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let version = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    Ok((application, version))
-}
-
-fn is_empty(conn: &Connection) -> Inner<bool> {
-    Ok(conn.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))?)
 }
 
 fn shown(path: Option<&Path>) -> String {
@@ -362,83 +225,6 @@ fn named(path: Option<&Path>, fail: Fail) -> Error {
     let busy = code == &codes::STATE_BUSY;
     let error = Error::new(code, format!("state file {}: {what}", shown(path))).cause(error);
     if busy { error.transient() } else { error }
-}
-
-/// Seconds since the epoch, for people only.
-pub(super) fn now() -> i64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX))
-}
-
-/// A count as SQLite keeps it; counts above 2^63 do not happen, saturation keeps order anyway.
-pub(super) fn int(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
-}
-
-/// The way back of [`int`].
-pub(super) fn uint(value: i64) -> u64 {
-    u64::try_from(value).unwrap_or(0)
-}
-
-/// A stored text that must mean something.
-pub(super) fn bad(what: &str, cause: impl std::fmt::Display) -> Fail {
-    Fail::Own(Error::new(&codes::STATE_VALUE, format!("the state holds a bad {what}")).cause(cause))
-}
-
-pub(super) fn position(text: &str) -> Inner<Position> {
-    Position::from_text(text).map_err(|e| bad("position", e))
-}
-
-pub(super) fn position_or_none(text: Option<String>) -> Inner<Option<Position>> {
-    text.as_deref().map(position).transpose()
-}
-
-pub(super) fn from_json<T: serde::de::DeserializeOwned>(what: &str, text: &str) -> Inner<T> {
-    serde_json::from_str(text).map_err(|e| bad(what, e))
-}
-
-/// A table's structure, held once with all that are equal.
-pub(super) fn structure(text: &str) -> Inner<Arc<TableSchema>> {
-    Ok(from_json::<TableSchema>("table structure", text)?.shared())
-}
-
-pub(super) fn to_json<T: serde::Serialize + ?Sized>(value: &T) -> Inner<String> {
-    serde_json::to_string(value).map_err(|e| bad("value to write", e))
-}
-
-/// The one value of a query, if it has a row.
-pub(super) fn optional<T: FromSql>(
-    conn: &Connection,
-    sql: &str,
-    params: impl rusqlite::Params,
-) -> Inner<Option<T>> {
-    Ok(conn.prepare_cached(sql)?.query_row(params, |row| row.get(0)).optional()?)
-}
-
-/// A call that does not fit what is stored: a defect of the caller.
-pub(super) fn misuse(what: impl Into<String>) -> Fail {
-    Fail::Own(Error::new(&codes::STATE_MISUSE, what))
-}
-
-/// The number of a lane in the state file, given at its first use.
-pub(super) fn lane_id(tx: &Transaction<'_>, lane: &crate::event::LaneId) -> Inner<i64> {
-    if let Some(id) = find_lane(tx, lane)? {
-        return Ok(id);
-    }
-    tx.execute(
-        "INSERT INTO lane (source, name) VALUES (?1, ?2)",
-        (lane.source.as_str(), &*lane.name),
-    )?;
-    Ok(tx.last_insert_rowid())
-}
-
-pub(super) fn find_lane(conn: &Connection, lane: &crate::event::LaneId) -> Inner<Option<i64>> {
-    optional(
-        conn,
-        "SELECT id FROM lane WHERE source = ?1 AND name = ?2",
-        (lane.source.as_str(), &*lane.name),
-    )
 }
 
 #[cfg(test)]
