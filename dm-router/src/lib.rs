@@ -1,7 +1,7 @@
 //! Maps the tables of a migration's sources to tables of its target.
 //!
 //! [`TableRouter`] is compiled from the routes of a task ([`RouteRule`]); [`Unrouted`] leaves every
-//! name as it is; anything else implements [`Router`]. [`survey`] looks at where all tables go
+//! name as it is; anything else implements [`Router`]. [`survey()`] looks at where all tables go
 //! before anything is copied: ambiguous routes, targets that differ only in case, tables that come
 //! together, and tables that were probably meant to be routed. Names are matched by
 //! [`NamePattern`]s.

@@ -1,7 +1,7 @@
 //! Statements: their tokens, their class, the names in them, and what they say of tables.
 //!
 //! A replication tool may not "mostly" read DDL. Every statement that reaches a binlog is
-//! recognised, with all names in it ([`parse`]); those that change tables are read clause by
+//! recognised, with all names in it ([`parse()`]); those that change tables are read clause by
 //! clause; what goes to the target is the user's own text with only names replaced
 //! ([`Statement::splice`]). Text that no rule takes is an error that names the place, never a
 //! guess.

@@ -1,6 +1,6 @@
 //! Finds out what a statement is and reads it.
 //!
-//! Guarantee: a text is either recognised as one of the classes of [`StatementKind`], with every
+//! Guarantee: a text is either recognised as one of the classes of [`super::StatementKind`], with every
 //! name that routing would have to replace, or it is an error with the place where reading
 //! stopped. Nothing is skipped silently: what the structural statements contain must fit the
 //! grammar to the end.

@@ -60,7 +60,7 @@
 //! A RENAME TABLE carries a mark of its own: the marker table changes its name in the same step. That is of
 //! this statement's number and text alone, and no row's mark has to do with it. So a restart asks the marker
 //! as it always does, when the fence has let it through, and what went on meanwhile changes nothing about the
-//! answer. A statement on a schema has no structures to compare and is one that may run again (IF [NOT]
+//! answer. A statement on a schema has no structures to compare and is one that may run again (IF \[NOT\]
 //! EXISTS, or ALTER DATABASE): a restart gives it again. That does no harm because nothing behind it in its
 //! schema, rows or statements, can be in: all wait by the schema's name, at the source and at the target.
 
