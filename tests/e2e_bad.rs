@@ -14,6 +14,7 @@ use mysql::prelude::Queryable;
 use support::compare::{Target, assert_databases_equal};
 use support::dm::{DEADLINE, Dm, Outcome, Task, WAITS_FOR_TABLE, source_yaml};
 use support::random::Random;
+use support::refuser::{Refusal, Refuser};
 use support::serial;
 use support::server::{Address, Flavor, Server, free_port};
 use support::workload::Load;
@@ -368,6 +369,27 @@ fn a_type_that_the_target_lacks_is_refused_by_column_and_type() {
     task.name = "anew";
     to.run("", "DROP DATABASE w");
     Dm::set_up(&task).catch_up().expect_failure(&["`address`", "INET6", "Workaround:"]);
+}
+
+/// A server that shuts down interrupts its statements, and then it is gone: that is no refusal.
+#[test]
+fn an_interrupted_statement_of_a_server_that_goes_is_repeated() {
+    let _one = serial();
+    let Some((from, to)) = stage() else { return };
+    let going = Refuser::once(
+        to,
+        Refusal {
+            text: "UPDATE `w`.`t`",
+            number: 1317,
+            message: "Query execution was interrupted",
+        },
+    );
+    let dm = Dm::set_up(&Task::new("all", &[&from.address], Target::Server(&going.address), &[DB]));
+    dm.catch_up().expect_success();
+    from.run("", "UPDATE w.t SET v = 5 WHERE id = 1");
+    dm.catch_up().expect_success();
+    assert_eq!(going.refused(), 1);
+    assert_databases_equal(from, Target::Server(to), &[DB]);
 }
 
 /// A connection ends while one of several small transactions, sent together, waits in its COMMIT: it is not in,

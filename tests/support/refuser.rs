@@ -26,6 +26,8 @@ pub struct Refusal {
 #[derive(Debug)]
 struct Shared {
     refusals: Vec<Refusal>,
+    /// The first refusal is the last word on its connection; then everything passes.
+    goes: bool,
     refused: AtomicU64,
     ended: AtomicBool,
     open: Mutex<Vec<TcpStream>>,
@@ -42,10 +44,20 @@ pub struct Refuser {
 impl Refuser {
     /// Listens on a free port and passes on to `upstream` what is not refused.
     pub fn start(upstream: &Address, refusals: &[Refusal]) -> Self {
+        Self::listen(upstream, refusals, false)
+    }
+
+    /// Refuses once, and ends that connection, as a server does that shuts down.
+    pub fn once(upstream: &Address, refusal: Refusal) -> Self {
+        Self::listen(upstream, &[refusal], true)
+    }
+
+    fn listen(upstream: &Address, refusals: &[Refusal], goes: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let shared = Arc::new(Shared {
             refusals: refusals.to_vec(),
+            goes,
             refused: AtomicU64::new(0),
             ended: AtomicBool::new(false),
             open: Mutex::default(),
@@ -109,7 +121,8 @@ fn statements(mut from: TcpStream, mut to: TcpStream, mut answers: TcpStream, sh
         let query = head[3] == 0 && body.first() == Some(&3);
         if let Some(refusal) = query.then(|| refused(&body, shared)).flatten() {
             shared.refused.fetch_add(1, Ordering::SeqCst);
-            if answers.write_all(&error_packet(refusal)).is_err() {
+            if answers.write_all(&error_packet(refusal)).is_err() || shared.goes {
+                let _ = answers.shutdown(Shutdown::Both);
                 break;
             }
             continue;
@@ -122,6 +135,9 @@ fn statements(mut from: TcpStream, mut to: TcpStream, mut answers: TcpStream, sh
 }
 
 fn refused<'s>(body: &[u8], shared: &'s Shared) -> Option<&'s Refusal> {
+    if shared.goes && shared.refused.load(Ordering::SeqCst) > 0 {
+        return None;
+    }
     let text = String::from_utf8_lossy(body).to_lowercase();
     shared.refusals.iter().find(|r| text.contains(&r.text.to_lowercase()))
 }

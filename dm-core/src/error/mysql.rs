@@ -25,7 +25,8 @@ pub enum During {
 }
 
 /// Server errors that may be gone at the next attempt, in the order of numbers. Not among them: 1153 (a
-/// packet that is too large stays so) and 1317 (somebody interrupted the statement on purpose).
+/// packet that is too large stays so) and 1317 (somebody interrupted the statement on purpose; a server that
+/// shuts down says it, too, and is gone then, which is what counts).
 const TRANSIENT: &[(u16, &str)] = &[
     (
         1020,

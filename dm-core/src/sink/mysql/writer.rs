@@ -10,6 +10,7 @@ use super::session::{LOOSE_SQL_MODE, ROW_SQL_MODE, Reported, Session};
 use super::{Shared, fence, load};
 use crate::error::{Error, Result, codes};
 use crate::event::{Batch, ChunkMark, OrdinalSet, RowBlock, StreamMark};
+use crate::mysql::numbers;
 use crate::sink::{
     ApplyStats, BlockStream, LoadStats, LoadTarget, RowCounts, Slot, Writer, one_by_one,
 };
@@ -178,11 +179,21 @@ impl MysqlWriter {
     fn undo(&mut self, error: Error) -> Error {
         self.open = false;
         // A broken connection is rolled back by the server itself.
-        if !error.is_transient() {
-            let _ = self.session.exec("ROLLBACK");
-            let _ = self.session.exec(&strictly());
+        if error.is_transient() {
+            return error;
         }
-        error
+        let rolled_back = self.session.exec("ROLLBACK");
+        let _ = self.session.exec(&strictly());
+        // A server that shuts down interrupts its statements first. Where it stays, a person has done that.
+        match rolled_back {
+            Err(gone)
+                if gone.is_transient()
+                    && error.server_error() == Some(numbers::QUERY_INTERRUPTED) =>
+            {
+                gone
+            }
+            _ => error,
+        }
     }
 
     /// Ends the open transaction with its mark.
